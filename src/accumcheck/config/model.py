@@ -1,0 +1,132 @@
+"""The resolved configuration: plain frozen dataclasses, every default in one place.
+
+`accumcheck.config.load` makes them from YAML; `to_dict` and `from_dict` carry them to the workers as JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from accumcheck.record import Severity, Split
+
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+DType = Literal["float64", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Which model is trained. Exactly one of ``name_or_path`` and ``config`` is set."""
+
+    name_or_path: str | None = None
+    config: dict[str, Any] | None = None
+    architecture: str | None = None
+    shrink: bool = False
+    weights: Literal["random", "pretrained"] = "random"
+    dtype: DType = "float32"
+    attn_implementation: str | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticData:
+    """Data made here. Lengths are in tokens and include the masked prompt, not an image's own tokens."""
+
+    min_length: int = 8
+    max_length: int = 64
+    prompt_fraction: tuple[float, float] = (0.0, 0.5)
+    images_per_sample: int = 1
+    lengths: Literal["varied", "equal"] = "varied"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """A data set of the ``datasets`` library: a hub id, or a local folder."""
+
+    name_or_path: str
+    split: str = "train"
+    name: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Where samples come from. Exactly one of ``synthetic``, ``jsonl`` and ``dataset`` is set."""
+
+    synthetic: SyntheticData | None = field(default_factory=SyntheticData)
+    jsonl: str | None = None
+    dataset: DatasetSource | None = None
+    text_column: str | None = None
+    messages_column: str | None = None
+    max_length: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceConfig:
+    """Relative differences that are still called equal; None is ``auto``, from the measured noise floor."""
+
+    loss: float | None = None
+    grad_norm: float | None = None
+    gradient: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherConfig:
+    """Where and how processes are started. ``timeout`` is in seconds, per split."""
+
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    oversubscribe: bool = False
+    timeout: float = 600.0
+    nnodes: int = 1
+    node_rank: int = 0
+    rdzv_endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckConfig:
+    """One check, resolved: what ``accumcheck validate`` prints and the workers receive.
+
+    ``splits`` is None for ``auto``: which splits are sensible depends on the devices, known only at the launch.
+    """
+
+    model: ModelConfig
+    global_batch_size: int
+    splits: tuple[Split, ...] | None
+    data: DataConfig = field(default_factory=DataConfig)
+    steps: int = 3
+    trajectory_steps: int = 0
+    stack: str = "trainer"
+    training_arguments: dict[str, Any] = field(default_factory=dict)
+    tolerances: ToleranceConfig = field(default_factory=ToleranceConfig)
+    severity: dict[str, Severity] = field(default_factory=dict)
+    launcher: LauncherConfig = field(default_factory=LauncherConfig)
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration in canonical names, made of JSON types; splits in their short form."""
+        plain = asdict(self)
+        plain["splits"] = "auto" if self.splits is None else [str(split) for split in self.splits]
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> CheckConfig:
+        """The inverse of `to_dict`; the input is trusted (it comes from `to_dict`, perhaps through JSON)."""
+        data = dict(plain["data"])
+        if data["synthetic"] is not None:
+            synthetic = dict(data["synthetic"])
+            synthetic["prompt_fraction"] = tuple(synthetic["prompt_fraction"])
+            data["synthetic"] = SyntheticData(**synthetic)
+        if data["dataset"] is not None:
+            data["dataset"] = DatasetSource(**data["dataset"])
+        splits = plain["splits"]
+        return cls(
+            **{
+                **plain,
+                "model": ModelConfig(**plain["model"]),
+                "data": DataConfig(**data),
+                "splits": None if splits == "auto" else tuple(Split.parse(split) for split in splits),
+                "tolerances": ToleranceConfig(**plain["tolerances"]),
+                "launcher": LauncherConfig(**plain["launcher"]),
+            }
+        )

@@ -1,0 +1,294 @@
+"""The dataclasses that everything passes: what was planned, what was observed, what is reported.
+
+This module imports nothing of accumcheck's own. Arrays are numpy's; torch stays inside the workers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+SCHEMA_VERSION = "1.0"
+
+Verdict = Literal["pass", "warn", "fail", "error", "skipped"]
+Status = Literal["ran", "skipped", "error"]
+Severity = Literal["ignore", "warn", "fail"]
+
+_SHORT = re.compile(r"\s*(\d+)\s*[xX]\s*(\d+)\s*[xX]\s*(\d+)\s*")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Split:
+    """One way to spread a global batch: ``n`` processes, ``b`` samples each, ``k`` accumulation steps."""
+
+    num_processes: int
+    per_device_train_batch_size: int
+    gradient_accumulation_steps: int
+
+    @classmethod
+    def parse(cls, text: str) -> Split:
+        """Read the short form ``n x b x k``, for example ``4x16x2``.
+
+        Raises:
+            ValueError: the text is not three positive whole numbers joined by ``x``.
+        """
+        match = _SHORT.fullmatch(text)
+        if match is None or "0" in [number.lstrip("0") or "0" for number in match.groups()]:
+            raise ValueError(f"{text!r} is no split; write n x b x k, for example 4x16x2")
+        n, b, k = (int(number) for number in match.groups())
+        return cls(n, b, k)
+
+    @property
+    def global_batch_size(self) -> int:
+        """``B = n * b * k``, the samples of one optimizer step."""
+        return self.num_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    def __str__(self) -> str:
+        return f"{self.num_processes}x{self.per_device_train_batch_size}x{self.gradient_accumulation_steps}"
+
+
+# --- observed, in the workers -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """What one process fed the model at once, in the order in which it was fed.
+
+    ``samples`` are indices into the workload's samples; -1 is a row that accumcheck did not make.
+    """
+
+    process: int
+    samples: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepObservation:
+    """One optimizer step of one split as the stack did it.
+
+    ``gradients`` maps a process to the gradient its optimizer received, shape ``[coordinates]`` (before clipping);
+    ``grad_norms`` to the norm of all of that process's gradient, whatever the number of coordinates kept.
+    ``loss`` and ``logged_grad_norm`` are what the stack told its user, None where it told nothing.
+    """
+
+    step: int
+    loss: float | None
+    logged_grad_norm: float | None
+    grad_norms: dict[int, float]
+    micro_batches: tuple[MicroBatch, ...]
+    gradients: dict[int, npt.NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitObservation:
+    """All that one split gave: its steps, or why there are none."""
+
+    split: Split
+    status: Status
+    reason: str = ""
+    log: str = ""
+    duration_seconds: float = 0.0
+    steps: tuple[StepObservation, ...] = ()
+    trajectory: tuple[TrajectoryPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryPoint:
+    """One step of the free-running trajectory: the loss and the gradient norm that the stack logged."""
+
+    step: int
+    loss: float | None
+    grad_norm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """Which entries of the gradient are kept: per parameter its name, its size, and the range its entries take."""
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    starts: tuple[int, ...]
+    total: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every entry of the gradient is kept."""
+        return sum(self.sizes) == self.total
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceObservation:
+    """The independent truth, sample by sample.
+
+    ``losses``: shape ``[samples]``, mean loss per predicted token; ``tokens``: ``[samples]``, predicted tokens;
+    ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss;
+    ``norm_gram``: ``[steps' samples]`` see ``reference``; ``noise``: relative differences that floating point alone made.
+    """
+
+    losses: npt.NDArray[np.float64]
+    tokens: npt.NDArray[np.int64]
+    gradients: npt.NDArray[np.floating[Any]]
+    grad_norms: dict[int, float]
+    coordinates: Coordinates
+    noise: Divergence
+    model: ModelRecord
+
+
+# --- reported ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """Relative differences: loss, gradient norm, and ``||g - g'|| / ||g'||`` for the gradient itself."""
+
+    loss: float | None
+    grad_norm: float | None
+    gradient: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorstParameter:
+    """The parameter whose gradient differs most from the reference's, relative to the whole gradient's norm."""
+
+    name: str
+    gradient: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One optimizer step of one split, as reported. ``samples`` counts rows fed, ``tokens`` predicted tokens."""
+
+    step: int
+    loss: float | None
+    grad_norm: float | None
+    logged_grad_norm: float | None
+    tokens: int
+    samples: int
+    worst_parameter: WorstParameter | None
+    vs_control: Divergence
+    vs_reference: Divergence
+
+
+@dataclass(frozen=True, slots=True)
+class SampleWeights:
+    """How each sample was weighted, as ratios to the ideal ``c_i / N``; scale 1 = right.
+
+    ``scale``: sum of the recovered weights over the sum of the ideal ones; ``min``, ``max``: over single samples;
+    ``dropped``, ``duplicated``: sample indices; ``residual``: the part of the gradient that no weighting explains,
+    relative to its norm; ``condition``: the condition number of the least-squares system.
+    """
+
+    scale: float
+    min: float
+    max: float
+    dropped: tuple[int, ...]
+    duplicated: tuple[int, ...]
+    residual: float
+    condition: float
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """One row of the table."""
+
+    split: Split
+    is_control: bool
+    status: Status
+    reason: str
+    verdict: Verdict
+    duration_seconds: float
+    steps: tuple[StepRecord, ...] = ()
+    loss_rule: str | None = None
+    gradient_rule: str | None = None
+    sample_weights: SampleWeights | None = None
+    trajectory: tuple[TrajectoryPoint, ...] = ()
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault, in words an ML engineer understands."""
+
+    id: str
+    severity: Severity | Literal["error"]
+    splits: tuple[str, ...]
+    summary: str
+    explanation: str = ""
+    loss_rule: str | None = None
+    gradient_rule: str | None = None
+    source: str | None = None
+    known: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """The relative differences allowed, and the measured noise floor that they come from."""
+
+    loss: float
+    grad_norm: float
+    gradient: float
+    noise_floor: Divergence
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceStep:
+    """The truth of one optimizer step."""
+
+    step: int
+    loss: float
+    grad_norm: float
+    tokens: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """What was trained."""
+
+    architecture: str
+    parameters: int
+    dtype: str
+    shrunk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What it was trained with, and on what."""
+
+    python: str = ""
+    torch: str = ""
+    transformers: str = ""
+    accelerate: str = ""
+    stack_version: str = ""
+    device: str = ""
+    device_name: str = ""
+    device_count: int = 0
+    backend: str = ""
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole result of one run, the content of the JSON report."""
+
+    accumcheck_version: str
+    verdict: Verdict
+    exit_code: int
+    started_at: str
+    duration_seconds: float
+    environment: Environment
+    config: dict[str, Any]
+    model: ModelRecord | None
+    reference: tuple[ReferenceStep, ...]
+    tolerances: Tolerances | None
+    control: str
+    splits: tuple[SplitResult, ...]
+    loss_rule: str | None = None
+    gradient_rule: str | None = None
+    alternatives: dict[str, list[str]] = field(default_factory=lambda: {"loss": [], "gradient": []})
+    findings: tuple[Finding, ...] = ()
+    schema_version: str = SCHEMA_VERSION
