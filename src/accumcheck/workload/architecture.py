@@ -1,0 +1,106 @@
+"""Which transformers config and which model class a check's model means."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import transformers
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers.models.auto import configuration_auto, modeling_auto
+
+from accumcheck.errors import WorkloadError
+from accumcheck.workload.causes import named_cause
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import ModelConfig
+
+# In the order in which a head is looked for when neither the user nor the config names one.
+_DEFAULT_HEADS = (
+    "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES",
+    "MODEL_FOR_VISION_2_SEQ_MAPPING_NAMES",
+    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
+)
+
+
+def load_config(model: ModelConfig) -> PretrainedConfig:
+    """Read the config from a folder or the hub, or make it from the inline fields.
+
+    Raises:
+        WorkloadError: it cannot be read, its ``model_type`` is unknown, or a field is refused.
+    """
+    if model.config is not None:
+        return _inline_config(model)
+    assert model.name_or_path is not None
+    options: dict[str, Any] = {} if model.revision is None else {"revision": model.revision}
+    with named_cause(model):
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            model.name_or_path, trust_remote_code=model.trust_remote_code, **options
+        )
+    return config
+
+
+def _inline_config(model: ModelConfig) -> PretrainedConfig:
+    fields = dict(model.config or {})
+    model_type = fields.pop("model_type", None)
+    known = configuration_auto.CONFIG_MAPPING_NAMES
+    if model_type is None:
+        raise WorkloadError("model.config has no model_type; add one, for example model_type: llama")
+    if model_type not in known:
+        raise WorkloadError(
+            f"model.config.model_type: {model_type!r} is not known to transformers {transformers.__version__}"
+            f"{_did_you_mean(str(model_type), list(known))}"
+        )
+    with named_cause(model):
+        config: PretrainedConfig = AutoConfig.for_model(model_type, **fields)
+    return config
+
+
+def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
+    """The class to build: the user's, else the config's own, else the first head that the config's type has.
+
+    Returns:
+        A `PreTrainedModel` subclass, or an auto class where the code comes with the model (``auto_map``).
+
+    Raises:
+        WorkloadError: no such class, or none for this type.
+    """
+    if model.architecture is not None:
+        found = getattr(transformers, model.architecture, None)
+        if found is None:
+            names = [name for name in dir(transformers) if "For" in name or name.endswith("Model")]
+            raise WorkloadError(
+                f"model.architecture: transformers {transformers.__version__} has no {model.architecture}"
+                f"{_did_you_mean(model.architecture, names)}"
+            )
+        return found
+    own_code = getattr(config, "auto_map", None) or {}
+    if model.trust_remote_code:
+        for name in own_code:
+            if name.startswith("AutoModel") and hasattr(transformers, name):
+                return getattr(transformers, name)
+    for name in getattr(config, "architectures", None) or []:
+        if hasattr(transformers, name):
+            return getattr(transformers, name)
+    for mapping in _DEFAULT_HEADS:
+        name = getattr(modeling_auto, mapping, {}).get(config.model_type)
+        if name is not None:
+            return getattr(transformers, name if isinstance(name, str) else name[0])
+    raise WorkloadError(
+        f"no model class with a loss is known for model type {config.model_type!r}; name one as model.architecture"
+        + ("" if not own_code else ", or set model.trust_remote_code: true to use the model's own code")
+    )
+
+
+def _did_you_mean(given: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(given, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def text_vocabulary(model: PreTrainedModel) -> int:
+    """The number of ids that text may use: the vocabulary that the model both embeds and predicts."""
+    size = getattr(model.config.get_text_config(), "vocab_size", None)
+    rows = model.get_input_embeddings().weight.shape[0]
+    return min(size, rows) if isinstance(size, int) else int(rows)

@@ -1,0 +1,67 @@
+"""One line for the user out of whatever transformers, the hub or the device raised."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from accumcheck.errors import WorkloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from accumcheck.config.model import ModelConfig
+
+_UNREACHABLE = (
+    "couldn't connect",
+    "connection error",
+    "offline mode",
+    "localentrynotfound",
+    "max retries",
+    "resolve host",
+)
+
+
+@contextmanager
+def named_cause(model: ModelConfig) -> Iterator[None]:
+    """Turn any exception raised inside into a `WorkloadError` that names the model and the cause in one line."""
+    try:
+        yield
+    except WorkloadError:
+        raise
+    except Exception as error:
+        raise WorkloadError(_cause(error, model)) from error
+
+
+def _cause(error: Exception, model: ModelConfig) -> str:
+    name = model.name_or_path or f"the inline {(model.config or {}).get('model_type')} config"
+    texts = " ".join(_chain(error))
+    lowered = texts.lower()
+    if isinstance(error, torch.cuda.OutOfMemoryError) or "out of memory" in lowered:
+        return f"{name}: out of memory while building the model in {model.dtype}; try shrink: true or a smaller dtype"
+    if model.name_or_path is not None and not Path(model.name_or_path).is_dir():
+        if model.name_or_path.startswith((".", "/", "~")):
+            return f"{name}: no such directory"
+        if any(sign in lowered for sign in _UNREACHABLE):
+            return (
+                f"could not reach the hub for {name}; give a local directory, or set HF_HUB_OFFLINE=1 if it is in the "
+                f"cache already"
+            )
+        if "is not a valid model identifier" in lowered or "repository not found" in lowered:
+            return f"{name}: neither a local directory nor a model on the hub"
+    return f"{name}: {type(error).__name__}: {first_line(str(error))}"
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield f"{type(error).__name__}: {error}"
+        error = error.__cause__ or error.__context__
+
+
+def first_line(text: str) -> str:
+    """The first line of ``text`` that says something, at most 300 characters of it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0][:300] if lines else "no message"

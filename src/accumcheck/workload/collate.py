@@ -1,0 +1,80 @@
+"""Samples to a micro-batch: padded on the right, images side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+
+from accumcheck.workload.architecture import text_vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel
+
+Sample: TypeAlias = dict[str, torch.Tensor]
+"""One row without a batch dimension: ``input_ids``, ``labels``, ``attention_mask`` of shape ``[length]``, and image
+fields as a processor gives them for one row, with their own first dimension over images or patches."""
+
+IGNORED = -100
+"""The label of a position that is not predicted (the ``ignore_index`` of torch's cross entropy)."""
+
+_IMAGE_FIELDS = ("pixel_", "image_")
+
+
+def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Make one micro-batch.
+
+    Fields with one entry per token are padded on the right to the longest sample: ``input_ids`` with the padding id,
+    ``labels`` with -100, all others with 0. Image fields are concatenated along their own first dimension. All else is
+    stacked.
+
+    Args:
+        samples: at least one; all with the same fields.
+        pad_token_id: fills ``input_ids``.
+
+    Returns:
+        Tensors whose first dimension is the batch, except for image fields, where it is all the images' (or patches').
+    """
+    fills = {"input_ids": pad_token_id, "labels": IGNORED}
+    batch = {}
+    for name in samples[0]:
+        values = [sample[name] for sample in samples]
+        if name.startswith(_IMAGE_FIELDS):
+            batch[name] = torch.cat(values)
+        elif all(_per_token(sample, name) for sample in samples):
+            batch[name] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True, padding_value=fills.get(name, 0))
+        else:
+            batch[name] = torch.stack(values)
+    return batch
+
+
+def _per_token(sample: Sample, name: str) -> bool:
+    return "input_ids" in sample and sample[name].shape == sample["input_ids"].shape
+
+
+@dataclass(frozen=True)
+class Collator:
+    """`collate` as a ``data_collator``: picklable, and blind to any split."""
+
+    pad_token_id: int
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> Collator:
+        """The collator for a model: pads with the config's own id, else its end-of-text id, else 0.
+
+        Padding is never attended to and never predicted, so any id of the vocabulary gives the same loss.
+        """
+        for part in (model.config, model.config.get_text_config()):
+            for name in ("pad_token_id", "eos_token_id"):
+                value = getattr(part, name, None)
+                value = value[0] if isinstance(value, list) and value else value
+                if isinstance(value, int) and 0 <= value < text_vocabulary(model):
+                    return cls(value)
+        return cls(0)
+
+    def __call__(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+        """Make one micro-batch of ``samples``."""
+        return collate(samples, self.pad_token_id)

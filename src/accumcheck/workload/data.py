@@ -1,0 +1,38 @@
+"""The fixed global batches: every sample that a check trains on, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accumcheck.errors import WorkloadError
+from accumcheck.workload.collate import Sample
+from accumcheck.workload.synthetic import synthetic_samples
+from accumcheck.workload.tasks import task_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from accumcheck.config.model import CheckConfig
+
+
+def build_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> list[Sample]:
+    """Make the check's first ``count`` samples, all distinct; step s trains on ``[s * B, (s + 1) * B)``.
+
+    Args:
+        check: where the data comes from, and the seed that synthetic data is drawn from.
+        model: tells the kind of sample, the vocabulary and the images; it is not run.
+        count: samples wanted.
+
+    Returns:
+        Samples on the CPU, the same in every process and in every transformers release.
+
+    Raises:
+        WorkloadError: the architecture takes no such data, or the data cannot be read or does not suffice.
+    """
+    task = task_of(model)
+    if check.data.synthetic is not None:
+        return synthetic_samples(check.data.synthetic, model, task, check.seed, count)
+    raise WorkloadError("only data.synthetic is available yet")
+
+
+__all__ = ["Sample", "build_samples"]
