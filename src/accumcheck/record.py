@@ -124,17 +124,23 @@ class Coordinates:
 class ReferenceObservation:
     """The independent truth, sample by sample.
 
-    ``losses``: shape ``[samples]``, mean loss per predicted token; ``tokens``: ``[samples]``, predicted tokens;
-    ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss;
-    ``norm_gram``: ``[steps' samples]`` see ``reference``; ``noise``: relative differences that floating point alone made.
+    ``losses``: shape ``[samples]``, mean loss per predicted token; ``tokens``: ``[samples]``, predicted tokens as the
+    model's own loss counts them; ``labels``: ``[samples]``, labels that are not masked, before any causal shift;
+    ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss; ``grad_norms``: the norm
+    of the whole right gradient of each step; ``membership``: the samples of each step;
+    ``noise``: the relative differences that floating point alone makes; ``batch_effect``: the largest relative
+    difference in loss that batching made which is no noise, 0 where the model treats each sample for itself.
     """
 
     losses: npt.NDArray[np.float64]
     tokens: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
     gradients: npt.NDArray[np.floating[Any]]
-    grad_norms: dict[int, float]
+    grad_norms: tuple[float, ...]
+    membership: tuple[tuple[int, ...], ...]
     coordinates: Coordinates
     noise: Divergence
+    batch_effect: float
     model: ModelRecord
 
 

@@ -1,0 +1,101 @@
+"""Which entries of the gradient are kept, and how they are read off a model.
+
+The recovery is a linear system, and any subset of its equations is still exact: a big model needs a few hundred
+thousand entries of its gradient, not billions. Every parameter keeps a share, so that a fault in one of them shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from accumcheck.record import Coordinates
+
+LIMIT = 262_144
+"""Entries kept at most: with 128 samples in float32 that is 128 MiB of reference gradients a step."""
+
+
+def share_out(sizes: Sequence[int], limit: int) -> list[int]:
+    """How many entries each parameter keeps: all of a small one, an equal share of what is left for the others.
+
+    Args:
+        sizes: number of entries of each parameter.
+        limit: entries kept in all; exceeded only where there are more parameters than entries, by keeping one of each.
+    """
+    kept = [0] * len(sizes)
+    left = limit
+    by_size = sorted(range(len(sizes)), key=lambda position: sizes[position])
+    for done, position in enumerate(by_size):
+        share = max(1, left // (len(sizes) - done))
+        kept[position] = min(sizes[position], share)
+        left -= kept[position]
+    return kept
+
+
+@dataclass(frozen=True)
+class GradientReader:
+    """Reads the kept entries of a model's gradient, in the order of ``named_parameters()``.
+
+    Two readers made with the same seed from models of the same parameters keep the same entries.
+    """
+
+    coordinates: Coordinates
+    picks: tuple[torch.Tensor | None, ...]
+
+    @classmethod
+    def of(cls, parameters: Iterable[tuple[str, torch.Tensor]], *, seed: int, limit: int = LIMIT) -> GradientReader:
+        """Choose the entries for these named parameters; those that need no gradient are left out."""
+        trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
+        sizes = [parameter.numel() for _, parameter in trained]
+        kept = sizes if sum(sizes) <= limit else share_out(sizes, limit)
+        generator = torch.Generator().manual_seed(seed)
+        picks: list[torch.Tensor | None] = []
+        for size, count in zip(sizes, kept, strict=True):
+            if count == size:
+                picks.append(None)
+            else:  # duplicates among random picks only repeat an equation; sorting keeps reads local
+                picks.append(torch.randint(size, (count,), generator=generator).sort().values)
+        starts = np.concatenate([[0], np.cumsum(kept)[:-1]]) if kept else np.zeros(0)
+        return cls(
+            Coordinates(
+                names=tuple(name for name, _ in trained),
+                sizes=tuple(kept),
+                starts=tuple(int(start) for start in starts),
+                total=sum(sizes),
+            ),
+            tuple(picks),
+        )
+
+    def gradients(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:
+        """The gradient of each parameter of the reader, flat; zeros where none has reached it.
+
+        Raises:
+            LookupError: the model lacks one of the reader's parameters.
+        """
+        parameters = dict(model.named_parameters())
+        for name in self.coordinates.names:
+            if name not in parameters:
+                raise LookupError(f"the trained model has no parameter {name!r}, which the checked model has")
+            parameter = parameters[name]
+            grad = parameter.grad
+            yield (torch.zeros_like(parameter) if grad is None else grad).detach().reshape(-1)
+
+    def read(self, model: torch.nn.Module) -> tuple[npt.NDArray[np.floating[Any]], float]:
+        """The kept entries, shape ``[coordinates]``, and the norm of the whole gradient.
+
+        Entries come as float64 for a float64 model, else as float32, which holds every bfloat16 and float16 exactly.
+        """
+        entries: list[torch.Tensor] = []
+        squares: list[torch.Tensor] = []
+        for grad, pick in zip(self.gradients(model), self.picks, strict=True):
+            chosen = grad if pick is None else grad[pick.to(grad.device)]
+            entries.append(chosen.to(torch.float64 if grad.dtype == torch.float64 else torch.float32))
+            squares.append(torch.linalg.vector_norm(grad, dtype=torch.float64).square())
+        if not entries:
+            return np.zeros(0, dtype=np.float32), 0.0
+        return torch.cat(entries).cpu().numpy(), float(torch.stack(squares).sum().sqrt())

@@ -1,0 +1,94 @@
+"""What is watched inside a worker: at torch's seams, so that any stack can be watched and none is changed.
+
+A forward hook sees what the model was fed, a hook before ``Optimizer.step`` sees the gradient that is about to be
+applied, and the stack's own log says what its user is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from accumcheck.capture.coordinates import GradientReader
+from accumcheck.workload.fingerprint import SampleIndex
+
+
+class Observer:
+    """Collects one process's view of the optimizer steps of one split and writes it into ``folder``.
+
+    Files: ``process-R.json``, a list of steps, and ``process-R-step-S.npy``, the kept entries of the gradient.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        process: int,
+        samples: SampleIndex,
+        on_step: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        self._folder = folder
+        self._process = process
+        self._samples = samples
+        self._on_step = on_step
+        self._model: torch.nn.Module | None = None
+        self._reader: GradientReader | None = None
+        self._fed: list[tuple[int, ...]] = []
+        self._steps: list[dict[str, Any]] = []
+        self._handles: list[Any] = []
+
+    def watch(self, model: torch.nn.Module, *, seed: int) -> None:
+        """Start watching this model (the bare one, before any wrapper) and every optimizer of the process."""
+        self._model = model
+        self._reader = GradientReader.of(model.named_parameters(), seed=seed)
+        self._handles = [
+            model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
+            register_optimizer_step_pre_hook(self._before_optimizer_step),
+        ]
+
+    def stop(self) -> None:
+        """Stop watching: what the process does from here on is not recorded."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def told(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Take what the stack tells its user about optimizer step ``step``, counted from 1 as stacks do."""
+        if "loss" not in logs or not 1 <= step <= len(self._steps):
+            return
+        record = self._steps[step - 1]
+        record["loss"] = float(logs["loss"])
+        if logs.get("grad_norm") is not None:
+            record["logged_grad_norm"] = float(logs["grad_norm"])
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps so far, as JSON types."""
+        return self._steps
+
+    def write(self) -> None:
+        """Write the steps; the gradients were written as they came."""
+        target = self._folder / f"process-{self._process}.json"
+        target.write_text(json.dumps(self._steps), encoding="utf-8")
+
+    def _before_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if module.training and torch.is_grad_enabled():
+            batch = dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs
+            self._fed.append(self._samples.find(batch))
+
+    def _before_optimizer_step(self, *_: Any) -> None:
+        assert self._model is not None
+        assert self._reader is not None
+        entries, norm = self._reader.read(self._model)
+        step = len(self._steps)
+        np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
+        self._steps.append(
+            {"step": step, "loss": None, "logged_grad_norm": None, "grad_norm": norm, "micro_batches": self._fed}
+        )
+        self._fed = []
+        self._on_step(step)

@@ -1,0 +1,114 @@
+"""One check from a configuration to a report: launch, collect, judge."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from accumcheck import __version__
+from accumcheck.config.model import CheckConfig
+from accumcheck.errors import LaunchError
+from accumcheck.judge.judge import judge
+from accumcheck.launch.collect import collect_reference, collect_splits
+from accumcheck.launch.job import REFERENCE
+from accumcheck.launch.launcher import launch
+from accumcheck.record import Environment, Report, Split
+
+
+def run_check(
+    check: CheckConfig,
+    *,
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    allow_skipped: bool = False,
+    strict: bool = False,
+    python: str = sys.executable,
+) -> Report:
+    """Run every split and the reference, and judge them.
+
+    Args:
+        check: the resolved configuration.
+        on_event: called with every event of the run as it happens (see `accumcheck.launch`).
+        allow_skipped: a split skipped for want of devices does not hold the verdict back.
+        strict: a warning is a failure.
+        python: the interpreter under test.
+
+    Raises:
+        LaunchError: nothing could be started.
+        KeyboardInterrupt: passed on when every process has been ended.
+    """
+    started_at = datetime.now(timezone.utc)
+    clock = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="accumcheck-"))
+    keep = False
+    try:
+        events = launch(check, folder, on_event, python=python)
+        plan = next(event for event in events if event["event"] == "planned")
+        reference = collect_reference(folder)
+        observations = collect_splits(folder, plan["splits"], events)
+        keep = reference is None or any(observation.status == "error" for observation in observations)
+        judgement = judge(
+            check,
+            observations,
+            Split.parse(plan["control"]),
+            reference,
+            no_reference=_why_no_reference(events, folder),
+            allow_skipped=allow_skipped,
+            strict=strict,
+        )
+    except LaunchError:
+        keep = True
+        raise
+    finally:
+        _tidy(folder, keep)
+    return Report(
+        accumcheck_version=__version__,
+        verdict=judgement.verdict,
+        exit_code=judgement.exit_code,
+        started_at=started_at.isoformat(timespec="seconds"),
+        duration_seconds=round(time.monotonic() - clock, 3),
+        environment=_environment(plan, check),
+        config=check.to_dict(),
+        model=reference.model if reference is not None else None,
+        reference=judgement.reference,
+        tolerances=judgement.tolerances,
+        control=plan["control"],
+        splits=judgement.splits,
+        loss_rule=judgement.loss_rule,
+        gradient_rule=judgement.gradient_rule,
+        alternatives=judgement.alternatives,
+        findings=judgement.findings,
+    )
+
+
+def _why_no_reference(events: list[dict[str, Any]], folder: Path) -> str:
+    ends = [event for event in events if event["event"] == "finished" and event["job"] == REFERENCE]
+    if not ends:
+        return "no split ran far enough to say what it was fed"
+    return f"{ends[0]['reason']} (log: {folder / REFERENCE / 'logs'})" if ends[0]["reason"] else ""
+
+
+def _environment(plan: dict[str, Any], check: CheckConfig) -> Environment:
+    versions = plan["environment"]
+    return Environment(
+        **versions,
+        stack_version=versions.get("transformers", "") if check.stack == "trainer" else "",
+        device=plan["device"],
+        device_name=plan["device_name"],
+        device_count=plan["device_count"],
+        backend=plan["backend"],
+    )
+
+
+def _tidy(folder: Path, keep: bool) -> None:
+    """Remove the run's folder; where something failed, keep the logs and drop the arrays."""
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for array in folder.rglob("*.npy"):
+        array.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""The program: its commands, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from accumcheck import __version__
+from accumcheck.cli.env import env
+from accumcheck.cli.run import run
+from accumcheck.cli.schema import schema_app
+from accumcheck.cli.validate import validate
+from accumcheck.errors import AccumcheckError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="accumcheck",
+    help="Does every split of a global batch (processes x per-device batch x accumulation steps) give the same loss "
+    "and the same gradient? Runs real training steps of the real stack and compares them with each other and with an "
+    "independent reference.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(validate)
+app.command()(env)
+app.add_typer(schema_app, name="schema")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"accumcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code; every error that a user can cause is one message, no traceback."""
+    try:
+        code = app(args=argv, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except AccumcheckError as error:
+        print(f"accumcheck: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("accumcheck: interrupted; every process was ended", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe went away: nothing to say, and nowhere to say it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if not callable(show) or not isinstance(exit_code, int):
+            raise
+        show()  # a usage error of click's, which typer either imports or carries with it
+        return exit_code

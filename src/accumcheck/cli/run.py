@@ -1,0 +1,74 @@
+"""``accumcheck run``: the check."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from accumcheck.errors import ConfigError
+from accumcheck.launch.job import REFERENCE
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.report.progress import Progress
+
+FORMAT_HELP = "What goes to standard output: table or json."
+OUTPUT_HELP = "Also write the report to this file, in the format of its ending (.json, .txt). Repeatable."
+SET_HELP = "Override one key of the configuration, for example --set steps=1. Repeatable."
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="The check's configuration (YAML).", show_default=False)],
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
+    format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
+    output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure (exit code 1).")] = False,
+    allow_skipped: Annotated[
+        bool, typer.Option("--allow-skipped", help="A split skipped for want of GPUs does not make exit code 3.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
+) -> None:
+    """Train a few real steps under every split and compare.
+
+    Exit codes: 0 every split passed; 1 a split diverges; 2 usage or configuration error, nothing was run; 3 could not
+    be decided (a split crashed, hung, or was skipped); 130 interrupted.
+    """
+    from accumcheck.check import run_check
+    from accumcheck.config.load import load_config
+    from accumcheck.report import FORMATS, check_writable, show, write
+    from accumcheck.report.progress import Progress
+
+    if format_ not in FORMATS:
+        raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
+    check = load_config(config, set_ or [])
+    check_writable(output or [])
+    with Progress(quiet=quiet) as progress:
+        report = run_check(check, on_event=_tell(progress, check), allow_skipped=allow_skipped, strict=strict)
+    for path in output or []:
+        write(report, path)
+    show(report, format_, sys.stdout)
+    raise typer.Exit(report.exit_code)
+
+
+def _tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], None]:
+    """What each event of a run means on the progress display."""
+    progress.message("importing torch and transformers")
+
+    def on_event(event: dict[str, Any]) -> None:
+        job = event.get("job", "")
+        if event["event"] == "planned":
+            progress.planned(event["splits"], check.steps, check.steps * check.global_batch_size)
+        elif event["event"] == "reference":
+            progress.reference(event["done"], event["total"])
+        elif event["event"] == "started" and job != REFERENCE:
+            progress.started(job)
+        elif event["event"] == "step":
+            progress.step(job, event["step"] + 1)
+        elif event["event"] == "finished" and job != REFERENCE:
+            progress.finished(job, event["status"], event["seconds"])
+
+    return on_event

@@ -1,0 +1,152 @@
+"""One split's steps beside the control's and the reference's: numbers only, no judgement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.judge.divergence import gradient_error, relative, worst_parameter
+from accumcheck.judge.weights import System
+from accumcheck.record import (
+    Divergence,
+    ReferenceObservation,
+    ReferenceStep,
+    Split,
+    SplitObservation,
+    StepObservation,
+    StepRecord,
+)
+
+NOTHING = Divergence(None, None, None)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The right answer for one step. ``gradient``: ``[coordinates]``; ``members``: sample indices, sorted."""
+
+    loss: float
+    grad_norm: float
+    gradient: npt.NDArray[np.float64]
+    members: tuple[int, ...]
+    tokens: int
+
+    def as_record(self, step: int) -> ReferenceStep:
+        """The part of it that is reported."""
+        return ReferenceStep(step, self.loss, self.grad_norm, self.tokens, len(self.members))
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """The weights of one step of one split. ``weights`` and ``ideal``: ``[members]``."""
+
+    members: tuple[int, ...]
+    weights: npt.NDArray[np.float64]
+    ideal: npt.NDArray[np.float64]
+    residual: float
+    condition: float
+    norm: float
+
+
+def truth_of(reference: ReferenceObservation, step: int) -> Truth:
+    """``sum(c_i l_i) / sum(c_i)`` and the same sum of gradients, over the samples of a step."""
+    members = list(reference.membership[step])
+    tokens = reference.tokens[members].astype(np.float64)
+    total = max(tokens.sum(), 1.0)
+    return Truth(
+        loss=float(tokens @ reference.losses[members] / total),
+        grad_norm=reference.grad_norms[step],
+        gradient=np.asarray(tokens / total @ reference.gradients[members].astype(np.float64, copy=False)),
+        members=tuple(members),
+        tokens=int(tokens.sum()),
+    )
+
+
+def samples_of(step: StepObservation) -> list[int]:
+    """Every sample the step was fed, with repetitions, sorted; -1 for a row that is none of ours."""
+    return sorted(index for batch in step.micro_batches for index in batch.samples)
+
+
+def compare_step(
+    observed: StepObservation,
+    control: StepObservation | None,
+    truth: Truth | None,
+    reference: ReferenceObservation | None,
+) -> StepRecord:
+    """The step's record: its own numbers, and its relative differences from the control and from the truth."""
+    gradient, norm = observed.gradients[0], observed.grad_norms[0]
+    fed = samples_of(observed)
+    known = [index for index in fed if index >= 0]
+    return StepRecord(
+        step=observed.step,
+        loss=observed.loss,
+        grad_norm=norm,
+        logged_grad_norm=observed.logged_grad_norm,
+        tokens=int(reference.tokens[known].sum()) if reference is not None else 0,
+        samples=len(fed),
+        worst_parameter=(
+            worst_parameter(gradient, truth.gradient, reference.coordinates)
+            if truth is not None and reference is not None
+            else None
+        ),
+        vs_control=(
+            NOTHING
+            if control is None
+            else Divergence(
+                relative(observed.loss, control.loss),
+                relative(norm, control.grad_norms[0]),
+                gradient_error(gradient, control.gradients[0]),
+            )
+        ),
+        vs_reference=(
+            NOTHING
+            if truth is None
+            else Divergence(
+                relative(observed.loss, truth.loss),
+                relative(norm, truth.grad_norm),
+                gradient_error(gradient, truth.gradient),
+            )
+        ),
+    )
+
+
+def process_spread(observed: StepObservation) -> float:
+    """How far the processes' gradients are apart: the largest relative difference from process 0's."""
+    first = observed.gradients[0]
+    others = [gradient_error(gradient, first) for process, gradient in observed.gradients.items() if process]
+    norms = [relative(norm, observed.grad_norms[0]) or 0.0 for norm in observed.grad_norms.values()]
+    found = [*others, *norms]
+    return math.nan if any(math.isnan(value) for value in found) else max(found, default=0.0)
+
+
+def recover(
+    step: int,
+    splits: Sequence[SplitObservation],
+    truth: Truth,
+    reference: ReferenceObservation,
+) -> tuple[Mapping[Split, Recovered], npt.NDArray[np.float64]]:
+    """The weights of every split in one step, and the Gram matrix of all that step's sample gradients.
+
+    The linear system has a column for every sample that any split was fed in this step; it is factored once.
+    """
+    fed = {index for split in splits for index in samples_of(split.steps[step]) if index >= 0}
+    members = tuple(sorted(fed | set(truth.members)))
+    gradients = reference.gradients[list(members)]
+    if not np.isfinite(gradients).all():
+        return {}, np.zeros((0, 0))
+    system = System.of(gradients)
+    tokens = reference.tokens[list(members)].astype(np.float64)
+    ideal = tokens / max(truth.tokens, 1)
+    found: dict[Split, Recovered] = {}
+    for split in splits:
+        gradient = split.steps[step].gradients[0]
+        if not np.isfinite(gradient).all():
+            continue
+        weights, residual = system.solve(gradient)
+        norm = float(np.linalg.norm(gradient.astype(np.float64, copy=False)))
+        found[split.split] = Recovered(members, weights, ideal, residual, system.condition, norm)
+    gram = (system.columns * system.norms[:, None]) @ (system.columns * system.norms[:, None]).T
+    return found, gram

@@ -1,0 +1,162 @@
+"""What is wrong, how big it is and what it means, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accumcheck.judge.rules import UNEXPLAINED
+from accumcheck.record import Finding, Severity, Split
+
+MEANING = {
+    "token-mean": "every predicted token of the global batch weighs the same",
+    "sample-mean": "every sample weighs the same, however many tokens it predicts",
+    "microbatch-mean": (
+        "each micro-batch is averaged over its own tokens and the averages are averaged, "
+        "so a token in a micro-batch with few tokens weighs more"
+    ),
+    "device-mean": "each process averages over its own tokens only: the count is not summed across processes",
+    "unshifted-token-mean": "the token count includes labels that are never predicted (one per row, before the shift)",
+    "unshifted-device-mean": (
+        "each process averages over its own tokens only, counted before the causal shift "
+        "(one label per row too many)"
+    ),
+    UNEXPLAINED: "no known weighting formula fits",
+}
+"""What a base does, in one clause."""
+
+FACTORS = {
+    "*k": "the sum over the accumulation steps is never divided by their number k",
+    "/k": "the result is divided by the accumulation steps k once too often",
+    "*n": "the result is multiplied by the number of processes n",
+    "/n": "the result is divided by the number of processes n once too often",
+}
+
+
+def meaning(rule: str) -> str:
+    """A rule in words, for example of ``microbatch-mean*k``."""
+    base = rule.split("*")[0].split("/")[0]
+    factors = [words for factor, words in FACTORS.items() if factor in rule]
+    return "; ".join([*factors, MEANING[base]])
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How big a fault is in one split: observed over right, in the step where it is worst.
+
+    ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error.
+    """
+
+    split: Split
+    loss: float | None
+    grad_norm: float | None
+    gradient: float | None
+
+
+def divergence_finding(
+    severity: Severity,
+    effects: Sequence[Effect],
+    loss_rule: str | None,
+    gradient_rule: str | None,
+    against: str,
+) -> Finding:
+    """One fault: splits whose loss and gradient follow the same pair of rules.
+
+    ``against`` says what the ratios in ``effects`` are taken to: the reference, or the control where there is none.
+    """
+    rules = list(dict.fromkeys(rule for rule in (loss_rule, gradient_rule) if rule))
+    if len(rules) == 1:
+        explanation = f"{rules[0]}: {meaning(rules[0])}."
+    else:
+        explanation = " ".join(
+            f"{what} {rule}: {meaning(rule)}." for what, rule in zip(("Loss", "Gradient"), rules, strict=False)
+        )
+    return Finding(
+        id=",".join(rules) or "divergence",
+        severity=severity,
+        splits=tuple(str(effect.split) for effect in effects),
+        loss_rule=loss_rule,
+        gradient_rule=gradient_rule,
+        summary=_size(effects, against),
+        explanation=explanation,
+    )
+
+
+def _size(effects: Sequence[Effect], against: str) -> str:
+    """``loss 2.00, 4.00 times the reference's; gradient norm 2.31, 4.67 times; gradient off by up to 320 %``."""
+    words = []
+    for name, ratios in (
+        ("loss", [effect.loss for effect in effects]),
+        ("gradient norm", [effect.grad_norm for effect in effects]),
+    ):
+        known = [ratio for ratio in ratios if ratio is not None]
+        if any(not math.isfinite(ratio) for ratio in known):
+            words.append(f"{name} is not finite")
+        elif known and max(abs(ratio - 1) for ratio in known) >= 0.01:
+            words.append(f"{name} {', '.join(f'{ratio:.3g}' for ratio in known)} times the {against}'s")
+        elif known:
+            words.append(f"{name} within {max(abs(ratio - 1) for ratio in known):.1e} of the {against}'s")
+    errors = [effect.gradient for effect in effects if effect.gradient is not None and math.isfinite(effect.gradient)]
+    if errors:
+        words.append(f"gradient off by up to {max(errors):.2g} of its norm")
+    return "; ".join(words)
+
+
+def samples_finding(splits: Sequence[str], details: str) -> Finding:
+    """Splits whose steps were not fed the same samples."""
+    return Finding(
+        id="samples-differ",
+        severity="fail",
+        splits=tuple(splits),
+        summary=f"not fed the global batch: {details}",
+        explanation="One optimizer step must see the same samples under every split; compare the data order first.",
+    )
+
+
+def unsynchronised_finding(splits: Sequence[str], spread: float) -> Finding:
+    """Splits whose processes apply different gradients."""
+    return Finding(
+        id="unsynchronised",
+        severity="fail",
+        splits=tuple(splits),
+        gradient_rule="unsynchronised",
+        summary=f"processes apply different gradients, apart by up to {spread:.2g} of the norm",
+        explanation="The gradients were not reduced across processes: the copies of the model drift apart.",
+    )
+
+
+def logged_norm_finding(splits: Sequence[str], largest: float) -> Finding:
+    """Splits whose logged gradient norm is not that of the gradient."""
+    return Finding(
+        id="logged-grad-norm",
+        severity="warn",
+        splits=tuple(splits),
+        summary=f"the logged grad_norm is not the norm of the gradient: off by up to {largest:.2g}",
+        explanation="What the log shows is not what the optimizer received; training itself is judged by the gradient.",
+    )
+
+
+def batch_effect_finding(effect: float) -> Finding:
+    """A model whose loss for a sample depends on the other samples of its micro-batch."""
+    return Finding(
+        id="batch-dependent-model",
+        severity="warn",
+        splits=(),
+        summary=f"the model's loss changes by {effect:.2g} when samples are batched, without any stack",
+        explanation=(
+            "Some term of the loss is not a sum over tokens (a load-balancing loss, batch normalisation, "
+            "a mean of means), so that no split can agree exactly."
+        ),
+    )
+
+
+def no_reference_finding(reason: str) -> Finding:
+    """The reference could not be computed, so that accuracy is undecided."""
+    return Finding(
+        id="no-reference",
+        severity="error",
+        splits=(),
+        summary=f"the reference could not be computed: {reason}",
+        explanation="Splits were compared with each other only; a fault that all of them share would not show.",
+    )

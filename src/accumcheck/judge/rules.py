@@ -1,0 +1,155 @@
+"""Weighting rules: which formula gives the weights, or the loss, that were observed.
+
+A rule is a base times or over ``k`` and ``n``. Each predicts every sample's weight from token counts and from which
+samples shared a micro-batch and a process; a rule is named only where its prediction fits within tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.record import MicroBatch, Split
+
+BASES = (
+    "token-mean",
+    "sample-mean",
+    "microbatch-mean",
+    "device-mean",
+    "unshifted-token-mean",
+    "unshifted-device-mean",
+)
+"""In the order in which they are preferred where several fit."""
+
+UNEXPLAINED = "unexplained"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``base * k**k_power * n**n_power``."""
+
+    base: str
+    k_power: int = 0
+    n_power: int = 0
+
+    def __str__(self) -> str:
+        factors = [("k", self.k_power), ("n", self.n_power)]
+        times = "".join(f"*{name}" for name, power in factors if power > 0)
+        over = "".join(f"/{name}" for name, power in factors if power < 0)
+        return self.base + times + over
+
+    def factor(self, split: Split) -> float:
+        """The powers of ``k`` and ``n``, worked out for one split."""
+        return float(split.gradient_accumulation_steps**self.k_power * split.num_processes**self.n_power)
+
+
+FAMILY = tuple(
+    sorted(
+        (Rule(base, k, n) for base in BASES for k in (0, 1, -1) for n in (0, 1, -1)),
+        key=lambda rule: (abs(rule.k_power) + abs(rule.n_power), BASES.index(rule.base)),
+    )
+)
+"""Every rule, the fewest factors first, then in the order of `BASES`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One observed step, with what is needed to predict it.
+
+    ``micro_batches`` as they were fed; ``tokens`` and ``labels``: predicted tokens and unmasked labels of every sample
+    of the workload, ``[samples]``. ``members``: the samples that weights are asked for; None for all.
+    """
+
+    split: Split
+    micro_batches: tuple[MicroBatch, ...]
+    tokens: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    members: Sequence[int] | None = None
+
+    def weights(self, base: str) -> npt.NDArray[np.float64]:
+        """The weight of every sample under this base, ``[samples]`` or ``[members]``."""
+        fed = [(batch.process, [index for index in batch.samples if index >= 0]) for batch in self.micro_batches]
+        n, k = self.split.num_processes, self.split.gradient_accumulation_steps
+        counts = self.labels if base.startswith("unshifted") else self.tokens
+        total = sum(int(counts[members].sum()) for _, members in fed)
+        rows = sum(len(members) for _, members in fed)
+        weights = np.zeros(len(self.tokens))
+        for process, members in fed:
+            if base == "sample-mean":
+                share = np.full(len(members), 1.0 / max(rows, 1))
+            else:
+                if base == "microbatch-mean":
+                    divisor = int(self.tokens[members].sum()) * k * n
+                elif base.endswith("device-mean"):
+                    divisor = n * sum(int(counts[others].sum()) for other, others in fed if other == process)
+                else:
+                    divisor = total
+                share = self.tokens[members] / max(divisor, 1)
+            np.add.at(weights, members, share)
+        return weights if self.members is None else weights[list(self.members)]
+
+
+class Weighted(Protocol):
+    """What the recovery found: weights of the members, the residual it left, and the gradient's norm."""
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]: ...
+
+    @property
+    def residual(self) -> float: ...
+
+    @property
+    def norm(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The rule of a run or a split, and the others that the data cannot tell from it."""
+
+    rule: str
+    alternatives: tuple[str, ...] = ()
+
+
+def fit_loss(steps: Sequence[tuple[Step, float]], losses: npt.NDArray[np.float64], tolerance: float) -> Fit:
+    """The rule whose ``sum(w_i l_i)`` is every reported loss, within ``tolerance`` relative to the prediction.
+
+    Args:
+        steps: observed steps, each with the loss that the stack reported.
+        losses: mean token loss of every sample, ``[samples]``.
+        tolerance: relative.
+    """
+
+    def fits(step: Step, reported: float, rule: Rule) -> bool:
+        predicted = rule.factor(step.split) * float(step.weights(rule.base) @ losses)
+        return abs(reported - predicted) <= tolerance * abs(predicted)
+
+    return _first([rule for rule in FAMILY if all(fits(step, reported, rule) for step, reported in steps)])
+
+
+def fit_gradient(steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]], tolerance: float) -> Fit:
+    """The rule whose ``sum(w_i g_i)`` is every observed gradient, within ``tolerance`` relative to the prediction.
+
+    Args:
+        steps: observed steps, each with what was recovered and with ``g_i . g_j`` of its members,
+            ``[members, members]``.
+        tolerance: relative.
+    """
+
+    def fits(step: Step, found: Weighted, gram: npt.NDArray[np.float64], rule: Rule) -> bool:
+        predicted = rule.factor(step.split) * step.weights(rule.base)
+        off = found.weights - predicted
+        # the residual is orthogonal to the samples' gradients, so the two errors add as squares
+        error = float(off @ gram @ off) + (found.residual * found.norm) ** 2
+        return error <= tolerance**2 * float(predicted @ gram @ predicted)
+
+    return _first([rule for rule in FAMILY if all(fits(*observed, rule) for observed in steps)])
+
+
+def _first(fitting: list[Rule]) -> Fit:
+    if not fitting:
+        return Fit(UNEXPLAINED)
+    return Fit(str(fitting[0]), tuple(str(rule) for rule in fitting[1:]))

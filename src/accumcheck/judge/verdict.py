@@ -1,0 +1,84 @@
+"""From divergences to verdicts and the exit code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from accumcheck.judge.rules import UNEXPLAINED
+from accumcheck.record import Divergence, Severity, SplitResult, StepRecord, Tolerances, Verdict
+
+DEFAULT_SEVERITY: Mapping[str, Severity] = {"unshifted-token-mean": "warn"}
+"""Of rules that a diverging split may follow; every other one fails. A split that does not diverge passes."""
+
+_AS_VERDICT: Mapping[Severity, Verdict] = {"ignore": "pass", "warn": "warn", "fail": "fail"}
+_ORDER: tuple[Verdict, ...] = ("pass", "warn", "fail")
+
+
+def severity_of(rule: str, overrides: Mapping[str, Severity]) -> Severity:
+    """How bad a rule is: the user's word, else the default."""
+    return overrides.get(rule, DEFAULT_SEVERITY.get(rule, "fail"))
+
+
+def finite(step: StepRecord) -> bool:
+    """Whether loss and gradient norm are numbers; a loss that the stack did not report is not one that is wrong."""
+    return all(math.isfinite(value) for value in (step.loss, step.grad_norm) if value is not None)
+
+
+def diverges(found: Divergence, tolerances: Tolerances) -> tuple[bool, bool]:
+    """Whether the loss, and whether the gradient or its norm, is beyond tolerance; NaN is."""
+    return (
+        _beyond(found.loss, tolerances.loss),
+        _beyond(found.gradient, tolerances.gradient) or _beyond(found.grad_norm, tolerances.grad_norm),
+    )
+
+
+def _beyond(value: float | None, tolerance: float) -> bool:
+    return value is not None and not value <= tolerance
+
+
+def judge_split(
+    steps: Sequence[StepRecord],
+    tolerances: Tolerances,
+    loss_rule: str | None,
+    gradient_rule: str | None,
+    overrides: Mapping[str, Severity],
+) -> Verdict:
+    """The verdict on a split that ran: pass where nothing diverges, else as bad as the rule that it follows."""
+    if not all(finite(step) for step in steps):
+        return "fail"
+    loss, gradient = False, False
+    for step in steps:
+        for found in (step.vs_control, step.vs_reference):
+            of_loss, of_gradient = diverges(found, tolerances)
+            loss, gradient = loss or of_loss, gradient or of_gradient
+    verdicts: list[Verdict] = ["pass"]
+    for wrong, rule in ((loss, loss_rule), (gradient, gradient_rule)):
+        if wrong:
+            # a divergence that the right rule seems to fit is one that no rule explains
+            named = UNEXPLAINED if rule in (None, "token-mean") else str(rule)
+            verdicts.append(_AS_VERDICT[severity_of(named, overrides)])
+    return max(verdicts, key=_ORDER.index)
+
+
+def judge_run(
+    splits: Sequence[SplitResult], *, undecided: bool, allow_skipped: bool, strict: bool, warned: bool
+) -> tuple[Verdict, int]:
+    """The verdict on the run and the exit code: 1 wins over 3, and what was not decided never passes.
+
+    Args:
+        splits: every requested split.
+        undecided: something that every split needs is missing (the reference).
+        allow_skipped: a split that was skipped for want of devices is no reason to hold back.
+        strict: a warning is a failure.
+        warned: some finding is a warning.
+    """
+    verdicts = [split.verdict for split in splits]
+    warned = warned or "warn" in verdicts
+    if "fail" in verdicts or (strict and warned):
+        return "fail", 1
+    if "error" in verdicts or undecided or not any(split.status == "ran" for split in splits):
+        return "error", 3
+    if "skipped" in verdicts and not allow_skipped:
+        return "skipped", 3
+    return ("warn", 0) if warned else ("pass", 0)

@@ -1,0 +1,102 @@
+"""From the files of a run to observations: the only place that knows both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accumcheck.launch.job import REFERENCE
+from accumcheck.record import (
+    Coordinates,
+    Divergence,
+    MicroBatch,
+    ModelRecord,
+    ReferenceObservation,
+    Split,
+    SplitObservation,
+    StepObservation,
+    TrajectoryPoint,
+)
+
+
+def collect_splits(folder: Path, splits: Iterable[str], events: list[dict[str, Any]]) -> list[SplitObservation]:
+    """What every planned split gave; one that left no word of its end is an error."""
+    ends = {event["job"]: event for event in events if event["event"] == "finished"}
+    return [_collect_split(folder / name, Split.parse(name), ends.get(name)) for name in splits]
+
+
+def _collect_split(folder: Path, split: Split, end: dict[str, Any] | None) -> SplitObservation:
+    log = str(folder / "logs")
+    if end is None:
+        return SplitObservation(split, "error", "the run ended before this split did", log)
+    seconds = end["seconds"]
+    if end["status"] != "ran":
+        return SplitObservation(split, end["status"], end["reason"], log, seconds)
+    try:
+        steps = _read_steps(folder, split)
+    except (OSError, ValueError) as error:
+        return SplitObservation(split, "error", f"its results cannot be read: {error}", log, seconds)
+    return SplitObservation(split, "ran", "", log, seconds, steps, _read_trajectory(folder))
+
+
+def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:
+    views = [
+        json.loads((folder / f"process-{process}.json").read_text(encoding="utf-8"))
+        for process in range(split.num_processes)
+    ]
+    return tuple(
+        StepObservation(
+            step=step,
+            loss=views[0][step]["loss"],
+            logged_grad_norm=views[0][step]["logged_grad_norm"],
+            grad_norms={process: view[step]["grad_norm"] for process, view in enumerate(views) if step < len(view)},
+            micro_batches=tuple(
+                MicroBatch(process, tuple(fed))
+                for process, view in enumerate(views)
+                if step < len(view)
+                for fed in view[step]["micro_batches"]
+            ),
+            gradients={
+                process: np.load(path)
+                for process in range(split.num_processes)
+                if (path := folder / f"process-{process}-step-{step}.npy").exists()
+            },
+        )
+        for step in range(len(views[0]))
+    )
+
+
+def _read_trajectory(folder: Path) -> tuple[TrajectoryPoint, ...]:
+    path = folder / "trajectory.json"
+    if not path.exists():
+        return ()
+    return tuple(TrajectoryPoint(*point) for point in json.loads(path.read_text(encoding="utf-8")))
+
+
+def collect_reference(folder: Path) -> ReferenceObservation | None:
+    """The reference, or None where its job did not run to its end."""
+    folder = folder / REFERENCE
+    path = folder / "reference.json"
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    place = record["coordinates"]
+    noise = record["noise"] or {"loss": None, "grad_norm": None, "gradient": None}
+    return ReferenceObservation(
+        losses=np.load(folder / "losses.npy"),
+        tokens=np.load(folder / "tokens.npy"),
+        labels=np.load(folder / "labels.npy"),
+        gradients=np.load(folder / "gradients.npy"),
+        grad_norms=tuple(record["grad_norms"]),
+        membership=tuple(tuple(members) for members in record["membership"]),
+        coordinates=Coordinates(
+            tuple(place["names"]), tuple(place["sizes"]), tuple(place["starts"]), place["total"]
+        ),
+        noise=Divergence(**noise),
+        batch_effect=record["batch_effect"],
+        model=ModelRecord(**record["model"]),
+    )

@@ -1,0 +1,247 @@
+"""The process that leads a run: ``python -m accumcheck.launch.conductor FOLDER``.
+
+It imports torch beside the fork server, counts the devices, and runs the reference and every split through torchrun's
+agent. It leads a process group of its own, and the whole group ends when the parent lets go of its standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.config.splits import auto_splits, control_of
+from accumcheck.launch.events import EventFollower, EventLog
+from accumcheck.launch.job import REFERENCE, Failure, Job
+from accumcheck.launch.schedule import Slots, running_order
+from accumcheck.record import Split
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the plan in the folder named by the only argument. Returns 0; what failed is in the event log."""
+    folder = Path((argv or sys.argv[1:])[0])
+    _end_with_parent()
+    _set_environment(folder)
+    _start_fork_server()
+    Conductor(folder).lead()
+    return 0
+
+
+def _end_with_parent() -> None:
+    def wait_for_parent() -> None:
+        sys.stdin.buffer.read()  # returns when the parent closes its end, or dies
+        os.killpg(0, signal.SIGKILL)
+
+    if os.getpgrp() == os.getpid():
+        threading.Thread(target=wait_for_parent, daemon=True).start()
+
+
+def _set_environment(folder: Path) -> None:
+    model = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["model"]
+    kind = (model["config"] or {}).get("model_type", "")
+    modules = [f"transformers.models.{kind}.modeling_{kind}"] if str(kind).isidentifier() else []
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
+    os.environ.update(
+        ACCUMCHECK_PRELOAD=",".join(modules),
+        CUBLAS_WORKSPACE_CONFIG=os.environ.get("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
+        PYTORCH_NVML_BASED_CUDA_CHECK="1",  # counting GPUs must not start CUDA before the fork
+        TOKENIZERS_PARALLELISM="false",
+        TORCH_CPP_LOG_LEVEL=os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
+    )
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        os.environ.pop(name, None)  # of a launcher that we were started by, perhaps: ours are torchrun's own
+
+
+def _start_fork_server() -> None:
+    import multiprocessing
+    from multiprocessing import forkserver
+
+    multiprocessing.set_forkserver_preload(["accumcheck.launch.preload"])
+    forkserver.ensure_running()
+
+
+class Conductor:
+    """Runs the jobs of one plan, side by side where there are slots, and says what happens in the event log."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._check = CheckConfig.from_dict(json.loads((folder / "plan.json").read_text(encoding="utf-8")))
+        self._events = EventLog(folder / "events.jsonl")
+        self._follower = EventFollower(folder / "events.jsonl")
+        self._pids: dict[str, dict[int, int]] = {}
+        self._lock = threading.Condition()
+        self._ended: list[str] = []
+        self._common: Failure | None = None
+        self._offset = 0
+
+    def lead(self) -> None:
+        """Run everything; returns when the last job has ended."""
+        from accumcheck.launch.devices import detect
+
+        check = self._check
+        devices = detect(check.launcher.device)
+        splits = check.splits or auto_splits(check.global_batch_size, max(devices.count, 1))
+        control = control_of(splits)
+        self._events.emit(
+            "planned",
+            splits=[str(split) for split in splits],
+            control=str(control),
+            device=devices.kind,
+            device_name=devices.name,
+            device_count=devices.count,
+            backend=self._backend(devices.kind, max(split.num_processes for split in splits), devices.count),
+            environment=_versions(),
+        )
+        runnable: list[Split] = []
+        for split in splits:
+            if reason := self._why_not(split, devices.kind, devices.count):
+                self._events.emit("finished", job=str(split), status="skipped", reason=reason, seconds=0.0)
+            elif check.launcher.node_rank == 0 or self._nodes(split) > 1:
+                runnable.append(split)
+        order = running_order(
+            [(str(split), split.num_processes, split.gradient_accumulation_steps) for split in runnable], str(control)
+        )
+        self._run_all(order, devices.kind, devices.count)
+
+    # --- the schedule -------------------------------------------------------------------------------------------------
+
+    def _run_all(self, order: list[str], device: str, count: int) -> None:
+        """Start what fits, wait for what ends. The reference starts when the first split has said what it was fed."""
+        several_nodes = self._check.launcher.nnodes > 1
+        slots = Slots(1 if several_nodes else max(count, 1))
+        waiting = list(order)
+        threads: dict[str, threading.Thread] = {}
+        reference_due = self._check.launcher.node_rank == 0 and bool(order)
+        while waiting or threads or reference_due:
+            if self._common is not None:
+                for name in waiting:
+                    self._finish(name, self._common, 0.0)
+                waiting, reference_due = [], False
+            membership = self._membership() if reference_due else ()
+            if reference_due and (membership or not (waiting or threads)):
+                if not membership:  # no split ran: there is nothing to refer to
+                    reference_due = False
+                    continue
+                if (taken := slots.take(REFERENCE, 1)) is not None:
+                    reference_due = False
+                    threads[REFERENCE] = self._start(REFERENCE, 1, device, taken, membership)
+            for name in list(waiting):
+                processes = Split.parse(name).num_processes
+                if (taken := slots.take(name, processes)) is not None:
+                    waiting.remove(name)
+                    threads[name] = self._start(name, processes, device, taken, ())
+                elif processes > 1:
+                    break  # do not let small splits starve a large one
+            with self._lock:
+                self._lock.wait_for(lambda: bool(self._ended), timeout=0.05 if threads else 0)
+                ended, self._ended = self._ended, []
+            for name in ended:
+                threads.pop(name).join()
+                slots.release(name)
+
+    def _start(
+        self, name: str, processes: int, device: str, taken: tuple[int, ...], membership: tuple[tuple[int, ...], ...]
+    ) -> threading.Thread:
+        folder = self._folder / name
+        folder.mkdir()
+        nodes = 1 if name == REFERENCE else self._nodes(Split.parse(name))
+        job = Job(
+            name=name,
+            processes=processes,
+            folder=str(folder),
+            events=str(self._folder / "events.jsonl"),
+            check=self._check.to_dict(),
+            device=device,
+            backend=self._backend(device, processes // nodes, len(taken)),
+            gpus=() if device == "cpu" else taken,
+            membership=membership,
+            nodes=nodes,
+        )
+        self._offset += nodes > 1
+        self._events.emit("started", job=name)
+        thread = threading.Thread(target=self._lead_job, args=(job, self._offset), daemon=True)
+        thread.start()
+        return thread
+
+    def _lead_job(self, job: Job, offset: int) -> None:
+        from accumcheck.launch.agent import run_job
+
+        started = time.monotonic()
+        try:
+            failure = run_job(job, self._check.launcher, offset, lambda: self._pids_of(job.name))
+        except BaseException as error:  # the thread must report, whatever happens
+            failure = Failure(f"{type(error).__name__}: {error}")
+        if failure is not None and failure.common:
+            self._common = failure
+        self._finish(job.name, failure, time.monotonic() - started)
+        with self._lock:
+            self._ended.append(job.name)
+            self._lock.notify()
+
+    def _finish(self, name: str, failure: Failure | None, seconds: float) -> None:
+        status, reason = ("ran", "") if failure is None else ("error", failure.reason)
+        self._events.emit("finished", job=name, status=status, reason=reason, seconds=round(seconds, 3))
+
+    # --- what is known ------------------------------------------------------------------------------------------------
+
+    def _membership(self) -> tuple[tuple[int, ...], ...]:
+        """The samples of each step, from the first split that ran to its end; empty before that."""
+        for done in self._folder.glob("*x*x*/process-0.json"):
+            folder = done.parent
+            n = Split.parse(folder.name).num_processes
+            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+                views = [
+                    json.loads((folder / f"process-{process}.json").read_text(encoding="utf-8")) for process in range(n)
+                ]
+                return tuple(
+                    tuple(sorted({sample for view in step for fed in view["micro_batches"] for sample in fed} - {-1}))
+                    for step in zip(*views, strict=False)
+                )
+        return ()
+
+    def _pids_of(self, name: str) -> dict[int, int]:
+        with self._lock:
+            for event in self._follower.new():
+                if event["event"] == "worker":
+                    self._pids.setdefault(event["job"], {})[event["process"]] = event["pid"]
+            return dict(self._pids.get(name, {}))
+
+    def _nodes(self, split: Split) -> int:
+        """How many machines a split spans: all of them where its processes can be dealt out evenly, else one."""
+        nnodes = self._check.launcher.nnodes
+        return nnodes if split.num_processes % nnodes == 0 else 1
+
+    def _why_not(self, split: Split, device: str, count: int) -> str:
+        """Why this split cannot run here, or nothing."""
+        needed = split.num_processes // self._nodes(split)
+        if device == "cpu" or needed <= count:
+            return ""
+        if count and self._check.launcher.oversubscribe:
+            return ""
+        hint = "; launcher.oversubscribe: true puts several processes on one GPU" if count else ""
+        return f"needs {needed} GPUs, {count} present{hint}"
+
+    def _backend(self, device: str, processes: int, gpus: int) -> str:
+        return "nccl" if device == "cuda" and processes <= gpus else "gloo"
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in ("torch", "transformers", "accelerate"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The entry point of every worker process. It is started by torchrun's agent and runs one job to its end."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from accumcheck.errors import WorkloadError
+from accumcheck.launch.events import EventLog
+from accumcheck.launch.job import REFERENCE, Job, write_error
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run(job: Job) -> None:
+    """Do the job; on failure leave the cause in its folder and let torchrun's agent see it."""
+    folder = Path(job.folder)
+    process = int(os.environ["RANK"])
+    EventLog(Path(job.events)).emit("worker", job=job.name, process=process, pid=os.getpid())
+    try:
+        _prepare_process(job)
+        if job.name == REFERENCE:
+            from accumcheck.reference.run import run_reference
+
+            run_reference(job)
+        else:
+            _run_split(job, folder, process)
+    except BaseException as error:
+        write_error(folder, process, error, common=isinstance(error, WorkloadError))
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _prepare_process(job: Job) -> None:
+    """Set what must be set before CUDA is touched, and make sure that this process cannot outlive the run."""
+    if sys.platform == "linux":  # the parent is the fork server, which ends with the conductor
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if job.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(str(gpu) for gpu in job.gpus)
+        # several processes on one GPU: the stack takes cuda:LOCAL_RANK, so the ranks share the numbers there are
+        os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % len(job.gpus))
+    elif job.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def _run_split(job: Job, folder: Path, process: int) -> None:
+    from accumcheck.capture.observer import Observer
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.record import Split
+    from accumcheck.stacks import load_stack
+    from accumcheck.stacks.protocol import Task
+    from accumcheck.workload.assemble import build_workload
+    from accumcheck.workload.fingerprint import SampleIndex
+
+    check = CheckConfig.from_dict(job.check)
+    split = Split.parse(job.name)
+    device = f"cuda:{os.environ['LOCAL_RANK']}" if job.device == "cuda" else "cpu"
+    workload = build_workload(check, device)
+    events = EventLog(Path(job.events))
+
+    def on_step(step: int) -> None:
+        if process == 0:
+            events.emit("step", job=job.name, step=step)
+
+    stack = load_stack(check.stack)
+    task = Task(
+        check, split, workload.model, workload.samples, workload.collator, folder, device=job.device, backend=job.backend
+    )
+    observer = Observer(folder, process, SampleIndex(workload.samples), on_step)
+    observer.watch(workload.model, seed=check.seed)
+    stack.train(task, observer)
+    observer.stop()
+    observer.write()
+    if job.nodes > 1:
+        _gather_across_nodes(folder, process, observer.steps)
+    if check.trajectory_steps:
+        points = stack.train_freely(task)
+        if process == 0:
+            trajectory = [[point.step, point.loss, point.grad_norm] for point in points]
+            (folder / "trajectory.json").write_text(json.dumps(trajectory), encoding="utf-8")
+
+
+def _gather_across_nodes(folder: Path, process: int, steps: list[dict[str, Any]]) -> None:
+    """Bring what the processes of other machines saw (not their gradients) to the first one's folder."""
+    import torch.distributed as dist
+
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, steps)
+    if process == 0:
+        for other, seen in enumerate(gathered):
+            target = folder / f"process-{other}.json"
+            if not target.exists():
+                target.write_text(json.dumps(seen), encoding="utf-8")

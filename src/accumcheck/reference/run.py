@@ -1,0 +1,145 @@
+"""The reference as a job: computed by one process that runs none of the stack's code, written for the judge."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from accumcheck.capture.coordinates import GradientReader
+from accumcheck.config.model import CheckConfig
+from accumcheck.launch.events import EventLog
+from accumcheck.launch.job import Job
+from accumcheck.record import ModelRecord
+from accumcheck.reference.noise import Truth, measure_noise
+from accumcheck.reference.samples import count_labels, loss_and_tokens, precision
+from accumcheck.workload.assemble import Workload, build_workload
+
+PROGRESS_EVERY = 8
+
+
+def run_reference(job: Job) -> None:
+    """Compute the truth of every sample and the noise floor, into the job's folder.
+
+    Files: ``losses.npy``, ``tokens.npy``, ``labels.npy`` (each ``[samples]``), ``gradients.npy``
+    (``[samples, coordinates]``) and ``reference.json``.
+
+    Raises:
+        WorkloadError: the model or the data could not be made.
+    """
+    check = CheckConfig.from_dict(job.check)
+    device = f"cuda:{os.environ['LOCAL_RANK']}" if job.device == "cuda" else "cpu"
+    workload = build_workload(check, device)
+    model, samples = workload.model, workload.samples
+    reader = GradientReader.of(model.named_parameters(), seed=check.seed)
+    folder = Path(job.folder)
+    events = EventLog(Path(job.events))
+
+    wide = np.float64 if check.model.dtype == "float64" else np.float32
+    width = sum(reader.coordinates.sizes)
+    gradients = np.lib.format.open_memmap(
+        folder / "gradients.npy", mode="w+", dtype=wide, shape=(len(samples), width)
+    )
+    losses = np.zeros(len(samples))
+    tokens = np.zeros(len(samples), dtype=np.int64)
+    norms: list[float] = []
+    done = 0
+    strays = sorted(set(range(len(samples))) - {index for members in job.membership for index in members})
+    for members in [*job.membership, strays]:
+        totals = None if reader.coordinates.complete else _Totals(model)
+        for index in members:
+            model.zero_grad(set_to_none=True)
+            batch = workload.collator([samples[index]])
+            with precision(check, device):
+                losses[index], tokens[index] = loss_and_tokens(
+                    model, {name: value.to(device) for name, value in batch.items()}
+                )
+            gradients[index], _ = reader.read(model)
+            if totals is not None:
+                totals.add(int(tokens[index]))
+            done += 1
+            if done % PROGRESS_EVERY == 0 or done == len(samples):
+                events.emit("reference", done=done, total=len(samples))
+        if members is not strays:
+            chosen = list(members)
+            right = _weighted(gradients[chosen], tokens[chosen])
+            norms.append(totals.norm() if totals is not None else float(np.linalg.norm(right)))
+        del totals
+
+    first = list(job.membership[0])
+    truth = Truth(
+        float((losses[first] * tokens[first]).sum() / tokens[first].sum()),
+        _weighted(gradients[first], tokens[first]),
+        norms[0],
+    )
+    shapes = _shapes(check)
+    noise, effect = (
+        measure_noise(
+            workload, first, tokens, truth, reader, shapes, check.model.dtype, precision(check, device), device
+        )
+        if math.isfinite(truth.loss) and truth.grad_norm > 0 and math.isfinite(truth.grad_norm)
+        else (None, 0.0)
+    )
+    np.save(folder / "losses.npy", losses)
+    np.save(folder / "tokens.npy", tokens)
+    np.save(folder / "labels.npy", np.array([count_labels(sample) for sample in samples], dtype=np.int64))
+    gradients.flush()
+    record = {
+        "grad_norms": norms,
+        "membership": job.membership,
+        "coordinates": asdict(reader.coordinates),
+        "noise": None if noise is None else asdict(noise),
+        "batch_effect": effect,
+        "model": asdict(_describe(workload, check)),
+    }
+    (folder / "reference.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+class _Totals:
+    """The whole gradient of a step, where only some of its entries are kept: its norm is reported."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._model = model
+        self._tokens = 0
+        self._sums = {
+            name: torch.zeros_like(parameter, dtype=torch.promote_types(parameter.dtype, torch.float32))
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad
+        }
+
+    def add(self, tokens: int) -> None:
+        """Add the gradient that is in ``.grad``, that of a sample of so many tokens."""
+        self._tokens += tokens
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is not None:
+                self._sums[name].add_(parameter.grad, alpha=tokens)
+
+    def norm(self) -> float:
+        """The norm of the token-weighted mean."""
+        squares = [torch.linalg.vector_norm(total, dtype=torch.float64).square() for total in self._sums.values()]
+        return float(torch.stack(squares).sum().sqrt()) / max(self._tokens, 1)
+
+
+def _weighted(gradients: np.ndarray, tokens: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """``sum(c_i g_i) / sum(c_i)`` in float64."""
+    return np.asarray((tokens / max(tokens.sum(), 1)).astype(np.float64) @ gradients.astype(np.float64, copy=False))
+
+
+def _shapes(check: CheckConfig) -> list[int]:
+    """Micro-batch sizes for the noise floor: one sample, and the smallest and largest that the run uses."""
+    sizes = {split.per_device_train_batch_size for split in check.splits or ()}
+    return sorted({1, *({min(sizes), max(sizes)} if sizes else {check.global_batch_size})})
+
+
+def _describe(workload: Workload, check: CheckConfig) -> ModelRecord:
+    return ModelRecord(
+        architecture=type(workload.model).__name__,
+        parameters=sum(parameter.numel() for parameter in workload.model.parameters()),
+        dtype=check.model.dtype,
+        shrunk=check.model.shrink,
+    )
