@@ -1,0 +1,130 @@
+"""What single keys cannot tell: sums, alternatives, and keys that contradict each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accumcheck.config.aliases import Keys, find, given
+from accumcheck.config.composites import OneSplit
+from accumcheck.config.faults import Faults, Place, show_path
+from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, SPLIT
+from accumcheck.config.kinds import name_of
+from accumcheck.config.model import DataConfig, LauncherConfig, SyntheticData
+from accumcheck.record import Split
+
+if TYPE_CHECKING:
+    from accumcheck.config.yaml_positions import Item
+
+
+def check_consistency(tree: Item, values: dict[str, Any], faults: Faults) -> None:
+    """Note every contradiction between keys.
+
+    Args:
+        tree: the configuration with canonical keys, for the places.
+        values: the valid values of `fields.ROOT`; what is missing here was noted before.
+        faults: where to note.
+    """
+    checks = _Consistency(tree, values, faults)
+    checks.sums()
+    checks.model()
+    checks.data()
+    checks.launcher()
+
+
+class _Consistency:
+    def __init__(self, tree: Item, values: dict[str, Any], faults: Faults) -> None:
+        self.tree = tree
+        self.values = values
+        self.faults = faults
+
+    def section(self, name: str) -> dict[str, Any]:
+        values: dict[str, Any] = self.values.get(name, {})
+        return values
+
+    def note(self, keys: Keys, message: str) -> None:
+        """Note a fault at the key, or at the nearest section above it that was written."""
+        item = find(self.tree, keys)
+        self.faults.add(self.place(keys), name_of(item, keys) if item else show_path(keys), message)
+
+    def place(self, keys: Keys) -> Place:
+        while (item := find(self.tree, keys)) is None:
+            keys = keys[:-1]
+        return item.place
+
+    def sums(self) -> None:
+        """``n * b * k`` of every split is the global batch size."""
+        batch, splits = self.values.get("global_batch_size"), find(self.tree, ("splits",))
+        if batch is None or splits is None or not isinstance(splits.value, list):
+            return
+        for i, item in enumerate(splits.value):
+            split = OneSplit(SPLIT).read(item, ("splits", i), Faults())
+            if isinstance(split, Split) and split.global_batch_size != batch:
+                n, b, k = split.num_processes, split.per_device_train_batch_size, split.gradient_accumulation_steps
+                message = f"{n} x {b} x {k} = {split.global_batch_size}, but global_batch_size is {batch}"
+                fits = f"; did you mean {Split(n, b, batch // (n * b))}?" if batch % (n * b) == 0 else ""
+                self.faults.add(item.place, show_path(("splits", i)), message + fits)
+
+    def model(self) -> None:
+        """Exactly one source of the model, and weights that can come from it."""
+        here = [keys for keys in MODEL_SOURCES if given(self.tree, keys)]
+        if len(here) == 2:
+            other = name_of(*self._item(here[0]))
+            self.note(here[1], f"given together with {other} ({self.place(here[0])}); keep exactly one")
+        elif not here and (model := find(self.tree, ("model",))) is None:
+            self.faults.add(self.tree.place, "model", "missing; add for example model: {name_or_path: ./my-model}")
+        elif not here and model is not None and model.mapping is not None:
+            message = "missing; add for example name_or_path: ./my-model, or config: {model_type: llama}"
+            self.faults.add(model.place, "model.name_or_path", message)
+        model_values = self.section("model")
+        if model_values.get("weights") == "pretrained":
+            if model_values.get("shrink"):
+                message = "pretrained weights do not fit a shrunk model; write weights: random, or shrink: false"
+                self.note(("model", "weights"), message)
+            if here == [("model", "config")]:
+                message = "an inline config has no pretrained weights; write weights: random, or give name_or_path"
+                self.note(("model", "weights"), message)
+        if here == [("model", "config")] and "revision" in model_values:
+            self.note(("model", "revision"), "no effect with an inline config; remove it")
+
+    def _item(self, keys: Keys) -> tuple[Item, Keys]:
+        item = find(self.tree, keys)
+        assert item is not None
+        return item, keys
+
+    def data(self) -> None:
+        """At most one source of data, with keys that have an effect on it, and lengths in order."""
+        for group in (DATA_SOURCES, DATA_COLUMNS):
+            here = [keys for keys in group if given(self.tree, keys)]
+            for keys in here[1:]:
+                other = name_of(*self._item(here[0]))
+                self.note(keys, f"given together with {other} ({self.place(here[0])}); keep one")
+        data = self.section("data")
+        if not any(given(self.tree, keys) for keys in DATA_SOURCES[1:]):
+            default = DataConfig().max_length
+            if data.get("max_length", default) != default:
+                message = "no effect on synthetic data; write data.synthetic.max_length"
+                self.note(("data", "max_length"), message)
+            for keys in DATA_COLUMNS:
+                if given(self.tree, keys):
+                    self.note(keys, "no effect on synthetic data; give data.jsonl or data.dataset, or remove it")
+        synthetic, defaults = data.get("synthetic", {}), SyntheticData()
+        shortest = synthetic.get("min_length", defaults.min_length)
+        longest = synthetic.get("max_length", defaults.max_length)
+        if shortest > longest:
+            name = "min_length" if "min_length" in synthetic else "max_length"
+            message = f"min_length {shortest} is above max_length {longest}; write min_length <= max_length"
+            self.note(("data", "synthetic", name), message)
+
+    def launcher(self) -> None:
+        """What several machines need."""
+        launcher = self.section("launcher")
+        nnodes = launcher.get("nnodes", LauncherConfig().nnodes)
+        rank = launcher.get("node_rank", LauncherConfig().node_rank)
+        if rank >= nnodes:
+            message = f"found {rank}; expected less than launcher.nnodes, which is {nnodes}; the first machine is 0"
+            self.note(("launcher", "node_rank"), message)
+        if nnodes > 1 and not given(self.tree, ("launcher", "rdzv_endpoint")):
+            message = (
+                f"missing for {nnodes} machines; add for example rdzv_endpoint: node0:29400 (host:port of the first)"
+            )
+            self.note(("launcher", "rdzv_endpoint"), message)

@@ -1,0 +1,72 @@
+"""``--set a.b=c``: the command line over the file, key by key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from accumcheck.config.aliases import Keys, both_given, canonical_path, find, put, remove
+from accumcheck.config.faults import Faults, Place, show_path
+from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES
+from accumcheck.config.kinds import describe
+from accumcheck.config.yaml_positions import Item, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ALTERNATIVES = (MODEL_SOURCES, DATA_SOURCES, DATA_COLUMNS)
+
+
+def apply_overrides(tree: Item, overrides: Sequence[str], faults: Faults) -> None:
+    """Put each ``key.path=value`` into the tree in place of what the file says; later ones win.
+
+    A value is YAML; an empty one is null. A key that the file cannot have together with the one given (`model.config`
+    with `model.name_or_path`) is taken out, so that the command line wins there too.
+    """
+    for argument in overrides:
+        shown = argument if argument.isprintable() else repr(argument)
+        place = Place(f"--set {shown}", on_command_line=True)
+        path, equals, text = argument.partition("=")
+        written: Keys = tuple(part.strip() for part in path.split("."))
+        if not equals or not all(written):
+            faults.add(place, "", "not of the form key.path=value, for example --set model.dtype=float64")
+            continue
+        item = _value(text, place, faults)
+        if item is None:
+            continue
+        keys = canonical_path(written)
+        if keys != written:
+            item = replace(item, alias=show_path(written))
+        present = find(tree, keys)
+        if present is not None and present.place.on_command_line and present.alias != item.alias:
+            faults.add(place, show_path(written), both_given(keys, present))
+            continue
+        _drop_alternatives(tree, keys, item)
+        blocked = put(tree, keys, item)
+        if blocked is not None:
+            _note_blocked(tree, keys, blocked, place, faults)
+
+
+def _value(text: str, place: Place, faults: Faults) -> Item | None:
+    before = len(faults)
+    item = read_document(text, place, faults)
+    if item is None and len(faults) == before:
+        return Item(None, place)
+    return item
+
+
+def _drop_alternatives(tree: Item, keys: Keys, item: Item) -> None:
+    for group in _ALTERNATIVES:
+        if keys in group and item.value is not None:
+            for other in group:
+                present = find(tree, other)
+                if other != keys and present is not None and not present.place.on_command_line:
+                    remove(tree, other)
+
+
+def _note_blocked(tree: Item, keys: Keys, blocked: Keys, place: Place, faults: Faults) -> None:
+    present = find(tree, blocked)
+    if present is not None and not present.broken:
+        name = show_path(blocked)
+        message = f"cannot be set, since {name} is {describe(present)} ({present.place}); set {name} as a whole"
+        faults.add(place, show_path(keys), message)
