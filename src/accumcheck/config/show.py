@@ -1,0 +1,75 @@
+"""A plan for people and for programs: the resolved configuration in canonical names, and its splits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accumcheck.config.yaml_positions import write_document
+
+if TYPE_CHECKING:
+    from accumcheck.config.devices import Devices
+    from accumcheck.config.plan import Plan
+
+_HEADINGS = ("split", "n", "b", "k", "samples")
+
+
+def plan_as_dict(plan: Plan, devices: Devices) -> dict[str, Any]:
+    """The plan in JSON types: ``config`` (as in the report, and itself a valid configuration) and ``plan``."""
+    return {
+        "config": plan.config.to_dict(),
+        "plan": {
+            "control": str(plan.control),
+            "devices": {"kind": devices.kind, "count": devices.count, "reason": devices.reason},
+            "splits": plan.rows(),
+        },
+    }
+
+
+def plan_as_text(plan: Plan, devices: Devices, source: str) -> str:
+    """The plan in plain text for 80 columns. All of it is a valid configuration: what is none stands in comments."""
+    splits, steps = _count(len(plan.splits), "split"), _count(plan.config.steps, "step")
+    samples = _count(plan.config.global_batch_size, "sample")
+    lines = [
+        f"{source} is valid",
+        f"{splits}, {steps} of {samples}, control {plan.control}",
+        f"devices assumed: {devices.count} {devices.kind} ({devices.reason})",
+        "",
+        *_table(plan, devices),
+        "",
+    ]
+    comments = "\n".join(f"# {line}".rstrip() for line in lines)
+    return f"{comments}\n{write_document(_canonical(plan))}".rstrip("\n")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _table(plan: Plan, devices: Devices) -> list[str]:
+    rows = [_HEADINGS, *(tuple(str(cell) for cell in list(row.values())[:5]) for row in plan.rows())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = []
+    for row, split in zip(rows, (None, *plan.splits), strict=True):
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        notes = ["control"] if split == plan.control else []
+        if split and devices.kind == "cuda" and split.num_processes > devices.count:
+            oversubscribed = plan.config.launcher.oversubscribe
+            notes.append("processes share GPUs" if oversubscribed else f"needs {_count(split.num_processes, 'GPU')}")
+        lines.append("  ".join([*cells, ", ".join(notes)]).rstrip())
+    return lines
+
+
+def _canonical(plan: Plan) -> dict[str, Any]:
+    """The configuration as one would write it: unset keys are left out, unset tolerances are ``auto``."""
+    plain = plan.config.to_dict()
+    data = {name: _set(value) if isinstance(value, dict) else value for name, value in plain["data"].items()}
+    tolerances = {name: "auto" if value is None else value for name, value in plain["tolerances"].items()}
+    launcher = _set(plain["launcher"])
+    return {**plain, "model": _set(plain["model"]), "data": _set(data), "tolerances": tolerances, "launcher": launcher}
+
+
+def _set(section: dict[str, Any]) -> dict[str, Any]:
+    """The keys of one section that are set; null inside a value (an inline model configuration) stays."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in section.items() if value is not None
+    }
