@@ -1,0 +1,20 @@
+"""``accumcheck schema``: the formats of files as JSON Schema, for editors and for CI."""
+
+import json
+
+import typer
+
+from accumcheck.config.schema import config_schema
+
+schema_app = typer.Typer(no_args_is_help=True, help="Print the JSON Schema of a file that accumcheck reads or writes.")
+
+
+@schema_app.callback()
+def schema() -> None:
+    """Print the JSON Schema of a file that accumcheck reads or writes."""
+
+
+@schema_app.command("config")
+def config() -> None:
+    """Print the JSON Schema of the configuration (draft 2020-12)."""
+    typer.echo(json.dumps(config_schema(), indent=2))

@@ -1,0 +1,40 @@
+"""``accumcheck validate``: read, check and print the plan, without torch."""
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from accumcheck.config.devices import assume_devices
+from accumcheck.config.load import load_config
+from accumcheck.config.plan import make_plan
+from accumcheck.config.show import plan_as_dict, plan_as_text
+
+
+class PlanFormat(str, Enum):
+    """How the plan is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def validate(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a key, for example model.dtype=float64. Repeatable."),
+    ] = None,
+    format_: Annotated[
+        PlanFormat, typer.Option("--format", help="table: the configuration with every default, and the splits.")
+    ] = PlanFormat.TABLE,
+) -> None:
+    """Read, check and print the plan; train nothing."""
+    checked = load_config(config, set_ or ())
+    devices = assume_devices(checked.launcher)
+    plan = make_plan(checked, devices.count)
+    if format_ is PlanFormat.JSON:
+        typer.echo(json.dumps(plan_as_dict(plan, devices), indent=2))
+    else:
+        typer.echo(plan_as_text(plan, devices, source=str(config)))
