@@ -1,0 +1,103 @@
+"""Lines of text: columns that never wrap or lose a digit, and prose that wraps at words."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rich.cells import cell_len
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Cell(NamedTuple):
+    """What stands in one row of one column, and its style."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its two header lines, and the spaces before it.
+
+    ``leave_out`` ranks columns that may go where the terminal is too narrow: 1 goes first, 0 never goes.
+    """
+
+    header: tuple[str, str]
+    align: Literal["left", "right"] = "right"
+    gap: int = 2
+    leave_out: int = 0
+
+
+def columns(
+    specs: Sequence[Column], rows: Sequence[Sequence[Cell] | None], comfortable: int, limit: int, rule: str
+) -> list[Text]:
+    """Lay rows out as lines: beyond ``comfortable`` with less space between columns, beyond ``limit`` without some.
+
+    A row of None is a line of ``rule``. If the columns that must stay are still too wide, the lines are too: what
+    is cut or wrapped inside a number misleads, what is scrolled does not.
+    """
+    keep = list(range(len(specs)))
+    expendable = sorted((spec.leave_out, index) for index, spec in enumerate(specs) if spec.leave_out)
+    widths = [
+        max(cell_len(text) for text in (*spec.header, *(row[index].text for row in rows if row is not None)))
+        for index, spec in enumerate(specs)
+    ]
+    widest = 2
+
+    def total() -> int:
+        return sum(widths[index] + min(widest, specs[index].gap) for index in keep)
+
+    if total() > comfortable:
+        widest = 1
+    while total() > limit and expendable:
+        keep.remove(expendable.pop(0)[1])
+
+    def line(cells: Sequence[Cell]) -> Text:
+        text = Text()
+        for index in keep:
+            text.append(" " * min(widest, specs[index].gap))
+            padding = " " * (widths[index] - cell_len(cells[index].text))
+            text.append(padding if specs[index].align == "right" else "")
+            text.append(cells[index].text, cells[index].style)
+            text.append(padding if specs[index].align == "left" else "")
+        text.rstrip()
+        return text
+
+    header = [line([Cell(spec.header[which], "bold") for spec in specs]) for which in (0, 1)]
+    divider = Text(rule * total(), "dim")
+    return [*header, divider, *(divider.copy() if row is None else line(row) for row in rows)]
+
+
+def prose(text: str, width: int, *, first: Text | None = None, indent: int = 0, style: str = "") -> list[Text]:
+    """Wrap ``text`` at words, each line indented; ``first`` stands before the first line, in the indent's place.
+
+    Words longer than a line (paths, addresses) are left whole, so that they can be copied.
+    """
+    lines: list[Text] = []
+    head = first if first is not None else Text()
+    start = head.cell_len
+    for paragraph in clean(text).splitlines() or [""]:
+        wrapped = textwrap.wrap(
+            paragraph,
+            width,
+            initial_indent=" " * (indent if lines else max(start, indent)),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for piece in wrapped or [" " * start if not lines else ""]:
+            lines.append(Text(piece, style) if lines else head + Text(piece[start:], style))
+    return lines
+
+
+def clean(text: str) -> str:
+    """Without terminal escapes and control characters: what a log or a model's name holds must not move the cursor."""
+    return _ESCAPES.sub("", text).replace("\t", " ")
