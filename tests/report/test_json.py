@@ -1,0 +1,135 @@
+"""The JSON report: the contract's structure, valid JSON, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from accumcheck.errors import ConfigError
+from accumcheck.report.as_json import report_from_json, report_to_json
+from accumcheck.report.schema import report_schema
+
+from . import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from accumcheck.record import Report
+
+EVERY = [
+    examples.llava_449,
+    examples.clean,
+    examples.undecided,
+    examples.not_a_number,
+    examples.with_trajectory,
+    examples.many,
+]
+KEYS = (
+    "schema_version accumcheck_version verdict exit_code started_at duration_seconds environment config model "
+    "reference tolerances control splits loss_rule gradient_rule alternatives findings"
+)
+SPLIT_KEYS = (
+    "split per_device_train_batch_size gradient_accumulation_steps num_processes is_control status reason verdict "
+    "duration_seconds steps loss_rule gradient_rule sample_weights trajectory log"
+)
+STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
+FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation source known"
+
+
+@pytest.mark.parametrize("report", EVERY)
+def test_satisfies_the_schema(report: Callable[[], Report]) -> None:
+    Draft202012Validator.check_schema(report_schema())
+    Draft202012Validator(report_schema()).validate(json.loads(report_to_json(report())))
+
+
+def test_a_report_without_a_model_satisfies_the_schema() -> None:
+    report = replace(examples.clean(), model=None, reference=(), tolerances=None, splits=(), control="")
+    Draft202012Validator(report_schema()).validate(json.loads(report_to_json(report)))
+    assert report_from_json(report_to_json(report)) == report
+
+
+def test_keys_stand_in_the_documented_order() -> None:
+    plain = json.loads(report_to_json(examples.llava_449()))
+    split = plain["splits"][1]
+    assert list(plain) == KEYS.split()
+    assert list(split) == SPLIT_KEYS.split()
+    assert list(split["steps"][0]) == STEP_KEYS.split()
+    assert list(split["sample_weights"]) == ["scale", "min", "max", "dropped", "duplicated", "condition", "residual"]
+    assert list(plain["findings"][0]) == FINDING_KEYS.split()
+    assert list(plain["tolerances"]) == ["loss", "grad_norm", "gradient", "noise_floor"]
+    assert list(plain["reference"][0]) == ["step", "loss", "grad_norm", "tokens", "samples"]
+
+
+def test_the_schema_lists_the_same_keys_in_the_same_order() -> None:
+    schema = report_schema()
+    split = schema["properties"]["splits"]["items"]["properties"]
+    assert list(schema["properties"]) == KEYS.split()
+    assert list(split) == SPLIT_KEYS.split()
+    assert list(split["steps"]["items"]["properties"]) == STEP_KEYS.split()
+    assert list(schema["properties"]["findings"]["items"]["properties"]) == FINDING_KEYS.split()
+
+
+def test_a_split_is_its_label_with_the_three_numbers_beside_it() -> None:
+    split = json.loads(report_to_json(examples.llava_449()))["splits"][1]
+    assert split["split"] == "4x16x2"
+    assert (split["num_processes"], split["per_device_train_batch_size"], split["gradient_accumulation_steps"]) == (
+        4,
+        16,
+        2,
+    )
+    assert split["verdict"] == "fail"
+    assert split["steps"][0]["loss"] == pytest.approx(10.8342 * 2.0003)
+    assert split["sample_weights"]["scale"] == 2.0
+
+
+@pytest.mark.parametrize("report", [each for each in EVERY if each is not examples.not_a_number])
+def test_round_trip(report: Callable[[], Report]) -> None:
+    assert report_from_json(report_to_json(report())) == report()
+
+
+def test_numbers_that_are_not_finite_survive_as_strings() -> None:
+    text = report_to_json(examples.not_a_number())
+    step = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["splits"][1]["steps"][1]
+    assert (step["loss"], step["grad_norm"], step["logged_grad_norm"]) == ("NaN", "Infinity", None)
+    back = report_from_json(text).splits[1].steps[1]
+    assert back.loss is not None
+    assert math.isnan(back.loss)
+    assert back.grad_norm == math.inf
+    assert back.logged_grad_norm is None
+    assert report_to_json(report_from_json(text)) == text
+
+
+def test_text_is_ascii_and_ends_in_a_line_break() -> None:
+    report = replace(examples.clean(), config={"model": {"name_or_path": "Modell-Ü", "limit": -math.inf}})
+    text = report_to_json(report)
+    assert text.isascii()
+    assert text.endswith("}\n")
+    assert json.loads(text)["config"] == {"model": {"name_or_path": "Modell-Ü", "limit": "-Infinity"}}
+
+
+def test_unknown_keys_are_ignored() -> None:
+    plain = json.loads(report_to_json(examples.clean()))
+    plain["later"] = plain["environment"]["later"] = plain["splits"][0]["later"] = 1
+    assert report_from_json(json.dumps(plain)) == examples.clean()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "a JSON object with schema_version was expected"),
+        ('{"verdict": "pass"}', "a JSON object with schema_version was expected"),
+        ('{"schema_version": "2.0"}', "schema version 2.0; this accumcheck reads 1.0"),
+        ('{"schema_version": "1.0"}', "'accumcheck_version' is missing"),
+        (report_to_json(examples.clean()).replace('"4x16x2"', '"4x16"'), "is no split; write n x b x k"),
+        (report_to_json(examples.clean()).replace('"exit_code": 0', '"exit_code": null'), "no whole report"),
+    ],
+)
+def test_what_is_no_report_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        report_from_json(text)
