@@ -1,0 +1,130 @@
+"""Reports in files: which format, whether it can be written, and all or nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from accumcheck.errors import AccumcheckError, ConfigError
+from accumcheck.report import ENDINGS, FORMATS, as_json, check_writable, format_of, show, table, write
+
+from . import examples
+
+
+def test_every_ending_means_a_format_that_exists() -> None:
+    assert set(ENDINGS.values()) == set(FORMATS) == {"table", "json"}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a.json", "json"), ("a.b.JSON", "json"), ("a.txt", "table")])
+def test_format_by_ending(name: str, expected: str) -> None:
+    assert format_of(Path(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("report.pdf", "report.pdf: .pdf is not the ending of a report format; use .json or .txt"),
+        ("report", "report: the file name has no ending; use .json or .txt"),
+    ],
+)
+def test_unknown_endings_are_refused_with_those_known(name: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        format_of(Path(name))
+    assert str(caught.value) == message
+
+
+def test_show_prints_the_format_asked_for() -> None:
+    stream = io.StringIO()
+    show(examples.llava_449(), "json", stream)
+    assert stream.getvalue() == as_json.report_to_json(examples.llava_449())
+
+
+def test_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("old")
+    path.chmod(0o640)
+    write(examples.clean(), path)
+    assert path.read_text() == table.text(examples.clean())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_follows_a_link(tmp_path: Path) -> None:
+    link, target = tmp_path / "latest.json", tmp_path / "first.json"
+    link.symlink_to(target)
+    write(examples.clean(), link)
+    assert link.is_symlink()
+    assert target.read_text() == as_json.report_to_json(examples.clean())
+
+
+def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(AccumcheckError, match=r"report\.json: the report could not be written: No space left"):
+        write(examples.clean(), path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_check_writable_changes_nothing(tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    old.write_text("old")
+    check_writable([old, tmp_path / "new.json", tmp_path / "new.txt"])
+    assert list(tmp_path.iterdir()) == [old]
+    assert old.read_text() == "old"
+
+
+def test_check_writable_names_all_obstacles_at_once(tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "loop.json").symlink_to(tmp_path / "loop.json")
+    names = ["missing/r.json", "folder.json", "r.pdf", "pipe.json", f"{'r' * 300}.json", "loop.json", "fine.json"]
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConfigError) as caught:
+        check_writable([tmp_path / name for name in names])
+    lines = [line.removeprefix(f"{tmp_path}{os.sep}") for line in str(caught.value).splitlines()]
+    assert lines[:4] == [
+        f"missing/r.json: the folder {tmp_path / 'missing'} does not exist; create it first",
+        "folder.json: is a folder; name a file in it",
+        "r.pdf: .pdf is not the ending of a report format; use .json or .txt",
+        "pipe.json: is no ordinary file; a report would replace it",
+    ]
+    assert lines[4].endswith(".json: cannot be written: File name too long")
+    assert lines[5].startswith("loop.json: cannot be written: ")
+    assert len(lines) == 6
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0 or sys.platform == "win32", reason="root may write everywhere")
+def test_check_writable_refuses_what_may_not_be_written(tmp_path: Path) -> None:
+    folder, locked = tmp_path / "folder", tmp_path / "locked.json"
+    folder.mkdir()
+    folder.chmod(0o555)
+    locked.touch()
+    locked.chmod(0o444)
+    with pytest.raises(ConfigError) as caught:
+        check_writable([folder / "r.json", locked])
+    folder.chmod(0o755)
+    assert str(caught.value).splitlines() == [
+        f"{folder / 'r.json'}: cannot be written: Permission denied",
+        f"{locked}: cannot be written: Permission denied",
+    ]
+
+
+def test_reports_import_no_training_stack() -> None:
+    code = (
+        "import sys, accumcheck.report, accumcheck.report.progress, accumcheck.report.schema; "
+        "sys.exit(bool({'torch', 'transformers', 'accelerate', 'accumcheck.launch'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
