@@ -1,0 +1,181 @@
+"""Live progress on standard error: every split at its step on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Literal
+
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from accumcheck.report import numbers
+from accumcheck.report.layout import clean
+from accumcheck.report.streams import console_for
+from accumcheck.report.words import STYLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from rich.console import RenderableType
+
+HEARTBEAT = 30.0
+"""Seconds after which a silent run says where it is, where there is no terminal: CI systems stop silent jobs."""
+_BAR = 20
+_DONE = {"ran": "green", "skipped": STYLES["skipped"], "error": STYLES["error"]}
+
+
+@dataclass(slots=True)
+class _Line:
+    """One split, or the reference: how far it is of how much, and how it ended."""
+
+    label: str
+    total: int
+    done: int = 0
+    state: str = "waiting"
+    started: float = 0.0
+    seconds: float = 0.0
+
+
+class Progress:
+    """What the run is doing, while it does it. Nothing is printed on standard output, and nothing with ``quiet``.
+
+    On a terminal the display is redrawn by a thread of its own, so that the caller may block; it is cleared when the
+    context ends, by an exception and Ctrl-C too. Elsewhere there is one line where something ends, and a sign of life
+    every `HEARTBEAT` seconds while calls come in.
+    """
+
+    def __init__(
+        self, stream: IO[str] | None = None, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._quiet = quiet
+        self._clock = clock
+        self._console = console_for(sys.stderr if stream is None else stream)
+        self._lines: dict[str, _Line] = {}
+        self._reference = _Line("reference", 0)
+        self._spinner = Spinner("dots" if self._console.encoding.startswith("utf") else "line", style="cyan")
+        self._phase = ""
+        self._last_printed = clock()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        if not self._quiet and self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._live = Live(
+                get_renderable=self._display,
+                console=self._console,
+                transient=True,
+                refresh_per_second=8,
+                redirect_stdout=False,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        return False
+
+    def planned(self, labels: list[str], steps: int, reference_samples: int) -> None:
+        """The splits that will run, how many steps each has, and how many samples the reference computes."""
+        self._lines = {label: _Line(label, steps) for label in labels}
+        self._reference = _Line("reference", reference_samples)
+
+    def message(self, text: str) -> None:
+        """The phase that begins, ``importing torch and transformers`` for example."""
+        self._phase = clean(text.replace("\n", " "))
+        self._print(self._phase)
+
+    def started(self, label: str) -> None:
+        """A split's processes are being started."""
+        line = self._line(label)
+        line.state, line.started = "running", self._clock()
+
+    def step(self, label: str, step: int) -> None:
+        """A split has done ``step`` optimizer steps."""
+        line = self._line(label)
+        line.done = step
+        self._alive(f"{label}  step {step} of {line.total}")
+
+    def finished(self, label: str, status: str, seconds: float) -> None:
+        """A split has ended; ``status`` as in the report: ``ran``, ``skipped`` or ``error``."""
+        line = self._line(label)
+        line.state, line.seconds = status, seconds
+        width = max(len(one) for one in self._lines)
+        self._print(f"{label:{width}}  {_ending(line)}")
+
+    def reference(self, done: int, total: int) -> None:
+        """The reference has done ``done`` of ``total`` samples."""
+        line = self._reference
+        if line.state == "waiting":
+            line.state, line.started = "running", self._clock()
+        line.done, line.total = done, total
+        if done < total:
+            self._alive(f"reference  sample {done} of {total}")
+        elif line.state != "ran":
+            line.state, line.seconds = "ran", self._clock() - line.started
+            self._print(f"reference  {total} samples in {numbers.seconds(line.seconds)}")
+
+    def _line(self, label: str) -> _Line:
+        return self._lines.setdefault(label, _Line(label, 0))
+
+    def _alive(self, text: str) -> None:
+        if self._clock() - self._last_printed >= HEARTBEAT:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        if self._quiet or self._live is not None:
+            return
+        self._last_printed = self._clock()
+        self._console.print(Text(text), soft_wrap=True)
+
+    def _display(self) -> RenderableType:
+        """What the terminal shows now: as many lines as fit, those that run before those that wait or have ended."""
+        every = [*([self._reference] if self._reference.total else []), *list(self._lines.values())]
+        room = max(1, self._console.height - 3)
+        shown = every
+        if len(every) > room:
+            rank = {"running": 0, "error": 1, "waiting": 2}
+            first = sorted(every, key=lambda line: rank.get(line.state, 3))[:room]
+            shown = [line for line in every if line in first]
+        width = max((len(line.label) for line in shown), default=0)
+        rows: list[RenderableType] = [self._row(line, width) for line in shown]
+        splits = [line for line in every if line is not self._reference]
+        if splits:
+            ended = sum(line.state in _DONE for line in splits)
+            rows.append(Text(f"{ended} of {len(splits)} splits done", "dim"))
+        if self._phase:
+            self._spinner.update(text=Text(self._phase, "dim"))
+            rows.append(self._spinner)
+        for row in rows:
+            if isinstance(row, Text):
+                row.no_wrap, row.overflow = True, "crop"
+        return Group(*rows)
+
+    def _row(self, line: _Line, width: int) -> Text:
+        share = 1.0 if line.state == "ran" else line.done / line.total if line.total else 0.0
+        filled = round(_BAR * min(1.0, share))
+        full, empty = ("━", "─") if self._console.encoding.startswith("utf") else ("#", ".")
+        text = Text.assemble(
+            (f"{line.label:{width}}  ", "bold"),
+            (full * filled, _DONE.get(line.state, "cyan")),
+            (empty * (_BAR - filled), "dim"),
+        )
+        if line.state == "waiting":
+            return text.append("  waiting", "dim")
+        if line.state != "running":
+            return text.append(f"  {_ending(line)}", _DONE.get(line.state, ""))
+        spent = numbers.seconds(self._clock() - line.started)
+        return text.append(f"  {line.done} of {line.total}").append(f"  {spent}", "dim")
+
+
+def _ending(line: _Line) -> str:
+    if line.state == "skipped":
+        return "skipped"
+    return f"{'ran in' if line.state == 'ran' else f'{line.state} after'} {numbers.seconds(line.seconds)}"
