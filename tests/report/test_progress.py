@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import threading
+import time
 
 import pytest
 
@@ -134,6 +135,9 @@ def test_the_display_ends_with_an_exception_and_its_thread_too(terminal, error: 
     before = threading.active_count()
     with pytest.raises(error), Progress(stream):
         raise error
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert threading.active_count() == before
     assert "\x1b[?25h" in written()
 
