@@ -9,18 +9,19 @@ import contextlib
 import importlib
 import os
 
-import accelerate  # noqa: F401
-import numpy  # noqa: F401
-import torch
-import torch.distributed
-import torch.nn.parallel
-import torch.utils.data  # noqa: F401
-from transformers import AutoConfig, Trainer, TrainingArguments  # noqa: F401
-
-import accumcheck.reference.run
-import accumcheck.stacks.trainer
-import accumcheck.workload.assemble  # noqa: F401
-
-for _module in filter(None, os.environ.get("ACCUMCHECK_PRELOAD", "").split(",")):
-    with contextlib.suppress(Exception):  # a worker that needs it will say what is wrong
+# A fork server that an import kills takes every worker with it, each with no word of why. What cannot be imported here
+# is imported again by the worker that needs it, which reports the cause.
+for _module in (
+    "numpy",
+    "torch",
+    "torch.distributed",
+    "torch.nn.parallel",
+    "torch.utils.data",
+    "accelerate",
+    "accumcheck.workload.assemble",
+    "accumcheck.reference.run",
+    "accumcheck.stacks.trainer",
+    *filter(None, os.environ.get("ACCUMCHECK_PRELOAD", "").split(",")),
+):
+    with contextlib.suppress(Exception):
         importlib.import_module(_module)

@@ -8,11 +8,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from accumcheck.errors import WorkloadError
+from accumcheck.config.model import CheckConfig
 from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import REFERENCE, Job, write_error
+
+if TYPE_CHECKING:
+    from accumcheck.workload.assemble import Workload
 
 _PR_SET_PDEATHSIG = 1
 
@@ -22,16 +25,19 @@ def run(job: Job) -> None:
     folder = Path(job.folder)
     process = int(os.environ["RANK"])
     EventLog(Path(job.events)).emit("worker", job=job.name, process=process, pid=os.getpid())
+    workload = None
     try:
         _prepare_process(job)
+        check = CheckConfig.from_dict(job.check)
+        workload = _build(check, job.device)
         if job.name == REFERENCE:
             from accumcheck.reference.run import run_reference
 
-            run_reference(job)
+            run_reference(job, check, workload)
         else:
-            _run_split(job, folder, process)
+            _run_split(job, check, workload, folder, process)
     except BaseException as error:
-        write_error(folder, process, error, common=isinstance(error, WorkloadError))
+        write_error(folder, process, error, common=workload is None)  # the workload is the same for every job
         raise
     finally:
         sys.stdout.flush()
@@ -58,19 +64,20 @@ def _prepare_process(job: Job) -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def _run_split(job: Job, folder: Path, process: int) -> None:
+def _build(check: CheckConfig, device: str) -> Workload:
+    from accumcheck.workload.assemble import build_workload
+
+    return build_workload(check, f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device)
+
+
+def _run_split(job: Job, check: CheckConfig, workload: Workload, folder: Path, process: int) -> None:
     from accumcheck.capture.observer import Observer
-    from accumcheck.config.model import CheckConfig
     from accumcheck.record import Split
     from accumcheck.stacks import load_stack
     from accumcheck.stacks.protocol import Task
-    from accumcheck.workload.assemble import build_workload
     from accumcheck.workload.fingerprint import SampleIndex
 
-    check = CheckConfig.from_dict(job.check)
     split = Split.parse(job.name)
-    device = f"cuda:{os.environ['LOCAL_RANK']}" if job.device == "cuda" else "cpu"
-    workload = build_workload(check, device)
     events = EventLog(Path(job.events))
 
     def on_step(step: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,24 +17,19 @@ from accumcheck.launch.job import Job
 from accumcheck.record import ModelRecord
 from accumcheck.reference.noise import Truth, measure_noise
 from accumcheck.reference.samples import count_labels, loss_and_tokens, precision
-from accumcheck.workload.assemble import Workload, build_workload
+from accumcheck.workload.assemble import Workload
 
 PROGRESS_EVERY = 8
 
 
-def run_reference(job: Job) -> None:
+def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     """Compute the truth of every sample and the noise floor, into the job's folder.
 
     Files: ``losses.npy``, ``tokens.npy``, ``labels.npy`` (each ``[samples]``), ``gradients.npy``
     (``[samples, coordinates]``) and ``reference.json``.
-
-    Raises:
-        WorkloadError: the model or the data could not be made.
     """
-    check = CheckConfig.from_dict(job.check)
-    device = f"cuda:{os.environ['LOCAL_RANK']}" if job.device == "cuda" else "cpu"
-    workload = build_workload(check, device)
     model, samples = workload.model, workload.samples
+    device = str(next(model.parameters()).device)
     reader = GradientReader.of(model.named_parameters(), seed=check.seed)
     folder = Path(job.folder)
     events = EventLog(Path(job.events))
