@@ -321,10 +321,10 @@ def test_colour_on_a_real_terminal_unless_no_color(monkeypatch: pytest.MonkeyPat
             "warn: 2 of 2 splits ran, 1 with a warning (exit code 0: warnings are allowed)",
         ),
         (
-            "warn",
+            "fail",
             1,
             "pass warn",
-            "warn: 2 of 2 splits ran, 1 with a warning (exit code 1: warnings fail under --strict)",
+            "fail: 2 of 2 splits ran, 1 with a warning (exit code 1: warnings fail under --strict)",
         ),
         ("fail", 1, "pass fail", "fail: 1 of 2 splits diverges (exit code 1: divergence)"),
         ("fail", 1, "pass pass", "fail: the run as a whole diverges (exit code 1: divergence)"),
@@ -344,6 +344,18 @@ def test_last_line(verdict: str, exit_code: int, verdicts: str, expected: str) -
     splits = tuple(replace(report.splits[0], verdict=one) for one in verdicts.split())
     text = table.text(replace(report, verdict=verdict, exit_code=exit_code, splits=splits, findings=()))
     assert text.splitlines()[-1] == expected
+
+
+def test_last_line_where_only_a_finding_warns_or_is_ignored() -> None:
+    report = replace(examples.clean(), findings=(Finding("x", "warn", (), "the logged norm is off"),))
+    last = table.text(replace(report, verdict="warn")).splitlines()[-1]
+    assert last == "warn: 3 of 3 splits ran, with a warning on the run as a whole (exit code 0: warnings are allowed)"
+    last = table.text(replace(report, verdict="fail", exit_code=1)).splitlines()[-1]
+    assert last.endswith("with a warning on the run as a whole (exit code 1: warnings fail under --strict)")
+    report = replace(report, findings=(Finding("x", "ignore", ("4x16x2",), "loss 2.00 times the reference's"),))
+    assert "note    4x16x2: loss 2.00 times" in table.text(report)
+    last = table.text(report).splitlines()[-1]
+    assert last == "pass: 3 of 3 splits ran, what differs is ignored as configured (exit code 0)"
 
 
 def test_a_run_without_a_model_still_reads() -> None:
@@ -379,7 +391,7 @@ def test_devices_and_the_stacks_own_version_are_named() -> None:
         stack_version="1.16.0",
     )
     text = table.text(replace(report, environment=environment, config={**report.config, "stack": "trl-sft"}))
-    assert "8 x NVIDIA H200 (nccl), stack trl-sft 1.16.0, global batch 128" in text
+    assert "8 x NVIDIA H200 (nccl), stack trl-sft 1.16.0, global batch 128,\n3 optimizer steps, 41 s\n" in text
 
 
 def _on_terminal(report: Report, width: int = 80) -> str:

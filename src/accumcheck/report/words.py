@@ -46,7 +46,7 @@ def header(report: Report, width: int) -> list[Text]:
         "accumcheck": report.accumcheck_version,
     }
     device = environment.device
-    if environment.device_name not in ("", device):
+    if environment.device_name and device != "cpu":
         device = f"{environment.device_count or 1} x {environment.device_name}"
     stack = str(config.get("stack", ""))
     if environment.stack_version not in ("", environment.transformers):
@@ -60,8 +60,8 @@ def header(report: Report, width: int) -> list[Text]:
     ]
     return [
         *prose(f"{model}, from {source}" if source else model, width, style="bold"),
-        *prose(", ".join(f"{name} {version}" for name, version in versions.items() if version), width),
-        *prose(", ".join(part for part in plan if part), width),
+        *_listed([f"{name} {version}" for name, version in versions.items() if version], width),
+        *_listed([part for part in plan if part], width),
     ]
 
 
@@ -126,23 +126,28 @@ def verdict(report: Report) -> list[Text]:
     ran = total - of["error"] - of["skipped"]
     rest = [f"{of['error']} could not run"] if of["error"] else []
     rest += [f"{of['skipped']} skipped"] if of["skipped"] else []
+    severities = {finding.severity for finding in report.findings}
+    warned = f"{of['warn']} with a warning" if of["warn"] else "with a warning on the run as a whole"
     word, style, meaning = str(report.verdict), STYLES[report.verdict], ""
-    if report.verdict == "fail" or (report.exit_code == 1 and not of["warn"]):
+    if report.exit_code == 1 and not of["fail"] and (of["warn"] or "warn" in severities):
+        parts, meaning = [f"{ran} of {_plural(total, 'split')} ran, {warned}"], ": warnings fail under --strict"
+    elif report.verdict == "fail" or report.exit_code == 1:
         diverge = "diverges" if of["fail"] == 1 else "diverge"
         parts = [
             f"{of['fail']} of {_plural(total, 'split')} {diverge}" if of["fail"] else "the run as a whole diverges"
         ]
-        parts += [f"{of['warn']} with a warning"] if of["warn"] else []
+        parts += [warned] if of["warn"] else []
         meaning = ": divergence"
     elif report.exit_code == 3 or report.verdict in ("error", "skipped"):
         parts = [f"of {_plural(total, 'split')}, {rest.pop(0)}" if rest else "the reason stands above"]
         word, style = "could not be decided", STYLES["error"]
-    elif of["warn"] or report.verdict == "warn":
-        warned = f"{of['warn']} with a warning" if of["warn"] else "with a warning on the run as a whole"
-        parts = [f"{ran} of {_plural(total, 'split')} ran, {warned}"]
-        meaning = ": warnings fail under --strict" if report.exit_code == 1 else ": warnings are allowed"
+    elif report.verdict == "warn":
+        parts, meaning = [f"{ran} of {_plural(total, 'split')} ran, {warned}"], ": warnings are allowed"
     else:
-        parts = [f"{ran} of {_plural(total, 'split')} {'agrees' if ran == 1 else 'agree'} with the reference"]
+        agree = "agrees with the reference" if ran == 1 else "agree with the reference"
+        if "ignore" in severities:
+            agree = "ran, what differs is ignored as configured"
+        parts = [f"{ran} of {_plural(total, 'split')} {agree}"]
         meaning = ": skipped splits are allowed" if of["skipped"] else ""
     text = f" {', '.join([*parts, *rest])} (exit code {report.exit_code}{meaning})"
     return [Text(f"{word}:", style) + Text(text)]
@@ -150,6 +155,17 @@ def verdict(report: Report) -> list[Text]:
 
 def _titled(severity: str, text: str, width: int) -> list[Text]:
     return prose(text, width, first=Text(WORDS[severity].ljust(_INDENT), STYLES[severity]), indent=_INDENT)
+
+
+def _listed(parts: Sequence[str], width: int) -> list[Text]:
+    """Parts with commas between them; lines break between parts, not within."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f", {part}"
+        else:
+            lines.append(part)
+    return prose(",\n".join(lines), width)
 
 
 def _labelled(label: str, text: str, width: int) -> list[Text]:
