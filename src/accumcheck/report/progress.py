@@ -88,7 +88,7 @@ class Progress:
         self._reference = _Line("reference", reference_samples)
 
     def message(self, text: str) -> None:
-        """The phase that begins, ``importing torch and transformers`` for example."""
+        """The phase that begins, ``importing torch and transformers`` for example; shown until work is reported."""
         self._phase = clean(text.replace("\n", " "))
         self._print(self._phase)
 
@@ -100,13 +100,13 @@ class Progress:
     def step(self, label: str, step: int) -> None:
         """A split has done ``step`` optimizer steps."""
         line = self._line(label)
-        line.done = step
+        line.done, self._phase = step, ""
         self._alive(f"{label}  step {step} of {line.total}")
 
     def finished(self, label: str, status: str, seconds: float) -> None:
         """A split has ended; ``status`` as in the report: ``ran``, ``skipped`` or ``error``."""
         line = self._line(label)
-        line.state, line.seconds = status, seconds
+        line.state, line.seconds, self._phase = status, seconds, ""
         width = max(len(one) for one in self._lines)
         self._print(f"{label:{width}}  {_ending(line)}")
 
@@ -115,7 +115,7 @@ class Progress:
         line = self._reference
         if line.state == "waiting":
             line.state, line.started = "running", self._clock()
-        line.done, line.total = done, total
+        line.done, line.total, self._phase = done, total, ""
         if done < total:
             self._alive(f"reference  sample {done} of {total}")
         elif line.state != "ran":
@@ -138,7 +138,7 @@ class Progress:
     def _display(self) -> RenderableType:
         """What the terminal shows now: as many lines as fit, those that run before those that wait or have ended."""
         every = [*([self._reference] if self._reference.total else []), *list(self._lines.values())]
-        room = max(1, self._console.height - 3)
+        room = max(1, self._console.height - 2)
         shown = every
         if len(every) > room:
             rank = {"running": 0, "error": 1, "waiting": 2}
@@ -147,12 +147,9 @@ class Progress:
         width = max((len(line.label) for line in shown), default=0)
         rows: list[RenderableType] = [self._row(line, width) for line in shown]
         splits = [line for line in every if line is not self._reference]
-        if splits:
-            ended = sum(line.state in _DONE for line in splits)
-            rows.append(Text(f"{ended} of {len(splits)} splits done", "dim"))
-        if self._phase:
-            self._spinner.update(text=Text(self._phase, "dim"))
-            rows.append(self._spinner)
+        ended = sum(line.state in _DONE for line in splits)
+        self._spinner.update(text=Text(self._phase or f"{ended} of {len(splits)} splits done", "dim"))
+        rows.append(self._spinner)
         for row in rows:
             if isinstance(row, Text):
                 row.no_wrap, row.overflow = True, "crop"
