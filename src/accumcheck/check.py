@@ -24,7 +24,7 @@ from accumcheck.record import Environment, Report, Split
 def run_check(
     check: CheckConfig,
     *,
-    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
     allow_skipped: bool = False,
     strict: bool = False,
     python: str = sys.executable,
@@ -47,7 +47,7 @@ def run_check(
     folder = Path(tempfile.mkdtemp(prefix="accumcheck-"))
     keep = False
     try:
-        events = launch(check, folder, on_event, python=python)
+        events = launch(check, folder, on_event or _ignore, python=python)
         plan = next(event for event in events if event["event"] == "planned")
         reference = collect_reference(folder)
         observations = collect_splits(folder, plan["splits"], events)
@@ -84,6 +84,10 @@ def run_check(
         alternatives=judgement.alternatives,
         findings=judgement.findings,
     )
+
+
+def _ignore(_: dict[str, Any]) -> None:
+    """Nobody watches."""
 
 
 def _why_no_reference(events: list[dict[str, Any]], folder: Path) -> str:

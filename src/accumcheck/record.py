@@ -68,7 +68,7 @@ class MicroBatch:
 
 @dataclass(frozen=True, slots=True)
 class StepObservation:
-    """One optimizer step of one split as the stack did it.
+    """One optimizer step of one split as the stack did it; steps count from 1, as in the stacks' own logs.
 
     ``gradients`` maps a process to the gradient its optimizer received, shape ``[coordinates]`` (before clipping);
     ``grad_norms`` to the norm of all of that process's gradient, whatever the number of coordinates kept.

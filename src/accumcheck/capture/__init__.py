@@ -1,0 +1,1 @@
+"""What is observed inside a worker, at torch's seams."""

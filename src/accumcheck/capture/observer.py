@@ -30,7 +30,7 @@ class Observer:
         folder: Path,
         process: int,
         samples: SampleIndex,
-        on_step: Callable[[int], None] = lambda step: None,
+        on_step: Callable[[int], None],
     ) -> None:
         self._folder = folder
         self._process = process
@@ -87,8 +87,6 @@ class Observer:
         entries, norm = self._reader.read(self._model)
         step = len(self._steps)
         np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
-        self._steps.append(
-            {"step": step, "loss": None, "logged_grad_norm": None, "grad_norm": norm, "micro_batches": self._fed}
-        )
+        self._steps.append({"loss": None, "logged_grad_norm": None, "grad_norm": norm, "micro_batches": self._fed})
         self._fed = []
         self._on_step(step)

@@ -64,8 +64,11 @@ def _tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], 
             progress.planned(event["splits"], check.steps, check.steps * check.global_batch_size)
         elif event["event"] == "reference":
             progress.reference(event["done"], event["total"])
-        elif event["event"] == "started" and job != REFERENCE:
-            progress.started(job)
+        elif event["event"] == "started":
+            if job == REFERENCE:
+                progress.reference(0, check.steps * check.global_batch_size)
+            else:
+                progress.started(job)
         elif event["event"] == "step":
             progress.step(job, event["step"] + 1)
         elif event["event"] == "finished" and job != REFERENCE:

@@ -1,0 +1,1 @@
+"""Pure functions on records: divergence, tolerance, weights, rules, findings, verdict."""

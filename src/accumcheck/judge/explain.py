@@ -22,9 +22,7 @@ class Rules:
     of: Mapping[Split, Fit]
 
 
-def loss_rules(
-    splits: Sequence[SplitObservation], reference: ReferenceObservation, tolerances: Tolerances
-) -> Rules:
+def loss_rules(splits: Sequence[SplitObservation], reference: ReferenceObservation, tolerances: Tolerances) -> Rules:
     """Explain the reported losses."""
 
     def fit(chosen: Sequence[SplitObservation]) -> Fit:

@@ -19,8 +19,7 @@ MEANING = {
     "device-mean": "each process averages over its own tokens only: the count is not summed across processes",
     "unshifted-token-mean": "the token count includes labels that are never predicted (one per row, before the shift)",
     "unshifted-device-mean": (
-        "each process averages over its own tokens only, counted before the causal shift "
-        "(one label per row too many)"
+        "each process averages over its own tokens only, counted before the causal shift (one label per row too many)"
     ),
     UNEXPLAINED: "no known weighting formula fits",
 }
@@ -94,13 +93,18 @@ def _size(effects: Sequence[Effect], against: str) -> str:
         if any(not math.isfinite(ratio) for ratio in known):
             words.append(f"{name} is not finite")
         elif known and max(abs(ratio - 1) for ratio in known) >= 0.01:
-            words.append(f"{name} {', '.join(f'{ratio:.3g}' for ratio in known)} times the {against}'s")
+            words.append(f"{name} {', '.join(map(_times, known))} times the {against}'s")
         elif known:
             words.append(f"{name} within {max(abs(ratio - 1) for ratio in known):.1e} of the {against}'s")
     errors = [effect.gradient for effect in effects if effect.gradient is not None and math.isfinite(effect.gradient)]
     if errors:
         words.append(f"gradient off by up to {max(errors):.2g} of its norm")
     return "; ".join(words)
+
+
+def _times(ratio: float) -> str:
+    """Three digits, with the zeros that say so: 2.00, 16.0, 138."""
+    return f"{ratio:.2f}" if abs(ratio) < 10 else f"{ratio:.1f}" if abs(ratio) < 100 else f"{ratio:.0f}"
 
 
 def samples_finding(splits: Sequence[str], details: str) -> Finding:

@@ -136,7 +136,7 @@ def judge(
         verdict=verdict,
         exit_code=exit_code,
         splits=tuple(results),
-        reference=tuple(truth.as_record(step) for step, truth in enumerate(truths)),
+        reference=tuple(truth.as_record(step) for step, truth in enumerate(truths, start=1)),
         tolerances=tolerances,
         loss_rule=by_loss.run.rule if by_loss else None,
         gradient_rule=by_gradient.run.rule if by_gradient else None,
@@ -317,7 +317,9 @@ def _effect(result: SplitResult, truths: Sequence[Truth], base: SplitResult | No
         return math.inf if any(math.isnan(value) for value in known) else max(known, default=0.0)
 
     worst = max(result.steps, key=off)
-    right: Truth | StepRecord | None = truths[worst.step] if truths else (base.steps[worst.step] if base else None)
+    right: Truth | StepRecord | None = (
+        truths[worst.step - 1] if truths else (base.steps[worst.step - 1] if base else None)
+    )
     divergence = worst.vs_reference if truths else worst.vs_control
     return say.Effect(
         split=result.split,

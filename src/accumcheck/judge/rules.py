@@ -97,13 +97,16 @@ class Weighted(Protocol):
     """What the recovery found: weights of the members, the residual it left, and the gradient's norm."""
 
     @property
-    def weights(self) -> npt.NDArray[np.float64]: ...
+    def weights(self) -> npt.NDArray[np.float64]:
+        """``[members]``."""
 
     @property
-    def residual(self) -> float: ...
+    def residual(self) -> float:
+        """Relative to the norm."""
 
     @property
-    def norm(self) -> float: ...
+    def norm(self) -> float:
+        """Of the observed gradient's kept coordinates."""
 
 
 @dataclass(frozen=True, slots=True)

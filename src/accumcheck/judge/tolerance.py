@@ -14,8 +14,8 @@ FLOOR = {
     # loss, gradient norm, gradient. A float64 model's loss is computed in float32 by transformers' own loss functions.
     "float64": Divergence(1e-6, 1e-6, 1e-6),
     "float32": Divergence(1e-5, 1e-5, 1e-5),
-    "float16": Divergence(2e-3, 2e-3, 5e-3),
-    "bfloat16": Divergence(1e-2, 1e-2, 2e-2),
+    "float16": Divergence(5e-4, 1e-3, 5e-3),
+    "bfloat16": Divergence(2e-3, 5e-3, 2e-2),
 }
 """Never tighter than this, however lucky the measurement was: a few units of the dtype's rounding."""
 
@@ -34,9 +34,7 @@ def reporting_step(losses: Iterable[float | None], most: int = 6) -> float:
     return 0.0
 
 
-def resolve(
-    wanted: ToleranceConfig, dtype: str, noise: Divergence, losses: Sequence[float | None]
-) -> Tolerances:
+def resolve(wanted: ToleranceConfig, dtype: str, noise: Divergence, losses: Sequence[float | None]) -> Tolerances:
     """The tolerances of a run.
 
     Args:
@@ -54,8 +52,7 @@ def resolve(
     auto_gradient = max(floor.gradient or 0.0, SAFETY * (noise.gradient or 0.0))
     return Tolerances(
         loss=auto_loss if wanted.loss is None else wanted.loss,
-        # a norm cannot be known better than the gradient it is the norm of
-        grad_norm=max(auto_norm, auto_gradient) if wanted.grad_norm is None else wanted.grad_norm,
+        grad_norm=auto_norm if wanted.grad_norm is None else wanted.grad_norm,
         gradient=auto_gradient if wanted.gradient is None else wanted.gradient,
         noise_floor=noise,
     )

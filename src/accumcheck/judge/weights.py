@@ -49,7 +49,7 @@ class System:
         return cls(columns, norms, inverse, condition)
 
     def solve(self, gradient: Vector) -> tuple[npt.NDArray[np.float64], float]:
-        """The weights, ``[samples]``, and the part of the gradient that they leave unexplained, relative to its norm."""
+        """The weights, ``[samples]``, and the part of the gradient left unexplained, relative to its norm."""
         observed = gradient.astype(np.float64, copy=False)
         scaled = self.inverse @ (self.columns @ observed)
         left = np.linalg.norm(observed - scaled @ self.columns)

@@ -18,9 +18,7 @@ GRACE_SECONDS = 3.0
 """How long the other processes of a failed job may take to end by themselves before they are killed."""
 
 
-def run_job(
-    job: Job, launcher: LauncherConfig, port_offset: int, pids: Callable[[], dict[int, int]]
-) -> Failure | None:
+def run_job(job: Job, launcher: LauncherConfig, port_offset: int, pids: Callable[[], dict[int, int]]) -> Failure | None:
     """Run the job to its end and return why it failed, or None.
 
     Args:

@@ -50,7 +50,7 @@ def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:
     ]
     return tuple(
         StepObservation(
-            step=step,
+            step=step + 1,
             loss=views[0][step]["loss"],
             logged_grad_norm=views[0][step]["logged_grad_norm"],
             grad_norms={process: view[step]["grad_norm"] for process, view in enumerate(views) if step < len(view)},
@@ -93,9 +93,7 @@ def collect_reference(folder: Path) -> ReferenceObservation | None:
         gradients=np.load(folder / "gradients.npy"),
         grad_norms=tuple(record["grad_norms"]),
         membership=tuple(tuple(members) for members in record["membership"]),
-        coordinates=Coordinates(
-            tuple(place["names"]), tuple(place["sizes"]), tuple(place["starts"]), place["total"]
-        ),
+        coordinates=Coordinates(tuple(place["names"]), tuple(place["sizes"]), tuple(place["starts"]), place["total"]),
         noise=Divergence(**noise),
         batch_effect=record["batch_effect"],
         model=ModelRecord(**record["model"]),

@@ -20,7 +20,9 @@ from accumcheck.launch.events import EventFollower
 OnEvent = Callable[[dict[str, Any]], None]
 
 
-def launch(check: CheckConfig, folder: Path, on_event: OnEvent, *, python: str = sys.executable) -> list[dict[str, Any]]:
+def launch(
+    check: CheckConfig, folder: Path, on_event: OnEvent, *, python: str = sys.executable
+) -> list[dict[str, Any]]:
     """Run every job of the check in ``folder`` and return the events, which name the files that hold the results.
 
     Args:

@@ -43,6 +43,5 @@ def running_order(splits: Sequence[tuple[str, int, int]], control: str) -> list[
         control: the name of the control.
     """
     return [
-        name
-        for name, _, _ in sorted(splits, key=lambda split: (split[0] != control, -split[1] * split[2], split[0]))
+        name for name, _, _ in sorted(splits, key=lambda split: (split[0] != control, -split[1] * split[2], split[0]))
     ]

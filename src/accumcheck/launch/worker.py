@@ -86,7 +86,14 @@ def _run_split(job: Job, check: CheckConfig, workload: Workload, folder: Path, p
 
     stack = load_stack(check.stack)
     task = Task(
-        check, split, workload.model, workload.samples, workload.collator, folder, device=job.device, backend=job.backend
+        check,
+        split,
+        workload.model,
+        workload.samples,
+        workload.collator,
+        folder,
+        device=job.device,
+        backend=job.backend,
     )
     observer = Observer(folder, process, SampleIndex(workload.samples), on_step)
     observer.watch(workload.model, seed=check.seed)

@@ -1,0 +1,1 @@
+"""The independent truth: losses, token counts, gradients, noise floor."""

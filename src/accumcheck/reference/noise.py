@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.record import Divergence

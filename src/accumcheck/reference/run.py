@@ -36,9 +36,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
 
     wide = np.float64 if check.model.dtype == "float64" else np.float32
     width = sum(reader.coordinates.sizes)
-    gradients = np.lib.format.open_memmap(
-        folder / "gradients.npy", mode="w+", dtype=wide, shape=(len(samples), width)
-    )
+    gradients = np.lib.format.open_memmap(folder / "gradients.npy", mode="w+", dtype=wide, shape=(len(samples), width))
     losses = np.zeros(len(samples))
     tokens = np.zeros(len(samples), dtype=np.int64)
     norms: list[float] = []
@@ -119,7 +117,7 @@ class _Totals:
         return float(torch.stack(squares).sum().sqrt()) / max(self._tokens, 1)
 
 
-def _weighted(gradients: np.ndarray, tokens: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _weighted(gradients: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     """``sum(c_i g_i) / sum(c_i)`` in float64."""
     return np.asarray((tokens / max(tokens.sum(), 1)).astype(np.float64) @ gradients.astype(np.float64, copy=False))
 

@@ -27,12 +27,13 @@ class _Log(TrainerCallback):  # type: ignore[misc]
 
     def on_log(
         self,
-        args: TrainingArguments,
+        args: TrainingArguments,  # noqa: ARG002
         state: TrainerState,
-        control: TrainerControl,
+        control: TrainerControl,  # noqa: ARG002
         logs: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **_: Any,
     ) -> None:
+        """Called by Trainer after each log line."""
         self._told(state.global_step, logs or {})
 
 
