@@ -54,13 +54,15 @@ class _Consistency:
     def sums(self) -> None:
         """``n * b * k`` of every split is the global batch size."""
         batch, splits = self.values.get("global_batch_size"), find(self.tree, ("splits",))
+        origin = self.place(("global_batch_size",))
+        cited = f" ({origin})" if origin.on_command_line else ""
         if batch is None or splits is None or not isinstance(splits.value, list):
             return
         for i, item in enumerate(splits.value):
             split = OneSplit(SPLIT).read(item, ("splits", i), Faults())
             if isinstance(split, Split) and split.global_batch_size != batch:
                 n, b, k = split.num_processes, split.per_device_train_batch_size, split.gradient_accumulation_steps
-                message = f"{n} x {b} x {k} = {split.global_batch_size}, but global_batch_size is {batch}"
+                message = f"{n} x {b} x {k} = {split.global_batch_size}, but global_batch_size is {batch}{cited}"
                 fits = f"; did you mean {Split(n, b, batch // (n * b))}?" if batch % (n * b) == 0 else ""
                 self.faults.add(item.place, show_path(("splits", i)), message + fits)
 
@@ -94,10 +96,10 @@ class _Consistency:
     def data(self) -> None:
         """At most one source of data, with keys that have an effect on it, and lengths in order."""
         for group in (DATA_SOURCES, DATA_COLUMNS):
-            here = [keys for keys in group if given(self.tree, keys)]
-            for keys in here[1:]:
-                other = name_of(*self._item(here[0]))
-                self.note(keys, f"given together with {other} ({self.place(here[0])}); keep one")
+            sources = [keys for keys in group if given(self.tree, keys)]
+            for keys in sources[1:]:
+                other = name_of(*self._item(sources[0]))
+                self.note(keys, f"given together with {other} ({self.place(sources[0])}); keep one")
         data = self.section("data")
         if not any(given(self.tree, keys) for keys in DATA_SOURCES[1:]):
             default = DataConfig().max_length
@@ -111,9 +113,9 @@ class _Consistency:
         shortest = synthetic.get("min_length", defaults.min_length)
         longest = synthetic.get("max_length", defaults.max_length)
         if shortest > longest:
-            name = "min_length" if "min_length" in synthetic else "max_length"
-            message = f"min_length {shortest} is above max_length {longest}; write min_length <= max_length"
-            self.note(("data", "synthetic", name), message)
+            here = [("data", "synthetic", name) for name in ("min_length", "max_length") if name in synthetic]
+            last = max(here, key=lambda keys: self.place(keys).on_command_line)
+            self.note(last, f"min_length {shortest} is above max_length {longest}; write min_length <= max_length")
 
     def launcher(self) -> None:
         """What several machines need."""

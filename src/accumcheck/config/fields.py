@@ -142,7 +142,12 @@ DATA = Section(
 TOLERANCES = Section(
     into=ToleranceConfig,
     fields=tuple(
-        Field(name, Positive("a relative difference", auto=True), f"{what}; auto: from the measured noise floor.")
+        Field(
+            name,
+            Positive("a relative difference", auto=True),
+            f"{what}; auto: from the measured noise floor.",
+            nullable=True,
+        )
         for name, what in (
             ("loss", "Relative difference of losses still called equal"),
             ("grad_norm", "Relative difference of gradient norms still called equal"),

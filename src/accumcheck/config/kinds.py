@@ -100,7 +100,7 @@ class Whole:
             if value >= self.minimum and (self.maximum is None or value <= self.maximum):
                 return value
             return reject(item, path, faults, self.expected)
-        quoted = isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+", value)
+        quoted = isinstance(value, str) and re.fullmatch(r"[-+]?(?:0|[1-9][0-9]*)", value)
         return reject(item, path, faults, self.expected, "; remove the quotes" if quoted else "")
 
     def json_schema(self) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def read_document(text: str, place: Place, faults: Faults) -> Item | None:
         faults.add(_line(place, error.problem_mark), "", _syntax_message(error))
     except yaml.reader.ReaderError as error:
         at = Place(place.source, text.count("\n", 0, error.position) + 1) if not place.on_command_line else place
-        faults.add(at, "", f"not valid YAML: the character #x{ord(str(error.character)):04x} is not allowed; remove it")
+        faults.add(at, "", f"not valid YAML: the character #x{int(error.character):04x} is not allowed; remove it")
     except RecursionError:
         faults.add(place, "", "nested too deeply; write fewer levels")
     return None
@@ -171,8 +171,8 @@ _Dumper.add_implicit_resolver(_TAG + "float", re.compile(f"(?:{_FLOAT.pattern})$
 
 
 def write_document(plain: dict[str, Any]) -> str:
-    """JSON-like values as YAML that `read_document` reads back the same, in lines of about 78 columns."""
-    text = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=78, allow_unicode=True)
+    """JSON-like values as YAML that `read_document` reads back the same, in lines of about 80 columns."""
+    text = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=60, allow_unicode=True)
     return str(text)
 
 
