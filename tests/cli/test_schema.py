@@ -1,0 +1,23 @@
+"""``accumcheck schema config`` prints the JSON Schema and nothing else."""
+
+import json
+
+import typer
+from typer.testing import CliRunner
+
+from accumcheck.cli.schema import schema_app
+from accumcheck.config.schema import config_schema
+
+app = typer.Typer()
+app.add_typer(schema_app, name="schema")
+
+
+@app.callback()
+def program() -> None:
+    """Keep ``schema`` a command of its own."""
+
+
+def test_the_schema_of_the_configuration() -> None:
+    result = CliRunner().invoke(app, ["schema", "config"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == config_schema()
