@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import transformers
@@ -10,7 +9,8 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.models.auto import configuration_auto, modeling_auto
 
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.causes import named_cause
+from accumcheck.workload.causes import did_you_mean, named_cause
+from accumcheck.workload.determinism import sub_configs
 
 if TYPE_CHECKING:
     from accumcheck.config.model import ModelConfig
@@ -51,7 +51,7 @@ def _inline_config(model: ModelConfig) -> PretrainedConfig:
     if model_type not in known:
         raise WorkloadError(
             f"model.config.model_type: {model_type!r} is not known to transformers {transformers.__version__}"
-            f"{_did_you_mean(str(model_type), list(known))}"
+            f"{did_you_mean(str(model_type), list(known))}"
         )
     with named_cause(model):
         config: PretrainedConfig = AutoConfig.for_model(model_type, **fields)
@@ -73,7 +73,7 @@ def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
             names = [name for name in dir(transformers) if "For" in name or name.endswith("Model")]
             raise WorkloadError(
                 f"model.architecture: transformers {transformers.__version__} has no {model.architecture}"
-                f"{_did_you_mean(model.architecture, names)}"
+                f"{did_you_mean(model.architecture, names)}"
             )
         return found
     own_code = getattr(config, "auto_map", None) or {}
@@ -94,13 +94,26 @@ def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
     )
 
 
-def _did_you_mean(given: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(given, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+def config_of_class(config: PretrainedConfig, cls: Any) -> PretrainedConfig:
+    """The part of a composite config that the class takes, as a text-only head of a vision-language model does."""
+    wanted = getattr(cls, "config_class", None)
+    if isinstance(wanted, type) and not isinstance(config, wanted):
+        for part in sub_configs(config):
+            if type(part) is wanted:
+                return part
+    return config
 
 
 def text_vocabulary(model: PreTrainedModel) -> int:
-    """The number of ids that text may use: the vocabulary that the model both embeds and predicts."""
+    """The number of ids that text may use: the vocabulary that the model both embeds and predicts.
+
+    Raises:
+        WorkloadError: the model has no single table of token embeddings.
+    """
     size = getattr(model.config.get_text_config(), "vocab_size", None)
-    rows = model.get_input_embeddings().weight.shape[0]
-    return min(size, rows) if isinstance(size, int) else int(rows)
+    weight = getattr(model.get_input_embeddings(), "weight", None)
+    if weight is None:
+        raise WorkloadError(
+            f"{type(model).__name__}: no samples can be made: it has no single table of token embeddings"
+        )
+    return min(size, int(weight.shape[0])) if isinstance(size, int) else int(weight.shape[0])

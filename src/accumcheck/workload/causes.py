@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,17 +27,20 @@ _UNREACHABLE = (
 
 
 @contextmanager
-def named_cause(model: ModelConfig) -> Iterator[None]:
-    """Turn any exception raised inside into a `WorkloadError` that names the model and the cause in one line."""
+def named_cause(model: ModelConfig, what: str = "") -> Iterator[None]:
+    """Turn any exception raised inside into a `WorkloadError` that names the model and the cause in one line.
+
+    ``what`` says what failed, where it is not the model itself.
+    """
     try:
         yield
     except WorkloadError:
         raise
     except Exception as error:
-        raise WorkloadError(_cause(error, model)) from error
+        raise WorkloadError(_cause(error, model, what)) from error
 
 
-def _cause(error: Exception, model: ModelConfig) -> str:
+def _cause(error: Exception, model: ModelConfig, what: str) -> str:
     name = model.name_or_path or f"the inline {(model.config or {}).get('model_type')} config"
     texts = " ".join(_chain(error))
     lowered = texts.lower()
@@ -52,6 +56,7 @@ def _cause(error: Exception, model: ModelConfig) -> str:
             )
         if "is not a valid model identifier" in lowered or "repository not found" in lowered:
             return f"{name}: neither a local directory nor a model on the hub"
+    name = f"{name}: {what}" if what else name
     return f"{name}: {type(error).__name__}: {first_line(str(error))}"
 
 
@@ -65,3 +70,9 @@ def first_line(text: str) -> str:
     """The first line of ``text`` that says something, at most 300 characters of it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0][:300] if lines else "no message"
+
+
+def did_you_mean(given: str, known: list[str]) -> str:
+    """``; did you mean X?`` for the nearest of ``known``, or nothing where none is near."""
+    close = difflib.get_close_matches(given, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

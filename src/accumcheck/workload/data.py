@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accumcheck.errors import WorkloadError
 from accumcheck.workload.collate import Sample
 from accumcheck.workload.synthetic import synthetic_samples
 from accumcheck.workload.tasks import task_of
+from accumcheck.workload.text import text_samples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,7 +32,7 @@ def build_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> lis
     task = task_of(model)
     if check.data.synthetic is not None:
         return synthetic_samples(check.data.synthetic, model, task, check.seed, count)
-    raise WorkloadError("only data.synthetic is available yet")
+    return text_samples(check, model, count)
 
 
 __all__ = ["Sample", "build_samples"]

@@ -39,7 +39,7 @@ def turn_off_config_dropout(config: PretrainedConfig) -> None:
     for part in sub_configs(config):
         for name, value in list(vars(part).items()):
             if _DROPOUT.search(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
-                setattr(part, name, 0.0)
+                setattr(part, name, type(value)(0))
 
 
 def turn_off_module_dropout(model: nn.Module) -> None:

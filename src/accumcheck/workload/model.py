@@ -10,7 +10,7 @@ from packaging.version import Version
 from transformers import PretrainedConfig, PreTrainedModel
 
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.architecture import load_config, model_class
+from accumcheck.workload.architecture import config_of_class, load_config, model_class
 from accumcheck.workload.causes import named_cause
 from accumcheck.workload.determinism import sub_configs, turn_off_config_dropout, turn_off_module_dropout
 from accumcheck.workload.images import fit_image_tokens
@@ -19,6 +19,10 @@ from accumcheck.workload.weights import draw_weights
 
 if TYPE_CHECKING:
     from accumcheck.config.model import ModelConfig
+
+
+# Tried in turn: some architectures (Zamba shares weights between layers) build from a certain depth on only.
+_DEPTHS = (2, 8)
 
 
 def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) -> PreTrainedModel:
@@ -41,24 +45,44 @@ def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) ->
         what = "a shrunk model" if model.shrink else "an inline config"
         raise WorkloadError(f"model.weights: pretrained: {what} has no pretrained weights; use weights: random")
     config = load_config(model)
-    if model.shrink:
-        config = shrink(config)
-    if model.name_or_path is None or model.shrink:
-        fit_image_tokens(config, given=model.config or {})
-    dtype: torch.dtype = getattr(torch, model.dtype)
-    _prepare(config, dtype)
     cls = model_class(config, model)
-    with named_cause(model):
-        if model.weights == "pretrained":
-            built = _pretrained(cls, model, config, dtype, torch.device(device))
-        else:
-            built = _drawn(cls, model, config, dtype, torch.device(device), seed)
+    config = config_of_class(config, cls)
+    if model.shrink:
+        built = _smallest(cls, model, config, torch.device(device), seed)
+    else:
+        built = _build(cls, model, config, torch.device(device), seed)
     turn_off_module_dropout(built)
+    dtype: torch.dtype = getattr(torch, model.dtype)
     for parameter in built.parameters():
         if parameter.is_floating_point() and parameter.dtype != dtype:
             parameter.data = parameter.data.to(dtype)
     built.train()
     return built
+
+
+def _smallest(
+    cls: Any, model: ModelConfig, config: PretrainedConfig, device: torch.device, seed: int
+) -> PreTrainedModel:
+    """The model at the smallest depth that builds; the first's error where none does."""
+    first: WorkloadError | None = None
+    for layers in _DEPTHS:
+        try:
+            return _build(cls, model, shrink(config, layers=layers), device, seed)
+        except WorkloadError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _build(cls: Any, model: ModelConfig, config: PretrainedConfig, device: torch.device, seed: int) -> PreTrainedModel:
+    if model.name_or_path is None or model.shrink:
+        fit_image_tokens(config, given={} if model.shrink else model.config or {})
+    dtype = getattr(torch, model.dtype)
+    _prepare(config, dtype)
+    with named_cause(model):
+        if model.weights == "pretrained":
+            return _pretrained(cls, model, config, dtype, device)
+        return _drawn(cls, model, config, dtype, device, seed)
 
 
 def _prepare(config: PretrainedConfig, dtype: torch.dtype) -> None:

@@ -1,15 +1,232 @@
-"""The same architecture at a tiny size."""
+"""The same architecture at a tiny size: every number of a config made small by what its name means.
+
+No model is listed here. A field is a depth, a number of heads, a width, a number of experts, ... by its name; relations
+that architectures rely on (heads x head size = width, equal widths in two towers, per-layer lists, rotary
+sections) are read off the full-size numbers and kept.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+import math
+import re
+from typing import TYPE_CHECKING, Any
 
-from accumcheck.errors import WorkloadError
+from accumcheck.workload.determinism import sub_configs
+from accumcheck.workload.shrink_layers import LAYERS, shrink_layers
+from accumcheck.workload.shrink_vision import shrink_vision
+from accumcheck.workload.special_ids import move_special_ids
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
+VOCABULARY = 256
+HEADS = 4
+HEAD_DIM = 16
+HIDDEN = HEADS * HEAD_DIM
+FEED_FORWARD = 2 * HIDDEN
+POSITIONS = 1024
+RANK = 16
 
-def shrink(config: PretrainedConfig) -> PretrainedConfig:
-    """A tiny copy of ``config``."""
-    raise WorkloadError(f"model.shrink: not available yet for {config.model_type}")
+_OWN_WIDTH = ("hidden_size", "d_model", "n_embd", "embed_dim", "emb_dim", "dim", "hidden_dim")
+_HEADS = re.compile(r"(^|_)(n_?heads?|heads|num_query_groups)(_per_layer)?$")
+_KEY_VALUE = re.compile(r"kv|key_value|query_groups")
+_HEAD_DIM = re.compile(r"head_?(dim|size)|^d_kv$|^d_head$|dim_head|kv_channels|_d_head$|^d_rel$")
+_STATE_SPACE_HEAD = re.compile(r"mamba_?(d_)?head|mamba_headdim|^head_dim$")
+_RANK = re.compile(r"rank|(^|_)(d_state|state_size)$")
+_GROUPS = ("n_group", "num_expert_group", "n_groups", "mamba_n_groups", "mamba_ngroups")
+_HIDDEN = re.compile(
+    r"(^|_)(hidden_size(_\w+)?|d_model|n_embd|embed_dim|emb_dim|embedding_dim|embedding_size|hidden_dim|word_embed_proj_dim)$"
+    r"|^(lru_width|projection_dim|dim|hidden_sizes|hidden_dims)$"
+)
+_WIDTH = re.compile(r"(size|sizes|dim|dims|width|channels?|inner|d_ssm|d_ff|dff|n_embd|d_model)$|_dim_|_size_per_")
+_NO_WIDTH = re.compile(
+    r"vocab|image|img|patch|kernel|window|chunk|batch|group|block_size|codebook_size|merge|crop|num_channels|in_channels"
+    r"|audio_channels|grid|step|max_|parallel|divisible|feature_size|input_size|chunksize|ngram|mel|rank|buckets"
+    r"|state_dim|action_dim"
+)
+_EXPERTS = re.compile(r"(^|_)(num|n)_(\w+_)?experts$|^num_experts$|expert_num$")
+_PER_TOKEN = re.compile(r"experts_per_tok|(^|_)(moe_k|top_?k(_experts)?)$|num_selected_experts")
+_POSITIONS = re.compile(r"^(max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_len(gth)?|max_sequence_length)$")
+
+
+def shrink(config: PretrainedConfig, *, layers: int = LAYERS) -> PretrainedConfig:
+    """A tiny copy of ``config``: about 2 layers, width 64, 4 heads of 16, 4 experts, 256 token ids, 4 image patches.
+
+    Args:
+        config: full-size; left as it is.
+        layers: how many layers are kept at least.
+
+    Returns:
+        A config of the same class whose model has the same modules, only fewer and narrower.
+    """
+    small = copy.deepcopy(config)
+    hidden = {value for part in sub_configs(small) for name, value in _numbers(part) if name in _OWN_WIDTH}
+    vocabularies = [value for part in sub_configs(small) for name, value in _numbers(part) if name == "vocab_size"]
+    for part in sub_configs(small):
+        overrides = _layer_overrides(part)
+        before = dict(vars(part))
+        kept = shrink_layers(part, layers)
+        shrink_vision(part)
+        _shrink_widths(part, hidden)
+        _shrink_rope(part, before)
+        _shrink_experts(part)
+        _shrink_lengths(part, before)
+        _restore_overrides(part, overrides, before, kept)
+        for name, value in _numbers(part):
+            if "vocab" in name and value > VOCABULARY:
+                setattr(part, name, VOCABULARY)
+    move_special_ids(small, min([VOCABULARY, *vocabularies]))
+    return small
+
+
+def _layer_overrides(part: PretrainedConfig) -> dict[int, dict[str, Any]]:
+    """Take away what single layers have of their own (``per_layer_config``, from transformers 5.20), to be put back."""
+    spec = vars(part).get("_heterogeneity_spec")
+    if spec is None:
+        return {}
+    part.per_layer_config = None
+    return dict(spec.per_layer_overrides)
+
+
+def _restore_overrides(
+    part: PretrainedConfig, overrides: dict[int, dict[str, Any]], before: dict[str, Any], kept: list[int]
+) -> None:
+    """Put the kept layers' own numbers back, in the proportion they had to the config's."""
+    own: dict[int, dict[str, Any]] = {}
+    for position, layer in enumerate(kept):
+        for name, value in overrides.get(layer, {}).items():
+            base, now = before.get(name), getattr(part, name, None)
+            if isinstance(value, int) and isinstance(base, int) and isinstance(now, int) and base > 0:
+                value = max(1, value * now // base)
+            own.setdefault(position, {})[name] = value
+    if own:
+        part.per_layer_config = own
+
+
+def _numbers(part: PretrainedConfig) -> list[tuple[str, int]]:
+    """The whole numbers above 0 among a config's fields."""
+    return [
+        (name, value)
+        for name, value in vars(part).items()
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0
+    ]
+
+
+def _first(part: PretrainedConfig, *names: str) -> int | None:
+    for name in names:
+        value = getattr(part, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+def _shrink_widths(part: PretrainedConfig, hidden: set[int]) -> None:
+    own = _first(part, *_OWN_WIDTH)
+    heads = _first(part, "num_attention_heads", "n_head", "num_heads", "n_heads", "attention_heads") or HEADS
+    inner = (_first(part, "expand", "mamba_expand", "mamba_hidden_expand") or 0) * HIDDEN
+    state_space = inner > 0 and any(_STATE_SPACE_HEAD.search(name) for name in vars(part))
+    new: dict[str, Any] = {}
+    for name, value in vars(part).items():
+        values = list(value) if isinstance(value, (list, tuple)) else [value]
+        if not values or not all(isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in values):
+            continue
+        if _HEADS.search(name):
+            if state_space and ("mamba" in name or name == "num_heads"):
+                small = [inner // HEAD_DIM] * len(values)
+            else:
+                small = [_heads(name, item, heads) for item in values]
+        elif _HEAD_DIM.search(name):
+            alone = state_space and ("mamba" in name or name == "head_dim")
+            small = [HEAD_DIM if alone else _head_dim(item, heads, own) for item in values]
+        elif _RANK.search(name):
+            small = [min(item, RANK) for item in values]
+        elif _HIDDEN.search(name) or (_WIDTH.search(name) and not _NO_WIDTH.search(name)):
+            small = [_width(name, item, own, hidden) for item in values]
+        else:
+            continue
+        new[name] = small[0] if not isinstance(value, (list, tuple)) else type(value)(small)
+    if isinstance(getattr(part, "time_step_rank", None), int):
+        new["time_step_rank"] = math.ceil(HIDDEN / 16)
+    for name, value in new.items():
+        setattr(part, name, value)
+    if {"qk_nope_head_dim", "qk_rope_head_dim"} <= set(new):  # multi-head latent attention: part of a head is rotary
+        part.qk_nope_head_dim = part.qk_rope_head_dim = HEAD_DIM // 2
+        if "qk_head_dim" in new:
+            part.qk_head_dim = HEAD_DIM
+        if "head_dim" in new:
+            part.head_dim = HEAD_DIM // 2
+
+
+def _heads(name: str, value: int, heads: int) -> int:
+    if name.startswith("linear_"):
+        return max(1, value * HEADS // heads)
+    if _KEY_VALUE.search(name):
+        return 1 if value == 1 else HEADS if value >= heads else 2
+    return min(HEADS, value)
+
+
+def _head_dim(value: int, heads: int, own: int | None) -> int:
+    if own is not None and (heads * value) % own == 0:
+        return heads * value // own * HIDDEN // min(HEADS, heads)
+    return HEAD_DIM
+
+
+def _width(name: str, value: int, own: int | None, hidden: set[int]) -> int:
+    if value in hidden:
+        return HIDDEN
+    if own is not None and value % own == 0 and value // own <= 8:
+        return value // own * HIDDEN
+    return HIDDEN if _HIDDEN.search(name) else min(value, FEED_FORWARD)
+
+
+def _shrink_experts(part: PretrainedConfig) -> None:
+    for name, value in _numbers(part):
+        if _EXPERTS.search(name) and "shared" not in name:
+            setattr(part, name, min(value, 4))
+        elif "shared_experts" in name:
+            setattr(part, name, 1)
+        elif (_PER_TOKEN.search(name) and "index" not in name) or name in _GROUPS:
+            setattr(part, name, min(value, 2))
+        elif name == "topk_group":
+            setattr(part, name, 1)
+
+
+def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
+    """Learned position tables and attention windows. Rotary positions need no table and keep their range."""
+    rotary = any(name.startswith(("rope_", "rotary_")) and value for name, value in before.items())
+    for name, value in _numbers(part):
+        if _POSITIONS.search(name) and not rotary:
+            setattr(part, name, min(value, POSITIONS))
+        elif name in ("sliding_window", "sliding_window_size", "local_attention", "attention_window_size"):
+            setattr(part, name, min(value, 16))
+
+
+def _shrink_rope(part: PretrainedConfig, before: dict[str, Any]) -> None:
+    """Rotary widths, sections and factor tables, in proportion to the head size."""
+    old_heads = before.get("num_attention_heads") or before.get("n_head") or 1
+    old = before.get("head_dim") or (before.get("hidden_size") or before.get("n_embd") or HIDDEN) // old_heads
+    new = _first(part, "head_dim") or HEAD_DIM
+    if isinstance(before.get("rotary_dim"), int):
+        part.rotary_dim = max(2, before["rotary_dim"] * new // old // 2 * 2)
+    for name in ("rope_parameters", "rope_scaling"):
+        rope = getattr(part, name, None)
+        for table in [rope, *(rope.values() if isinstance(rope, dict) else [])]:
+            if isinstance(table, dict):
+                _shrink_rope_table(table, old, new)
+
+
+def _shrink_rope_table(table: dict[str, Any], old: int, new: int) -> None:
+    sections = table.get("mrope_section")
+    if sections:
+        table["mrope_section"] = _split(sections, max(len(sections), sum(sections) * new // old))
+    for name in ("long_factor", "short_factor"):
+        if isinstance(table.get(name), list):
+            table[name] = table[name][: max(1, len(table[name]) * new // old)]
+
+
+def _split(parts: list[int], total: int) -> list[int]:
+    """``total`` split in proportion to ``parts``, each at least 1, the rest to the first."""
+    shares = [max(1, part * total // sum(parts)) for part in parts]
+    shares[0] += total - sum(shares)
+    return shares

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,20 +10,17 @@ import torch
 from accumcheck.errors import WorkloadError
 from accumcheck.workload.architecture import text_vocabulary
 from accumcheck.workload.collate import IGNORED, Sample
-from accumcheck.workload.determinism import sub_configs
 from accumcheck.workload.images import ImageRecipe, image_recipe
+from accumcheck.workload.special_ids import ordinary, special_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
     from accumcheck.config.model import SyntheticData
     from accumcheck.workload.tasks import Task
 
-_SPECIAL = re.compile(r"(token_id|token_index|token_ids)$")
-# Ids that one release or another gives to padding, start and end by default; avoided so that all releases agree.
-_RESERVED = range(4)
 _SHORTEST = 3  # two predicted tokens and one that predicts the first of them
 _WITHOUT_PROMPT = 0.25
 
@@ -48,7 +44,7 @@ def synthetic_samples(data: SyntheticData, model: PreTrainedModel, task: Task, s
     for index, length in zip(range(count), _lengths(data, seed), strict=False):
         for attempt in range(20):
             draw = random.Random(f"{seed}:{index}:{attempt}")
-            tokens = tuple(_ordinary(draw.randrange(vocabulary), vocabulary, special) for _ in range(length))
+            tokens = tuple(ordinary(draw.randrange(vocabulary), vocabulary, special) for _ in range(length))
             if tokens not in seen:
                 break
         else:
@@ -59,26 +55,6 @@ def synthetic_samples(data: SyntheticData, model: PreTrainedModel, task: Task, s
         seen.add(tokens)
         samples.append(_sample(tokens, _prompt(data, length, draw), recipe, data, f"{seed}:{index}", model.dtype))
     return samples
-
-
-def special_ids(config: PretrainedConfig) -> frozenset[int]:
-    """Every id that the config or a sub-config gives a meaning: padding, start, end, image, ..."""
-    found: set[int] = set()
-    for part in sub_configs(config):
-        for name in dir(part):
-            if _SPECIAL.search(name):
-                value = getattr(part, name, None)
-                found.update(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int))
-    return frozenset(found)
-
-
-def _ordinary(token: int, vocabulary: int, special: frozenset[int]) -> int:
-    """The first id from ``token`` on that has no special meaning."""
-    for step in range(vocabulary):
-        candidate = (token + step) % vocabulary
-        if candidate not in special and (candidate not in _RESERVED or vocabulary <= 2 * len(_RESERVED)):
-            return candidate
-    raise WorkloadError(f"all {vocabulary} ids of the vocabulary are special tokens; none is left for text")
 
 
 def _lengths(data: SyntheticData, seed: int) -> Iterator[int]:

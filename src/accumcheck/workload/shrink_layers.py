@@ -1,0 +1,106 @@
+"""Few layers, but one of each kind: depths and the lists that go with them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+LAYERS = 2
+_MOST = 4
+
+_DEPTH = re.compile(
+    r"^(num_hidden_layers|num_layers|n_layers?|depth|num_blocks|(\w+_)?(en|de)coder_layers|\w+_num_hidden_layers"
+    r"|num_global_layers|num_layers_per_stack|aligner_num_add_layers|num_lstm_layers|\w+_depth|num_stacks)$"
+)
+_PERIOD = re.compile(r"(_period|_interval|_frequency|every_n_layers|sliding_window_pattern|layer_group_size)$")
+_AT_MOST_ALL = re.compile(r"^(max_window_layers)$")
+_SOME_FIRST = re.compile(r"^(first_k_dense_replace|moe_layer_start_index|num_dense_layers|n_dense_layers)$")
+
+
+def shrink_layers(part: PretrainedConfig, layers: int = LAYERS) -> list[int]:
+    """Reduce every depth of one config to ``layers``, or to as many as there are kinds of layers (at most 4), in place.
+
+    Lists with one entry per layer keep the entries of the layers kept; lists of layer numbers keep those that exist.
+
+    Returns:
+        The numbers, before, of the layers kept; empty for a config without depth.
+    """
+    fields = vars(part)
+    depths = {name: value for name, value in fields.items() if _DEPTH.search(name) and _whole(value)}
+    if not depths:
+        return []
+    names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    main = next((depths[name] for name in names if name in depths), max(depths.values()))
+    kept = _kept(fields, main, layers)
+    count = len(kept)
+    for name, value in list(fields.items()):
+        if name in depths:
+            setattr(part, name, count if value == main else min(value, layers))
+        elif isinstance(value, str) and len(value) == main and set(value) <= set("M*-E|"):
+            setattr(part, name, "".join(value[index] for index in kept))
+        elif isinstance(value, (list, tuple)) and value and name != "id2label":
+            setattr(part, name, _list(name, value, main, kept))
+        elif _whole(value):
+            _number(part, name, value, count)
+    return kept
+
+
+def _kept(fields: dict[str, Any], main: int, layers: int) -> list[int]:
+    """Which layers stay: the first of each kind, where the config lists kinds."""
+    kinds = [
+        value
+        for value in fields.values()
+        if isinstance(value, (list, tuple)) and len(value) == main and len(set(map(str, value))) <= _MOST
+    ]
+    seen: dict[tuple[Any, ...], int] = {}
+    for index, kind in enumerate(zip(*kinds, strict=True)):
+        seen.setdefault(tuple(map(str, kind)), index)
+    kept = sorted(seen.values())[:_MOST]
+    pattern = fields.get("block_types") or []
+    least = min(main, max(layers, len(pattern) if len(pattern) < main else 0))
+    others = [index for index in range(main) if index not in kept]
+    return sorted(kept + others[: max(0, least - len(kept))])
+
+
+def _list(name: str, value: Any, main: int, kept: list[int]) -> Any:
+    same = type(value)
+    if len(value) == main and main > len(kept):
+        picked = [value[index] for index in kept]
+        if all(_whole(item) for item in value) and list(value) == list(range(main)):
+            picked = list(range(len(kept)))
+        return same(picked)
+    if name == "attention_types":  # GPT-Neo's [[kinds, repeats], ...]
+        return [[kinds, max(1, len(kept) // len(kinds))] for kinds, _ in value[:1]]
+    if not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
+        return value
+    if re.search(r"feature_layers?$|vision_layers?$", name):
+        return same(max(-len(kept), min(item, len(kept) - 1)) for item in value)
+    if re.search(r"index(es)?$|indices|idxs|layer_ids|_layers$|layer_indices", name) and max(value) < main:
+        inside = sorted({min(item, len(kept) - 1) for item in value})
+        return same(inside[-1:])
+    return value
+
+
+def _number(part: PretrainedConfig, name: str, value: int, count: int) -> None:
+    if _PERIOD.search(name):
+        setattr(part, name, min(value, count))
+        offset = re.sub(r"_period$", "_offset", name)
+        if offset != name and isinstance(getattr(part, offset, None), int):
+            setattr(part, offset, min(getattr(part, offset), count - 1))
+    elif _AT_MOST_ALL.search(name):
+        setattr(part, name, min(value, count))
+    elif _SOME_FIRST.search(name):
+        setattr(part, name, min(value, count - 1))
+    elif name == "moe_layer_end_index":
+        setattr(part, name, count - 1)
+    elif name == "num_kv_shared_layers":
+        setattr(part, name, 0)
+    elif re.search(r"feature_layer$|vision_layer$|insert_layer_id$", name):
+        setattr(part, name, min(value, count - 1))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,0 +1,72 @@
+"""Token ids with a meaning of their own: which they are, and how they move into a smaller vocabulary."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from accumcheck.errors import WorkloadError
+from accumcheck.workload.determinism import sub_configs
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+_RESERVED = range(4)
+_NAME = re.compile(r"_(id|ids|index|indices)$|^(bos|eos|pad|unk|mask)_index$")
+
+
+def special_ids(config: PretrainedConfig) -> frozenset[int]:
+    """Every id that the config or a sub-config gives a meaning: padding, start, end, image, ..."""
+    found: set[int] = set()
+    for part in sub_configs(config):
+        for name in dir(part):
+            if name.endswith(("token_id", "token_index", "token_ids")):
+                found.update(_integers(getattr(part, name, None)))
+    return frozenset(found)
+
+
+def ordinary(token: int, vocabulary: int, special: frozenset[int]) -> int:
+    """The first id from ``token`` on that has no special meaning.
+
+    The first four ids are passed over too: one release or another gives them to padding, start and end by default.
+
+    Raises:
+        WorkloadError: no id is left.
+    """
+    for step in range(vocabulary):
+        candidate = (token + step) % vocabulary
+        if candidate not in special and (candidate not in _RESERVED or vocabulary <= 2 * len(_RESERVED)):
+            return candidate
+    raise WorkloadError(f"all {vocabulary} ids of the vocabulary are special tokens; none is left for text")
+
+
+def move_special_ids(config: PretrainedConfig, vocabulary: int) -> None:
+    """Give every id at or beyond ``vocabulary`` a free one from the top of the vocabulary, in place.
+
+    One old id gets one new id wherever it stands: ids which agree still agree, ids which differ still differ.
+    """
+    taken = {number for _, _, value in _fields(config) for number in _integers(value) if number < vocabulary}
+    free = [number for number in range(vocabulary - 1, -1, -1) if number not in taken]
+    moved: dict[int, int] = {}
+    for part, name, value in _fields(config):
+        for number in _integers(value):
+            if number >= vocabulary and number not in moved:
+                moved[number] = free[len(moved) % len(free)]
+        if any(number in moved for number in _integers(value)):
+            same = type(value)
+            new = moved[value] if isinstance(value, int) else same(moved.get(item, item) for item in value)
+            setattr(part, name, new)
+
+
+def _fields(config: PretrainedConfig) -> list[tuple[PretrainedConfig, str, Any]]:
+    return [
+        (part, name, value)
+        for part in sub_configs(config)
+        for name, value in sorted(vars(part).items())
+        if _NAME.search(name) and _integers(value)
+    ]
+
+
+def _integers(value: Any) -> list[int]:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return [item for item in items if isinstance(item, int) and not isinstance(item, bool)]
