@@ -86,6 +86,23 @@ def run_check(
     )
 
 
+def join_run(check: CheckConfig, *, on_event: Callable[[dict[str, Any]], None] | None = None) -> int:
+    """Lend this machine's processes to a run that node 0 judges; for ``launcher.node_rank`` above 0.
+
+    Returns:
+        0, or 3 where a split that this machine took part in did not run to its end.
+
+    Raises:
+        LaunchError: nothing could be started.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="accumcheck-"))
+    try:
+        events = launch(check, folder, on_event or _ignore)
+    finally:
+        _tidy(folder, keep=False)
+    return 3 if any(event["event"] == "finished" and event["status"] == "error" for event in events) else 0
+
+
 def _ignore(_: dict[str, Any]) -> None:
     """Nobody watches."""
 

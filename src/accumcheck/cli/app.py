@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,7 +15,7 @@ from accumcheck.cli.env import env
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.validate import validate
-from accumcheck.errors import AccumcheckError
+from accumcheck.errors import AccumcheckError, ConfigError
 
 INTERRUPTED = 130
 
@@ -52,8 +53,14 @@ def root(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; every error that a user can cause is one message, no traceback."""
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI system's word for Ctrl-C
         code = app(args=argv, standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code, without a word
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
+    except ConfigError as error:  # each line of it begins with its own place
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.exit_code
     except AccumcheckError as error:
         print(f"accumcheck: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code

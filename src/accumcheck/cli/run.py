@@ -37,7 +37,7 @@ def run(
     Exit codes: 0 every split passed; 1 a split diverges; 2 usage or configuration error, nothing was run; 3 could not
     be decided (a split crashed, hung, or was skipped); 130 interrupted.
     """
-    from accumcheck.check import run_check
+    from accumcheck.check import join_run, run_check
     from accumcheck.config.load import load_config
     from accumcheck.report import FORMATS, check_writable, show, write
     from accumcheck.report.progress import Progress
@@ -46,6 +46,11 @@ def run(
         raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
     check = load_config(config, set_ or [])
     check_writable(output or [])
+    if check.launcher.node_rank > 0:
+        with Progress(quiet=quiet) as progress:
+            code = join_run(check, on_event=_tell(progress, check))
+        typer.echo(f"node {check.launcher.node_rank}: done; the report is on node 0", err=True)
+        raise typer.Exit(code)
     with Progress(quiet=quiet) as progress:
         report = run_check(check, on_event=_tell(progress, check), allow_skipped=allow_skipped, strict=strict)
     for path in output or []:

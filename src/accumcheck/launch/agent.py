@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import threading
 import time
 import uuid
@@ -36,6 +38,9 @@ def run_job(job: Job, launcher: LauncherConfig, port_offset: int, pids: Callable
     if launcher.rdzv_endpoint is not None and (spread or launcher.nnodes == 1):
         host, _, port = launcher.rdzv_endpoint.rpartition(":")
         endpoint = f"{host}:{int(port) + port_offset}"
+        if launcher.node_rank == 0 and _taken(host, int(port) + port_offset):
+            # told here, since an agent that cannot serve the port would wait at it as a client
+            return Failure(f"the rendezvous port {endpoint} is already taken; give launcher.rdzv_endpoint another port")
     if spread:
         rendezvous = {"rank": launcher.node_rank, "timeout": launcher.timeout}
     config = LaunchConfig(
@@ -63,8 +68,10 @@ def run_job(job: Job, launcher: LauncherConfig, port_offset: int, pids: Callable
         return _explain(job, exits, watch.expired, launcher.timeout)
     except Exception as error:
         if watch.expired:
-            return _timed_out(launcher.timeout)
-        return Failure(_explain_rendezvous(error, endpoint, time.monotonic() - started))
+            return timed_out(launcher.timeout)
+        text = str(error).strip().splitlines() or [""]
+        waited = f"{time.monotonic() - started:.0f} s"
+        return Failure(f"torchrun's agent failed at {endpoint} after {waited}: {type(error).__name__}: {text[0]}")
     finally:
         watch.stop()
 
@@ -117,14 +124,15 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _timed_out(limit: float) -> Failure:
+def timed_out(limit: float) -> Failure:
+    """The failure of a job that outlived its time limit, in seconds."""
     return Failure(f"timed out: not finished after {limit:g} s (launcher.timeout)")
 
 
 def _explain(job: Job, exits: dict[int, int], expired: bool, limit: float) -> Failure:
     """Turn what the agent saw into one line: our own worker's word first, then the signal or the exit code."""
     if expired:
-        return _timed_out(limit)
+        return timed_out(limit)
     if errors := read_errors(Path(job.folder)):
         return errors[0]
     # those that the agent ended afterwards carry SIGTERM; the first cause is any other
@@ -138,8 +146,11 @@ def _explain(job: Job, exits: dict[int, int], expired: bool, limit: float) -> Fa
     return Failure(f"{who} ended with exit code {code}")
 
 
-def _explain_rendezvous(error: Exception, endpoint: str, waited: float) -> str:
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if "address already in use" in str(error).lower() or "EADDRINUSE" in str(error):
-        return f"the rendezvous port of {endpoint} is already taken: give launcher.rdzv_endpoint another port"
-    return f"torchrun's agent could not start ({endpoint}, after {waited:.0f} s): {type(error).__name__}: {text}"
+def _taken(host: str, port: int) -> bool:
+    """Whether someone listens on this port of this machine; an address that is not this machine's counts as free."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False

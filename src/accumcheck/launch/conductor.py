@@ -13,8 +13,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import auto_splits, control_of
@@ -23,15 +24,20 @@ from accumcheck.launch.job import REFERENCE, Failure, Job
 from accumcheck.launch.schedule import Slots, running_order
 from accumcheck.record import Split
 
+AGENT_GRACE_SECONDS = 8.0
+"""How long after a job's time limit its agent may take to come back before the run goes on without it."""
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the plan in the folder named by the only argument. Returns 0; what failed is in the event log."""
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the plan in the folder named by the only argument, and exit with 0; what failed is in the event log."""
     folder = Path((argv or sys.argv[1:])[0])
     _end_with_parent()
     _set_environment(folder)
     _start_fork_server()
     Conductor(folder).lead()
-    return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # an agent that was given up must not hold the run back
 
 
 def _end_with_parent() -> None:
@@ -80,6 +86,7 @@ class Conductor:
         self._ended: list[str] = []
         self._common: Failure | None = None
         self._offset = 0
+        self._started: dict[str, float] = {}
 
     def lead(self) -> None:
         """Run everything; returns when the last job has ended."""
@@ -142,9 +149,19 @@ class Conductor:
             with self._lock:
                 self._lock.wait_for(lambda: bool(self._ended), timeout=0.05 if threads else 0)
                 ended, self._ended = self._ended, []
-            for name in ended:
-                threads.pop(name).join()
-                slots.release(name)
+            for name in [*ended, *self._given_up(threads)]:
+                if threads.pop(name, None) is not None:
+                    slots.release(name)
+
+    def _given_up(self, threads: Iterable[str]) -> list[str]:
+        """Jobs whose agent does not come back although their time is over: it waits for someone who never comes."""
+        from accumcheck.launch.agent import timed_out
+
+        limit = self._check.launcher.timeout
+        lost = [name for name in threads if time.monotonic() - self._started[name] > limit + AGENT_GRACE_SECONDS]
+        for name in lost:
+            self._finish(name, timed_out(limit), limit)
+        return lost
 
     def _start(
         self, name: str, processes: int, device: str, taken: tuple[int, ...], membership: tuple[tuple[int, ...], ...]
@@ -164,9 +181,12 @@ class Conductor:
             membership=membership,
             nodes=nodes,
         )
-        self._offset += nodes > 1
+        offset = self._offset
+        if nodes == self._check.launcher.nnodes:  # the jobs that use rdzv_endpoint, the same on every machine
+            self._offset += 1
         self._events.emit("started", job=name)
-        thread = threading.Thread(target=self._lead_job, args=(job, self._offset), daemon=True)
+        self._started[name] = time.monotonic()
+        thread = threading.Thread(target=self._lead_job, args=(job, offset), daemon=True)
         thread.start()
         return thread
 
@@ -226,7 +246,7 @@ class Conductor:
         if count and self._check.launcher.oversubscribe:
             return ""
         hint = "; launcher.oversubscribe: true puts several processes on one GPU" if count else ""
-        return f"needs {needed} GPUs, {count} present{hint}"
+        return f"needs {needed} GPU{'' if needed == 1 else 's'}, {count} present{hint}"
 
     def _backend(self, device: str, processes: int, gpus: int) -> str:
         return "nccl" if device == "cuda" and processes <= gpus else "gloo"
@@ -244,4 +264,4 @@ def _versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,136 @@
+"""Runs the program as a user does, on configurations that tests write."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TINY_LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 128,
+}
+
+FAULTY_MODEL = '''
+"""A Llama whose forward pass misbehaves as the environment says, in one rank and one pass."""
+
+import os, signal, time
+import torch
+from transformers import LlamaForCausalLM
+
+
+class FaultyForCausalLM(LlamaForCausalLM):
+    passes = 0
+
+    def forward(self, input_ids=None, attention_mask=None, labels=None, **kwargs):
+        fault, rank, turn = os.environ.get("PLANTED", "none:-1:0").split(":")
+        out = super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
+        # the reference runs in a job of its own with one process, and must stay healthy
+        if self.training and os.environ.get("RANK") == rank and os.environ.get("WORLD_SIZE") == "2":
+            FaultyForCausalLM.passes += 1
+            if FaultyForCausalLM.passes == int(turn):
+                if fault == "kill":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                elif fault == "hang":
+                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                    time.sleep(10_000)
+                elif fault == "raise":
+                    raise RuntimeError("planted: the model broke")
+                elif fault == "memory":
+                    raise torch.OutOfMemoryError("planted: tried to allocate 99 GiB")
+                elif fault == "nan":
+                    out.loss = out.loss * float("nan")
+        return out
+'''
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self.out)
+        return report
+
+    def split(self, label: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(split for split in self.report["splits"] if split["split"] == label)
+        return found
+
+
+def write_config(folder: Path, **keys: Any) -> Path:
+    """A configuration of a tiny Llama on the CPU with these top-level keys."""
+    config = {
+        "model": {"config": TINY_LLAMA},
+        "global_batch_size": 8,
+        "steps": 2,
+        "splits": ["1x8x1", "1x2x4"],
+        "launcher": {"device": "cpu"},
+        **keys,
+    }
+    path = folder / "check.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def write_faulty_model(folder: Path) -> dict[str, Any]:
+    """A local model folder with code of its own; returns the configuration's ``model`` section."""
+    place = folder / "faulty"
+    place.mkdir()
+    (place / "modeling_faulty.py").write_text(FAULTY_MODEL, encoding="utf-8")
+    config = {
+        **TINY_LLAMA,
+        "architectures": ["FaultyForCausalLM"],
+        "auto_map": {"AutoModelForCausalLM": "modeling_faulty.FaultyForCausalLM"},
+    }
+    (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return {"name_or_path": str(place), "weights": "random", "trust_remote_code": True}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "accumcheck", *map(str, arguments)]
+
+
+def accumcheck(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, timeout: float = 240, cwd: Path | None = None
+) -> Ended:
+    """Run the program to its end."""
+    done = subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def leftovers(mark: str) -> Sequence[int]:
+    """Processes whose environment carries ``mark``: those that a test started, and all that these started."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                if mark.encode() in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+    return found
