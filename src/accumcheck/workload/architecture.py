@@ -11,6 +11,7 @@ from transformers.models.auto import configuration_auto, modeling_auto
 from accumcheck.errors import WorkloadError
 from accumcheck.workload.causes import did_you_mean, named_cause
 from accumcheck.workload.determinism import sub_configs
+from accumcheck.workload.hub import source_options
 
 if TYPE_CHECKING:
     from accumcheck.config.model import ModelConfig
@@ -34,11 +35,8 @@ def load_config(model: ModelConfig) -> PretrainedConfig:
     if model.config is not None:
         return _inline_config(model)
     assert model.name_or_path is not None
-    options: dict[str, Any] = {} if model.revision is None else {"revision": model.revision}
     with named_cause(model):
-        config: PretrainedConfig = AutoConfig.from_pretrained(
-            model.name_or_path, trust_remote_code=model.trust_remote_code, **options
-        )
+        config: PretrainedConfig = AutoConfig.from_pretrained(model.name_or_path, **source_options(model))
     return config
 
 

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from accumcheck.errors import WorkloadError
 
 if TYPE_CHECKING:
@@ -23,7 +21,11 @@ _UNREACHABLE = (
     "localentrynotfound",
     "max retries",
     "resolve host",
+    "cannot find the requested files in the local cache",
+    "cannot find the requested files in the disk cache",
+    "outgoing traffic has been disabled",
 )
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 @contextmanager
@@ -44,15 +46,13 @@ def _cause(error: Exception, model: ModelConfig, what: str) -> str:
     name = model.name_or_path or f"the inline {(model.config or {}).get('model_type')} config"
     texts = " ".join(_chain(error))
     lowered = texts.lower()
-    if isinstance(error, torch.cuda.OutOfMemoryError) or "out of memory" in lowered:
+    if any(sign in lowered for sign in _NO_MEMORY):
         return f"{name}: out of memory while building the model in {model.dtype}; try shrink: true or a smaller dtype"
     if model.name_or_path is not None and not Path(model.name_or_path).is_dir():
-        if model.name_or_path.startswith((".", "/", "~")):
-            return f"{name}: no such directory"
         if any(sign in lowered for sign in _UNREACHABLE):
             return (
-                f"could not reach the hub for {name}; give a local directory, or set HF_HUB_OFFLINE=1 if it is in the "
-                f"cache already"
+                f"could not reach the hub for {name}, and its cache does not hold it; give a local directory, "
+                "or fetch it into the cache first (HF_HUB_OFFLINE=1 then keeps to the cache)"
             )
         if "is not a valid model identifier" in lowered or "repository not found" in lowered:
             return f"{name}: neither a local directory nor a model on the hub"
@@ -67,9 +67,10 @@ def _chain(error: BaseException | None) -> Iterator[str]:
 
 
 def first_line(text: str) -> str:
-    """The first line of ``text`` that says something, at most 300 characters of it."""
+    """The first line of ``text`` that says something, and what follows its colon; at most 300 characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:300] if lines else "no message"
+    count = next((index + 1 for index, line in enumerate(lines) if not line.endswith(":")), len(lines))
+    return " ".join(lines[:count])[:300] or "no message"
 
 
 def did_you_mean(given: str, known: list[str]) -> str:

@@ -13,6 +13,7 @@ from accumcheck.errors import WorkloadError
 from accumcheck.workload.architecture import config_of_class, load_config, model_class
 from accumcheck.workload.causes import named_cause
 from accumcheck.workload.determinism import sub_configs, turn_off_config_dropout, turn_off_module_dropout
+from accumcheck.workload.hub import source_options
 from accumcheck.workload.images import fit_image_tokens
 from accumcheck.workload.shrink import shrink
 from accumcheck.workload.weights import draw_weights
@@ -67,7 +68,9 @@ def _smallest(
     first: WorkloadError | None = None
     for layers in _DEPTHS:
         try:
-            return _build(cls, model, shrink(config, layers=layers), device, seed)
+            with named_cause(model, what="cannot be shrunk"):
+                small = shrink(config, layers=layers)
+            return _build(cls, model, small, device, seed)
         except WorkloadError as error:
             first = first or error
     assert first is not None
@@ -124,13 +127,9 @@ def _pretrained(
     options: dict[str, Any] = {_dtype_name(): dtype}
     if model.attn_implementation is not None:
         options["attn_implementation"] = model.attn_implementation
-    if model.revision is not None:
-        options["revision"] = model.revision
     if device.type != "cpu":
         options["device_map"] = {"": device}
-    built: PreTrainedModel = cls.from_pretrained(
-        model.name_or_path, config=config, trust_remote_code=model.trust_remote_code, **options
-    )
+    built: PreTrainedModel = cls.from_pretrained(model.name_or_path, config=config, **source_options(model), **options)
     return built
 
 

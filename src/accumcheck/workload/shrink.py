@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.workload.determinism import sub_configs
-from accumcheck.workload.shrink_layers import LAYERS, shrink_layers
+from accumcheck.workload.shrink_layers import LAYERS, shrink_layer_choices, shrink_layers
 from accumcheck.workload.shrink_vision import shrink_vision
 from accumcheck.workload.special_ids import move_special_ids
 
@@ -63,13 +63,17 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS) -> PretrainedConfi
     small = copy.deepcopy(config)
     hidden = {value for part in sub_configs(small) for name, value in _numbers(part) if name in _OWN_WIDTH}
     vocabularies = [value for part in sub_configs(small) for name, value in _numbers(part) if name == "vocab_size"]
+    shrink_vision(small)
+    sectioned = any("spatial_merge_size" in vars(part) for part in sub_configs(small))
     for part in sub_configs(small):
         overrides = _layer_overrides(part)
         before = dict(vars(part))
         kept = shrink_layers(part, layers)
-        shrink_vision(part)
+        shrink_layer_choices(part)
         _shrink_widths(part, hidden)
         _shrink_rope(part, before)
+        if sectioned and "vocab_size" in before:
+            _section_rope(part)
         _shrink_experts(part)
         _shrink_lengths(part, before)
         _restore_overrides(part, overrides, before, kept)
@@ -223,6 +227,15 @@ def _shrink_rope_table(table: dict[str, Any], old: int, new: int) -> None:
     for name in ("long_factor", "short_factor"):
         if isinstance(table.get(name), list):
             table[name] = table[name][: max(1, len(table[name]) * new // old)]
+
+
+def _section_rope(part: PretrainedConfig) -> None:
+    """Write out the rotary sections of a Qwen-VL-like text model that leaves them to its code's full-size default."""
+    name = "rope_parameters" if isinstance(getattr(part, "rope_parameters", None), dict) else "rope_scaling"
+    rope = getattr(part, name, None) or {"rope_type": "default", "type": "default"}
+    if "mrope_section" not in rope and all(not isinstance(value, dict) for value in rope.values()):
+        rotary = int((_first(part, "head_dim") or HEAD_DIM) * (rope.get("partial_rotary_factor") or 1))
+        setattr(part, name, {**rope, "mrope_section": _split([2, 3, 3], rotary // 2)})
 
 
 def _split(parts: list[int], total: int) -> list[int]:

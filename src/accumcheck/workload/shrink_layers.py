@@ -16,6 +16,7 @@ _DEPTH = re.compile(
     r"|num_global_layers|num_layers_per_stack|aligner_num_add_layers|num_lstm_layers|\w+_depth|num_stacks)$"
 )
 _PERIOD = re.compile(r"(_period|_interval|_frequency|every_n_layers|sliding_window_pattern|layer_group_size)$")
+_CHOICE = re.compile(r"(feature|vision)_layers?$")
 _AT_MOST_ALL = re.compile(r"^(max_window_layers)$")
 _SOME_FIRST = re.compile(r"^(first_k_dense_replace|moe_layer_start_index|num_dense_layers|n_dense_layers)$")
 
@@ -48,6 +49,16 @@ def shrink_layers(part: PretrainedConfig, layers: int = LAYERS) -> list[int]:
     return kept
 
 
+def shrink_layer_choices(part: PretrainedConfig) -> None:
+    """Let fields that name layers of another part (``vision_feature_layer``) name layers that are kept, in place."""
+    for name, value in list(vars(part).items()):
+        if _CHOICE.search(name) and value is not None:
+            items = value if isinstance(value, (list, tuple)) else [value]
+            if items and all(isinstance(item, int) for item in items):
+                inside = [max(-LAYERS, min(item, LAYERS - 1)) for item in items]
+                setattr(part, name, type(value)(inside) if isinstance(value, (list, tuple)) else inside[0])
+
+
 def _kept(fields: dict[str, Any], main: int, layers: int) -> list[int]:
     """Which layers stay: the first of each kind, where the config lists kinds."""
     kinds = [
@@ -76,8 +87,6 @@ def _list(name: str, value: Any, main: int, kept: list[int]) -> Any:
         return [[kinds, max(1, len(kept) // len(kinds))] for kinds, _ in value[:1]]
     if not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return value
-    if re.search(r"feature_layers?$|vision_layers?$", name):
-        return same(max(-len(kept), min(item, len(kept) - 1)) for item in value)
     if re.search(r"index(es)?$|indices|idxs|layer_ids|_layers$|layer_indices", name) and max(value) < main:
         inside = sorted({min(item, len(kept) - 1) for item in value})
         return same(inside[-1:])
@@ -98,7 +107,7 @@ def _number(part: PretrainedConfig, name: str, value: int, count: int) -> None:
         setattr(part, name, count - 1)
     elif name == "num_kv_shared_layers":
         setattr(part, name, 0)
-    elif re.search(r"feature_layer$|vision_layer$|insert_layer_id$", name):
+    elif name == "insert_layer_id":
         setattr(part, name, min(value, count - 1))
 
 

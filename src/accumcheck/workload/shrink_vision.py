@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from accumcheck.workload.determinism import sub_configs
+
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-PATCH = 4
-SIDE = 2  # features along each side of an image
+PATCH = 4  # pixels along a side
+SIDE = 2  # image features along a side
+
+_MERGES = ("spatial_merge_size", "merge_size", "scale_factor", "downsample_factor")
+_RATIOS = ("downsample_ratio", "pixel_shuffle_ratio")
 
 
-def shrink_vision(part: PretrainedConfig) -> None:
-    """Reduce patches to 4 x 4 pixels and images to two (merged) patches along each side, in place.
+def shrink_vision(config: PretrainedConfig) -> None:
+    """Reduce patches to 4 x 4 pixels and images to two features along each side, in every tower, in place.
 
-    Windows and grids that are measured in pixels shrink with the patch; tables of positions to what the image needs.
+    Windows and grids that are measured in pixels shrink in proportion; tables of positions to what the image needs.
     """
-    for name, value in list(vars(part).items()):
-        if name == "image_grid_pinpoints" and value:
-            part.image_grid_pinpoints = [[2 * SIDE * PATCH, SIDE * PATCH], [SIDE * PATCH, 2 * SIDE * PATCH]]
-        elif name == "mm_tokens_per_image" and isinstance(value, int):
+    side = SIDE * _merged(config)
+    image = side * PATCH
+    for part in sub_configs(config):
+        _shrink_tower(part, side)
+        if getattr(part, "image_grid_pinpoints", None):
+            part.image_grid_pinpoints = [[image, 2 * image], [2 * image, image]]
+        if isinstance(getattr(part, "mm_tokens_per_image", None), int):
             part.mm_tokens_per_image = SIDE * SIDE
-    patch = getattr(part, "patch_size", None)
-    if not isinstance(patch, int) or patch < 1 or not _sees(part):
+
+
+def _shrink_tower(part: PretrainedConfig, side: int) -> None:
+    fields = vars(part)
+    patch = fields.get("patch_size")
+    if not isinstance(patch, int) or not {"image_size", "num_channels", "in_channels", "in_chans"} & set(fields):
         return
     small = min(patch, PATCH)
-    side = SIDE * _merged(part)
     part.patch_size = small
-    for name, value in list(vars(part).items()):
+    for name, value in list(fields.items()):
         if name in ("image_size", "crop_size", "resolution") and value:
             setattr(part, name, _like(value, side * small))
         elif name == "window_size" and isinstance(value, int) and value % patch == 0 and value > patch:
@@ -36,17 +47,18 @@ def shrink_vision(part: PretrainedConfig) -> None:
             setattr(part, name, side * side)
 
 
-def _sees(part: PretrainedConfig) -> bool:
-    return any(hasattr(part, name) for name in ("image_size", "num_channels", "in_channels", "in_chans"))
-
-
-def _merged(part: PretrainedConfig) -> int:
-    """Patches along a side that become one feature."""
-    for name in ("spatial_merge_size", "merge_size"):
-        value = getattr(part, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return 2
+def _merged(config: PretrainedConfig) -> int:
+    """Patches along a side that become one feature, wherever in the config that stands."""
+    found = [1]
+    for part in sub_configs(config):
+        fields = vars(part)
+        found += [fields[name] for name in _MERGES if isinstance(fields.get(name), int)]
+        found += [
+            round(1 / fields[name]) for name in _RATIOS if isinstance(fields.get(name), float) and fields[name] > 0
+        ]
+        if "output_channels" in fields and "global_attn_indexes" in fields:  # SAM's neck, then two strided convolutions
+            found.append(4)
+    return max(found)
 
 
 def _like(old: Any, new: int) -> Any:

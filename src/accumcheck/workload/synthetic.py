@@ -97,4 +97,7 @@ def _sample(
         "labels": torch.tensor(labels),
         "attention_mask": torch.ones(len(ids), dtype=torch.long),
     }
-    return sample | (recipe.fields(data.images_per_sample, key, dtype) if recipe else {})
+    if recipe is None:
+        return sample
+    sample |= recipe.token_fields(sample["input_ids"], sample["labels"])
+    return sample | recipe.fields(data.images_per_sample, key, dtype)

@@ -12,6 +12,7 @@ from accumcheck.workload.architecture import text_vocabulary
 from accumcheck.workload.causes import did_you_mean, first_line, named_cause
 from accumcheck.workload.collate import IGNORED, Sample
 from accumcheck.workload.fingerprint import fingerprint
+from accumcheck.workload.hub import source_options
 from accumcheck.workload.rows import dataset_rows, jsonl_rows
 from accumcheck.workload.special_ids import ordinary, special_ids
 
@@ -49,10 +50,9 @@ def text_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> list
         sample = _sample(ids[: check.data.max_length], labels[: check.data.max_length])
         if fingerprint(sample) in seen or not (sample["labels"][1:] != IGNORED).any():
             continue
-        if int(sample["input_ids"].max()) >= vocabulary:
-            raise WorkloadError(
-                f"{where}: token id {int(sample['input_ids'].max())} lies outside the model's vocabulary of {vocabulary}"
-            )
+        largest = int(sample["input_ids"].max())
+        if largest >= vocabulary:
+            raise WorkloadError(f"{where}: token id {largest} lies outside the model's vocabulary of {vocabulary}")
         seen.add(fingerprint(sample))
         samples.append(sample)
     if len(samples) < count:
@@ -71,9 +71,8 @@ def _tokenizer(model: ModelConfig) -> Any:
             "data.jsonl and data.dataset need a tokenizer, and an inline model.config has none; "
             "set model.name_or_path, or use data.synthetic"
         )
-    options = {} if model.revision is None else {"revision": model.revision}
     with named_cause(model, what="no tokenizer"):
-        return AutoTokenizer.from_pretrained(model.name_or_path, trust_remote_code=model.trust_remote_code, **options)
+        return AutoTokenizer.from_pretrained(model.name_or_path, **source_options(model))
 
 
 def _tokenise(tokenizer: Any, data: DataConfig, where: str, row: dict[str, Any]) -> tuple[list[int], list[int]]:
