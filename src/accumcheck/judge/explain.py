@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from accumcheck.judge.compare import Recovered
 from accumcheck.judge.rules import UNEXPLAINED, Fit, Step, fit_gradient, fit_loss
-from accumcheck.record import ReferenceObservation, Split, SplitObservation, Tolerances
+from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation, Tolerances
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,14 @@ def loss_rules(splits: Sequence[SplitObservation], reference: ReferenceObservati
 def gradient_rules(
     splits: Sequence[SplitObservation],
     recovered: Sequence[tuple[Mapping[Split, Recovered], npt.NDArray[np.float64]]],
+    weights: Mapping[Split, SampleWeights],
     reference: ReferenceObservation,
     tolerances: Tolerances,
 ) -> Rules:
-    """Explain the gradients; ``recovered`` has one entry a step."""
+    """Explain the gradients; ``recovered`` has one entry a step.
+
+    Where no formula fits a split, samples that its weights show as dropped or duplicated name its rule.
+    """
 
     def fit(chosen: Sequence[SplitObservation]) -> Fit:
         observed = []
@@ -59,7 +63,22 @@ def gradient_rules(
             return Fit(UNEXPLAINED)
         return fit_gradient(observed, tolerances.gradient)
 
-    return _rules(splits, fit)
+    by_formula = _rules(splits, fit)
+    named = {
+        split: Fit(_by_samples(weights.get(split))) if found.rule == UNEXPLAINED else found
+        for split, found in by_formula.of.items()
+    }
+    beyond = {found.rule for found in named.values()} & {"dropped-samples", "duplicated-samples", UNEXPLAINED}
+    whole = Fit(beyond.pop()) if by_formula.run.rule == UNEXPLAINED and len(beyond) == 1 else by_formula.run
+    return Rules(whole, named)
+
+
+def _by_samples(weights: SampleWeights | None) -> str:
+    if weights is not None and weights.dropped:
+        return "dropped-samples"
+    if weights is not None and weights.duplicated:
+        return "duplicated-samples"
+    return UNEXPLAINED
 
 
 def _step(

@@ -21,6 +21,8 @@ MEANING = {
     "unshifted-device-mean": (
         "each process averages over its own tokens only, counted before the causal shift (one label per row too many)"
     ),
+    "dropped-samples": "some samples of the global batch do not enter the update",
+    "duplicated-samples": "some samples enter the update twice",
     UNEXPLAINED: "no known weighting formula fits",
 }
 """What a base does, in one clause."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,15 +14,14 @@ from accumcheck.judge.compare import (
     Recovered,
     Truth,
     compare_step,
-    process_spread,
     recover,
-    samples_of,
     truth_of,
 )
+from accumcheck.judge.effects import divergences
 from accumcheck.judge.explain import Rules, gradient_rules, loss_rules
-from accumcheck.judge.rules import UNEXPLAINED, Fit
+from accumcheck.judge.structure import structural_faults
 from accumcheck.judge.tolerance import resolve
-from accumcheck.judge.verdict import diverges, finite, judge_run, judge_split, severity_of
+from accumcheck.judge.verdict import judge_run, judge_split
 from accumcheck.judge.weights import summarise
 from accumcheck.record import (
     Divergence,
@@ -91,7 +88,7 @@ def judge(
     weights, by_loss, by_gradient = _explain(good, truths, reference, tolerances)
 
     found: list[Finding] = []
-    faulty = _structural_faults(good, reference, tolerances, found)
+    faulty = structural_faults(good, reference, tolerances, found)
     results: list[SplitResult] = []
     for split in ran:
         mine = records.get(split.split, ())
@@ -122,7 +119,8 @@ def judge(
                 log=split.log if split.status == "error" else "",
             )
         )
-    found += _divergences(results, truths, control, tolerances, check)
+    explained = [result for result in results if result.split not in faulty]
+    found += divergences(explained, truths, control, tolerances)
     if reference is None and good:
         found.append(say.no_reference_finding(no_reference or "its process left no result"))
     verdict, exit_code = judge_run(
@@ -209,128 +207,8 @@ def _explain(
                 [step.residual for step in found],
                 max(step.condition for step in found),
             )
-    return weights, loss_rules(good, reference, tolerances), gradient_rules(good, recovered, reference, tolerances)
-
-
-def _structural_faults(
-    good: Sequence[SplitObservation],
-    reference: ReferenceObservation | None,
-    tolerances: Tolerances,
-    found: list[Finding],
-) -> dict[Split, str]:
-    """Faults that no weighting describes: other samples, processes that disagree, a log that is not the gradient.
-
-    Adds to ``found``; returns the splits that fail for it, with what to call their gradient.
-    """
-    faulty: dict[Split, str] = {}
-    strange: dict[str, list[str]] = {}
-    apart: dict[str, float] = {}
-    misreported: dict[str, float] = {}
-    for split in good:
-        for position, step in enumerate(split.steps):
-            if words := _sample_fault(step, reference.membership[position] if reference else None, split.split):
-                strange.setdefault(words, [])
-                if str(split.split) not in strange[words]:
-                    strange[words].append(str(split.split))
-                faulty.setdefault(split.split, _sample_rule(step))
-            spread = process_spread(step)
-            if not spread <= tolerances.gradient and not math.isnan(spread):
-                apart[str(split.split)] = max(spread, apart.get(str(split.split), 0.0))
-                faulty[split.split] = "unsynchronised"
-            logged = step.logged_grad_norm
-            if logged is not None and math.isfinite(logged) and step.grad_norms[0] > 0:
-                off = abs(logged - step.grad_norms[0]) / step.grad_norms[0]
-                if off > max(tolerances.grad_norm, 1e-4):
-                    misreported[str(split.split)] = max(off, misreported.get(str(split.split), 0.0))
-    found += [say.samples_finding(splits, words) for words, splits in strange.items()]
-    if apart:
-        found.append(say.unsynchronised_finding(list(apart), max(apart.values())))
-    if misreported:
-        found.append(say.logged_norm_finding(list(misreported), max(misreported.values())))
-    if reference is not None and reference.batch_effect > 0:
-        found.append(say.batch_effect_finding(reference.batch_effect))
-    return faulty
-
-
-def _sample_fault(step: StepObservation, members: Sequence[int] | None, split: Split) -> str:
-    """What is wrong with the samples that a step was fed, or nothing."""
-    fed = Counter(samples_of(step))
-    size = split.global_batch_size
-    unknown, total = fed.pop(-1, 0), sum(fed.values())
-    if unknown:
-        return f"step {step.step} was fed {unknown} rows that are not in the data"
-    if total != size:
-        return f"step {step.step} was fed {total} samples, the global batch has {size}"
-    if repeated := sorted(index for index, times in fed.items() if times > 1):
-        return f"step {step.step} was fed sample {repeated[0]} {fed[repeated[0]]} times"
-    if members is not None and set(fed) != set(members):
-        missing = sorted(set(members) - set(fed))
-        return f"step {step.step} was fed other samples than the reference step ({len(missing)} of {size} differ)"
-    return ""
-
-
-def _sample_rule(step: StepObservation) -> str:
-    repeated = any(times > 1 for times in Counter(samples_of(step)).values())
-    return "duplicated-samples" if repeated else "dropped-samples"
-
-
-def _divergences(
-    results: Sequence[SplitResult],
-    truths: Sequence[Truth],
-    control: Split,
-    tolerances: Tolerances,
-    check: CheckConfig,
-) -> list[Finding]:
-    """One finding for each pair of rules that diverging splits follow, the most splits first."""
-    groups: dict[tuple[str | None, str | None], list[SplitResult]] = {}
-    for result in results:
-        if result.steps and _any_divergence(result, tolerances):
-            groups.setdefault((result.loss_rule, result.gradient_rule), []).append(result)
-    against = "reference" if truths else "control"
-    found = []
-    for (loss_rule, gradient_rule), members in sorted(groups.items(), key=lambda group: -len(group[1])):
-        severities = {severity_of(rule or UNEXPLAINED, check.severity) for rule in (loss_rule, gradient_rule)}
-        severity = "fail" if "fail" in severities or any(member.verdict == "fail" for member in members) else "warn"
-        if all(member.verdict == "pass" for member in members):
-            severity = "ignore"
-        base = None if truths else next((other for other in results if other.split == control), None)
-        effects = [_effect(member, truths, base) for member in members]
-        found.append(
-            say.divergence_finding("fail" if severity == "fail" else "warn", effects, loss_rule, gradient_rule, against)
-        ) if severity != "ignore" else None
-    return found
-
-
-def _any_divergence(result: SplitResult, tolerances: Tolerances) -> bool:
-    return any(
-        not finite(step) or any(diverges(step.vs_control, tolerances)) or any(diverges(step.vs_reference, tolerances))
-        for step in result.steps
+    return (
+        weights,
+        loss_rules(good, reference, tolerances),
+        gradient_rules(good, recovered, weights, reference, tolerances),
     )
-
-
-def _effect(result: SplitResult, truths: Sequence[Truth], base: SplitResult | None) -> say.Effect:
-    """The split's ratios to the truth (or to the base, where there is no truth), in its worst step."""
-
-    def off(step: StepRecord) -> float:
-        found = step.vs_reference if truths else step.vs_control
-        known = [value for value in (found.loss, found.gradient) if value is not None]
-        return math.inf if any(math.isnan(value) for value in known) else max(known, default=0.0)
-
-    worst = max(result.steps, key=off)
-    right: Truth | StepRecord | None = (
-        truths[worst.step - 1] if truths else (base.steps[worst.step - 1] if base else None)
-    )
-    divergence = worst.vs_reference if truths else worst.vs_control
-    return say.Effect(
-        split=result.split,
-        loss=_ratio(worst.loss, right.loss if right else None),
-        grad_norm=_ratio(worst.grad_norm, right.grad_norm if right else None),
-        gradient=divergence.gradient,
-    )
-
-
-def _ratio(value: float | None, right: float | None) -> float | None:
-    return None if value is None or not right else value / right
-
-
-__all__ = ["Fit", "Judgement", "judge"]

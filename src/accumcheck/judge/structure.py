@@ -1,0 +1,74 @@
+"""Faults that no weighting describes: other samples, processes that disagree, a log that is not the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from accumcheck.judge import findings as say
+from accumcheck.judge.compare import process_spread, samples_of
+from accumcheck.record import Finding, ReferenceObservation, Split, SplitObservation, StepObservation, Tolerances
+
+
+def structural_faults(
+    good: Sequence[SplitObservation],
+    reference: ReferenceObservation | None,
+    tolerances: Tolerances,
+    found: list[Finding],
+) -> dict[Split, str]:
+    """Look for them in every split; adds to ``found``.
+
+    Returns:
+        The splits that fail for it, with what to call their gradient.
+    """
+    faulty: dict[Split, str] = {}
+    strange: dict[str, list[str]] = {}
+    apart: dict[str, float] = {}
+    misreported: dict[str, float] = {}
+    for split in good:
+        for position, step in enumerate(split.steps):
+            if words := _sample_fault(step, reference.membership[position] if reference else None, split.split):
+                strange.setdefault(words, [])
+                if str(split.split) not in strange[words]:
+                    strange[words].append(str(split.split))
+                faulty.setdefault(split.split, _sample_rule(step))
+            spread = process_spread(step)
+            if not spread <= tolerances.gradient and not math.isnan(spread):
+                apart[str(split.split)] = max(spread, apart.get(str(split.split), 0.0))
+                faulty[split.split] = "unsynchronised"
+            logged = step.logged_grad_norm
+            if logged is not None and math.isfinite(logged) and step.grad_norms[0] > 0:
+                off = abs(logged - step.grad_norms[0]) / step.grad_norms[0]
+                if off > max(tolerances.grad_norm, 1e-4):
+                    misreported[str(split.split)] = max(off, misreported.get(str(split.split), 0.0))
+    found += [say.samples_finding(splits, words) for words, splits in strange.items()]
+    if apart:
+        found.append(say.unsynchronised_finding(list(apart), max(apart.values())))
+    if misreported:
+        found.append(say.logged_norm_finding(list(misreported), max(misreported.values())))
+    if reference is not None and reference.batch_effect > 0:
+        found.append(say.batch_effect_finding(reference.batch_effect))
+    return faulty
+
+
+def _sample_fault(step: StepObservation, members: Sequence[int] | None, split: Split) -> str:
+    """What is wrong with the samples that a step was fed, or nothing."""
+    fed = Counter(samples_of(step))
+    size = split.global_batch_size
+    unknown, total = fed.pop(-1, 0), sum(fed.values())
+    if unknown:
+        return f"step {step.step} was fed {unknown} rows that are not in the data"
+    if total != size:
+        return f"step {step.step} was fed {total} samples, the global batch has {size}"
+    if repeated := sorted(index for index, times in fed.items() if times > 1):
+        return f"step {step.step} was fed sample {repeated[0]} {fed[repeated[0]]} times"
+    if members is not None and set(fed) != set(members):
+        missing = sorted(set(members) - set(fed))
+        return f"step {step.step} was fed other samples than the reference step ({len(missing)} of {size} differ)"
+    return ""
+
+
+def _sample_rule(step: StepObservation) -> str:
+    repeated = any(times > 1 for times in Counter(samples_of(step)).values())
+    return "duplicated-samples" if repeated else "dropped-samples"

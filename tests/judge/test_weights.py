@@ -1,0 +1,60 @@
+"""Recovery of weights from a gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from accumcheck.judge.divergence import gradient_error, relative, worst_parameter
+from accumcheck.judge.weights import System, summarise
+from accumcheck.record import Coordinates
+
+
+def test_known_weights_are_recovered() -> None:
+    gradients = np.array([[1.0, 0, 0, 1], [0, 2.0, 0, 0], [1.0, 0, 3.0, 0]])
+    weights, residual = System.of(gradients).solve(0.5 * gradients[0] + 0.25 * gradients[1] - 2 * gradients[2])
+    assert weights == pytest.approx([0.5, 0.25, -2.0])
+    assert residual == pytest.approx(0, abs=1e-7)
+
+
+def test_what_no_weights_explain_is_the_residual() -> None:
+    gradients = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    weights, residual = System.of(gradients).solve(np.array([3.0, 0.0, 4.0]))  # 4 of 5 lie outside
+    assert weights == pytest.approx([3.0, 0.0])
+    assert residual == pytest.approx(0.8)
+
+
+def test_samples_that_cannot_be_told_apart_are_said_so() -> None:
+    system = System.of(np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0]]))
+    assert system.condition > 1e10
+    weights, residual = system.solve(np.array([2.0, 1.0, 0]))
+    assert weights == pytest.approx([1.0, 1.0, 1.0])  # shared evenly, nothing invented
+    assert residual == pytest.approx(0, abs=1e-7)
+
+
+def test_ratios_are_to_the_ideal() -> None:
+    ideal = np.array([0.5, 0.25, 0.25])
+    found = summarise([np.array([1.0, 0.5, 0.0])], [ideal], [(4, 5, 6)], [0.0], 3.0)
+    assert (found.scale, found.min, found.max) == (1.5, 0.0, 2.0)
+    assert (found.dropped, found.duplicated, found.condition) == ((6,), (), 3.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "expected"), [(2.2, 2.0, 0.1), (None, 1.0, None), (0.0, 0.0, 0.0), (1.0, 0.0, float("inf"))]
+)
+def test_relative(value: float | None, other: float | None, expected: float | None) -> None:
+    found = relative(value, other)
+    assert found is None if expected is None else found == pytest.approx(expected)
+
+
+def test_not_a_number_is_never_no_difference() -> None:
+    assert np.isnan(relative(float("nan"), 1.0) or 0.0)
+    assert np.isnan(relative(1.0, float("inf")) or 0.0)
+    assert np.isnan(gradient_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0])))
+
+
+def test_the_worst_parameter_is_relative_to_itself() -> None:
+    place = Coordinates(("large", "small"), (2, 2), (0, 2), 4)
+    found = worst_parameter(np.array([10.1, 0, 0.02, 0]), np.array([10.0, 0, 0.01, 0]), place)
+    assert found is not None
+    assert (found.name, found.gradient) == ("small", pytest.approx(1.0))
