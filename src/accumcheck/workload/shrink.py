@@ -34,6 +34,7 @@ _KEY_VALUE = re.compile(r"kv|key_value|query_groups")
 _HEAD_DIM = re.compile(r"head_?(dim|size)|^d_kv$|^d_head$|dim_head|kv_channels|_d_head$|^d_rel$")
 _STATE_SPACE_HEAD = re.compile(r"mamba_?(d_)?head|mamba_headdim|^head_dim$")
 _RANK = re.compile(r"rank|(^|_)(d_state|state_size)$")
+_WINDOWS = ("sliding_window", "sliding_window_size", "local_attention", "attention_window_size")
 _GROUPS = ("n_group", "num_expert_group", "n_groups", "mamba_n_groups", "mamba_ngroups")
 _HIDDEN = re.compile(
     r"(^|_)(hidden_size(_\w+)?|d_model|n_embd|embed_dim|emb_dim|embedding_dim|embedding_size|hidden_dim|word_embed_proj_dim)$"
@@ -202,7 +203,7 @@ def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
     for name, value in _numbers(part):
         if _POSITIONS.search(name) and not rotary:
             setattr(part, name, min(value, POSITIONS))
-        elif name in ("sliding_window", "sliding_window_size", "local_attention", "attention_window_size"):
+        elif name in _WINDOWS and before.get("use_sliding_window") is not False:
             setattr(part, name, min(value, 16))
 
 

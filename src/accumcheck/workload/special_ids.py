@@ -11,7 +11,7 @@ from accumcheck.workload.determinism import sub_configs
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-_RESERVED = range(4)
+_FIRST, _LAST = 4, 16
 _NAME = re.compile(r"_(id|ids|index|indices)$|^(bos|eos|pad|unk|mask)_index$")
 
 
@@ -26,16 +26,18 @@ def special_ids(config: PretrainedConfig) -> frozenset[int]:
 
 
 def ordinary(token: int, vocabulary: int, special: frozenset[int]) -> int:
-    """The first id from ``token`` on that has no special meaning.
+    """Map any id to one without special meaning, evenly.
 
-    The first four ids are passed over too: one release or another gives them to padding, start and end by default.
+    The ends of the vocabulary are left out: which of those ids are padding, start and end by default differs from
+    release to release, and text must not.
 
     Raises:
         WorkloadError: no id is left.
     """
+    first, last = (_FIRST, vocabulary - _LAST) if vocabulary >= 2 * (_FIRST + _LAST) else (0, vocabulary)
     for step in range(vocabulary):
-        candidate = (token + step) % vocabulary
-        if candidate not in special and (candidate not in _RESERVED or vocabulary <= 2 * len(_RESERVED)):
+        candidate = first + (token + step) % (last - first)
+        if candidate not in special:
             return candidate
     raise WorkloadError(f"all {vocabulary} ids of the vocabulary are special tokens; none is left for text")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _WRAPPERS = frozenset(
     {"model", "language_model", "text_model", "vision_model", "transformer", "base_model", "module", "backbone"}
 )
+_RENAMED = {"embed_out": "lm_head"}  # GPT-NeoX before and from 5.0
 _LARGE = 50_000_000
 
 
@@ -65,7 +66,7 @@ def canonical_names(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def _canonical(name: str) -> str:
-    return ".".join(segment for segment in name.split(".") if segment not in _WRAPPERS)
+    return ".".join(_RENAMED.get(segment, segment) for segment in name.split(".") if segment not in _WRAPPERS)
 
 
 def _owners(model: nn.Module) -> dict[int, nn.Module]:
