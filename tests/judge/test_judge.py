@@ -104,7 +104,7 @@ def test_the_seeds_numbers() -> None:
     found = judged(sum_of_means)
     scales = {str(split.split): split.sample_weights.scale for split in found.splits if split.sample_weights}
     assert scales == pytest.approx({"1x8x1": 1, "1x2x4": 4, "2x2x2": 2, "2x1x4": 4, "1x1x8": 8})
-    # 1x1x8, step 1: sample i weighs 1 where it should weigh c_i / 65, so 65 / 17 for the longest, 65 / 2 for the shortest
+    # 1x1x8, step 1: sample i weighs 1 where it should weigh c_i / 65: 65 / 17 for the longest, 65 / 2 for the shortest
     assert TOKENS[:8].sum() == 65
     worst = found.splits[4].sample_weights
     assert worst is not None
@@ -247,6 +247,14 @@ def test_without_a_reference_nothing_passes() -> None:
     found = judge(check(SPLITS), observations, CONTROL, None, no_reference="it broke")
     assert (found.verdict, found.exit_code) == ("error", 3)
     assert {split.verdict for split in found.splits} == {"error"}
+
+
+def test_a_reference_that_misses_a_step_is_none() -> None:
+    observations = [observe(Split.parse(split), right) for split in SPLITS]
+    short = dataclasses.replace(reference(), membership=reference().membership[:1])
+    found = judge(check(SPLITS), observations, CONTROL, short)
+    assert found.exit_code == 3
+    assert "it covers 1 of 2 steps" in found.findings[0].summary
 
 
 def test_a_lost_control_leaves_the_reference() -> None:

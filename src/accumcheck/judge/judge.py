@@ -77,6 +77,9 @@ def judge(
         allow_skipped: see `judge_run`.
         strict: see `judge_run`.
     """
+    if reference is not None and len(reference.membership) < check.steps:
+        no_reference = f"it covers {len(reference.membership)} of {check.steps} steps: a split saw no more"
+        reference = None
     ran = [_completed(observation, check.steps) for observation in observations]
     good = [observation for observation in ran if observation.status == "ran"]
     losses = [step.loss for observation in good for step in observation.steps]
