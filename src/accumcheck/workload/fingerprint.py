@@ -59,10 +59,10 @@ class SampleIndex:
     def find(self, batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
         """The sample index of every row of a batch, -1 for a row that is no sample.
 
-        Without an ``attention_mask`` a row counts as a sample followed or preceded by copies of one padding id.
+        Where the ``attention_mask`` does not tell, a row counts as a sample followed or preceded by copies of one id.
         """
         found = [self._known.get(row, -1) for row in rows_of(batch)]
-        if "input_ids" in batch and "attention_mask" not in batch:
+        if "input_ids" in batch and -1 in found:
             ids = batch["input_ids"].detach().cpu()
             found = [index if index >= 0 else self._unpadded(row) for index, row in zip(found, ids, strict=True)]
         return tuple(found)

@@ -214,11 +214,10 @@ def _shrink_rope(part: PretrainedConfig, before: dict[str, Any]) -> None:
     new = _first(part, "head_dim") or HEAD_DIM
     if isinstance(before.get("rotary_dim"), int):
         part.rotary_dim = max(2, before["rotary_dim"] * new // old // 2 * 2)
-    for name in ("rope_parameters", "rope_scaling"):
-        rope = getattr(part, name, None)
-        for table in [rope, *(rope.values() if isinstance(rope, dict) else [])]:
-            if isinstance(table, dict):
-                _shrink_rope_table(table, old, new)
+    ropes = [getattr(part, name, None) for name in ("rope_parameters", "rope_scaling")]  # one dict from 5.0 on
+    tables = [table for rope in ropes if isinstance(rope, dict) for table in (rope, *rope.values())]
+    for table in {id(table): table for table in tables if isinstance(table, dict)}.values():
+        _shrink_rope_table(table, old, new)
 
 
 def _shrink_rope_table(table: dict[str, Any], old: int, new: int) -> None:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from accumcheck.config.model import ModelConfig
+from accumcheck.errors import WorkloadError
+from accumcheck.workload.collate import Collator
+from accumcheck.workload.data import build_samples
+from accumcheck.workload.model import build_model
+from tests.workload.tiny import LLAVA, check
+
+
+def _llava(**fields):
+    config = ModelConfig(config={**LLAVA, **fields})
+    return config, build_model(config, seed=0, device="cpu")
+
+
+@pytest.mark.parametrize(("strategy", "features"), [("default", 4), ("full", 5)])
+def test_llava_gets_one_token_per_image_feature(strategy, features):
+    config, model = _llava(vision_feature_select_strategy=strategy)
+    sample = build_samples(check(config), model, 1)[0]
+
+    assert int((sample["input_ids"] == 95).sum()) == features
+    assert model.config.image_seq_length == features
+    assert sample["pixel_values"].shape == (1, 3, 32, 32)
+
+
+def test_image_tokens_are_never_predicted():
+    config, model = _llava()
+
+    for sample in build_samples(check(config), model, 16):
+        assert bool((sample["labels"][sample["input_ids"] == 95] == -100).all())
+
+
+def test_lengths_do_not_count_an_images_tokens():
+    config, model = _llava()
+    samples = build_samples(check(config, min_length=10, max_length=10, images_per_sample=3), model, 2)
+
+    assert [len(sample["input_ids"]) for sample in samples] == [10 + 3 * 4] * 2
+    assert samples[0]["pixel_values"].shape == (3, 3, 32, 32)
+
+
+def test_pixels_are_the_same_in_every_dtype():
+    pixels = []
+    for dtype in ("float32", "bfloat16"):
+        config = ModelConfig(config=LLAVA, dtype=dtype)
+        model = build_model(config, seed=0, device="cpu")
+        pixels.append(build_samples(check(config), model, 1)[0]["pixel_values"])
+
+    assert [value.dtype for value in pixels] == [torch.float32, torch.bfloat16]
+    assert torch.equal(pixels[0], pixels[1].float())
+    assert float(pixels[0].std()) > 1
+
+
+def test_a_sample_may_have_no_image():
+    config, model = _llava()
+
+    assert set(build_samples(check(config, images_per_sample=0), model, 1)[0]) == {
+        "input_ids",
+        "labels",
+        "attention_mask",
+    }
+
+
+def test_a_default_image_token_beyond_a_small_vocabulary_moves_into_it():
+    config = ModelConfig(config={name: value for name, value in LLAVA.items() if name != "image_token_index"})
+    model = build_model(config, seed=0, device="cpu")
+
+    assert int((build_samples(check(config), model, 1)[0]["input_ids"] == 95).sum()) == 4
+
+
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize("model_type", ["llava_next", "paligemma", "gemma3", "qwen2_vl", "qwen2_5_vl", "idefics3"])
+def test_a_batch_has_the_token_weighted_mean_loss_of_its_samples(model_type, images):
+    config = ModelConfig(config={"model_type": model_type}, shrink=True, dtype="float64")
+    model = build_model(config, seed=0, device="cpu")
+    samples = build_samples(check(config, max_length=16, images_per_sample=images), model, 3)
+    collator = Collator.of(model)
+    with torch.no_grad():
+        alone = [float(model(**collator([sample])).loss) for sample in samples]
+        together = float(model(**collator(samples)).loss)
+    tokens = [int((sample["labels"][1:] != -100).sum()) for sample in samples]
+
+    expected = sum(loss * count for loss, count in zip(alone, tokens, strict=True)) / sum(tokens)
+    assert together == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_architecture_without_a_recipe_is_named():
+    config = ModelConfig(config={"model_type": "git"}, shrink=True)
+    model = build_model(config, seed=0, device="cpu")
+
+    with pytest.raises(WorkloadError, match=r"GitForCausalLM: no synthetic images can be made for model type 'git'"):
+        build_samples(check(config), model, 1)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+from transformers import AutoConfig
+
+from accumcheck.config.model import ModelConfig
+from accumcheck.workload.collate import Collator
+from accumcheck.workload.data import build_samples
+from accumcheck.workload.model import build_model
+from accumcheck.workload.shrink import shrink
+from tests.workload.tiny import check
+
+MODEL_TYPES = [
+    *("llama", "mistral", "qwen2", "qwen3", "qwen3_next", "gemma", "gemma2", "gemma3_text"),
+    *("gemma4_text", "phi3", "gpt2", "gpt_neox", "gpt_neo", "gptj", "opt", "bloom"),
+    *("falcon", "mpt", "mixtral", "qwen2_moe", "qwen3_moe", "deepseek_v3", "olmo2", "mamba2"),
+    *("zamba", "jamba", "recurrent_gemma", "falcon_h1", "gpt_oss", "xlnet", "llava"),
+]
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_a_default_config_of_full_size_becomes_tiny_and_trains(model_type):
+    config = ModelConfig(config={"model_type": model_type}, shrink=True)
+    model = build_model(config, seed=0, device="cpu")
+    loss = model(**Collator.of(model)(build_samples(check(config), model, 2))).loss
+    loss.backward()
+
+    assert sum(parameter.numel() for parameter in model.parameters()) < 1_000_000
+    assert 3 < float(loss.detach()) < 12
+    assert any(parameter.grad is not None and float(parameter.grad.norm()) > 0 for parameter in model.parameters())
+
+
+def test_the_given_config_stays_as_it_is():
+    config = AutoConfig.for_model("llama")
+    before = config.to_dict()
+    shrink(config)
+
+    assert config.to_dict() == before
+
+
+def test_grouped_heads_stay_grouped():
+    def heads(kv):
+        small = shrink(AutoConfig.for_model("llama", num_attention_heads=32, num_key_value_heads=kv))
+        return small.num_attention_heads, small.num_key_value_heads
+
+    assert [heads(32), heads(8), heads(1)] == [(4, 4), (4, 2), (4, 1)]
+
+
+def test_one_layer_of_each_kind_is_kept():
+    small = shrink(AutoConfig.for_model("gemma3_text"))
+
+    assert small.num_hidden_layers == 2
+    assert small.layer_types == ["sliding_attention", "full_attention"]
+
+
+def test_a_layers_own_numbers_keep_their_proportion():
+    small = shrink(AutoConfig.for_model("gemma4_text"))  # full attention has heads of 512, sliding attention of 256
+
+    assert [small.per_layer_config[layer].head_dim for layer in range(2)] == [16, 32]
+
+
+def test_experts_are_few_and_fewer_are_chosen():
+    small = shrink(AutoConfig.for_model("deepseek_v3"))
+
+    assert (small.n_routed_experts, small.num_experts_per_tok, small.n_group, small.topk_group) == (4, 2, 2, 1)
+
+
+def test_special_tokens_move_into_the_vocabulary_and_stay_different():
+    small = shrink(AutoConfig.for_model("llava", image_token_index=32000, text_config={"model_type": "llama"}))
+    small_gpt2 = shrink(AutoConfig.for_model("gpt2"))
+
+    assert small.text_config.vocab_size == 256
+    assert small.image_token_index == 255
+    assert small.text_config.eos_token_id == 2
+    assert small_gpt2.eos_token_id == small_gpt2.bos_token_id == 255
+
+
+def test_images_give_four_features():
+    config = ModelConfig(config={"model_type": "llava"}, shrink=True)
+    model = build_model(config, seed=0, device="cpu")
+    sample = build_samples(check(config), model, 1)[0]
+
+    assert sample["pixel_values"].shape == (1, 3, 8, 8)
+    assert int((sample["input_ids"] == model.config.image_token_index).sum()) == 4
+
+
+def test_rotary_sections_fill_half_a_head():
+    rope = {"type": "mrope", "mrope_section": [16, 24, 24]}
+    small = shrink(AutoConfig.for_model("qwen2_vl", text_config={"rope_scaling": rope}))
+
+    assert small.text_config.hidden_size // small.text_config.num_attention_heads == 16
+    assert small.text_config.rope_parameters["mrope_section"] == [2, 3, 3]
