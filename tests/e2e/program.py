@@ -36,6 +36,8 @@ class FaultyForCausalLM(LlamaForCausalLM):
 
     def forward(self, input_ids=None, attention_mask=None, labels=None, **kwargs):
         fault, rank, turn = os.environ.get("PLANTED", "none:-1:0").split(":")
+        if fault == "uncounted":
+            kwargs.pop("num_items_in_batch", None)
         out = super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
         # the reference runs in a job of its own with one process, and must stay healthy
         if self.training and os.environ.get("RANK") == rank and os.environ.get("WORLD_SIZE") == "2":

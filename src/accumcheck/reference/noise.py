@@ -7,15 +7,15 @@ in the run's own dtype as a stack would, and compared with the sum of the single
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.record import Divergence
+from accumcheck.reference.samples import LossOf
 from accumcheck.workload.assemble import Workload
 
 CEILING = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
@@ -33,14 +33,13 @@ class Truth:
 
 def measure_noise(
     workload: Workload,
+    loss_of: LossOf,
     members: Sequence[int],
     tokens: npt.NDArray[np.int64],
     truth: Truth,
     reader: GradientReader,
     shapes: Sequence[int],
     dtype: str,
-    precision: AbstractContextManager[Any],
-    device: str,
 ) -> tuple[Divergence, float]:
     """Compute the batch anew in micro-batches of each of ``shapes`` samples, in reversed order.
 
@@ -57,11 +56,9 @@ def measure_noise(
         loss = 0.0
         for start in range(0, len(backwards), shape):
             chosen = backwards[start : start + shape]
-            batch = workload.collator([workload.samples[index] for index in chosen])
-            with precision:
-                mean = workload.model(**{name: value.to(device) for name, value in batch.items()}).loss
+            mean, _ = loss_of(workload.collator([workload.samples[index] for index in chosen]))
             part = mean * (int(tokens[chosen].sum()) / total)
-            part.backward()
+            torch.autograd.backward(part)
             loss += float(part.detach())
         entries, norm = reader.read(workload.model)
         found = {

@@ -16,7 +16,7 @@ from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
 from accumcheck.record import ModelRecord
 from accumcheck.reference.noise import Truth, measure_noise
-from accumcheck.reference.samples import count_labels, loss_and_tokens, precision
+from accumcheck.reference.samples import count_labels, loss_as_asked
 from accumcheck.workload.assemble import Workload
 
 PROGRESS_EVERY = 8
@@ -29,7 +29,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     (``[samples, coordinates]``) and ``reference.json``.
     """
     model, samples = workload.model, workload.samples
-    device = str(next(model.parameters()).device)
+    loss_of = loss_as_asked(check, model, str(next(model.parameters()).device))
     reader = GradientReader.of(model.named_parameters(), seed=check.seed)
     folder = Path(job.folder)
     events = EventLog(Path(job.events))
@@ -46,11 +46,9 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         totals = None if reader.coordinates.complete else _Totals(model)
         for index in members:
             model.zero_grad(set_to_none=True)
-            batch = workload.collator([samples[index]])
-            with precision(check, device):
-                losses[index], tokens[index] = loss_and_tokens(
-                    model, {name: value.to(device) for name, value in batch.items()}
-                )
+            loss, tokens[index] = loss_of(workload.collator([samples[index]]))
+            torch.autograd.backward(loss)
+            losses[index] = float(loss.detach())
             gradients[index], _ = reader.read(model)
             if totals is not None:
                 totals.add(int(tokens[index]))
@@ -71,9 +69,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     )
     shapes = _shapes(check)
     noise, effect = (
-        measure_noise(
-            workload, first, tokens, truth, reader, shapes, check.model.dtype, precision(check, device), device
-        )
+        measure_noise(workload, loss_of, first, tokens, truth, reader, shapes, check.model.dtype)
         if math.isfinite(truth.loss) and truth.grad_norm > 0 and math.isfinite(truth.grad_norm)
         else (None, 0.0)
     )
