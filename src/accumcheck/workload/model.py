@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -96,6 +97,8 @@ def _prepare(config: PretrainedConfig, dtype: torch.dtype) -> None:
         setattr(part, _dtype_name(), dtype)
         if hasattr(part, "use_cache"):
             part.use_cache = False
+        if hasattr(part, "use_mamba_kernels") and find_spec("mamba_ssm") is None:
+            part.use_mamba_kernels = False  # releases before 5.0 refuse to run without them unless told
 
 
 def _dtype_name() -> str:
