@@ -1,0 +1,62 @@
+# Everything runs in $(VENV), which the first call makes; a later call installs again only when pyproject.toml or
+# constraints.txt changed. Flags for pip, such as another index, come from the environment (PIP_INDEX_URL and so on).
+
+PYTHON ?= python3
+VENV ?= .venv
+# the transformers releases that `make releases` checks; each needs an expectation in scripts/check_releases.py
+RELEASES ?= 4.49.0 4.48.3 5.23.0
+# options of scripts/gpu_acceptance.py, for example GPU_ARGS="--case nccl --out reports/gpu"
+GPU_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test lint types format releases gpu clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## set up, then check LLaVA-1.5's architecture under five splits (under a minute)
+	@$(BIN)/accumcheck run configs/llava15-small.yaml
+
+setup: $(VENV)/.installed-dev ## make the environment with everything that developers need
+
+test: lint types ## set up, then all that CI asks: lint, format, types and tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev ## ruff: rules and format, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## mypy, strict
+	$(BIN)/mypy --strict src scripts
+
+format: $(VENV)/.installed-dev ## ruff: format, and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+releases: $(VENV)/.installed-dev ## LLaVA under three transformers releases, each isolated: two known faults, one clean
+	@$(BIN)/python scripts/check_releases.py $(RELEASES)
+
+gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (docs/gpu/README.md)
+	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)
+
+clean: ## remove the environments and every cache
+	rm -rf .venv .releases reports build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "accumcheck needs Python 3.10 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "installing into $(VENV): a few minutes the first time" >&2
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "installing into $(VENV) with the developers' tools: a few minutes the first time" >&2
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
