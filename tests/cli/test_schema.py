@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from accumcheck.cli.schema import schema_app
 from accumcheck.config.schema import config_schema
+from accumcheck.report.schema import report_schema
 
 app = typer.Typer()
 app.add_typer(schema_app, name="schema")
@@ -21,3 +22,9 @@ def test_the_schema_of_the_configuration() -> None:
     result = CliRunner().invoke(app, ["schema", "config"])
     assert result.exit_code == 0
     assert json.loads(result.stdout) == config_schema()
+
+
+def test_the_schema_of_the_report() -> None:
+    result = CliRunner().invoke(app, ["schema", "report"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == report_schema()

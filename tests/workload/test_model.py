@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from accumcheck.config.model import ModelConfig
 from accumcheck.errors import WorkloadError
+from accumcheck.workload.collate import Collator
+from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
-from tests.workload.tiny import GPT2, LLAMA, LLAVA
+from tests.workload.tiny import GPT2, LLAMA, LLAVA, check
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
@@ -99,3 +104,61 @@ def test_a_hub_that_cannot_be_reached_is_said_so_at_once(monkeypatch):
 
     with pytest.raises(WorkloadError, match="could not reach the hub for nobody/no-such-model"):
         build_model(ModelConfig(name_or_path="nobody/no-such-model"), seed=0, device="cpu")
+
+
+REMOTE_CODE = """
+from torch import nn
+from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutput
+
+
+class ToyConfig(PretrainedConfig):
+    model_type = "toy"
+
+    def __init__(self, vocab_size=1000, hidden_size=512, num_hidden_layers=6, hidden_dropout=0.1, **rest):
+        self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
+        self.hidden_dropout = hidden_dropout
+        super().__init__(**rest)
+
+
+class ToyForCausalLM(PreTrainedModel, GenerationMixin):
+    config_class = ToyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(
+            nn.Linear(config.hidden_size, config.hidden_size) for _ in range(config.num_hidden_layers)
+        )
+        self.drop = nn.Dropout(config.hidden_dropout)
+        self.head = nn.Linear(config.hidden_size, config.vocab_size)
+        self.post_init()
+
+    def get_input_embeddings(self):
+        return self.embed
+
+    def forward(self, input_ids=None, attention_mask=None, labels=None):
+        hidden = self.embed(input_ids)
+        for layer in self.layers:
+            hidden = hidden + self.drop(layer(hidden)).tanh()
+        logits = self.head(hidden)
+        loss = nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+        return CausalLMOutput(loss=loss, logits=logits)
+"""
+
+
+def test_code_that_comes_with_the_model_runs_only_when_trusted(tmp_path, monkeypatch):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("sys.path", [*sys.path])
+    own_code = {"AutoConfig": "toy.ToyConfig", "AutoModelForCausalLM": "toy.ToyForCausalLM"}
+    (tmp_path / "toy.py").write_text(REMOTE_CODE)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "toy", "auto_map": own_code}))
+    trusted = ModelConfig(name_or_path=str(tmp_path), trust_remote_code=True, shrink=True)
+    model = build_model(trusted, seed=0, device="cpu")
+    batch = Collator.of(model)(build_samples(check(trusted), model, 2))
+
+    assert type(model).__name__ == "ToyForCausalLM"
+    assert (len(model.layers), model.embed.weight.shape, model.drop.p) == (2, (256, 64), 0)
+    assert 3 < model(**batch).loss.item() < 12
+    with pytest.raises(WorkloadError, match=r"brings code of its own; read it, then set model\.trust_remote"):
+        build_model(ModelConfig(name_or_path=str(tmp_path)), seed=0, device="cpu")

@@ -18,3 +18,11 @@ def schema() -> None:
 def config() -> None:
     """Print the JSON Schema of the configuration (draft 2020-12)."""
     typer.echo(json.dumps(config_schema(), indent=2))
+
+
+@schema_app.command("report")
+def report() -> None:
+    """Print the JSON Schema of the report (draft 2020-12)."""
+    from accumcheck.report.schema import report_schema
+
+    typer.echo(json.dumps(report_schema(), indent=2))

@@ -23,6 +23,7 @@ MEANING = {
     ),
     "dropped-samples": "some samples of the global batch do not enter the update",
     "duplicated-samples": "some samples enter the update twice",
+    "unsynchronised": "the processes apply different gradients",
     UNEXPLAINED: "no known weighting formula fits",
 }
 """What a base does, in one clause."""
