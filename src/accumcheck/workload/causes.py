@@ -56,6 +56,8 @@ def _cause(error: Exception, model: ModelConfig, what: str) -> str:
             )
         if "is not a valid model identifier" in lowered or "repository not found" in lowered:
             return f"{name}: neither a local directory nor a model on the hub"
+    if not model.trust_remote_code and ("custom code" in lowered or "execute the configuration file" in lowered):
+        return f"{name}: the model brings code of its own; read it, then set model.trust_remote_code: true"
     name = f"{name}: {what}" if what else name
     return f"{name}: {type(error).__name__}: {first_line(str(error))}"
 

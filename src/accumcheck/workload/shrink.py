@@ -187,6 +187,8 @@ def _width(name: str, value: int, own: int | None, hidden: set[int]) -> int:
 
 def _shrink_experts(part: PretrainedConfig) -> None:
     for name, value in _numbers(part):
+        if name == "top_k" and value == 50:  # the default of text generation, which old releases keep in the config
+            continue
         if _EXPERTS.search(name) and "shared" not in name:
             setattr(part, name, min(value, 4))
         elif "shared_experts" in name:
