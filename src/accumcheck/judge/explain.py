@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,12 @@ import numpy.typing as npt
 from accumcheck.judge.compare import Recovered
 from accumcheck.judge.rules import UNEXPLAINED, Fit, Step, fit_gradient, fit_loss
 from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation, Tolerances
+
+Recovery: TypeAlias = tuple[Mapping[Split, Recovered], npt.NDArray[np.float64]]
+"""Of one step: the weights of every split, and the Gram matrix of its samples' gradients."""
+
+BEYOND = ("dropped-samples", "duplicated-samples", UNEXPLAINED)
+"""What is said where no formula fits."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +29,43 @@ class Rules:
     of: Mapping[Split, Fit]
 
 
-def loss_rules(splits: Sequence[SplitObservation], reference: ReferenceObservation, tolerances: Tolerances) -> Rules:
-    """Explain the reported losses."""
+def gradient_rules(
+    splits: Sequence[SplitObservation],
+    recovered: Sequence[Recovery],
+    weights: Mapping[Split, SampleWeights],
+    reference: ReferenceObservation,
+    tolerances: Tolerances,
+) -> Rules:
+    """Explain the gradients; ``recovered`` has one entry a step.
+
+    Where no formula fits a split, samples that its weights show as dropped or duplicated name its rule.
+    """
+
+    def fit(chosen: Sequence[SplitObservation]) -> Fit:
+        observed = []
+        for position, (found_in, gram) in enumerate(recovered):
+            for split in chosen:
+                found = found_in.get(split.split)
+                if found is None:
+                    return Fit(UNEXPLAINED)
+                observed.append((_step(split, position, reference, found.members), found, gram))
+        return fit_gradient(observed, tolerances.gradient) if observed else Fit(UNEXPLAINED)
+
+    return _rules(splits, fit, lambda split: _by_samples(weights.get(split.split)))
+
+
+def loss_rules(
+    splits: Sequence[SplitObservation],
+    recovered: Sequence[Recovery],
+    gradients: Rules,
+    reference: ReferenceObservation,
+    tolerances: Tolerances,
+) -> Rules:
+    """Explain the reported losses.
+
+    Where no formula fits a split, but the weights recovered from its gradient give its loss as well, one cause is
+    behind both, and the loss takes the gradient's name.
+    """
 
     def fit(chosen: Sequence[SplitObservation]) -> Fit:
         steps = [
@@ -36,41 +78,29 @@ def loss_rules(splits: Sequence[SplitObservation], reference: ReferenceObservati
             return Fit(UNEXPLAINED)
         return fit_loss(steps, reference.losses, tolerances.loss)
 
-    return _rules(splits, fit)
+    def otherwise(split: SplitObservation) -> str:
+        follows = _follows_gradient(split, recovered, reference, tolerances)
+        return gradients.of[split.split].rule if follows else UNEXPLAINED
+
+    return _rules(splits, fit, otherwise)
 
 
-def gradient_rules(
+def _rules(
     splits: Sequence[SplitObservation],
-    recovered: Sequence[tuple[Mapping[Split, Recovered], npt.NDArray[np.float64]]],
-    weights: Mapping[Split, SampleWeights],
-    reference: ReferenceObservation,
-    tolerances: Tolerances,
+    fit: Callable[[Sequence[SplitObservation]], Fit],
+    otherwise: Callable[[SplitObservation], str],
 ) -> Rules:
-    """Explain the gradients; ``recovered`` has one entry a step.
-
-    Where no formula fits a split, samples that its weights show as dropped or duplicated name its rule.
-    """
-
-    def fit(chosen: Sequence[SplitObservation]) -> Fit:
-        observed = []
-        for position, (weights, gram) in enumerate(recovered):
-            for split in chosen:
-                found = weights.get(split.split)
-                if found is None:
-                    return Fit(UNEXPLAINED)
-                observed.append((_step(split, position, reference, found.members), found, gram))
-        if not observed:
-            return Fit(UNEXPLAINED)
-        return fit_gradient(observed, tolerances.gradient)
-
-    by_formula = _rules(splits, fit)
+    """One formula for all splits together, else each split's own, else what is to be said of it ``otherwise``."""
+    whole = fit(splits) if splits else Fit(UNEXPLAINED)
+    if whole.rule != UNEXPLAINED:
+        return Rules(whole, {split.split: whole for split in splits})
+    own = {split.split: fit([split]) for split in splits}
     named = {
-        split: Fit(_by_samples(weights.get(split))) if found.rule == UNEXPLAINED else found
-        for split, found in by_formula.of.items()
+        split.split: own[split.split] if own[split.split].rule != UNEXPLAINED else Fit(otherwise(split))
+        for split in splits
     }
-    beyond = {found.rule for found in named.values()} & {"dropped-samples", "duplicated-samples", UNEXPLAINED}
-    whole = Fit(beyond.pop()) if by_formula.run.rule == UNEXPLAINED and len(beyond) == 1 else by_formula.run
-    return Rules(whole, named)
+    beyond = {found.rule for found in named.values()} & set(BEYOND)
+    return Rules(Fit(beyond.pop()) if len(beyond) == 1 else whole, named)
 
 
 def _by_samples(weights: SampleWeights | None) -> str:
@@ -81,14 +111,25 @@ def _by_samples(weights: SampleWeights | None) -> str:
     return UNEXPLAINED
 
 
+def _follows_gradient(
+    split: SplitObservation,
+    recovered: Sequence[Recovery],
+    reference: ReferenceObservation,
+    tolerances: Tolerances,
+) -> bool:
+    """Whether the recovered weights, put on the samples' losses, give the reported loss of every step."""
+    for step, (weights, _) in zip(split.steps, recovered, strict=False):
+        found = weights.get(split.split)
+        if found is None or step.loss is None:
+            return False
+        predicted = float(found.weights @ reference.losses[list(found.members)])
+        allowed = tolerances.loss + found.residual  # the weights are known no better than that
+        if not abs(step.loss - predicted) <= allowed * abs(predicted):
+            return False
+    return True
+
+
 def _step(
     split: SplitObservation, position: int, reference: ReferenceObservation, members: Sequence[int] | None = None
 ) -> Step:
     return Step(split.split, split.steps[position].micro_batches, reference.tokens, reference.labels, members)
-
-
-def _rules(splits: Sequence[SplitObservation], fit: Callable[[Sequence[SplitObservation]], Fit]) -> Rules:
-    whole = fit(splits) if splits else Fit(UNEXPLAINED)
-    if whole.rule != UNEXPLAINED:
-        return Rules(whole, {split.split: whole for split in splits})
-    return Rules(whole, {split.split: fit([split]) for split in splits})

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.judge import findings as say
 from accumcheck.judge.compare import (
-    Recovered,
     Truth,
     compare_step,
     recover,
@@ -140,7 +136,7 @@ def judge(
         reference=tuple(truth.as_record(step) for step, truth in enumerate(truths, start=1)),
         tolerances=tolerances,
         loss_rule=by_loss.run.rule if by_loss else None,
-        gradient_rule=by_gradient.run.rule if by_gradient else None,
+        gradient_rule=next(iter(faulty.values()), by_gradient.run.rule) if by_gradient else None,
         alternatives={
             "loss": list(by_loss.run.alternatives) if by_loss else [],
             "gradient": list(by_gradient.run.alternatives) if by_gradient else [],
@@ -196,9 +192,7 @@ def _explain(
     """Recovered weights per split, and the rules of loss and gradient."""
     if reference is None or not good:
         return {}, None, None
-    recovered: list[tuple[Mapping[Split, Recovered], npt.NDArray[np.float64]]] = [
-        recover(step, good, truth, reference) for step, truth in enumerate(truths)
-    ]
+    recovered = [recover(step, good, truth, reference) for step, truth in enumerate(truths)]
     weights: dict[Split, SampleWeights] = {}
     for split in good:
         found = [step[split.split] for step, _ in recovered if split.split in step]
@@ -210,8 +204,5 @@ def _explain(
                 [step.residual for step in found],
                 max(step.condition for step in found),
             )
-    return (
-        weights,
-        loss_rules(good, reference, tolerances),
-        gradient_rules(good, recovered, weights, reference, tolerances),
-    )
+    by_gradient = gradient_rules(good, recovered, weights, reference, tolerances)
+    return weights, loss_rules(good, recovered, by_gradient, reference, tolerances), by_gradient

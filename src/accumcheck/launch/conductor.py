@@ -50,12 +50,9 @@ def _end_with_parent() -> None:
 
 
 def _set_environment(folder: Path) -> None:
-    model = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["model"]
-    kind = (model["config"] or {}).get("model_type", "")
-    modules = [f"transformers.models.{kind}.modeling_{kind}"] if str(kind).isidentifier() else []
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
     os.environ.update(
-        ACCUMCHECK_PRELOAD=",".join(modules),
+        ACCUMCHECK_PLAN=str(folder / "plan.json"),
         CUBLAS_WORKSPACE_CONFIG=os.environ.get("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
         PYTORCH_NVML_BASED_CUDA_CHECK="1",  # counting GPUs must not start CUDA before the fork
         TOKENIZERS_PARALLELISM="false",
@@ -131,7 +128,8 @@ class Conductor:
                 for name in waiting:
                     self._finish(name, self._common, 0.0)
                 waiting, reference_due = [], False
-            membership = self._membership() if reference_due else ()
+            awaited = order[0] in waiting or order[0] in threads
+            membership = self._membership(order[:1] if awaited else order) if reference_due else ()
             if reference_due and (membership or not (waiting or threads)):
                 if not membership:  # no split ran: there is nothing to refer to
                     reference_due = False
@@ -211,15 +209,15 @@ class Conductor:
 
     # --- what is known ------------------------------------------------------------------------------------------------
 
-    def _membership(self) -> tuple[tuple[int, ...], ...]:
-        """The samples of each step, from the first split that ran to its end; empty before that."""
-        for done in self._folder.glob("*x*x*/process-0.json"):
-            folder = done.parent
-            n = Split.parse(folder.name).num_processes
+    def _membership(self, sources: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """The samples of each step as the first of these splits that has trained was fed them; empty before that.
+
+        The control says it, and another split only where the control did not run.
+        """
+        for name in sources:
+            files = [self._folder / name / f"process-{rank}.json" for rank in range(Split.parse(name).num_processes)]
             with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-                views = [
-                    json.loads((folder / f"process-{process}.json").read_text(encoding="utf-8")) for process in range(n)
-                ]
+                views = [json.loads(file.read_text(encoding="utf-8")) for file in files]
                 return tuple(
                     tuple(sorted({sample for view in step for fed in view["micro_batches"] for sample in fed} - {-1}))
                     for step in zip(*views, strict=False)
