@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from accumcheck.workload.assemble import Workload
 
 _PR_SET_PDEATHSIG = 1
+
+LOST_PEER_SECONDS = 0.5
+"""How long a failed process of several stays: ten times the interval at which the agent looks for dead ones."""
 
 
 def run(job: Job) -> None:
@@ -38,6 +42,8 @@ def run(job: Job) -> None:
             _run_split(job, check, workload, folder, process)
     except BaseException as error:
         write_error(folder, process, error, common=workload is None)  # the workload is the same for every job
+        if job.processes > 1:  # whoever lost a peer knows it at once: the agent must see first who died
+            time.sleep(LOST_PEER_SECONDS)
         raise
     finally:
         sys.stdout.flush()
@@ -50,7 +56,7 @@ def _prepare_process(job: Job) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if job.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(str(gpu) for gpu in job.gpus)
+        os.environ["CUDA_VISIBLE_DEVICES"] = _visible(job.gpus, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         # several processes on one GPU: the stack takes cuda:LOCAL_RANK, so the ranks share the numbers there are
         os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % len(job.gpus))
     elif job.device == "cpu":
@@ -62,6 +68,12 @@ def _prepare_process(job: Job) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+
+
+def _visible(gpus: tuple[int, ...], already: str) -> str:
+    """``CUDA_VISIBLE_DEVICES`` for these GPUs, which are counted among those that the user left visible."""
+    names = [name.strip() for name in already.split(",") if name.strip()]
+    return ",".join(names[gpu] if gpu < len(names) else str(gpu) for gpu in gpus)
 
 
 def _build(check: CheckConfig, device: str) -> Workload:

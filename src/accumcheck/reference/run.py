@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,6 +69,10 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         norms[0],
     )
     shapes = _shapes(check)
+    if check.training_arguments.get("gradient_checkpointing"):
+        # for memory: the run's largest micro-batch comes now; the truth above was computed without
+        enable: Any = model.gradient_checkpointing_enable
+        enable(check.training_arguments.get("gradient_checkpointing_kwargs"))
     noise, effect = (
         measure_noise(workload, loss_of, first, tokens, truth, reader, shapes, check.model.dtype)
         if math.isfinite(truth.loss) and truth.grad_norm > 0 and math.isfinite(truth.grad_norm)
