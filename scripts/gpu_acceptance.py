@@ -1,0 +1,283 @@
+"""Run accumcheck's acceptance matrix on this machine's GPUs: one JSON report a case, and a summary in Markdown.
+
+    python scripts/gpu_acceptance.py --out reports/gpu
+
+Needs nothing but this checkout and an interpreter with accumcheck's dependencies; nothing is downloaded. With
+``--device cpu`` the same cases run shrunk, which tests the script and no GPU. Exits with 0 when every case passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DEVICES_ON_CPU = 2
+"""How many processes stand for the GPUs in ``--device cpu``."""
+
+TINY_LLAVA: dict[str, Any] = {
+    "model": {"config": {"model_type": "llava"}, "architecture": "LlavaForConditionalGeneration", "shrink": True},
+    "steps": 2,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of accumcheck.
+
+    ``config``: a configuration, or a file of configs/; ``settings``: keys that override it; ``one_gpu``: hide all GPUs
+    but the first; ``backend``: what the run must have used on GPUs; ``limit``: seconds that the whole run may take.
+    """
+
+    name: str
+    about: str
+    config: Mapping[str, Any] | str
+    settings: tuple[str, ...] = ()
+    one_gpu: bool = False
+    backend: str | None = None
+    limit: float = 480.0
+
+
+def matrix(gpus: int) -> tuple[Case, ...]:
+    """The cases for a machine with so many GPUs."""
+    n = gpus
+    every_gpu = dict.fromkeys([f"1x{8 * n}x1", f"{n}x8x1", f"{n}x2x4", f"{n}x1x8"])  # two are one where n is 1
+    return (
+        Case(
+            "nccl",
+            f"one process per GPU, {n} of {n}",
+            {**TINY_LLAVA, "global_batch_size": 8 * n, "splits": list(every_gpu)},
+            backend="nccl",
+        ),
+        *(
+            Case(
+                f"oversubscribed-{processes}",
+                f"{processes} processes on one GPU, over gloo",
+                {**TINY_LLAVA, "global_batch_size": 16, "splits": splits},
+                one_gpu=True,
+                backend="gloo",
+            )
+            for processes, splits in (
+                (2, ["1x16x1", "2x8x1", "2x2x4", "2x1x8"]),
+                (4, ["1x16x1", "4x4x1", "4x2x2", "4x1x4"]),
+            )
+        ),
+        *(
+            Case(
+                dtype,
+                f"weights and arithmetic in {dtype}",
+                {**TINY_LLAVA, "global_batch_size": 16, "splits": ["1x16x1", "2x4x2", "1x2x8", "1x1x16"]},
+                settings=(f"model.dtype={dtype}",),
+                one_gpu=True,
+            )
+            for dtype in ("float32", "bfloat16", "float16")
+        ),
+        Case("seed", "the seed's experiment, shrunk, oversubscribed where GPUs are few", "llava15-seed.yaml"),
+        Case(
+            "llava15-7b",
+            "the seed's experiment at LLaVA-1.5-7B's real size, random weights",
+            "llava15-7b.yaml",
+            one_gpu=True,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one case gave; ``report`` is None where accumcheck wrote none."""
+
+    case: Case
+    exit_code: int
+    seconds: float
+    report: Mapping[str, Any] | None
+    peak_mib: int | None
+    problems: tuple[str, ...] = ()
+
+
+def problems_of(case: Case, exit_code: int, seconds: float, report: Mapping[str, Any] | None) -> Iterator[str]:
+    """Every way in which a case is not as it should be."""
+    if seconds > case.limit:
+        yield f"took {seconds:.0f} s of {case.limit:.0f} s"
+    if report is None:
+        yield f"no report, exit code {exit_code}"
+        return
+    if exit_code != 0 or report["verdict"] != "pass":
+        yield f"verdict {report['verdict']}, exit code {exit_code}"
+    for split in report["splits"]:
+        if split["status"] != "ran":
+            yield f"{split['split']}: {split['status']}: {split['reason']}"
+    used = report["environment"]
+    if used["device"] == "cuda" and case.backend not in (None, used["backend"]):
+        yield f"ran over {used['backend']}, expected {case.backend}"
+
+
+def worst(report: Mapping[str, Any], what: str) -> float | None:
+    """The largest relative difference from control or reference: ``loss``, ``grad_norm`` or ``gradient``."""
+    found = [
+        number
+        for split in report["splits"]
+        for step in split["steps"]
+        for against in ("vs_control", "vs_reference")
+        if (number := step[against][what]) is not None
+    ]
+    numbers = [float(number) for number in found]  # NaN and infinity are strings in JSON
+    return max((math.inf if math.isnan(number) else number for number in numbers), default=None)
+
+
+def summary(outcomes: Sequence[Outcome], device: str, when: datetime) -> str:
+    """The Markdown summary of all cases."""
+    reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+    used = reports[0]["environment"] if reports else {}
+    lines = [
+        f"# Acceptance on {device}, {when:%Y-%m-%d %H:%M} UTC",
+        "",
+        *(["**This ran on a CPU, shrunk: it says nothing about GPUs.**", ""] if device == "cpu" else []),
+        f"{used.get('device_count', '?')} x {used.get('device_name') or used.get('device') or 'unknown device'}, "
+        + ", ".join(f"{name} {used.get(name, '?')}" for name in ("python", "torch", "transformers", "accelerate")),
+        "",
+        "Differences are the largest of all splits and steps, from the control or the reference, with the tolerance. "
+        "Memory is the most that any GPU held, the driver's own included.",
+        "",
+        "| case | splits | backend | verdict | loss | grad norm | gradient | seconds | peak GPU memory |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [_row(outcome) for outcome in outcomes]
+    problems = [f"- {outcome.case.name}: {problem}" for outcome in outcomes for problem in outcome.problems]
+    return "\n".join([*lines, *([""] if problems else []), *problems]) + "\n"
+
+
+def _row(outcome: Outcome) -> str:
+    report = outcome.report
+    memory = "-" if outcome.peak_mib is None else f"{outcome.peak_mib / 1024:.1f} GiB"
+    if report is None:
+        return f"| {outcome.case.name} | | | none | | | | {outcome.seconds:.0f} | {memory} |"
+    splits = ", ".join(split["split"] + (" (control)" if split["is_control"] else "") for split in report["splits"])
+    differences = [
+        "-" if (number := worst(report, what)) is None else f"{number:.1e} ({report['tolerances'][what]:.0e})"
+        for what in ("loss", "grad_norm", "gradient")
+        if report["tolerances"] is not None
+    ] or ["-"] * 3
+    verdict = report["verdict"] if not outcome.problems else f"**{report['verdict']}, see below**"
+    backend = report["environment"]["backend"]
+    cells = [outcome.case.name, splits, backend, verdict, *differences, f"{outcome.seconds:.0f}", memory]
+    return "| " + " | ".join(cells) + " |"
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class GpuMemory:
+    """Asks the driver twice a second what each GPU holds; ``peak_mib`` stays None where it cannot be asked."""
+
+    peak_mib: int | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> GpuMemory:
+        if shutil.which("nvidia-smi") is not None:
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+        while not self._done.wait(0.5):
+            answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+            used = [int(line) for line in answer.split() if line.isdigit()]
+            if used:
+                self.peak_mib = max([*used, self.peak_mib or 0])
+
+
+def run_case(case: Case, device: str, out: Path) -> Outcome:
+    """Run accumcheck once, in a process of its own; its report is kept as ``out/NAME.json``, its table beside it."""
+    if isinstance(case.config, str):
+        config = ROOT / "configs" / case.config
+    else:
+        config = out / f"{case.name}.config.yaml"
+        config.write_text(json.dumps(case.config, indent=2) + "\n", encoding="utf-8")  # JSON is YAML
+    report, table = out / f"{case.name}.json", out / f"{case.name}.txt"
+    for old in (report, table):
+        old.unlink(missing_ok=True)
+    settings = [*case.settings, f"launcher.device={device}", "launcher.oversubscribe=true"]
+    if device == "cpu":
+        settings.append("model.shrink=true")
+    command = [sys.executable, "-m", "accumcheck", "run", str(config), "--quiet", "-o", str(report), "-o", str(table)]
+    command += [part for setting in settings for part in ("--set", setting)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    if case.one_gpu:
+        environment["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    started = time.monotonic()
+    with GpuMemory() as memory:
+        exit_code = _run(command, environment, case.limit)
+    seconds = time.monotonic() - started
+    found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
+    problems = tuple(problems_of(case, exit_code, seconds, found))
+    return Outcome(case, exit_code, seconds, found, memory.peak_mib, problems)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], limit: float) -> int:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+        try:
+            return process.wait(limit + 15)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # accumcheck ends all of its own processes
+            return process.wait()
+
+
+def count_gpus(device: str) -> int:
+    """How many GPUs torch sees, or the number of processes that stand for them on a CPU."""
+    if device == "cpu":
+        return DEVICES_ON_CPU
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def main() -> int:
+    """Run the cases that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("reports/gpu"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--case", action="append", metavar="NAME", help="run this case only; repeatable")
+    parser.add_argument("--list", action="store_true", help="list the cases and run nothing")
+    options = parser.parse_args()
+    gpus = count_gpus(options.device)
+    cases = {case.name: case for case in matrix(max(gpus, 1))}
+    if options.list:
+        print("\n".join(f"{case.name:<18}{case.about}" for case in cases.values()))
+        return 0
+    if unknown := sorted(set(options.case or ()) - set(cases)):
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(cases)}")
+    if not gpus:
+        parser.error("torch sees no GPU here; --device cpu tries the script without one")
+    options.out.mkdir(parents=True, exist_ok=True)
+    outcomes: list[Outcome] = []
+    for name in options.case or cases:
+        print(f"{name}: {cases[name].about} ...", file=sys.stderr, flush=True)
+        outcomes.append(run_case(cases[name], options.device, options.out.resolve()))
+        text = summary(outcomes, options.device, datetime.now(timezone.utc))
+        (options.out / "summary.md").write_text(text, encoding="utf-8")  # after every case: a later one may hang
+    print(text, end="")
+    return 1 if any(outcome.problems for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
