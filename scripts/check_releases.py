@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -27,10 +28,12 @@ class Expectation:
     """What every split but the control must show; the control itself is compared with nothing.
 
     ``loss_times_k``: the loss is the control's times the accumulation steps, instead of the control's;
-    ``loss_within``: relative; ``grad_norm_agrees``: within the run's own tolerance of the control's, or beyond it.
+    ``loss_within``: relative; ``grad_norm_agrees``: within the run's own tolerance of the control's, or beyond it;
+    ``rule``: the weighting rule named for loss and gradient.
     """
 
     exit_code: int
+    rule: str
     loss_times_k: bool
     loss_within: float
     grad_norm_agrees: bool
@@ -38,10 +41,10 @@ class Expectation:
 
 EXPECTED = {
     # the loss and the gradient are summed over the micro-batches and never divided (LLaMA-Factory #7443)
-    "4.49.0": Expectation(exit_code=1, loss_times_k=True, loss_within=0.05, grad_norm_agrees=False),
+    "4.49.0": Expectation(1, "microbatch-mean*k", loss_times_k=True, loss_within=0.05, grad_norm_agrees=False),
     # the release usually gone back to: the loss looks right, the gradient is a mean of micro-batch means
-    "4.48.3": Expectation(exit_code=1, loss_times_k=False, loss_within=0.01, grad_norm_agrees=False),
-    "5.23.0": Expectation(exit_code=0, loss_times_k=False, loss_within=0.01, grad_norm_agrees=True),
+    "4.48.3": Expectation(1, "microbatch-mean", loss_times_k=False, loss_within=0.01, grad_norm_agrees=False),
+    "5.23.0": Expectation(0, "token-mean", loss_times_k=False, loss_within=0.01, grad_norm_agrees=True),
 }
 
 
@@ -73,6 +76,9 @@ def assess(release: str, exit_code: int, report: Mapping[str, Any] | None) -> Ro
     ran = report["environment"]["transformers"]
     if ran != release:
         problems.append(f"ran transformers {ran}")
+    for what in ("loss_rule", "gradient_rule"):
+        if report[what] != expected.rule:
+            problems.append(f"{what} {report[what]}, expected {expected.rule}")
     control = next(split for split in report["splits"] if split["is_control"])
     losses, norms = [], []
     for split in report["splits"]:
@@ -83,16 +89,21 @@ def assess(release: str, exit_code: int, report: Mapping[str, Any] | None) -> Ro
             problems.append(f"{name}: {split['status']} {split['reason']}".rstrip())
             continue
         for step, right in zip(split["steps"], control["steps"], strict=True):
-            loss, norm = step["loss"] / right["loss"], step["grad_norm"] / right["grad_norm"]
+            loss, norm = _ratio(step["loss"], right["loss"]), _ratio(step["grad_norm"], right["grad_norm"])
             wanted = k if expected.loss_times_k else 1
-            if abs(loss / wanted - 1) > expected.loss_within:
+            if not abs(loss / wanted - 1) <= expected.loss_within:  # so that NaN is a problem too
                 problems.append(f"{name}: loss {loss:.3g} times the control's, expected {wanted}")
             agrees = abs(norm - 1) <= report["tolerances"]["grad_norm"]
             if agrees != expected.grad_norm_agrees:
                 problems.append(f"{name}: gradient norm {norm:.6g} times the control's, which is unexpected")
-        losses.append(split["steps"][0]["loss"] / control["steps"][0]["loss"])
-        norms.append(split["steps"][0]["grad_norm"] / control["steps"][0]["grad_norm"])
+        losses.append(_ratio(split["steps"][0]["loss"], control["steps"][0]["loss"]))
+        norms.append(_ratio(split["steps"][0]["grad_norm"], control["steps"][0]["grad_norm"]))
     return Row(release, exit_code, tuple(losses), tuple(norms), tuple(problems))
+
+
+def _ratio(value: float | str | None, right: float | str | None) -> float:
+    """Of two numbers of a report, where NaN and infinity are strings and None is no number at all."""
+    return math.nan if value is None or right is None else float(value) / float(right)
 
 
 def table(rows: Sequence[Row], splits: Sequence[str]) -> str:
@@ -115,7 +126,7 @@ def run(python: Path, config: Path, output: Path) -> tuple[int, dict[str, Any] |
     output.unlink(missing_ok=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    command = [python, "-m", "accumcheck", "run", config, "--quiet", "--output", output]
+    command = [str(python), "-m", "accumcheck", "run", str(config), "--quiet", "--output", str(output)]
     code = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False).returncode
     return code, json.loads(output.read_text(encoding="utf-8")) if output.exists() else None
 
