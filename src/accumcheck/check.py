@@ -6,7 +6,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from accumcheck.launch.job import REFERENCE
 from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Report, Split
 
+OnEvent = Callable[[dict[str, Any]], None]
+
 
 def run_check(
     check: CheckConfig,
     *,
-    on_event: Callable[[dict[str, Any]], None] | None = None,
+    on_event: OnEvent | None = None,
     allow_skipped: bool = False,
     strict: bool = False,
     python: str = sys.executable,
@@ -42,30 +45,64 @@ def run_check(
         LaunchError: nothing could be started.
         KeyboardInterrupt: passed on when every process has been ended.
     """
-    started_at = datetime.now(timezone.utc)
-    clock = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="accumcheck-"))
-    keep = False
+    (report,) = run_checks([check], on_event=on_event, allow_skipped=allow_skipped, strict=strict, python=python)
+    return report
+
+
+def run_checks(
+    checks: Sequence[CheckConfig],
+    *,
+    on_event: OnEvent | None = None,
+    allow_skipped: bool = False,
+    strict: bool = False,
+    python: str = sys.executable,
+) -> Iterator[Report]:
+    """Run several checks, one after the other, as `run_check` does; the imports are paid once.
+
+    Yields:
+        The report of each check as soon as it has ended.
+    """
+    plans = [(check, Path(tempfile.mkdtemp(prefix="accumcheck-"))) for check in checks]
+    kept: set[Path] = set()
+    started_at, clock = datetime.now(timezone.utc), time.monotonic()
     try:
-        events = launch(check, folder, on_event or _ignore, python=python)
-        plan = next(event for event in events if event["event"] == "planned")
-        reference = collect_reference(folder)
-        observations = collect_splits(folder, plan["splits"], events)
-        keep = reference is None or any(observation.status == "error" for observation in observations)
-        judgement = judge(
-            check,
-            observations,
-            Split.parse(plan["control"]),
-            reference,
-            no_reference=_why_no_reference(events, folder),
-            allow_skipped=allow_skipped,
-            strict=strict,
-        )
+        with closing(launch(plans, on_event or _ignore, python=python)) as runs:
+            for (check, folder), events in zip(plans, runs, strict=True):
+                report = _report(check, folder, events, started_at, clock, allow_skipped=allow_skipped, strict=strict)
+                if not report.reference or any(split.status == "error" for split in report.splits):
+                    kept.add(folder)
+                yield report
+                started_at, clock = datetime.now(timezone.utc), time.monotonic()
     except LaunchError:
-        keep = True
+        kept.add(plans[0][1])
         raise
     finally:
-        _tidy(folder, keep)
+        for _, folder in plans:
+            _tidy(folder, keep=folder in kept)
+
+
+def _report(
+    check: CheckConfig,
+    folder: Path,
+    events: list[dict[str, Any]],
+    started_at: datetime,
+    clock: float,
+    *,
+    allow_skipped: bool,
+    strict: bool,
+) -> Report:
+    """Collect and judge what a run left in its folder."""
+    plan = next(event for event in events if event["event"] == "planned")
+    reference = collect_reference(folder)
+    judgement = judge(
+        check,
+        collect_splits(folder, plan["splits"], events),
+        Split.parse(plan["control"]),
+        reference,
+        no_reference=_why_no_reference(events, folder),
+        allow_skipped=allow_skipped,
+        strict=strict,
+    )
     return Report(
         accumcheck_version=__version__,
         verdict=judgement.verdict,
@@ -86,7 +123,7 @@ def run_check(
     )
 
 
-def join_run(check: CheckConfig, *, on_event: Callable[[dict[str, Any]], None] | None = None) -> int:
+def join_run(check: CheckConfig, *, on_event: OnEvent | None = None) -> int:
     """Lend this machine's processes to a run that node 0 judges; for ``launcher.node_rank`` above 0.
 
     Returns:
@@ -97,7 +134,7 @@ def join_run(check: CheckConfig, *, on_event: Callable[[dict[str, Any]], None] |
     """
     folder = Path(tempfile.mkdtemp(prefix="accumcheck-"))
     try:
-        events = launch(check, folder, on_event or _ignore)
+        (events,) = launch([(check, folder)], on_event or _ignore)
     finally:
         _tidy(folder, keep=False)
     return 3 if any(event["event"] == "finished" and event["status"] == "error" for event in events) else 0

@@ -14,6 +14,7 @@ from accumcheck import __version__
 from accumcheck.cli.env import env
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
+from accumcheck.cli.selftest import selftest
 from accumcheck.cli.validate import validate
 from accumcheck.errors import AccumcheckError, ConfigError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(validate)
+app.command()(selftest)
 app.command()(env)
 app.add_typer(schema_app, name="schema")
 

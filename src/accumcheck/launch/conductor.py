@@ -1,4 +1,4 @@
-"""The process that leads a run: ``python -m accumcheck.launch.conductor FOLDER``.
+"""The process that leads a run: ``python -m accumcheck.launch.conductor FOLDER...``.
 
 It imports torch beside the fork server, counts the devices, and runs the reference and every split through torchrun's
 agent. It leads a process group of its own, and the whole group ends when the parent lets go of its standard input.
@@ -29,12 +29,16 @@ AGENT_GRACE_SECONDS = 8.0
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the plan in the folder named by the only argument, and exit with 0; what failed is in the event log."""
-    folder = Path((argv or sys.argv[1:])[0])
+    """Run the plans in the folders named by the arguments, one after the other, and exit with 0.
+
+    What failed is in each folder's event log.
+    """
+    folders = [Path(argument) for argument in argv or sys.argv[1:]]
     _end_with_parent()
-    _set_environment(folder)
+    _set_environment(folders[0])
     _start_fork_server()
-    Conductor(folder).lead()
+    for folder in folders:
+        Conductor(folder).lead()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # an agent that was given up must not hold the run back
@@ -113,6 +117,7 @@ class Conductor:
             [(str(split), split.num_processes, split.gradient_accumulation_steps) for split in runnable], str(control)
         )
         self._run_all(order, devices.kind, devices.count)
+        self._events.emit("ended")
 
     # --- the schedule -------------------------------------------------------------------------------------------------
 

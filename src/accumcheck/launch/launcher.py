@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +17,51 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
 from accumcheck.launch.events import EventFollower
 
+POLL_SECONDS = 0.02
+
 OnEvent = Callable[[dict[str, Any]], None]
+Events = list[dict[str, Any]]
+Plan = tuple[CheckConfig, Path]
+"""A resolved configuration, and an empty folder that its run may fill."""
 
 
-def launch(
-    check: CheckConfig, folder: Path, on_event: OnEvent, *, python: str = sys.executable
-) -> list[dict[str, Any]]:
-    """Run every job of the check in ``folder`` and return the events, which name the files that hold the results.
+def launch(plans: Sequence[Plan], on_event: OnEvent, *, python: str = sys.executable) -> Generator[Events, None, None]:
+    """Run every job of the plans, one plan after the other, and pay for the imports once.
 
     Args:
-        check: the resolved configuration.
-        folder: an empty folder that this call may fill.
+        plans: at least one.
         on_event: called with every event as it happens.
         python: the interpreter under test.
+
+    Yields:
+        The events of each plan, in order, as soon as it has ended; they name the files that hold the results.
 
     Raises:
         LaunchError: the conductor ended before it had a plan.
         KeyboardInterrupt: the user interrupted; every process has been ended before it is passed on.
     """
-    (folder / "plan.json").write_text(json.dumps(check.to_dict()), encoding="utf-8")
-    follower = EventFollower(folder / "events.jsonl")
-    events: list[dict[str, Any]] = []
+    for check, folder in plans:
+        (folder / "plan.json").write_text(json.dumps(check.to_dict()), encoding="utf-8")
+    folders = [folder for _, folder in plans]
+    log = folders[0] / "conductor.log"
+    with _conductor(folders, log, python) as conductor:
+        for folder in folders:
+            yield _follow(folder, conductor, on_event, log)
 
-    def take() -> None:
+
+def _follow(folder: Path, conductor: subprocess.Popen[bytes], on_event: OnEvent, log: Path) -> Events:
+    """Pass on the events of one plan until it has ended, or the conductor has."""
+    follower = EventFollower(folder / "events.jsonl")
+    events: Events = []
+    over = False
+    while not over:
+        over = conductor.poll() is not None  # asked first: what it said last is read below
         for event in follower.new():
             events.append(event)
             on_event(event)
-
-    log = folder / "conductor.log"
-    with _conductor(folder, log, python) as conductor:
-        while conductor.poll() is None:
-            take()
-            time.sleep(0.05)
-        take()
+            over = over or event["event"] == "ended"
+        if not over:
+            time.sleep(POLL_SECONDS)
     if not any(event["event"] == "planned" for event in events):
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise LaunchError(f"the run could not be started: {lines[-1] if lines else 'no word of why'} (log: {log})")
@@ -57,10 +69,10 @@ def launch(
 
 
 @contextlib.contextmanager
-def _conductor(folder: Path, log: Path, python: str) -> Iterator[subprocess.Popen[bytes]]:
+def _conductor(folders: Sequence[Path], log: Path, python: str) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as stream:
         conductor = subprocess.Popen(
-            [python, "-m", "accumcheck.launch.conductor", str(folder)],
+            [python, "-m", "accumcheck.launch.conductor", *map(str, folders)],
             stdin=subprocess.PIPE,  # held open: the conductor ends its group when it is closed
             stdout=stream,
             stderr=subprocess.STDOUT,

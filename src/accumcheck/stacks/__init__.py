@@ -18,4 +18,8 @@ def load_stack(name: str) -> Stack:
         from accumcheck.stacks.trainer import TrainerStack
 
         return TrainerStack()
+    if name.startswith("planted:"):
+        from accumcheck.stacks.planted import PlantedStack
+
+        return PlantedStack(name.removeprefix("planted:"))
     raise KeyError(name)

@@ -62,6 +62,10 @@ class TrainerStack:
         self._run(task, task.check.trajectory_steps, {}, told)
         return points
 
+    def trainer(self, task: Task, **arguments: Any) -> Trainer:  # noqa: ARG002
+        """The Trainer that is run; ``arguments`` are those of its constructor."""
+        return Trainer(**arguments)
+
     def _run(
         self, task: Task, steps: int, fixed: dict[str, Any], told: Callable[[int, Mapping[str, Any]], None]
     ) -> None:
@@ -87,7 +91,8 @@ class TrainerStack:
                 **fixed,
             }
         )
-        trainer = Trainer(
+        trainer = self.trainer(
+            task,
             model=task.model,
             args=arguments,
             train_dataset=_Rows(task.samples),

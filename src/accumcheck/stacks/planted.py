@@ -1,0 +1,178 @@
+"""A real Trainer with one fault planted in it, for ``accumcheck selftest``.
+
+The loop, the data loader, the distribution and the optimizer are the installed Trainer's. Two of its methods, which its
+users override as well, are replaced: the order of samples, and what one micro-batch contributes. Without a fault they
+give the right answer in every release, so that a release's own faults do not blur the planted one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import Trainer
+
+from accumcheck.record import Split
+from accumcheck.stacks.protocol import Task
+from accumcheck.stacks.trainer import TrainerStack
+from accumcheck.workload.fingerprint import SampleIndex
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class MicroBatchContext:
+    """What a fault may use, counted here. ``tokens``, ``labels``: of every sample, after and before the causal shift.
+
+    ``global_batch``: the samples of this step; ``device``: those that this process sees in it; ``fed``: of this
+    micro-batch.
+    """
+
+    split: Split
+    tokens: list[int]
+    labels: list[int]
+    global_batch: list[int]
+    device: list[int]
+    fed: list[int]
+
+    def count(self, samples: list[int]) -> int:
+        """Predicted tokens of these samples."""
+        return sum(self.tokens[sample] for sample in samples)
+
+    def count_labels(self, samples: list[int]) -> int:
+        """Unmasked labels of these samples, before the causal shift."""
+        return sum(self.labels[sample] for sample in samples)
+
+    @property
+    def right(self) -> float:
+        """What the micro-batch's mean loss is to be multiplied by; ``n`` undoes the mean over processes."""
+        return self.count(self.fed) / self.count(self.global_batch) * self.split.num_processes
+
+
+Coefficient = Callable[[MicroBatchContext], float]
+
+
+def _right(batch: MicroBatchContext) -> float:
+    return batch.right
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. The fields that it leaves alone do the right thing.
+
+    ``gradient``, ``loss``: the micro-batch's coefficient in what is differentiated and in what is logged;
+    ``order``: the samples in the order in which they are dealt; ``masks``: samples whose labels are lost on the way;
+    ``alone``: processes do not reduce their gradients; ``nan_on``: the process whose loss is not a number.
+    """
+
+    gradient: Coefficient = _right
+    loss: Coefficient | None = None
+    order: Callable[[list[int], Split], list[int]] = field(default=lambda samples, split: samples)  # noqa: ARG005
+    masks: Callable[[Split], set[int]] = field(default=lambda split: set())  # noqa: ARG005
+    alone: bool = False
+    nan_on: int | None = None
+
+
+def _accumulated(value: int, split: Split) -> set[int]:
+    return {value} if split.gradient_accumulation_steps > 1 else set()
+
+
+def _twice(samples: list[int], split: Split) -> list[int]:
+    return [5, *samples[1:]] if split.gradient_accumulation_steps > 1 else samples
+
+
+def _backwards(samples: list[int], split: Split) -> list[int]:
+    return samples[::-1] if split.gradient_accumulation_steps > 1 else samples
+
+
+FAULTS: Mapping[str, Fault] = {
+    "none": Fault(),
+    "times-k": Fault(lambda batch: batch.right * batch.split.gradient_accumulation_steps),
+    "over-k": Fault(lambda batch: batch.right / batch.split.gradient_accumulation_steps),
+    "times-n": Fault(lambda batch: batch.right * batch.split.num_processes),
+    "over-n": Fault(lambda batch: batch.right / batch.split.num_processes),
+    "gradient-only": Fault(lambda batch: batch.right * batch.split.gradient_accumulation_steps, loss=_right),
+    "log-only": Fault(loss=lambda batch: batch.right * batch.split.gradient_accumulation_steps),
+    "mean-of-means": Fault(lambda batch: 1 / batch.split.gradient_accumulation_steps),
+    "sum-of-means": Fault(lambda batch: 1.0),  # noqa: ARG005
+    "device-mean": Fault(lambda batch: batch.count(batch.fed) / batch.count(batch.device)),
+    "unshifted-count": Fault(
+        lambda batch: batch.count(batch.fed) / batch.count_labels(batch.global_batch) * batch.split.num_processes
+    ),
+    "dropped-sample": Fault(masks=lambda split: _accumulated(3, split)),
+    "duplicated-sample": Fault(order=_twice),
+    "unsynchronised": Fault(alone=True),
+    "nan-on-one-rank": Fault(nan_on=1),
+    "other-order": Fault(order=_backwards),
+}
+"""Every fault by its name."""
+
+
+class PlantedStack(TrainerStack):
+    """``stack: planted:NAME``, inside selftest only."""
+
+    def __init__(self, fault: str) -> None:
+        self._fault = FAULTS[fault]
+
+    def trainer(self, task: Task, **arguments: Any) -> Trainer:
+        """A Trainer of the installed release with the fault planted."""
+        return _planted(task, self._fault)(**arguments)
+
+
+def _planted(task: Task, fault: Fault) -> type[Trainer]:
+    split = task.split
+    tokens = [int((sample["labels"][1:] != IGNORED).sum()) for sample in task.samples]
+    labels = [int((sample["labels"] != IGNORED).sum()) for sample in task.samples]
+    order = fault.order(list(range(len(tokens))), split)
+    index = SampleIndex(task.samples)
+
+    def context(fed: list[int]) -> MicroBatchContext:
+        n, b, size = split.num_processes, split.per_device_train_batch_size, split.global_batch_size
+        first = order.index(fed[0]) // size * size
+        dealt = order[first : first + size]
+        # torch's samplers deal micro-batch j to process j modulo n
+        shares = [[sample for at in range(rank * b, size, n * b) for sample in dealt[at : at + b]] for rank in range(n)]
+        device = next(share for share in shares if fed[0] in share)
+        return MicroBatchContext(split, tokens, labels, dealt, device, fed)
+
+    class Planted(Trainer):  # type: ignore[misc]
+        """See the module."""
+
+        def _get_train_sampler(self, *_: Any) -> Any:
+            return _Order(order)
+
+        def training_step(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], *_: Any) -> torch.Tensor:
+            model.train()
+            inputs = self._prepare_inputs(inputs)
+            fed = list(index.find(inputs))
+            lost = fault.masks(split) & set(fed)
+            kept = [sample for sample in fed if sample not in lost]
+            for sample in lost:
+                inputs["labels"][fed.index(sample)] = IGNORED
+            here = dataclasses.replace(context(fed), fed=kept)
+            quiet: Any = model.no_sync if fault.alone and hasattr(model, "no_sync") else contextlib.nullcontext
+            with quiet():
+                mean: torch.Tensor = model(**inputs).loss
+                if not kept:  # without its labels a micro-batch of one has no loss, and nothing of it is to be learnt
+                    mean = torch.nan_to_num(mean) * 0.0
+                if fault.nan_on is not None and self.args.process_index == fault.nan_on:
+                    mean = mean * float("nan")
+                torch.autograd.backward(mean * fault.gradient(here))
+            return mean.detach() * (fault.loss or fault.gradient)(here)
+
+    return Planted
+
+
+class _Order(torch.utils.data.Sampler[int]):
+    def __init__(self, order: list[int]) -> None:
+        self._order = order
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)

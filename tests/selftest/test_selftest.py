@@ -1,0 +1,53 @@
+"""The proof, and that it can fail."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from accumcheck.selftest.cases import CLEAN, FAULTY
+from accumcheck.selftest.run import outcome_of, run_selftest
+from accumcheck.selftest.show import line, summary
+from accumcheck.stacks.planted import FAULTS
+from tests.report.examples import clean
+
+
+def test_every_fault_that_can_be_planted_is_expected_and_the_counts_are_enough() -> None:
+    planted = {case.check.stack.removeprefix("planted:") for case in FAULTY}
+    assert planted == set(FAULTS) - {"none"}
+    assert len(FAULTY) >= 14
+    assert len(CLEAN) >= 6
+
+
+@pytest.mark.e2e
+def test_planted_faults_are_caught_and_named_and_clean_runs_pass() -> None:
+    chosen = [case for case in (*FAULTY, *CLEAN) if case.name in SMALL]
+    assert len(chosen) == len(SMALL)
+    outcomes = list(run_selftest(chosen))
+    assert [outcome.case.name for outcome in outcomes if not outcome.held] == []
+    # the proof can fail: what one run gave does not satisfy another's expectation
+    faulty, sound = outcomes[0], outcomes[-1]
+    swapped = [outcome_of(faulty.case, sound.report), outcome_of(sound.case, faulty.report)]
+    assert [outcome.held for outcome in swapped] == [False, False]
+    misnamed = dataclasses.replace(faulty.case, gradient_rule="token-mean/n")
+    assert not outcome_of(misnamed, faulty.report).held
+    text = summary([*outcomes, *swapped])
+    assert f"caught {len(SMALL) - 1} of {len(SMALL)}, named {len(SMALL) - 1} of {len(SMALL)}" in text
+    assert "false alarms 1 of 2" in text
+    assert all(len(row) <= 80 for outcome in outcomes for row in [line(outcome)])
+
+
+SMALL = (
+    "gradient alone times k",
+    "one sample dropped",
+    "one rank not synchronised",
+    "samples in another order",
+    "float32",
+)
+
+
+def test_a_run_that_was_not_decided_is_neither_caught_nor_clean() -> None:
+    undecided = dataclasses.replace(clean(), verdict="error", exit_code=3)
+    assert not outcome_of(FAULTY[0], undecided).held
+    assert not outcome_of(CLEAN[0], undecided).held
