@@ -65,7 +65,7 @@ def run_job(job: Job, launcher: LauncherConfig, port_offset: int, pids: Callable
         return None
     except ChildFailedError as failure:
         exits = {rank: child.exitcode for rank, child in failure.failures.items()}
-        return _explain(job, exits, watch.expired, launcher.timeout)
+        return _explain(job, exits, watch, launcher.timeout)
     except Exception as error:
         if watch.expired:
             return timed_out(launcher.timeout)
@@ -89,6 +89,7 @@ class _Watch(threading.Thread):
         self._pids = pids
         self._done = threading.Event()
         self.expired = False
+        self.killed = False
 
     def run(self) -> None:
         deadline = time.monotonic() + self._limit
@@ -109,6 +110,7 @@ class _Watch(threading.Thread):
         return any(not _alive(pid) for pid in self._pids().values()) and len(self._pids()) > 1
 
     def _kill(self) -> None:
+        self.killed = True
         for pid in self._pids().values():
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -129,11 +131,15 @@ def timed_out(limit: float) -> Failure:
     return Failure(f"timed out: not finished after {limit:g} s (launcher.timeout)")
 
 
-def _explain(job: Job, exits: dict[int, int], expired: bool, limit: float) -> Failure:
-    """Turn what the agent saw into one line: our own worker's word first, then the signal or the exit code."""
-    if expired:
+def _explain(job: Job, exits: dict[int, int], watch: _Watch, limit: float) -> Failure:
+    """Turn what the agent saw into one line: our own worker's word first, then the signal or the exit code.
+
+    Except for a signal that none of us sent: the others' words are then of the connection that they lost by it.
+    """
+    if watch.expired:
         return timed_out(limit)
-    if errors := read_errors(Path(job.folder)):
+    struck = not watch.killed and any(code < 0 and code != -signal.SIGTERM for code in exits.values())
+    if not struck and (errors := read_errors(Path(job.folder))):
         return errors[0]
     # those that the agent ended afterwards carry SIGTERM; the first cause is any other
     causes = {rank: code for rank, code in exits.items() if code != -signal.SIGTERM} or exits
