@@ -54,6 +54,9 @@ def root(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; every error that a user can cause is one message, no traceback."""
+    # Before numpy is imported: the judge rounds alike on every machine, as workers do under torchrun's own default,
+    # and on a busy machine threads of a matrix product do not wait for each other longer than it takes.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI system's word for Ctrl-C
         code = app(args=argv, standalone_mode=False)
