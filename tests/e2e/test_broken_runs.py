@@ -79,10 +79,11 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         config = write_config(tmp_path, launcher={"device": "cpu", "timeout": 30, "rdzv_endpoint": endpoint})
         ended = accumcheck("run", config, "--format", "json")
     assert ended.code == 3, ended.err
-    for split in ended.report["splits"]:
-        assert split["reason"] == (
-            f"the rendezvous port {endpoint} is already taken; give launcher.rdzv_endpoint another port"
-        )
+    # splits take ports in turn, the control the first
+    assert ended.split("1x8x1")["reason"] == (
+        f"the rendezvous port {endpoint} is already taken; give launcher.rdzv_endpoint another port"
+    )
+    assert ended.split("1x8x1")["verdict"] == "error"
 
 
 def test_a_model_that_does_not_load_is_one_line_and_exit_3(tmp_path: Path) -> None:
