@@ -36,12 +36,13 @@ class Slots:
 def running_order(splits: Sequence[tuple[str, int, int]], control: str) -> list[str]:
     """The order in which splits are started: the control first, since the reference waits for what it was fed.
 
-    Then the longest, so that the shorter ones fill the gaps beside them.
+    Then those of fewest processes, which share the devices with each other and with the reference; a wide split that
+    came between them would have the devices that the reference leaves free wait for it. Among these the longest first.
 
     Args:
         splits: name, number of processes and number of forward passes per process and step of each.
         control: the name of the control.
     """
     return [
-        name for name, _, _ in sorted(splits, key=lambda split: (split[0] != control, -split[1] * split[2], split[0]))
+        name for name, _, _ in sorted(splits, key=lambda split: (split[0] != control, split[1], -split[2], split[0]))
     ]
