@@ -16,14 +16,20 @@ from accumcheck.workload.hub import source_options
 if TYPE_CHECKING:
     from accumcheck.config.model import ModelConfig
 
-# In the order in which a head is looked for when neither the user nor the config names one.
-_DEFAULT_HEADS = (
+_ENCODER_DECODER_HEADS = (
+    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES",
+)
+_OTHER_HEADS = (
     "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
     "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES",
     "MODEL_FOR_VISION_2_SEQ_MAPPING_NAMES",
-    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_CTC_MAPPING_NAMES",
     "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
+    "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES",
 )
+"""In the order in which a head is looked for when neither the user nor the config names one."""
 
 
 def load_config(model: ModelConfig) -> PretrainedConfig:
@@ -82,7 +88,8 @@ def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
     for name in getattr(config, "architectures", None) or []:
         if hasattr(transformers, name):
             return getattr(transformers, name)
-    for mapping in _DEFAULT_HEADS:
+    first, then = _ENCODER_DECODER_HEADS, _OTHER_HEADS
+    for mapping in (*first, *then) if config.is_encoder_decoder else (*then, *first):
         name = getattr(modeling_auto, mapping, {}).get(config.model_type)
         if name is not None:
             return getattr(transformers, name if isinstance(name, str) else name[0])
@@ -108,10 +115,21 @@ def text_vocabulary(model: PreTrainedModel) -> int:
     Raises:
         WorkloadError: the model has no single table of token embeddings.
     """
-    size = getattr(model.config.get_text_config(), "vocab_size", None)
-    weight = getattr(model.get_input_embeddings(), "weight", None)
-    if weight is None:
+    size = embedded_ids(model)
+    if size is None:
         raise WorkloadError(
             f"{type(model).__name__}: no samples can be made: it has no single table of token embeddings"
         )
+    return size
+
+
+def embedded_ids(model: PreTrainedModel) -> int | None:
+    """`text_vocabulary`, or None for a model that takes no token ids."""
+    try:
+        weight = getattr(model.get_input_embeddings(), "weight", None)
+    except (AttributeError, NotImplementedError):  # models of images and sound
+        return None
+    if weight is None:
+        return None
+    size = getattr(model.config.get_text_config(), "vocab_size", None)
     return min(size, int(weight.shape[0])) if isinstance(size, int) else int(weight.shape[0])

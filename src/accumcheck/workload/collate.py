@@ -1,4 +1,4 @@
-"""Samples to a micro-batch: padded on the right, images side by side."""
+"""Samples to a micro-batch: what is uneven is padded on the right, images stand side by side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-from accumcheck.workload.architecture import text_vocabulary
+from accumcheck.workload.architecture import embedded_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Sample: TypeAlias = dict[str, torch.Tensor]
-"""One row without a batch dimension: ``input_ids``, ``labels``, ``attention_mask`` of shape ``[length]``, and image
-fields as a processor gives them for one row, with their own first dimension over images or patches."""
+"""One row without a batch dimension: ``input_ids``, ``labels``, ``attention_mask`` of shape ``[length]`` (or what the
+task has instead: a label of shape ``[]``, ids of shape ``[choices, length]``, ``input_features``), and image fields as
+a processor gives them for one row, with their own first dimension over images or patches."""
 
 IGNORED = -100
 """The label of a position that is not predicted (the ``ignore_index`` of torch's cross entropy)."""
@@ -27,9 +28,9 @@ _IMAGE_FIELDS = ("pixel_", "image_")
 def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Tensor]:
     """Make one micro-batch.
 
-    Fields with one entry per token are padded on the right to the longest sample: ``input_ids`` with the padding id,
-    ``labels`` with -100, all others with 0. Image fields are concatenated along their own first dimension. All else is
-    stacked.
+    Image fields are concatenated along their own first dimension. All others are stacked; where their shapes differ,
+    each is first padded on the right to the largest: ``input_ids`` with the padding id, ``labels`` with -100, all
+    others with 0.
 
     Args:
         samples: at least one; all with the same fields.
@@ -44,15 +45,22 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
         values = [sample[name] for sample in samples]
         if name.startswith(_IMAGE_FIELDS):
             batch[name] = torch.cat(values)
-        elif all(_per_token(sample, name) for sample in samples):
-            batch[name] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True, padding_value=fills.get(name, 0))
         else:
-            batch[name] = torch.stack(values)
+            batch[name] = torch.stack(_padded(values, fills.get(name, 0)))
     return batch
 
 
-def _per_token(sample: Sample, name: str) -> bool:
-    return "input_ids" in sample and sample[name].shape == sample["input_ids"].shape
+def _padded(values: list[torch.Tensor], fill: int) -> list[torch.Tensor]:
+    """All of the shape that holds each of them."""
+    if len({value.shape for value in values}) == 1:
+        return values
+    largest = [max(sizes) for sizes in zip(*(value.shape for value in values), strict=True)]
+    padded = []
+    for value in values:
+        room = value.new_full(largest, fill)
+        room[tuple(slice(size) for size in value.shape)] = value
+        padded.append(room)
+    return padded
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,12 @@ class Collator:
 
         Padding is never attended to and never predicted, so any id of the vocabulary gives the same loss.
         """
+        vocabulary = embedded_ids(model) or 0
         for part in (model.config, model.config.get_text_config()):
             for name in ("pad_token_id", "eos_token_id"):
                 value = getattr(part, name, None)
                 value = value[0] if isinstance(value, list) and value else value
-                if isinstance(value, int) and 0 <= value < text_vocabulary(model):
+                if isinstance(value, int) and 0 <= value < vocabulary:
                     return cls(value)
         return cls(0)
 

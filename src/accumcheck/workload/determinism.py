@@ -1,4 +1,4 @@
-"""What would make two runs of one model differ, turned off: dropout of every name, in the config and in the modules."""
+"""What would make two runs of one model differ, turned off: dropout and noise of every name, in config and modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _DROPOUT = re.compile(
-    r"(dropout|dropout_prob|dropout_p|dropout_rate|pdrop|drop_rate|layerdrop|drop_path|drop_path_rate|drop_prob)$"
+    r"(dropout|dropout_prob|dropout_p|dropout_rate|pdrop|drop_rate|layerdrop|drop_path|drop_path_rate|drop_prob"
+    r"|drop_connect_rate|jitter_noise)$"
 )
 
 
@@ -35,8 +36,13 @@ def sub_configs(config: PretrainedConfig) -> Iterator[PretrainedConfig]:
 
 
 def turn_off_config_dropout(config: PretrainedConfig) -> None:
-    """Set every number whose name ends like a dropout's to 0, in the config and in all its sub-configs."""
+    """Set every number whose name ends like a dropout's to 0, in the config and in all its sub-configs.
+
+    So are the noise that routers of experts add, and the masks that speech models draw over their input.
+    """
     for part in sub_configs(config):
+        if hasattr(part, "mask_time_prob"):
+            part.apply_spec_augment = False
         for name, value in list(vars(part).items()):
             if _DROPOUT.search(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
                 setattr(part, name, type(value)(0))

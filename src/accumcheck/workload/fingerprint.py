@@ -19,17 +19,22 @@ def fingerprint(row: Mapping[str, torch.Tensor]) -> str:
     """Identify one row without batch dimension, whatever its padding, device and float dtype.
 
     Where there are ``input_ids`` they are the identity, without the positions whose ``attention_mask`` is 0; else all
-    float features are, coarsely rounded.
+    float features are but the labels, coarsely rounded and without the zeros at their end.
     """
     if "input_ids" in row:
         ids, mask = row["input_ids"].detach().cpu(), row.get("attention_mask")
         if mask is not None and mask.shape == ids.shape:
             ids = ids[mask.detach().cpu().bool()]
         return _digest(ids.long())
-    floats = [row[name].detach().cpu().double() for name in sorted(row) if row[name].is_floating_point()]
-    if not floats:
-        return ""
-    return _digest((torch.cat([value.flatten() for value in floats]) * _COARSE).round().long())
+    floats = [row[name] for name in sorted(row) if row[name].is_floating_point() and "label" not in name]
+    return _digest(torch.cat([_coarse(value) for value in floats])) if floats else ""
+
+
+def _coarse(values: torch.Tensor) -> torch.Tensor:
+    """Whole numbers, flat, up to the last that is not 0: padding may follow."""
+    rounded = (values.detach().cpu().flatten().double() * _COARSE).round().long()
+    kept = rounded.nonzero()
+    return rounded[: int(kept[-1]) + 1] if len(kept) else rounded[:0]
 
 
 def _digest(values: torch.Tensor) -> str:
@@ -54,7 +59,8 @@ class SampleIndex:
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._known = {fingerprint(sample): index for index, sample in enumerate(samples)}
-        self._lengths = sorted({len(sample["input_ids"]) for sample in samples if "input_ids" in sample}, reverse=True)
+        texts = [sample["input_ids"] for sample in samples if "input_ids" in sample]
+        self._lengths = sorted({ids.shape[-1] for ids in texts}, reverse=True)
 
     def find(self, batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
         """The sample index of every row of a batch, -1 for a row that is no sample.
@@ -68,9 +74,12 @@ class SampleIndex:
         return tuple(found)
 
     def _unpadded(self, ids: torch.Tensor) -> int:
+        """``ids``: ``[length]``, or ``[choices, length]``."""
+        full = ids.shape[-1]
         for length in self._lengths:
-            for kept, padding in ((ids[:length], ids[length:]), (ids[len(ids) - length :], ids[: len(ids) - length])):
-                if 0 < length < len(ids) and bool((padding == padding[0]).all()):
+            right, left = (ids[..., :length], ids[..., length:]), (ids[..., full - length :], ids[..., : full - length])
+            for kept, padding in (right, left):
+                if 0 < length < full and bool((padding == padding.flatten()[0]).all()):
                     index = self._known.get(fingerprint({"input_ids": kept}), -1)
                     if index >= 0:
                         return index

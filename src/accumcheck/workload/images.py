@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 from accumcheck.errors import WorkloadError
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.collate import IGNORED
+from accumcheck.workload.features import random_features
 from accumcheck.workload.image_layouts import Layout, layout_of, pair
 
 if TYPE_CHECKING:
@@ -45,19 +45,12 @@ class ImageRecipe:
     def fields(self, images: int, key: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         """The tensors of ``images`` images in one sample; ``key`` seeds the pixels."""
         shape, constants = self.layout(images)
-        return {"pixel_values": _pixels(shape, key, dtype), **constants}
+        return {"pixel_values": random_features(shape, key, dtype), **constants}
 
     def token_fields(self, input_ids: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
         """The fields with one entry per token that say which tokens are an image's, or the answer's."""
         marks = {"image": input_ids == self.image_token, "answer": labels != IGNORED}
         return {name: marks[kind].long() for name, kind in self.token_types.items()}
-
-
-def _pixels(shape: tuple[int, ...], key: str, dtype: torch.dtype) -> torch.Tensor:
-    """Multiples of 1/64 in [-2, 2): exact in every dtype, so that all dtypes see the same image."""
-    seed = int.from_bytes(hashlib.sha256(f"{key}:pixels".encode()).digest()[:8], "little") >> 1
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.randint(-128, 128, shape, generator=generator) / 64).to(dtype)
 
 
 def image_token_id(config: PretrainedConfig) -> int | None:

@@ -13,6 +13,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from accumcheck.errors import WorkloadError
 from accumcheck.workload.architecture import config_of_class, load_config, model_class
 from accumcheck.workload.causes import named_cause
+from accumcheck.workload.collate import Collator
 from accumcheck.workload.determinism import sub_configs, turn_off_config_dropout, turn_off_module_dropout
 from accumcheck.workload.hub import source_options
 from accumcheck.workload.images import fit_image_tokens
@@ -58,8 +59,17 @@ def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) ->
     for parameter in built.parameters():
         if parameter.is_floating_point() and parameter.dtype != dtype:
             parameter.data = parameter.data.to(dtype)
+    if not built.can_generate():
+        _name_padding(built)
     built.train()
     return built
+
+
+def _name_padding(built: PreTrainedModel) -> None:
+    """Say which id pads, as every user of a classifier must who trains on batches: some look for it in the ids."""
+    for part in (built.config, built.config.get_text_config()):
+        if getattr(part, "pad_token_id", None) is None:
+            part.pad_token_id = Collator.of(built).pad_token_id
 
 
 def _smallest(
@@ -93,6 +103,11 @@ def _prepare(config: PretrainedConfig, dtype: torch.dtype) -> None:
     """Set on the config and on all its sub-configs what must hold before the modules are made."""
     turn_off_config_dropout(config)
     for part in sub_configs(config):
+        if getattr(part, "is_encoder_decoder", False):  # made of the labels, which need both; checkpoints name them
+            if getattr(part, "pad_token_id", None) is None:
+                part.pad_token_id = 0
+            if getattr(part, "decoder_start_token_id", None) is None:
+                part.decoder_start_token_id = part.pad_token_id
         # Every release reads the dtype of a sub-config when it makes that part, under one name or the other.
         setattr(part, _dtype_name(), dtype)
         if hasattr(part, "use_cache"):

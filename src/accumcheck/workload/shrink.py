@@ -26,6 +26,7 @@ HEAD_DIM = 16
 HIDDEN = HEADS * HEAD_DIM
 FEED_FORWARD = 2 * HIDDEN
 POSITIONS = 1024
+SOUND = 32  # positions of a speech encoder: two frames of a spectrogram each
 RANK = 16
 
 _OWN_WIDTH = ("hidden_size", "d_model", "n_embd", "embed_dim", "emb_dim", "dim", "hidden_dim")
@@ -200,11 +201,16 @@ def _shrink_experts(part: PretrainedConfig) -> None:
 
 
 def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
-    """Learned position tables and attention windows. Rotary positions need no table and keep their range."""
+    """Learned position tables and attention windows. Rotary positions need no table and keep their range.
+
+    Sound is as short as its encoder allows.
+    """
     rotary = any(name.startswith(("rope_", "rotary_")) and value for name, value in before.items())
     for name, value in _numbers(part):
         if _POSITIONS.search(name) and not rotary:
             setattr(part, name, min(value, POSITIONS))
+        elif name == "max_source_positions" and "num_mel_bins" in before:
+            setattr(part, name, min(value, SOUND))
         elif name in _WINDOWS and before.get("use_sliding_window") is not False:
             setattr(part, name, min(value, 16))
 
