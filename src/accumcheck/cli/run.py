@@ -22,7 +22,7 @@ SET_HELP = "Override one key of the configuration, for example --set steps=1. Re
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="The check's configuration (YAML).", show_default=False)],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
@@ -34,8 +34,9 @@ def run(
 ) -> None:
     """Train a few real steps under every split and compare.
 
-    Exit codes: 0 every split passed; 1 a split diverges; 2 usage or configuration error, nothing was run; 3 could not
-    be decided (a split crashed, hung, or was skipped); 130 interrupted.
+    Exit codes: 0 every split passed; 1 a split diverges; 2 usage or
+    configuration error, nothing was run; 3 could not be decided (a split
+    crashed, hung, or was skipped); 130 interrupted.
     """
     from accumcheck.check import join_run, run_check
     from accumcheck.config.load import load_config

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from accumcheck.judge import findings as say
 from accumcheck.judge.compare import process_spread, samples_of
+from accumcheck.judge.rules import UNEXPLAINED
 from accumcheck.record import Finding, ReferenceObservation, Split, SplitObservation, StepObservation, Tolerances
 
 
@@ -32,7 +33,7 @@ def structural_faults(
                 strange.setdefault(words, [])
                 if str(split.split) not in strange[words]:
                     strange[words].append(str(split.split))
-                faulty.setdefault(split.split, _sample_rule(step))
+                faulty.setdefault(split.split, _sample_rule(step, split.split.global_batch_size))
             spread = process_spread(step)
             if not spread <= tolerances.gradient and not math.isnan(spread):
                 apart[str(split.split)] = max(spread, apart.get(str(split.split), 0.0))
@@ -69,6 +70,9 @@ def _sample_fault(step: StepObservation, members: Sequence[int] | None, split: S
     return ""
 
 
-def _sample_rule(step: StepObservation) -> str:
-    repeated = any(times > 1 for times in Counter(samples_of(step)).values())
-    return "duplicated-samples" if repeated else "dropped-samples"
+def _sample_rule(step: StepObservation, size: int) -> str:
+    """What to call the gradient of a step that was fed the wrong samples."""
+    fed = Counter(samples_of(step))
+    if any(times > 1 for times in fed.values()):
+        return "duplicated-samples"
+    return "dropped-samples" if len(fed) < size else UNEXPLAINED

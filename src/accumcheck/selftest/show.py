@@ -11,7 +11,7 @@ _NAME, _VERDICT, _RULES = 32, 8, 34
 
 def title() -> str:
     """The head of the table."""
-    return f"{'planted':<{_NAME}}{'verdict':<{_VERDICT}}{'named (loss, gradient)':<{_RULES}}holds\n{'-' * 80}"
+    return f"{'planted':<{_NAME}}{'verdict':<{_VERDICT}}{'named':<{_RULES}}holds\n{'-' * 80}"
 
 
 def line(outcome: Outcome) -> str:
@@ -19,6 +19,8 @@ def line(outcome: Outcome) -> str:
     report = outcome.report
     name = f"nothing: {outcome.case.name}" if outcome.case.clean else outcome.case.name
     rules = ", ".join(dict.fromkeys(rule for rule in (report.loss_rule, report.gradient_rule) if rule))
+    if outcome.named and outcome.case.loss_rule is None:  # named by what was seen, not by a formula
+        rules = outcome.case.finding
     held = "yes" if outcome.held else "NO"
     return f"{name:<{_NAME}}{report.verdict:<{_VERDICT}}{rules:<{_RULES}}{held}"
 
