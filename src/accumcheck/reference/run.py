@@ -17,7 +17,8 @@ from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
 from accumcheck.record import ModelRecord
 from accumcheck.reference.noise import Truth, measure_noise
-from accumcheck.reference.samples import count_labels, loss_as_asked
+from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
+from accumcheck.reference.samples import loss_as_asked
 from accumcheck.workload.assemble import Workload
 
 PROGRESS_EVERY = 8
@@ -30,7 +31,12 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     (``[samples, coordinates]``) and ``reference.json``.
     """
     model, samples = workload.model, workload.samples
-    loss_of = loss_as_asked(check, model, str(next(model.parameters()).device))
+    device = str(next(model.parameters()).device)
+    plain = loss_as_asked(check, model, device, smoothed=False)
+    some = [samples[index] for index in (job.membership[0] if job.membership else range(len(samples)))]
+    reduction = reduction_of(plain, some, workload.collator, check.model.dtype)
+    loss_of = reduced(loss_as_asked(check, model, device), reduction, check.global_batch_size)
+    labels_of = labels_counted(reduction)
     reader = GradientReader.of(model.named_parameters(), seed=check.seed)
     folder = Path(job.folder)
     events = EventLog(Path(job.events))
@@ -80,7 +86,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     )
     np.save(folder / "losses.npy", losses)
     np.save(folder / "tokens.npy", tokens)
-    np.save(folder / "labels.npy", np.array([count_labels(sample) for sample in samples], dtype=np.int64))
+    np.save(folder / "labels.npy", np.array([labels_of(sample) for sample in samples], dtype=np.int64))
     gradients.flush()
     record = {
         "grad_norms": norms,

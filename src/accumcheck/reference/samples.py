@@ -31,9 +31,12 @@ def precision(check: CheckConfig, device: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def loss_as_asked(check: CheckConfig, model: torch.nn.Module, device: str) -> LossOf:
-    """The loss that the user asked for: the model's own, in the precision and with the smoothing of the arguments."""
-    smoothing = float(check.training_arguments.get("label_smoothing_factor") or 0.0)
+def loss_as_asked(check: CheckConfig, model: torch.nn.Module, device: str, *, smoothed: bool = True) -> LossOf:
+    """The loss that the user asked for: the model's own, in the precision and with the smoothing of the arguments.
+
+    ``smoothed``: false leaves the smoothing out.
+    """
+    smoothing = float(check.training_arguments.get("label_smoothing_factor") or 0.0) if smoothed else 0.0
 
     def loss_of(batch: Batch) -> tuple[torch.Tensor, int]:
         with precision(check, device):
@@ -43,7 +46,7 @@ def loss_as_asked(check: CheckConfig, model: torch.nn.Module, device: str) -> Lo
 
 
 def mean_loss(model: torch.nn.Module, batch: Batch, smoothing: float = 0.0) -> tuple[torch.Tensor, int]:
-    """The mean loss per predicted token of one batch, as the model itself defines it.
+    """The mean loss per prediction of one batch, as the model itself defines it.
 
     Args:
         model: returns an object with ``loss`` and usually ``logits``.
@@ -52,9 +55,11 @@ def mean_loss(model: torch.nn.Module, batch: Batch, smoothing: float = 0.0) -> t
             (Szegedy et al. 2016, section 7).
 
     Returns:
-        The loss, still attached to its graph, and how many predictions entered it: the positions whose logits the
-        loss has a gradient for. That asks the model which labels it shifts or ignores. Where the logits do not lead to
-        the loss, the labels that are not masked are counted after a causal shift.
+        The loss, still attached to its graph, and how many predictions entered it. Where a sample has a label for each
+        token, those are the positions whose logits the loss has a gradient for: that asks the model which labels it
+        shifts or ignores. Where the logits do not lead to the loss, or more of them do than there are labels (which are
+        then aligned, not predicted one by one), the labels that are not masked are counted, after a causal shift unless
+        the model is an encoder-decoder. Any other sample is one prediction: a class, a number, a span.
 
     Raises:
         ValueError: smoothing is asked for, and the model's logits do not lead to its loss.
@@ -67,8 +72,14 @@ def mean_loss(model: torch.nn.Module, batch: Batch, smoothing: float = 0.0) -> t
             raise ValueError("label smoothing needs logits that lead to the loss, and this model hands out none")
         uniform = -torch.log_softmax(outputs.logits[predicted].float(), dim=-1).mean()
         loss = (1 - smoothing) * loss + smoothing * uniform
-    tokens = int(predicted.sum()) if predicted is not None else int((batch["labels"][..., 1:] != IGNORED).sum())
-    return loss, tokens
+    if not _of_tokens(batch.get("labels"), batched=True):
+        return loss, rows_in(batch)
+    labels = batch["labels"]
+    found = 0 if predicted is None else int(predicted.sum())
+    if not 0 < found <= count_labels(batch):
+        shifted = not getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+        found = int((labels[..., 1:] if shifted else labels).ne(IGNORED).sum())
+    return loss, found
 
 
 def _predicted(loss: torch.Tensor, logits: Any) -> torch.Tensor | None:
@@ -82,7 +93,18 @@ def _predicted(loss: torch.Tensor, logits: Any) -> torch.Tensor | None:
     return found if bool(found.any()) else None
 
 
+def _of_tokens(labels: torch.Tensor | None, *, batched: bool) -> bool:
+    """Whether these labels have one entry per token: class numbers, in a row for each sample."""
+    return labels is not None and labels.ndim > batched and not labels.is_floating_point()
+
+
+def rows_in(batch: Batch) -> int:
+    """The samples of a batch."""
+    first = next((batch[name] for name in ("labels", "start_positions") if name in batch), None)
+    return len(next(iter(batch.values())) if first is None else first)
+
+
 def count_labels(sample: Batch) -> int:
-    """The labels of one sample that are not masked, before any causal shift."""
+    """The labels that are not masked, before any causal shift; one where a sample has not one for each token."""
     labels = sample.get("labels")
-    return 0 if labels is None else int((labels != IGNORED).sum())
+    return int((labels != IGNORED).sum()) if labels is not None and _of_tokens(labels, batched=False) else 1

@@ -1,0 +1,68 @@
+"""How a head puts the losses of several samples together: measured on a batch of two, not told by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+
+from accumcheck.reference.samples import Batch, LossOf, count_labels, rows_in
+from accumcheck.workload.collate import Collator, Sample
+
+Reduction = Literal["token-mean", "sample-mean", "sum"]
+
+SAME = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 2e-2}
+"""How closely, relative to the loss, a batch must follow a formula to be said to."""
+
+
+def reduction_of(loss_of: LossOf, samples: Sequence[Sample], collator: Collator, dtype: str) -> Reduction:
+    """Compare the loss of two samples together with what each formula makes of their losses alone.
+
+    The two are those with the most and the fewest labels. A loss that no formula gives is taken for a token mean: the
+    model then depends on its batch, which the noise measurement says.
+
+    Args:
+        loss_of: without label smoothing, which the model itself does not do; see `loss_as_asked`.
+        samples: of one step, at least one.
+        collator: makes the batches.
+        dtype: of the model.
+    """
+    if len(samples) < 2:
+        return "token-mean"
+    by_labels = sorted(samples, key=count_labels)
+    pair = [by_labels[0], by_labels[-1]]
+    alone = [loss_of(collator([sample])) for sample in pair]
+    losses, counts = [float(loss.detach()) for loss, _ in alone], [count for _, count in alone]
+    with torch.no_grad():
+        together = float(loss_of(collator(pair))[0])
+    formulas: dict[Reduction, float] = {
+        "token-mean": sum(loss * count for loss, count in zip(losses, counts, strict=True)) / max(sum(counts), 1),
+        "sample-mean": sum(losses) / 2,
+        "sum": sum(losses),
+    }
+    nearest = min(formulas, key=lambda name: abs(together - formulas[name]))
+    fits = abs(together - formulas[nearest]) <= SAME[dtype] * abs(formulas[nearest])
+    return nearest if fits else "token-mean"
+
+
+def reduced(loss_of: LossOf, reduction: Reduction, global_batch_size: int) -> LossOf:
+    """The same loss, such that its mean, weighted by its counts, is what the head would give for the global batch.
+
+    Where the head averages over samples, each counts once. Where it sums, each counts once as well, and its loss is
+    taken as many times as the global batch has samples: the mean of these is the sum.
+    """
+    if reduction == "token-mean":
+        return loss_of
+
+    def by_sample(batch: Batch) -> tuple[torch.Tensor, int]:
+        loss, _ = loss_of(batch)
+        rows = rows_in(batch)
+        return (loss * (global_batch_size / rows) if reduction == "sum" else loss), rows
+
+    return by_sample
+
+
+def labels_counted(reduction: Reduction) -> Callable[[Sample], int]:
+    """What counts as the labels of one sample, before any causal shift: one where the head does not count tokens."""
+    return count_labels if reduction == "token-mean" else lambda _: 1
