@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types format releases gpu clean
+.PHONY: help demo setup test lint types format releases bench gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: $(VENV)/.installed-dev ## ruff: format, and fix what can be fixed
 
 releases: $(VENV)/.installed-dev ## LLaVA under three transformers releases, each isolated: two known faults, one clean
 	@$(BIN)/python scripts/check_releases.py $(RELEASES)
+
+bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and the floor: about six minutes
+	@$(BIN)/python benchmarks/run.py
 
 gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (docs/gpu/README.md)
 	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)

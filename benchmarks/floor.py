@@ -1,0 +1,45 @@
+"""The floor: one import, then every split in fresh forked processes, one split after another, and nothing else.
+
+No launcher, no reference, no records, no report: only what fresh processes for these splits must cost.
+
+python floor.py FOLDER STEPS SPLIT...    (a split is written NxBxK)
+"""
+
+import gc
+import os
+import socket
+import sys
+
+import plain_script
+import transformers.models.clip.modeling_clip
+import transformers.models.llama.modeling_llama  # noqa: F401  the towers of LLaVA, imported once as well
+
+
+def run_split(folder: str, steps: int, processes: int, batch: int, accumulate: int) -> None:
+    """Fork the split's processes, train, and wait for them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    children = []
+    for rank in range(processes):
+        child = os.fork()
+        if child == 0:
+            if processes > 1:
+                os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes))
+                os.environ.update(LOCAL_WORLD_SIZE=str(processes), MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+            try:
+                plain_script.train(folder, batch, accumulate, steps)
+                sys.stdout.flush()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    failed = [child for child in children if os.waitpid(child, 0)[1] != 0]
+    if failed:
+        sys.exit(f"floor: {processes}x{batch}x{accumulate}: {len(failed)} of {processes} processes failed")
+
+
+if __name__ == "__main__":
+    gc.freeze()  # else every child's collections would copy the imports' pages: a floor must not pay for that
+    for split in sys.argv[3:]:
+        run_split(sys.argv[1], int(sys.argv[2]), *(int(part) for part in split.split("x")))

@@ -1,0 +1,213 @@
+"""What a check costs, beside what it replaces: ``python benchmarks/run.py`` (see README.md).
+
+Everything that is compared is measured in one run, side by side and in turns, so that a noisy machine is noisy to all
+of it alike; medians and their ratios are reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+HERE = Path(__file__).parent
+CONFIG = HERE / "llava.yaml"
+PYTHON = sys.executable
+ACCUMCHECK = [PYTHON, "-m", "accumcheck"]
+MIB = 2**20
+
+
+def main() -> None:
+    """Measure, print, and write to ``--out``."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--repetitions", type=int, default=3, metavar="N", help="of each measurement (default: 3)")
+    options.add_argument("--out", type=Path, action="append", default=[], metavar="FILE", help="FILE.json or FILE.md")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="accumcheck-bench-") as folder:
+        prepared = _output([PYTHON, str(HERE / "prepare.py"), str(CONFIG), folder])
+        workload = json.loads(prepared.splitlines()[-1])
+        commands = _commands(folder, workload["steps"], workload["splits"])
+        times = _times(commands, given.repetitions)
+        memory = _memory(commands)
+    rows = _rows(times, memory)
+    table = _table(rows)
+    print(f"{_machine(given.repetitions)}\n\n{table}")
+    for path in given.out:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = {"machine": _machine(given.repetitions), "seconds": times, "mib": memory, "rows": rows}
+        path.write_text(table if path.suffix == ".md" else json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _commands(folder: str, steps: int, splits: Sequence[str]) -> dict[str, list[list[str]]]:
+    """What is measured: each name with the commands that are run one after another for it."""
+    loop = []
+    for split in splits:
+        processes, batch, accumulate = split.split("x")
+        launch = [PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", processes]
+        loop.append([*launch, str(HERE / "plain_script.py"), folder, batch, accumulate, str(steps)])
+    return {
+        "check": [[*ACCUMCHECK, "run", str(CONFIG), "--quiet"]],
+        "loop": loop,
+        "floor": [[PYTHON, str(HERE / "floor.py"), folder, str(steps), *splits]],
+        "help": [[*ACCUMCHECK, "--help"]],
+        "validate": [[*ACCUMCHECK, "validate", str(CONFIG)]],
+    }
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, but with byte code kept: what is installed is compiled once, for users as for this."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+TURN = ("check", "floor", "loop", "check", "floor", *("help", "validate") * 5)
+"""What one repetition measures, in this order: what is compared stands side by side, what is short comes often."""
+
+
+def _times(commands: dict[str, list[list[str]]], repetitions: int) -> dict[str, list[float]]:
+    """Seconds of every measurement, in the order in which they were made."""
+    for name in ("help", "validate"):  # compiles what is not compiled yet
+        _output(commands[name][0])
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for repetition in range(repetitions):
+        for name in TURN:
+            start = time.perf_counter()
+            for command in commands[name]:
+                _output(command)
+            times[name].append(round(time.perf_counter() - start, 3))
+        taken = ", ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in times.items())
+        print(f"{repetition + 1} of {repetitions}: {taken}", file=sys.stderr, flush=True)
+    return times
+
+
+def _memory(commands: dict[str, list[list[str]]]) -> dict[str, dict[str, float]]:
+    """Peak MiB of each kind of process, in runs of their own: watching takes time.
+
+    ``pss`` shares a page out among the processes that map it; ``rss`` counts it in each of them. ``all`` is the peak of
+    the sum over every process that is alive at once.
+    """
+    check = _peaks(commands["check"][0], _role_in_check)
+    single, double = (_peaks(commands["loop"][index], _role_in_torchrun) for index in (0, 3))
+    return {
+        "accumcheck run": check["parent"],
+        "accumcheck worker": check["worker"],
+        "accumcheck all": check["all"],
+        "torchrun worker": {kind: max(single["worker"][kind], double["worker"][kind]) for kind in ("rss", "pss")},
+        "torchrun all": {kind: max(single["all"][kind], double["all"][kind]) for kind in ("rss", "pss")},
+    }
+
+
+def _peaks(
+    command: Sequence[str], role: Callable[[psutil.Process, psutil.Process], str]
+) -> dict[str, dict[str, float]]:
+    process = psutil.Popen(command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    parent = psutil.Process(process.pid)
+    peaks: dict[str, dict[str, float]] = {}
+    while process.poll() is None:
+        every = {"rss": 0.0, "pss": 0.0}
+        for one in [parent, *parent.children(recursive=True)]:
+            try:
+                memory, name = one.memory_full_info(), role(one, parent)
+            except psutil.Error:
+                continue
+            for kind, size in (("rss", memory.rss / MIB), ("pss", memory.pss / MIB)):
+                every[kind] += size
+                own = peaks.setdefault(name, {"rss": 0.0, "pss": 0.0})
+                own[kind] = max(own[kind], round(size, 1))
+        whole = peaks.setdefault("all", {"rss": 0.0, "pss": 0.0})
+        for kind, size in every.items():
+            whole[kind] = max(whole[kind], round(size, 1))
+        time.sleep(0.05)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
+    return peaks
+
+
+def _role_in_check(process: psutil.Process, parent: psutil.Process) -> str:
+    """``worker``: what the fork server, a child of the conductor, has forked."""
+    if process == parent:
+        return "parent"
+    above = process.parents()
+    return "worker" if parent in above and above.index(parent) >= 2 else "other"
+
+
+def _role_in_torchrun(process: psutil.Process, parent: psutil.Process) -> str:
+    return "parent" if process == parent else "worker" if "plain_script.py" in " ".join(process.cmdline()) else "other"
+
+
+def _rows(times: dict[str, list[float]], memory: dict[str, dict[str, float]]) -> list[dict[str, str]]:
+    """The table: what, measured, beside what, ratio, target."""
+
+    def row(what: str, measured: str, beside: str = "", ratio: str = "", target: str = "") -> dict[str, str]:
+        return {"what": what, "measured": measured, "beside": beside, "ratio": ratio, "target": target}
+
+    def size(name: str) -> str:
+        return f"{memory[name]['pss']:.0f} MiB PSS, {memory[name]['rss']:.0f} RSS"
+
+    def share(name: str, other: str) -> str:
+        return f"{memory[name]['pss'] / memory[other]['pss']:.2f}"
+
+    def ratio(checks: list[float], others: list[float]) -> str:
+        """Of neighbours in time: the median, and the least and greatest."""
+        found = [check / other for check, other in zip(checks, others, strict=True)]
+        return f"{statistics.median(found):.2f} ({min(found):.2f}..{max(found):.2f})"
+
+    seconds = {name: statistics.median(found) for name, found in times.items()}
+    to_loop, to_floor = ratio(times["check"][::2], times["loop"]), ratio(times["check"], times["floor"])
+    check = f"{seconds['check']:.1f} s"
+    return [
+        row("six splits, all of it", check, f"torchrun loop {seconds['loop']:.1f} s", to_loop, "0.35"),
+        row("six splits, all of it", check, f"floor {seconds['floor']:.1f} s", to_floor, "1.3"),
+        row("accumcheck --help", f"{seconds['help']:.2f} s", target="0.5 s"),
+        row("accumcheck validate", f"{seconds['validate']:.2f} s", target="0.5 s"),
+        row("peak, accumcheck run (the parent)", size("accumcheck run")),
+        row(
+            "peak, a worker",
+            size("accumcheck worker"),
+            f"torchrun {size('torchrun worker')}",
+            share("accumcheck worker", "torchrun worker"),
+        ),
+        row(
+            "peak, all processes at once",
+            size("accumcheck all"),
+            f"torchrun {size('torchrun all')}",
+            share("accumcheck all", "torchrun all"),
+        ),
+    ]
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    cells = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    lines = [
+        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
+    rule = "| " + " | ".join("-" * width for width in widths) + " |"
+    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
+
+
+def _machine(repetitions: int) -> str:
+    from importlib.metadata import version
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+    return f"{cores} cores, {packages}, Python {sys.version.split()[0]}; medians of {repetitions} repetitions"
+
+
+if __name__ == "__main__":
+    main()
