@@ -10,6 +10,8 @@ import os
 import socket
 import sys
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets, and accumcheck; read when torch is imported
+
 import plain_script
 import transformers.models.clip.modeling_clip
 import transformers.models.llama.modeling_llama  # noqa: F401  the towers of LLaVA, imported once as well

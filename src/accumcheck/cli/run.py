@@ -22,7 +22,9 @@ SET_HELP = "Override one key of the configuration, for example --set steps=1. Re
 
 
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)
+    ],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,

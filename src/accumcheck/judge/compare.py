@@ -148,5 +148,4 @@ def recover(
         weights, residual = system.solve(gradient)
         norm = float(np.linalg.norm(gradient.astype(np.float64, copy=False)))
         found[split.split] = Recovered(members, weights, ideal, residual, system.condition, norm)
-    gram = (system.columns * system.norms[:, None]) @ (system.columns * system.norms[:, None]).T
-    return found, gram
+    return found, system.gram

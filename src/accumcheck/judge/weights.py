@@ -26,12 +26,13 @@ WELL_CONDITIONED = 1e10
 class System:
     """The samples' gradients, factored once for every split.
 
-    ``columns``: ``[samples, coordinates]``, scaled to norm 1; ``norms``: ``[samples]``; ``inverse``: the pseudo-inverse
-    of ``columns @ columns.T``; ``condition``: its condition number.
+    ``columns``: ``[samples, coordinates]``, scaled to norm 1; ``norms``: ``[samples]``; ``cosines``: ``columns @
+    columns.T``; ``inverse``: its pseudo-inverse; ``condition``: its condition number.
     """
 
     columns: npt.NDArray[np.float64]
     norms: npt.NDArray[np.float64]
+    cosines: npt.NDArray[np.float64]
     inverse: npt.NDArray[np.float64]
     condition: float
 
@@ -41,12 +42,18 @@ class System:
         columns = gradients.astype(np.float64)
         norms = np.linalg.norm(columns, axis=1)
         columns /= np.where(norms > 0, norms, 1.0)[:, None]
-        values, vectors = np.linalg.eigh(columns @ columns.T)
+        cosines = columns @ columns.T
+        values, vectors = np.linalg.eigh(cosines)
         largest = float(values[-1])
         condition = largest / float(values[0]) if values[0] > 0 else float("inf")
         kept = values > largest / WELL_CONDITIONED
         inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-        return cls(columns, norms, inverse, condition)
+        return cls(columns, norms, cosines, inverse, condition)
+
+    @property
+    def gram(self) -> npt.NDArray[np.float64]:
+        """``g_i . g_j``, ``[samples, samples]``."""
+        return self.cosines * np.outer(self.norms, self.norms)
 
     def solve(self, gradient: Vector) -> tuple[npt.NDArray[np.float64], float]:
         """The weights, ``[samples]``, and the part of the gradient left unexplained, relative to its norm."""
