@@ -121,6 +121,22 @@ class Coordinates:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchedStep:
+    """One step in micro-batches of one size, computed without any stack: for a model that depends on its batch.
+
+    ``loss`` and ``grad_norm`` are of the mean over micro-batches, each weighted as ``base`` says: ``token-mean`` by its
+    predictions, ``microbatch-mean`` like any other.
+    """
+
+    base: str
+    step: int
+    size: int
+    micro_batches: tuple[tuple[int, ...], ...]
+    loss: float
+    grad_norm: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceObservation:
     """The independent truth, sample by sample.
 
@@ -129,7 +145,8 @@ class ReferenceObservation:
     ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss; ``grad_norms``: the norm
     of the whole right gradient of each step; ``membership``: the samples of each step;
     ``noise``: the relative differences that floating point alone makes; ``batch_effect``: the largest relative
-    difference in loss that batching made which is no noise, 0 where the model treats each sample for itself.
+    difference, in loss or gradient, that batching made and that is no noise, 0 where the model treats each sample for
+    itself; ``batched``: where it does not, every step for every micro-batch size of the run.
     """
 
     losses: npt.NDArray[np.float64]
@@ -142,6 +159,7 @@ class ReferenceObservation:
     noise: Divergence
     batch_effect: float
     model: ModelRecord
+    batched: tuple[BatchedStep, ...] = ()
 
 
 # --- reported ---------------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def gradient_rules(
                 observed.append((_step(split, position, reference, found.members), found, gram))
         return fit_gradient(observed, tolerances.gradient) if observed else Fit(UNEXPLAINED)
 
-    return _rules(splits, fit, lambda split: _by_samples(weights.get(split.split)))
+    return explain(splits, fit, lambda split: _by_samples(weights.get(split.split)))
 
 
 def loss_rules(
@@ -82,10 +82,10 @@ def loss_rules(
         follows = _follows_gradient(split, recovered, reference, tolerances)
         return gradients.of[split.split].rule if follows else UNEXPLAINED
 
-    return _rules(splits, fit, otherwise)
+    return explain(splits, fit, otherwise)
 
 
-def _rules(
+def explain(
     splits: Sequence[SplitObservation],
     fit: Callable[[Sequence[SplitObservation]], Fit],
     otherwise: Callable[[SplitObservation], str],

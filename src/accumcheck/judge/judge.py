@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.judge import findings as say
+from accumcheck.judge.batching import batch_rules, explained_by_batching
 from accumcheck.judge.compare import (
     Truth,
     compare_step,
@@ -86,6 +87,8 @@ def judge(
     records = {split.split: _records(split, good, control, truths, reference) for split in good}
     weights, by_loss, by_gradient = _explain(good, truths, reference, tolerances)
 
+    batching = explained_by_batching(good, reference, by_loss, by_gradient)
+
     found: list[Finding] = []
     faulty = structural_faults(good, reference, tolerances, found)
     results: list[SplitResult] = []
@@ -99,7 +102,14 @@ def judge(
         elif split.split in faulty:
             verdict = "fail"
         else:
-            verdict = judge_split(mine, tolerances, rule_of_loss, rule_of_gradient, check.severity)
+            verdict = judge_split(
+                mine,
+                tolerances,
+                rule_of_loss,
+                rule_of_gradient,
+                check.severity,
+                batching=split.split in batching,
+            )
             if verdict in ("pass", "warn") and reference is None:
                 verdict = "error"
         results.append(
@@ -118,7 +128,7 @@ def judge(
                 log=split.log if split.status == "error" else "",
             )
         )
-    explained = [result for result in results if result.split not in faulty]
+    explained = [result for result in results if result.split not in faulty and result.split not in batching]
     found += divergences(explained, truths, control, tolerances)
     if reference is None and good:
         found.append(say.no_reference_finding(no_reference or "its process left no result"))
@@ -204,5 +214,7 @@ def _explain(
                 [step.residual for step in found],
                 max(step.condition for step in found),
             )
+    if reference.batched:
+        return weights, *batch_rules(good, reference, tolerances)
     by_gradient = gradient_rules(good, recovered, weights, reference, tolerances)
     return weights, loss_rules(good, recovered, by_gradient, reference, tolerances), by_gradient

@@ -43,8 +43,14 @@ def judge_split(
     loss_rule: str | None,
     gradient_rule: str | None,
     overrides: Mapping[str, Severity],
+    *,
+    batching: bool = False,
 ) -> Verdict:
-    """The verdict on a split that ran: pass where nothing diverges, else as bad as the rule that it follows."""
+    """The verdict on a split that ran: pass where nothing diverges, else as bad as the rule that it follows.
+
+    ``batching``: beside the model's own micro-batches nothing diverges. All that does is then the model's doing, which
+    is a warning.
+    """
     if not all(finite(step) for step in steps):
         return "fail"
     loss, gradient = False, False
@@ -54,7 +60,9 @@ def judge_split(
             loss, gradient = loss or of_loss, gradient or of_gradient
     verdicts: list[Verdict] = ["pass"]
     for wrong, rule in ((loss, loss_rule), (gradient, gradient_rule)):
-        if wrong:
+        if wrong and batching:
+            verdicts.append("warn")
+        elif wrong:
             # a divergence that the right rule seems to fit is one that no rule explains
             named = UNEXPLAINED if rule in (None, "token-mean") else str(rule)
             verdicts.append(_AS_VERDICT[severity_of(named, overrides)])

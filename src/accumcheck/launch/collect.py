@@ -11,6 +11,7 @@ import numpy as np
 
 from accumcheck.launch.job import REFERENCE
 from accumcheck.record import (
+    BatchedStep,
     Coordinates,
     Divergence,
     MicroBatch,
@@ -97,4 +98,8 @@ def collect_reference(folder: Path) -> ReferenceObservation | None:
         noise=Divergence(**noise),
         batch_effect=record["batch_effect"],
         model=ModelRecord(**record["model"]),
+        batched=tuple(
+            BatchedStep(**{**step, "micro_batches": tuple(map(tuple, step["micro_batches"]))})
+            for step in record["batched"]
+        ),
     )

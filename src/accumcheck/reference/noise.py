@@ -44,8 +44,8 @@ def measure_noise(
     """Compute the batch anew in micro-batches of each of ``shapes`` samples, in reversed order.
 
     Returns:
-        The largest relative differences that stay below the dtype's ceiling, and the largest difference in loss above
-        it (0 if there is none): batching did that, not rounding.
+        The largest relative differences that stay below the dtype's ceiling, and the largest difference, in loss or
+        gradient, above it (0 if there is none): batching did that, not rounding.
     """
     total = int(tokens[list(members)].sum())
     worst = {"loss": 0.0, "grad_norm": 0.0, "gradient": 0.0}
@@ -67,7 +67,7 @@ def measure_noise(
             "gradient": float(np.linalg.norm(entries - truth.gradient) / np.linalg.norm(truth.gradient)),
         }
         if shape > 1 and max(found["loss"], found["gradient"]) > CEILING[dtype]:
-            effect = max(effect, found["loss"])
+            effect = max(effect, found["loss"], found["gradient"])
             continue
         worst = {name: max(worst[name], found[name]) for name in worst}
     workload.model.zero_grad(set_to_none=True)

@@ -16,6 +16,7 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
 from accumcheck.record import ModelRecord
+from accumcheck.reference.batching import batched_steps, fed_order
 from accumcheck.reference.noise import Truth, measure_noise
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import loss_as_asked
@@ -84,6 +85,12 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         if math.isfinite(truth.loss) and truth.grad_norm > 0 and math.isfinite(truth.grad_norm)
         else (None, 0.0)
     )
+    sizes = sorted({split.per_device_train_batch_size for split in check.splits or ()} or set(shapes))
+    batched = (
+        batched_steps(workload, loss_of, fed_order(folder.parent, job.membership), tokens, reader, sizes)
+        if effect
+        else []
+    )
     np.save(folder / "losses.npy", losses)
     np.save(folder / "tokens.npy", tokens)
     np.save(folder / "labels.npy", np.array([labels_of(sample) for sample in samples], dtype=np.int64))
@@ -94,6 +101,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         "coordinates": asdict(reader.coordinates),
         "noise": None if noise is None else asdict(noise),
         "batch_effect": effect,
+        "batched": [asdict(step) for step in batched],
         "model": asdict(_describe(workload, check)),
     }
     (folder / "reference.json").write_text(json.dumps(record), encoding="utf-8")
