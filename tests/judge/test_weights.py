@@ -6,28 +6,36 @@ import numpy as np
 import pytest
 
 from accumcheck.judge.divergence import gradient_error, relative, worst_parameter
-from accumcheck.judge.weights import System, summarise
+from accumcheck.judge.weights import BLOCK, System, summarise
 from accumcheck.record import Coordinates
+
+
+def solved(gradients: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, float]:
+    system = System.of(gradients)
+    assert system is not None
+    (found,) = system.solve([observed])
+    return found
 
 
 def test_known_weights_are_recovered() -> None:
     gradients = np.array([[1.0, 0, 0, 1], [0, 2.0, 0, 0], [1.0, 0, 3.0, 0]])
-    weights, residual = System.of(gradients).solve(0.5 * gradients[0] + 0.25 * gradients[1] - 2 * gradients[2])
+    weights, residual = solved(gradients, 0.5 * gradients[0] + 0.25 * gradients[1] - 2 * gradients[2])
     assert weights == pytest.approx([0.5, 0.25, -2.0])
     assert residual == pytest.approx(0, abs=1e-7)
 
 
 def test_what_no_weights_explain_is_the_residual() -> None:
     gradients = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    weights, residual = System.of(gradients).solve(np.array([3.0, 0.0, 4.0]))  # 4 of 5 lie outside
+    weights, residual = solved(gradients, np.array([3.0, 0.0, 4.0]))  # 4 of 5 lie outside
     assert weights == pytest.approx([3.0, 0.0])
     assert residual == pytest.approx(0.8)
 
 
 def test_samples_that_cannot_be_told_apart_are_said_so() -> None:
     system = System.of(np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0]]))
+    assert system is not None
     assert system.condition > 1e10
-    weights, residual = system.solve(np.array([2.0, 1.0, 0]))
+    ((weights, residual),) = system.solve([np.array([2.0, 1.0, 0])])
     assert weights == pytest.approx([1.0, 1.0, 1.0])  # shared evenly, nothing invented
     assert residual == pytest.approx(0, abs=1e-7)
 
@@ -58,3 +66,38 @@ def test_the_worst_parameter_is_relative_to_itself() -> None:
     found = worst_parameter(np.array([10.1, 0, 0.02, 0]), np.array([10.0, 0, 0.01, 0]), place)
     assert found is not None
     assert (found.name, found.gradient) == ("small", pytest.approx(1.0))
+
+
+def test_a_parameter_without_entries_has_no_error_and_not_its_neighbours() -> None:
+    place = Coordinates(("none", "first", "none-either", "second", "nor-this"), (0, 1, 0, 2, 0), (0, 0, 1, 1, 3), 3)
+    found = worst_parameter(np.array([1.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0]), place)
+    assert found is not None
+    assert (found.name, found.gradient) == ("second", pytest.approx(2 / np.sqrt(13)))
+
+
+def test_the_worst_parameter_is_the_one_that_is_not_a_number() -> None:
+    place = Coordinates(("sound", "broken", "wrong"), (1, 1, 1), (0, 1, 2), 3)
+    found = worst_parameter(np.array([1.0, np.nan, 9.0]), np.array([1.0, 1.0, 1.0]), place)
+    assert found is not None
+    assert found.name == "broken"
+    assert np.isnan(found.gradient)
+
+
+def test_sample_gradients_that_are_not_finite_give_no_system() -> None:
+    gradients = np.array([[1.0, np.inf, 0], [0, 1.0, 0]])
+    assert System.of(gradients) is None
+    assert System.of(gradients, rows=[1]) is not None
+
+
+def test_more_coordinates_than_are_taken_at_once_give_the_same_weights() -> None:
+    draw = np.random.default_rng(3)
+    gradients = draw.normal(size=(5, 2 * BLOCK + 17)).astype(np.float32)
+    planted = np.array([0.5, 0.0, -1.0, 2.0])
+    off = draw.normal(size=2 * BLOCK + 17)
+    system = System.of(gradients, rows=[0, 1, 2, 4])
+    assert system is not None
+    (alone, residual), (beside, _) = system.solve([planted @ gradients[[0, 1, 2, 4]], off])
+    assert alone == pytest.approx(planted, abs=1e-6)
+    assert residual < 1e-6
+    expected, *_ = np.linalg.lstsq(gradients[[0, 1, 2, 4]].T.astype(np.float64), off, rcond=None)
+    assert beside == pytest.approx(expected)

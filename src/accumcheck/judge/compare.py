@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accumcheck.judge.divergence import gradient_error, relative, worst_parameter
-from accumcheck.judge.weights import System
+from accumcheck.judge.weights import System, blocks
 from accumcheck.record import (
     Divergence,
     ReferenceObservation,
@@ -59,7 +59,7 @@ def truth_of(reference: ReferenceObservation, step: int) -> Truth:
     return Truth(
         loss=float(tokens @ reference.losses[members] / total),
         grad_norm=reference.grad_norms[step],
-        gradient=np.asarray(tokens / total @ reference.gradients[members].astype(np.float64, copy=False)),
+        gradient=np.concatenate([tokens / total @ part for _, part in blocks(reference.gradients, members)]),
         members=tuple(members),
         tokens=int(tokens.sum()),
     )
@@ -134,18 +134,18 @@ def recover(
     """
     fed = {index for split in splits for index in samples_of(split.steps[step]) if index >= 0}
     members = tuple(sorted(fed | set(truth.members)))
-    gradients = reference.gradients[list(members)]
-    if not np.isfinite(gradients).all():
+    system = System.of(reference.gradients, members)
+    if system is None:
         return {}, np.zeros((0, 0))
-    system = System.of(gradients)
-    tokens = reference.tokens[list(members)].astype(np.float64)
-    ideal = tokens / max(truth.tokens, 1)
-    found: dict[Split, Recovered] = {}
-    for split in splits:
-        gradient = split.steps[step].gradients[0]
-        if not np.isfinite(gradient).all():
-            continue
-        weights, residual = system.solve(gradient)
-        norm = float(np.linalg.norm(gradient.astype(np.float64, copy=False)))
-        found[split.split] = Recovered(members, weights, ideal, residual, system.condition, norm)
+    ideal = reference.tokens[list(members)].astype(np.float64) / max(truth.tokens, 1)
+    gradients = {split.split: split.steps[step].gradients[0] for split in splits}
+    sound = {split: gradient for split, gradient in gradients.items() if np.isfinite(gradient).all()}
+    found = {
+        split: Recovered(
+            members, weights, ideal, residual, system.condition, float(np.linalg.norm(gradient.astype(np.float64)))
+        )
+        for (split, gradient), (weights, residual) in zip(
+            sound.items(), system.solve(list(sound.values())), strict=True
+        )
+    }
     return found, system.gram

@@ -6,8 +6,9 @@ samples shared a micro-batch and a process; a rule is named only where its predi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -75,7 +76,10 @@ class Step:
         fed = [(batch.process, [index for index in batch.samples if index >= 0]) for batch in self.micro_batches]
         n, k = self.split.num_processes, self.split.gradient_accumulation_steps
         counts = self.labels if base.startswith("unshifted") else self.tokens
-        total = sum(int(counts[members].sum()) for _, members in fed)
+        total, of_process = 0, dict.fromkeys((process for process, _ in fed), 0)
+        for process, members in fed:
+            seen = int(counts[members].sum())
+            total, of_process[process] = total + seen, of_process[process] + seen
         rows = sum(len(members) for _, members in fed)
         weights = np.zeros(len(self.tokens))
         for process, members in fed:
@@ -85,7 +89,7 @@ class Step:
                 if base == "microbatch-mean":
                     divisor = int(self.tokens[members].sum()) * k * n
                 elif base.endswith("device-mean"):
-                    divisor = n * sum(int(counts[others].sum()) for other, others in fed if other == process)
+                    divisor = n * of_process[process]
                 else:
                     divisor = total
                 share = self.tokens[members] / max(divisor, 1)
@@ -125,12 +129,14 @@ def fit_loss(steps: Sequence[tuple[Step, float]], losses: npt.NDArray[np.float64
         losses: mean token loss of every sample, ``[samples]``.
         tolerance: relative.
     """
+    weights_of = _remembered([step for step, _ in steps])
 
-    def fits(step: Step, reported: float, rule: Rule) -> bool:
-        predicted = rule.factor(step.split) * float(step.weights(rule.base) @ losses)
+    def fits(position: int, rule: Rule) -> bool:
+        step, reported = steps[position]
+        predicted = rule.factor(step.split) * float(weights_of(position, rule.base) @ losses)
         return abs(reported - predicted) <= tolerance * abs(predicted)
 
-    return _first([rule for rule in FAMILY if all(fits(step, reported, rule) for step, reported in steps)])
+    return _first([rule for rule in FAMILY if all(fits(position, rule) for position in range(len(steps)))])
 
 
 def fit_gradient(steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]], tolerance: float) -> Fit:
@@ -141,15 +147,22 @@ def fit_gradient(steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]]
             ``[members, members]``.
         tolerance: relative.
     """
+    weights_of = _remembered([step for step, _, _ in steps])
 
-    def fits(step: Step, found: Weighted, gram: npt.NDArray[np.float64], rule: Rule) -> bool:
-        predicted = rule.factor(step.split) * step.weights(rule.base)
+    def fits(position: int, rule: Rule) -> bool:
+        step, found, gram = steps[position]
+        predicted = rule.factor(step.split) * weights_of(position, rule.base)
         off = found.weights - predicted
         # the residual is orthogonal to the samples' gradients, so the two errors add as squares
         error = float(off @ gram @ off) + (found.residual * found.norm) ** 2
         return error <= tolerance**2 * float(predicted @ gram @ predicted)
 
-    return _first([rule for rule in FAMILY if all(fits(*observed, rule) for observed in steps)])
+    return _first([rule for rule in FAMILY if all(fits(position, rule) for position in range(len(steps)))])
+
+
+def _remembered(steps: Sequence[Step]) -> Callable[[int, str], npt.NDArray[np.float64]]:
+    """`Step.weights` of the step at a position: nine rules share a base."""
+    return lru_cache(maxsize=None)(lambda position, base: steps[position].weights(base))
 
 
 def _first(fitting: list[Rule]) -> Fit:

@@ -6,7 +6,7 @@ stack did to every sample, whatever its code looks like.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,47 +22,82 @@ WELL_CONDITIONED = 1e10
 """Directions weaker than this beside the strongest are left out of the solution: they would amplify rounding."""
 
 
+BLOCK = 4096
+"""Coordinates taken at once: 128 samples of as many are 4 MiB in float64, which a core's cache still holds."""
+
+
+def blocks(gradients: Vector, rows: Sequence[int]) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
+    """These rows in float64, some coordinates at a time: ``[rows, BLOCK]``, and which coordinates they are.
+
+    All of them at once would be twice as large as what was recorded, and slower to read than to compute with.
+    """
+    for start in range(0, gradients.shape[1], BLOCK):
+        part = slice(start, start + BLOCK)
+        yield part, gradients[:, part][rows].astype(np.float64, copy=False)
+
+
 @dataclass(frozen=True)
 class System:
     """The samples' gradients, factored once for every split.
 
-    ``columns``: ``[samples, coordinates]``, scaled to norm 1; ``norms``: ``[samples]``; ``cosines``: ``columns @
-    columns.T``; ``inverse``: its pseudo-inverse; ``condition``: its condition number.
+    ``gradients``: ``[all, coordinates]``, of which ``rows`` are the samples; ``norms``: ``[samples]``; ``cosines``:
+    ``g_i . g_j`` over their norms, ``[samples, samples]``; ``inverse``: its pseudo-inverse; ``condition``: its
+    condition number.
     """
 
-    columns: npt.NDArray[np.float64]
+    gradients: Vector
+    rows: list[int]
     norms: npt.NDArray[np.float64]
     cosines: npt.NDArray[np.float64]
     inverse: npt.NDArray[np.float64]
     condition: float
 
     @classmethod
-    def of(cls, gradients: Vector) -> System:
-        """Factor these gradients, ``[samples, coordinates]``."""
-        columns = gradients.astype(np.float64)
-        norms = np.linalg.norm(columns, axis=1)
-        columns /= np.where(norms > 0, norms, 1.0)[:, None]
-        cosines = columns @ columns.T
+    def of(cls, gradients: Vector, rows: Sequence[int] | None = None) -> System | None:
+        """Factor the gradients of these rows of ``[all, coordinates]``; None where one of them is not finite."""
+        chosen = list(range(len(gradients)) if rows is None else rows)
+        gram = np.zeros((len(chosen), len(chosen)))
+        for _, part in blocks(gradients, chosen):
+            gram += part @ part.T
+        if not np.isfinite(gram).all():
+            return None
+        norms = np.sqrt(np.diagonal(gram))
+        unit = np.where(norms > 0, norms, 1.0)
+        cosines = gram / np.outer(unit, unit)
         values, vectors = np.linalg.eigh(cosines)
         largest = float(values[-1])
         condition = largest / float(values[0]) if values[0] > 0 else float("inf")
         kept = values > largest / WELL_CONDITIONED
         inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-        return cls(columns, norms, cosines, inverse, condition)
+        return cls(gradients, chosen, norms, cosines, inverse, condition)
 
     @property
     def gram(self) -> npt.NDArray[np.float64]:
         """``g_i . g_j``, ``[samples, samples]``."""
         return self.cosines * np.outer(self.norms, self.norms)
 
-    def solve(self, gradient: Vector) -> tuple[npt.NDArray[np.float64], float]:
-        """The weights, ``[samples]``, and the part of the gradient left unexplained, relative to its norm."""
-        observed = gradient.astype(np.float64, copy=False)
-        scaled = self.inverse @ (self.columns @ observed)
-        left = np.linalg.norm(observed - scaled @ self.columns)
-        norm = np.linalg.norm(observed)
-        weights = scaled / np.where(self.norms > 0, self.norms, 1.0)
-        return weights, float(left / norm) if norm > 0 else 0.0
+    def solve(self, observed: Sequence[Vector]) -> list[tuple[npt.NDArray[np.float64], float]]:
+        """Solve gradients (each ``[coordinates]``) together, since reading the samples' is what takes time.
+
+        Returns:
+            For each the weights, ``[samples]``, and the part left unexplained, relative to its norm.
+        """
+        if not observed:
+            return []
+        unit = np.where(self.norms > 0, self.norms, 1.0)
+        along = np.zeros((len(observed), len(self.rows)))
+        for part, columns in blocks(self.gradients, self.rows):
+            along += np.stack([gradient[part] for gradient in observed]).astype(np.float64, copy=False) @ columns.T
+        weights = (along / unit) @ self.inverse / unit
+        left = np.zeros(len(observed))
+        for part, columns in blocks(self.gradients, self.rows):
+            off = np.stack([gradient[part] for gradient in observed]) - weights @ columns
+            left += np.einsum("ij,ij->i", off, off)
+        norms = [float(np.linalg.norm(gradient.astype(np.float64, copy=False))) for gradient in observed]
+        return [
+            (found, float(np.sqrt(rest)) / norm if norm > 0 else 0.0)
+            for found, rest, norm in zip(weights, left, norms, strict=True)
+        ]
 
 
 def summarise(
