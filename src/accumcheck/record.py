@@ -60,10 +60,16 @@ class MicroBatch:
     """What one process fed the model at once, in the order in which it was fed.
 
     ``samples`` are indices into the workload's samples; -1 is a row that accumcheck did not make.
+    ``loss``: what the model returned; ``factor``: by how much the stack multiplied that loss before it differentiated it
+    (before gradients are averaged over processes), None where no gradient came back to it; ``token_count``: the count
+    that the stack passed the model, None where it passed none.
     """
 
     process: int
     samples: tuple[int, ...]
+    loss: float | None = None
+    factor: float | None = None
+    token_count: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,41 @@ class SplitObservation:
     duration_seconds: float = 0.0
     steps: tuple[StepObservation, ...] = ()
     trajectory: tuple[TrajectoryPoint, ...] = ()
+    belief: StackBelief | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackBelief:
+    """What the stack believes of its model's loss, and where its code stands (``file:line``); None is not seen.
+
+    ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it believes that the model takes a token count;
+    ``own_loss``: what computes the loss in the model's place; ``counts_place``: where tokens are counted;
+    ``divides_place``: where the loss is divided by the accumulation steps.
+    """
+
+    stack: str
+    accepts_loss_kwargs: bool | None = None
+    own_loss: str | None = None
+    own_loss_place: str | None = None
+    counts_place: str | None = None
+    divides_place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossProbe:
+    """How the model makes its loss, as the model itself answered; None is not seen.
+
+    ``token_count``: what the loss does with the count it is passed: ``divides`` by it, ``ignores`` it, divides ``partly``
+    (a term beside is not divided), or the model ``rejects`` the argument. ``function`` and ``reduction``: the loss
+    function that is called; ``place``: the line (``file:line``) of the model's forward that asks for it; ``call_place``:
+    the line that calls it.
+    """
+
+    token_count: str | None = None
+    function: str | None = None
+    reduction: str | None = None
+    place: str | None = None
+    call_place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +162,25 @@ class Coordinates:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchTerm:
+    """What makes a model depend on its batch.
+
+    ``name``: in words, for example of the layers or of the model's output; ``additive``: it is a summand of the loss;
+    ``complete``: without it batching changes nothing.
+    """
+
+    name: str
+    additive: bool
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BatchedStep:
     """One step in micro-batches of one size, computed without any stack: for a model that depends on its batch.
 
-    ``loss`` and ``grad_norm`` are of the mean over micro-batches, each weighted as ``base`` says: ``token-mean`` by its
-    predictions, ``microbatch-mean`` like any other.
+    ``loss``, ``grad_norm`` and ``gradient`` (``[coordinates]``) are of the mean over micro-batches, each weighted as
+    ``base`` says: ``token-mean`` by its predictions, ``microbatch-mean`` like any other. Of these, ``term`` and
+    ``term_gradient`` are what an additive term gives, in a plain mean over micro-batches; None where there is none.
     """
 
     base: str
@@ -134,6 +189,9 @@ class BatchedStep:
     micro_batches: tuple[tuple[int, ...], ...]
     loss: float
     grad_norm: float
+    gradient: npt.NDArray[np.floating[Any]]
+    term: float | None = None
+    term_gradient: npt.NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +204,8 @@ class ReferenceObservation:
     of the whole right gradient of each step; ``membership``: the samples of each step;
     ``noise``: the relative differences that floating point alone makes; ``batch_effect``: the largest relative
     difference, in loss or gradient, that batching made and that is no noise, 0 where the model treats each sample for
-    itself; ``batched``: where it does not, every step for every micro-batch size of the run.
+    itself; ``batched``: where it does not, every step for every micro-batch size of the run, and ``batch_term``: why;
+    ``probe``: how the model makes its loss.
     """
 
     losses: npt.NDArray[np.float64]
@@ -160,6 +219,8 @@ class ReferenceObservation:
     batch_effect: float
     model: ModelRecord
     batched: tuple[BatchedStep, ...] = ()
+    batch_term: BatchTerm | None = None
+    probe: LossProbe = field(default_factory=lambda: LossProbe())
 
 
 # --- reported ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from accumcheck.judge import findings as say
 from accumcheck.judge.compare import Truth
@@ -13,7 +13,7 @@ from accumcheck.record import Finding, Severity, Split, SplitResult, StepRecord,
 
 def divergences(
     results: Sequence[SplitResult],
-    truths: Sequence[Truth],
+    truths: Mapping[Split, Sequence[Truth]],
     control: Split,
     tolerances: Tolerances,
 ) -> list[Finding]:
@@ -29,7 +29,7 @@ def divergences(
         if verdicts == {"pass"}:  # the configuration says to ignore this rule
             continue
         base = None if truths else next((other for other in results if other.split == control), None)
-        effects = [_effect(member, truths, base) for member in members]
+        effects = [_effect(member, truths.get(member.split, ()), base) for member in members]
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
         found.append(say.divergence_finding(severity, effects, loss_rule, gradient_rule, against))
     return found

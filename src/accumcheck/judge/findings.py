@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accumcheck.judge.rules import UNEXPLAINED
-from accumcheck.record import BatchedStep, Finding, Severity, Split
+from accumcheck.record import Finding, Severity, Split
 
 MEANING = {
     "token-mean": "every predicted token of the global batch weighs the same",
@@ -141,32 +141,6 @@ def logged_norm_finding(splits: Sequence[str], largest: float) -> Finding:
         splits=tuple(splits),
         summary=f"the logged grad_norm is not the norm of the gradient: off by up to {largest:.2g}",
         explanation="What the log shows is not what the optimizer received; training itself is judged by the gradient.",
-    )
-
-
-def batch_effect_finding(effect: float, batched: Sequence[BatchedStep]) -> Finding:
-    """A model whose loss for a sample depends on the other samples of its micro-batch."""
-    first = sorted(
-        (step for step in batched if step.step == 1 and step.base == "token-mean"), key=lambda step: step.size
-    )
-    sizes = "; ".join(
-        f"loss {step.loss:.5g} and gradient norm {step.grad_norm:.4g} at per-device batch {step.size}" for step in first
-    )
-    return Finding(
-        id="batch-dependent-model",
-        severity="warn",
-        splits=(),
-        summary=(
-            f"the model gives other results when samples are batched, without any stack: off by up to {effect:.2g}"
-            + (f" ({sizes}, in step 1)" if sizes else "")
-        ),
-        explanation=(
-            "Samples of a micro-batch affect each other (batch normalisation, a load-balancing loss, attention to "
-            "padding), so that splits with other per-device batches cannot agree. Each split was therefore judged "
-            "beside its own micro-batches, computed without the stack: what differs there too is not the model's "
-            "doing. A term that the stack adds once per micro-batch and does not average over them, as often happens "
-            "to a load-balancing loss, follows no weighting rule."
-        ),
     )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.judge import findings as say
-from accumcheck.judge.batching import batch_rules, explained_by_batching
+from accumcheck.judge.batching import (
+    BatchRules,
+    batch_rules,
+    batched_truth,
+    batching_finding,
+    blame_term,
+    explained_by_batching,
+)
 from accumcheck.judge.compare import (
     Truth,
     compare_step,
@@ -83,11 +90,12 @@ def judge(
     noise = reference.noise if reference is not None else NO_NOISE
     tolerances = resolve(check.tolerances, check.model.dtype, noise, losses)
 
-    truths = _truths(reference, check.steps)
-    records = {split.split: _records(split, good, control, truths, reference) for split in good}
-    weights, by_loss, by_gradient = _explain(good, truths, reference, tolerances)
-
-    batching = explained_by_batching(good, reference, by_loss, by_gradient)
+    alone = _truths(reference, check.steps)
+    truths = {split.split: _beside(split.split, alone, reference) for split in ran} if reference is not None else {}
+    records = {split.split: _records(split, good, control, truths.get(split.split, ()), reference) for split in good}
+    explanation = _explain(good, alone, reference, tolerances)
+    weights, by_loss, by_gradient = explanation.weights, explanation.loss, explanation.gradient
+    batching = explained_by_batching(good, explanation.batch)
 
     found: list[Finding] = []
     faulty = structural_faults(good, reference, tolerances, found)
@@ -128,8 +136,11 @@ def judge(
                 log=split.log if split.status == "error" else "",
             )
         )
+    if reference is not None and reference.batch_effect > 0:
+        found.append(batching_finding(reference, good, control))
     explained = [result for result in results if result.split not in faulty and result.split not in batching]
-    found += divergences(explained, truths, control, tolerances)
+    diverging = divergences(explained, truths, control, tolerances)
+    found += [blame_term(finding, explanation.batch, reference) for finding in diverging]
     if reference is None and good:
         found.append(say.no_reference_finding(no_reference or "its process left no result"))
     verdict, exit_code = judge_run(
@@ -143,7 +154,7 @@ def judge(
         verdict=verdict,
         exit_code=exit_code,
         splits=tuple(results),
-        reference=tuple(truth.as_record(step) for step, truth in enumerate(truths, start=1)),
+        reference=tuple(truth.as_record(step) for step, truth in enumerate(truths.get(control, ()), start=1)),
         tolerances=tolerances,
         loss_rule=by_loss.run.rule if by_loss else None,
         gradient_rule=next(iter(faulty.values()), by_gradient.run.rule) if by_gradient else None,
@@ -177,6 +188,12 @@ def _truths(reference: ReferenceObservation | None, steps: int) -> list[Truth]:
     return [truth_of(reference, step) for step in range(min(steps, len(reference.membership)))]
 
 
+def _beside(split: Split, alone: Sequence[Truth], reference: ReferenceObservation) -> list[Truth]:
+    """The truth of every step for one split: the samples', but for a model that depends on its batch."""
+    size = split.per_device_train_batch_size
+    return [batched_truth(reference, step, size, truth) for step, truth in enumerate(alone, start=1)]
+
+
 def _records(
     split: SplitObservation,
     good: Sequence[SplitObservation],
@@ -193,15 +210,31 @@ def _records(
     return tuple(records)
 
 
+@dataclass(frozen=True)
+class _Explanation:
+    """Why the numbers are what they are; without a reference nothing is known.
+
+    ``batch`` is None for a model that treats each sample for itself; ``weights`` are empty for one that does not.
+    """
+
+    weights: Mapping[Split, SampleWeights] = field(default_factory=dict)
+    loss: Rules | None = None
+    gradient: Rules | None = None
+    batch: BatchRules | None = None
+
+
 def _explain(
     good: Sequence[SplitObservation],
     truths: Sequence[Truth],
     reference: ReferenceObservation | None,
     tolerances: Tolerances,
-) -> tuple[dict[Split, SampleWeights], Rules | None, Rules | None]:
+) -> _Explanation:
     """Recovered weights per split, and the rules of loss and gradient."""
     if reference is None or not good:
-        return {}, None, None
+        return _Explanation()
+    if reference.batched:
+        rules = batch_rules(good, reference, tolerances)
+        return _Explanation({}, rules.loss, rules.gradient, rules)
     recovered = [recover(step, good, truth, reference) for step, truth in enumerate(truths)]
     weights: dict[Split, SampleWeights] = {}
     for split in good:
@@ -214,7 +247,6 @@ def _explain(
                 [step.residual for step in found],
                 max(step.condition for step in found),
             )
-    if reference.batched:
-        return weights, *batch_rules(good, reference, tolerances)
     by_gradient = gradient_rules(good, recovered, weights, reference, tolerances)
-    return weights, loss_rules(good, recovered, by_gradient, reference, tolerances), by_gradient
+    by_loss = loss_rules(good, recovered, by_gradient, reference, tolerances)
+    return _Explanation(weights, by_loss, by_gradient)

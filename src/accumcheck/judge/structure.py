@@ -48,8 +48,6 @@ def structural_faults(
         found.append(say.unsynchronised_finding(list(apart), max(apart.values())))
     if misreported:
         found.append(say.logged_norm_finding(list(misreported), max(misreported.values())))
-    if reference is not None and reference.batch_effect > 0:
-        found.append(say.batch_effect_finding(reference.batch_effect, reference.batched))
     return faulty
 
 

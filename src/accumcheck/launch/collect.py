@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from accumcheck.launch.job import REFERENCE
+from accumcheck.launch.job import BATCHED, REFERENCE
 from accumcheck.record import (
     BatchedStep,
+    BatchTerm,
     Coordinates,
     Divergence,
     MicroBatch,
@@ -98,8 +99,17 @@ def collect_reference(folder: Path) -> ReferenceObservation | None:
         noise=Divergence(**noise),
         batch_effect=record["batch_effect"],
         model=ModelRecord(**record["model"]),
-        batched=tuple(
-            BatchedStep(**{**step, "micro_batches": tuple(map(tuple, step["micro_batches"]))})
-            for step in record["batched"]
-        ),
+        batched=_read_batched(folder, record["batched"]),
+        batch_term=BatchTerm(**record["batch_term"]) if record["batch_term"] else None,
+    )
+
+
+def _read_batched(folder: Path, steps: list[dict[str, Any]]) -> tuple[BatchedStep, ...]:
+    arrays = {name: np.load(folder / file) for name, file in BATCHED.items() if (folder / file).exists()}
+    return tuple(
+        BatchedStep(
+            **{**step, "micro_batches": tuple(map(tuple, step["micro_batches"]))},
+            **{name: rows[position] for name, rows in arrays.items()},
+        )
+        for position, step in enumerate(steps)
     )

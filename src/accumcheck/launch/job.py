@@ -5,7 +5,7 @@ Layout of a run's folder::
     plan.json               the resolved configuration
     events.jsonl            the event log
     conductor.log           what the conductor printed
-    reference/              one job: the reference
+    reference/              one job: the reference (`accumcheck.reference.run`)
     1x128x1/                one job: a split
         error-R.json        why process R failed
         process-R.json      what process R saw
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 REFERENCE = "reference"
+BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
+"""In the reference's folder: the arrays of `accumcheck.record.BatchedStep`, one row a step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from itertools import product, zip_longest
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.record import BatchedStep, Split
+from accumcheck.launch.job import BATCHED
+from accumcheck.record import BatchedStep, BatchTerm, Split
+from accumcheck.reference.batch_terms import AdditiveTerm
 from accumcheck.reference.samples import LossOf
 from accumcheck.workload.assemble import Workload
 
@@ -55,26 +59,56 @@ def batched_steps(
     tokens: npt.NDArray[np.int64],
     reader: GradientReader,
     sizes: Iterable[int],
+    term: BatchTerm | None,
 ) -> list[BatchedStep]:
-    """The loss and the gradient norm of every step for every micro-batch size.
+    """The loss and the gradient of every step for every micro-batch size.
 
     Micro-batches have the weight of their predictions, as single samples have in the truth of other models; where that
-    differs from one to the next, they are taken as equals too, as a common fault does.
+    differs from one to the next, they are taken as equals too, as a common fault does. An additive ``term`` of the loss
+    is no mean over predictions: it is averaged over micro-batches.
     """
     found = []
-    for size, (step, members) in product(sizes, enumerate(order, start=1)):
-        batches = tuple(tuple(members[start : start + size]) for start in range(0, len(members), size))
-        counts = [int(tokens[list(batch)].sum()) for batch in batches]
-        weightings = {"token-mean": [count / max(sum(counts), 1) for count in counts]}
-        if len(set(counts)) > 1:
-            weightings["microbatch-mean"] = [1 / len(batches)] * len(batches)
-        for base, weights in weightings.items():
+    with AdditiveTerm(workload.model) as additive:
+        split_off = additive.of if term is not None and term.additive else torch.zeros_like
+
+        def mean(batches: Sequence[Sequence[int]], main: Sequence[float], extra: Sequence[float]) -> _Mean:
+            """Of the loss without its term, and of the term, each weighted so."""
             workload.model.zero_grad(set_to_none=True)
             loss = 0.0
-            for batch, weight in zip(batches, weights, strict=True):
-                part = loss_of(workload.collator([workload.samples[index] for index in batch]))[0] * weight
-                torch.autograd.backward(part)
-                loss += float(part.detach())
-            found.append(BatchedStep(base, step, size, batches, loss, reader.read(workload.model)[1]))
+            for batch, of_main, of_term in zip(batches, main, extra, strict=True):
+                whole, _ = loss_of(workload.collator([workload.samples[index] for index in batch]))
+                part = split_off(whole)
+                weighted = (whole - part) * of_main + part * of_term
+                torch.autograd.backward(weighted)
+                loss += float(weighted.detach())
+            return _Mean(loss, *reader.read(workload.model))
+
+        for size, (step, members) in product(sizes, enumerate(order, start=1)):
+            batches = tuple(tuple(members[start : start + size]) for start in range(0, len(members), size))
+            counts = [int(tokens[list(batch)].sum()) for batch in batches]
+            equal = [1 / len(batches)] * len(batches)
+            weightings = {"token-mean": [count / max(sum(counts), 1) for count in counts]}
+            if len(set(counts)) > 1:
+                weightings["microbatch-mean"] = equal
+            alone = mean(batches, [0.0] * len(batches), equal) if term is not None and term.additive else None
+            for base, weights in weightings.items():
+                whole = mean(batches, weights, equal)
+                extra: Any = {} if alone is None else {"term": alone.loss, "term_gradient": alone.gradient}
+                found.append(BatchedStep(base, step, size, batches, whole.loss, whole.norm, whole.gradient, **extra))
     workload.model.zero_grad(set_to_none=True)
     return found
+
+
+class _Mean(NamedTuple):
+    loss: float
+    gradient: npt.NDArray[np.floating[Any]]
+    norm: float
+
+
+def write_batched(folder: Path, steps: Sequence[BatchedStep]) -> list[dict[str, Any]]:
+    """Save the arrays of the steps in ``folder``; the rest is returned, for JSON."""
+    for name, file in BATCHED.items():
+        rows = [getattr(step, name) for step in steps]
+        if rows and rows[0] is not None:
+            np.save(folder / file, np.stack(rows))
+    return [{name: value for name, value in asdict(step).items() if name not in BATCHED} for step in steps]

@@ -16,7 +16,8 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
 from accumcheck.record import ModelRecord
-from accumcheck.reference.batching import batched_steps, fed_order
+from accumcheck.reference.batch_terms import batch_term
+from accumcheck.reference.batching import batched_steps, fed_order, write_batched
 from accumcheck.reference.noise import Truth, measure_noise
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import loss_as_asked
@@ -86,11 +87,9 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         else (None, 0.0)
     )
     sizes = sorted({split.per_device_train_batch_size for split in check.splits or ()} or set(shapes))
-    batched = (
-        batched_steps(workload, loss_of, fed_order(folder.parent, job.membership), tokens, reader, sizes)
-        if effect
-        else []
-    )
+    term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.model.dtype) if effect else None
+    order = fed_order(folder.parent, job.membership) if effect else []
+    batched = batched_steps(workload, loss_of, order, tokens, reader, sizes, term)
     np.save(folder / "losses.npy", losses)
     np.save(folder / "tokens.npy", tokens)
     np.save(folder / "labels.npy", np.array([labels_of(sample) for sample in samples], dtype=np.int64))
@@ -101,7 +100,8 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         "coordinates": asdict(reader.coordinates),
         "noise": None if noise is None else asdict(noise),
         "batch_effect": effect,
-        "batched": [asdict(step) for step in batched],
+        "batched": write_batched(folder, batched),
+        "batch_term": None if term is None else asdict(term),
         "model": asdict(_describe(workload, check)),
     }
     (folder / "reference.json").write_text(json.dumps(record), encoding="utf-8")

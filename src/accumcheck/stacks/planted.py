@@ -125,8 +125,13 @@ class PlantedStack(TrainerStack):
 
 def _planted(task: Task, fault: Fault) -> type[Trainer]:
     split = task.split
-    tokens = [int((sample["labels"][1:] != IGNORED).sum()) for sample in task.samples]
     labels = [int((sample["labels"] != IGNORED).sum()) for sample in task.samples]
+    # a label for each token is predicted from the one before it, a class from the sample as a whole
+    shift = [1 if sample["labels"].ndim else 0 for sample in task.samples]
+    tokens = [
+        int((sample["labels"].reshape(-1)[first:] != IGNORED).sum())
+        for sample, first in zip(task.samples, shift, strict=True)
+    ]
     order = fault.order(list(range(len(tokens))), split)
     index = SampleIndex(task.samples)
 

@@ -1,0 +1,106 @@
+"""What makes a model depend on its batch: found by taking it away and asking again, not by the model's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from accumcheck.record import BatchTerm
+from accumcheck.reference.reduction import SAME
+from accumcheck.reference.samples import LossOf
+from accumcheck.workload.collate import Collator, Sample
+
+_Normalisation = torch.nn.modules.batchnorm._BatchNorm
+"""The base of every batch normalisation in torch, SyncBatchNorm's too; it has no public name."""
+
+
+class AdditiveTerm:
+    """Watches a model's forward for outputs that its loss is a sum with, such as a load-balancing loss.
+
+    Used as a context: the watching ends with it.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._model = model
+        self._outputs: Any = None
+        self.names: tuple[str, ...] = ()
+
+    def __enter__(self) -> AdditiveTerm:
+        self._hook = self._model.register_forward_hook(self._saw)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._hook.remove()
+
+    def _saw(self, _: torch.nn.Module, __: Any, outputs: Any) -> None:
+        self._outputs = outputs
+
+    def of(self, loss: torch.Tensor) -> torch.Tensor:
+        """What the scalars beside ``loss`` in the last forward's outputs give to it; zero where they give nothing.
+
+        The loss is taken to be linear in them, with the coefficient that is its derivative.
+        """
+        found = torch.zeros_like(loss)
+        names = []
+        for name, value in self._outputs.items() if hasattr(self._outputs, "items") else ():
+            if name == "loss" or not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
+                continue
+            (slope,) = torch.autograd.grad(loss, value, retain_graph=True, allow_unused=True)
+            if slope is not None and bool((slope != 0).any()):
+                found = found + (slope.detach() * value).reshape(loss.shape)
+                names.append(f"{name}, times {float(slope):.3g} in the loss")
+        self.names = tuple(names)
+        return found
+
+
+def batch_term(
+    model: torch.nn.Module, loss_of: LossOf, samples: Sequence[Sample], collator: Collator, dtype: str
+) -> BatchTerm | None:
+    """Say what makes the loss of ``samples`` together another than their mean.
+
+    Returns:
+        A scalar output that is added to the loss, or the layers of batch normalisation; None where neither is there.
+    """
+    with AdditiveTerm(model) as additive:
+        loss, _ = loss_of(collator(samples))
+        additive.of(loss)
+        if additive.names:
+            complete = _adds_up(lambda batch: _without(additive, loss_of, batch), samples, collator, dtype)
+            return BatchTerm(" and ".join(additive.names), additive=True, complete=complete)
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _Normalisation)}
+    training = {name: layer for name, layer in layers.items() if layer.training}
+    if not training:
+        return None
+    with _evaluating(training.values()):
+        complete = _adds_up(loss_of, samples, collator, dtype)
+    name = f"batch normalisation ({len(training)} layers, the first is {next(iter(training))})"
+    return BatchTerm(name, additive=False, complete=complete)
+
+
+def _without(additive: AdditiveTerm, loss_of: LossOf, batch: Any) -> tuple[torch.Tensor, int]:
+    loss, count = loss_of(batch)
+    return loss - additive.of(loss), count
+
+
+def _adds_up(loss_of: LossOf, samples: Sequence[Sample], collator: Collator, dtype: str) -> bool:
+    """Whether the loss of the samples together is the mean of their losses, weighted by their predictions."""
+    alone = [loss_of(collator([sample])) for sample in samples]
+    total = sum(count for _, count in alone)
+    right = sum(float(loss.detach()) * count for loss, count in alone) / max(total, 1)
+    together = float(loss_of(collator(samples))[0].detach())
+    return abs(together - right) <= SAME[dtype] * abs(right)
+
+
+@contextmanager
+def _evaluating(layers: Any) -> Iterator[None]:
+    for layer in layers:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.train()
