@@ -60,9 +60,9 @@ class MicroBatch:
     """What one process fed the model at once, in the order in which it was fed.
 
     ``samples`` are indices into the workload's samples; -1 is a row that accumcheck did not make.
-    ``loss``: what the model returned; ``factor``: by how much the stack multiplied that loss before it differentiated it
-    (before gradients are averaged over processes), None where no gradient came back to it; ``token_count``: the count
-    that the stack passed the model, None where it passed none.
+    ``loss``: what the model returned; ``factor``: by how much the stack multiplied that loss before it differentiated
+    it (before gradients are averaged over processes), None where no gradient came back to it; ``token_count``: the
+    count that the stack passed the model, None where it passed none.
     """
 
     process: int
@@ -124,10 +124,10 @@ class StackBelief:
 class LossProbe:
     """How the model makes its loss, as the model itself answered; None is not seen.
 
-    ``token_count``: what the loss does with the count it is passed: ``divides`` by it, ``ignores`` it, divides ``partly``
-    (a term beside is not divided), or the model ``rejects`` the argument. ``function`` and ``reduction``: the loss
-    function that is called; ``place``: the line (``file:line``) of the model's forward that asks for it; ``call_place``:
-    the line that calls it.
+    ``token_count``: what the loss does with the count it is passed: ``divides`` by it, ``ignores`` it, divides
+    ``partly`` (a term beside is not divided), or the model ``rejects`` the argument. ``function`` and ``reduction``:
+    the loss function that is called; ``place``: the line (``file:line``) of the model's forward that asks for it;
+    ``call_place``: the line that calls it.
     """
 
     token_count: str | None = None

@@ -1,11 +1,12 @@
 """What is watched inside a worker: at torch's seams, so that any stack can be watched and none is changed.
 
-A forward hook sees what the model was fed, a hook before ``Optimizer.step`` sees the gradient that is about to be
-applied, and the stack's own log says what its user is told.
+Forward hooks see what the model was fed and the loss that it returned, a hook before ``Optimizer.step`` sees the
+gradient that is about to be applied, and the stack's own log says what its user is told.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,14 +16,18 @@ import numpy as np
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from accumcheck.capture.belief import belief_of
 from accumcheck.capture.coordinates import GradientReader
+from accumcheck.capture.losses import LossWatch
 from accumcheck.workload.fingerprint import SampleIndex
 
 
 class Observer:
     """Collects one process's view of the optimizer steps of one split and writes it into ``folder``.
 
-    Files: ``process-R.json``, a list of steps, and ``process-R-step-S.npy``, the kept entries of the gradient.
+    Files: ``process-R.json``, a list of steps; ``process-R-step-S.npy``, the kept entries of the gradient;
+    ``process-R-unapplied.json``, what was fed after the last step; and, where the stack has a Trainer, ``belief.json``,
+    what it believes of its model.
     """
 
     def __init__(
@@ -39,6 +44,8 @@ class Observer:
         self._model: torch.nn.Module | None = None
         self._reader: GradientReader | None = None
         self._fed: list[tuple[int, ...]] = []
+        self._losses = LossWatch()
+        self._trainer: Any = None
         self._steps: list[dict[str, Any]] = []
         self._handles: list[Any] = []
 
@@ -48,6 +55,7 @@ class Observer:
         self._reader = GradientReader.of(model.named_parameters(), seed=seed)
         self._handles = [
             model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
+            model.register_forward_hook(self._after_forward),
             register_optimizer_step_pre_hook(self._before_optimizer_step),
         ]
 
@@ -56,6 +64,10 @@ class Observer:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+
+    def trained_by(self, trainer: Any) -> None:
+        """Take the Trainer that the stack trains with, to look at what it believes of its model."""
+        self._trainer = trainer
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
         """Take what the stack tells its user about optimizer step ``step``, counted from 1 as stacks do."""
@@ -79,14 +91,26 @@ class Observer:
     def _before_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if module.training and torch.is_grad_enabled():
             batch = dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs
+        if self._fed:
+            rest = self._folder / f"process-{self._process}-unapplied.json"
+            rest.write_text(json.dumps(self._fed), encoding="utf-8")
+        if self._trainer is not None and self._process == 0:
+            with contextlib.suppress(Exception):  # a user's own Trainer may be anything: what is not seen is not said
+                (self._folder / "belief.json").write_text(json.dumps(belief_of(self._trainer)), encoding="utf-8")
             self._fed.append(self._samples.find(batch))
 
     def _before_optimizer_step(self, *_: Any) -> None:
         assert self._model is not None
         assert self._reader is not None
+            self._losses.fed(kwargs)
+
+    def _after_forward(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002
+        if module.training and torch.is_grad_enabled():
+            self._losses.returned(output)
         entries, norm = self._reader.read(self._model)
         step = len(self._steps)
         np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
-        self._steps.append({"loss": None, "logged_grad_norm": None, "grad_norm": norm, "micro_batches": self._fed})
+        record = {"loss": None, "logged_grad_norm": None, "grad_norm": norm}
+        self._steps.append({**record, "micro_batches": self._fed, "passages": self._losses.take()})
         self._fed = []
         self._on_step(step)

@@ -27,6 +27,7 @@ from accumcheck.judge.structure import structural_faults
 from accumcheck.judge.tolerance import resolve
 from accumcheck.judge.verdict import judge_run, judge_split
 from accumcheck.judge.weights import summarise
+from accumcheck.judge.why import traced
 from accumcheck.record import (
     Divergence,
     Finding,
@@ -140,7 +141,7 @@ def judge(
         found.append(batching_finding(reference, good, control))
     explained = [result for result in results if result.split not in faulty and result.split not in batching]
     diverging = divergences(explained, truths, control, tolerances)
-    found += [blame_term(finding, explanation.batch, reference) for finding in diverging]
+    found += [traced(blame_term(finding, explanation.batch, reference), good, reference) for finding in diverging]
     if reference is None and good:
         found.append(say.no_reference_finding(no_reference or "its process left no result"))
     verdict, exit_code = judge_run(

@@ -15,11 +15,13 @@ from accumcheck.record import (
     BatchTerm,
     Coordinates,
     Divergence,
+    LossProbe,
     MicroBatch,
     ModelRecord,
     ReferenceObservation,
     Split,
     SplitObservation,
+    StackBelief,
     StepObservation,
     TrajectoryPoint,
 )
@@ -42,7 +44,7 @@ def _collect_split(folder: Path, split: Split, end: dict[str, Any] | None) -> Sp
         steps = _read_steps(folder, split)
     except (OSError, ValueError) as error:
         return SplitObservation(split, "error", f"its results cannot be read: {error}", log, seconds)
-    return SplitObservation(split, "ran", "", log, seconds, steps, _read_trajectory(folder))
+    return SplitObservation(split, "ran", "", log, seconds, steps, _read_trajectory(folder), _read_belief(folder))
 
 
 def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:
@@ -57,10 +59,10 @@ def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:
             logged_grad_norm=views[0][step]["logged_grad_norm"],
             grad_norms={process: view[step]["grad_norm"] for process, view in enumerate(views) if step < len(view)},
             micro_batches=tuple(
-                MicroBatch(process, tuple(fed))
+                MicroBatch(process, tuple(fed), **passage)
                 for process, view in enumerate(views)
                 if step < len(view)
-                for fed in view[step]["micro_batches"]
+                for fed, passage in zip(view[step]["micro_batches"], view[step]["passages"], strict=True)
             ),
             gradients={
                 process: np.load(path)
@@ -70,6 +72,11 @@ def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:
         )
         for step in range(len(views[0]))
     )
+
+
+def _read_belief(folder: Path) -> StackBelief | None:
+    path = folder / "belief.json"
+    return StackBelief(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def _read_trajectory(folder: Path) -> tuple[TrajectoryPoint, ...]:
@@ -101,6 +108,7 @@ def collect_reference(folder: Path) -> ReferenceObservation | None:
         model=ModelRecord(**record["model"]),
         batched=_read_batched(folder, record["batched"]),
         batch_term=BatchTerm(**record["batch_term"]) if record["batch_term"] else None,
+        probe=LossProbe(**record["probe"]),
     )
 
 

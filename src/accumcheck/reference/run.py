@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
+from accumcheck.capture.model_probe import probe_model
 from accumcheck.config.model import CheckConfig
 from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
@@ -20,8 +22,9 @@ from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order, write_batched
 from accumcheck.reference.noise import Truth, measure_noise
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
-from accumcheck.reference.samples import loss_as_asked
+from accumcheck.reference.samples import count_labels, loss_as_asked, precision
 from accumcheck.workload.assemble import Workload
+from accumcheck.workload.collate import Sample
 
 PROGRESS_EVERY = 8
 
@@ -103,6 +106,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         "batched": write_batched(folder, batched),
         "batch_term": None if term is None else asdict(term),
         "model": asdict(_describe(workload, check)),
+        "probe": _probe(workload, check, some[:2], device),
     }
     (folder / "reference.json").write_text(json.dumps(record), encoding="utf-8")
 
@@ -141,6 +145,13 @@ def _shapes(check: CheckConfig) -> list[int]:
     """Micro-batch sizes for the noise floor: one sample, and the smallest and largest that the run uses."""
     sizes = {split.per_device_train_batch_size for split in check.splits or ()}
     return sorted({1, *({min(sizes), max(sizes)} if sizes else {check.global_batch_size})})
+
+
+def _probe(workload: Workload, check: CheckConfig, some: Sequence[Sample], device: str) -> dict[str, Any]:
+    """How the model makes its loss, asked on a batch of two samples at most; see `probe_model`."""
+    batch = {name: value.to(device) for name, value in workload.collator(some).items()}
+    with precision(check, device):
+        return probe_model(workload.model, batch, sum(count_labels(sample) for sample in some))
 
 
 def _describe(workload: Workload, check: CheckConfig) -> ModelRecord:

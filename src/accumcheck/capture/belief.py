@@ -1,0 +1,64 @@
+"""What a Trainer believes of its model's loss, and where its code stands; nothing is run.
+
+Releases differ in which of these attributes there are. What is absent is None: not seen.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from accumcheck.capture.places import first_line, place
+
+_COUNTS = r"num_items_in_batch\s*=.*\bsum\("
+_DIVIDES = r"\bloss\b[^#]*/=?\s*(self\.|args\.)[\w.]*gradient_accumulation_steps"
+
+
+def belief_of(trainer: Any) -> dict[str, Any]:
+    """The fields of `accumcheck.record.StackBelief`, as JSON types.
+
+    Args:
+        trainer: a ``transformers.Trainer``, or an object of a class derived from it.
+    """
+    accepts = getattr(trainer, "model_accepts_loss_kwargs", None)
+    name, where = _own_loss(trainer)
+    return {
+        "stack": type(trainer).__name__,
+        "accepts_loss_kwargs": accepts if isinstance(accepts, bool) else None,
+        "own_loss": name,
+        "own_loss_place": where,
+        "counts_place": _in_source(trainer, _COUNTS),
+        "divides_place": _in_source(trainer, _DIVIDES),
+    }
+
+
+def _own_loss(trainer: Any) -> tuple[str | None, str | None]:
+    """What computes the loss in the model's place, and where: a label smoother, or a function that the user gave."""
+    if (smoother := getattr(trainer, "label_smoother", None)) is not None:
+        return type(smoother).__name__, _defined(type(smoother).__call__)
+    if (function := getattr(trainer, "compute_loss_func", None)) is not None:
+        return getattr(function, "__qualname__", type(function).__name__), _defined(function)
+    method = type(trainer).compute_loss
+    if not method.__module__.startswith("transformers."):
+        return method.__qualname__, _defined(method)
+    return None, None
+
+
+def _defined(function: Any) -> str | None:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return None if code is None else place(code.co_filename, code.co_firstlineno)
+
+
+def _in_source(trainer: Any, pattern: str) -> str | None:
+    """The first line that matches, looked for in the files of the trainer's classes, the most derived first."""
+    for kind in type(trainer).__mro__:
+        if kind.__module__ == "builtins":
+            continue
+        try:
+            file = inspect.getsourcefile(kind)
+            found = first_line(file, pattern) if file else None
+        except (OSError, TypeError, UnicodeDecodeError):
+            found = None
+        if found:
+            return found
+    return None

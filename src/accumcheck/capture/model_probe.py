@@ -1,0 +1,131 @@
+"""The model is asked how it makes its loss: by a few more forwards on a small batch, outside of any training.
+
+Does the loss change when the token count that the model is passed doubles? Which line of which file calls which loss
+function? The answers are the model's own, in the release that is installed; no name of a model or release is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from accumcheck.capture.losses import TOKEN_COUNT, loss_in
+from accumcheck.capture.places import place
+
+_CLOSE = 0.02
+"""How near to 1 or to 1/2 a ratio of losses must be; bfloat16 has three digits."""
+
+
+def probe_model(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The fields of `accumcheck.record.LossProbe`, as JSON types; None for what could not be seen.
+
+    Args:
+        model: in the mode in which it is trained.
+        batch: what it is fed, on its device.
+        count: a token count to pass; any positive number does.
+    """
+    found: dict[str, Any] = dict.fromkeys(("token_count", "function", "reduction", "place", "call_place"))
+    # whatever a model may raise: what cannot be seen must not break a run
+    with torch.no_grad(), contextlib.suppress(Exception):
+        found |= _traced(model, batch)
+    with torch.no_grad(), contextlib.suppress(Exception):
+        found["token_count"] = _answer_to_count(model, batch, count)
+    return found
+
+
+# --- does it divide by the count it is passed -------------------------------------------------------------------------
+
+
+def _answer_to_count(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> str | None:
+    """``divides``, ``ignores``, ``partly`` (a term beside), ``rejects``: what the loss does when the count doubles."""
+    parameters = inspect.signature(model.forward).parameters
+    if TOKEN_COUNT not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
+        return "rejects"
+    device = next(model.parameters()).device
+    as_tensor: Callable[[int], Any] = lambda number: torch.tensor(number, device=device)  # noqa: E731
+    failure: Exception | None = None
+    for kind in (as_tensor, int):  # releases differ in which of the two they take
+        try:
+            once, twice = (_loss(model, {**batch, TOKEN_COUNT: kind(number)}) for number in (count, 2 * count))
+        except Exception as error:
+            failure = error
+            continue
+        if once is None or twice is None or once == 0:
+            return None
+        ratio = twice / once
+        return "ignores" if abs(ratio - 1) < _CLOSE else "divides" if abs(ratio - 0.5) < _CLOSE else "partly"
+    return "rejects" if isinstance(failure, TypeError) and TOKEN_COUNT in str(failure) else None
+
+
+def _loss(model: torch.nn.Module, batch: Mapping[str, Any]) -> float | None:
+    """The loss of one forward; the same random numbers each time, and none taken from the process."""
+    device = next(model.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        loss = loss_in(model(**batch))
+    return None if loss is None else float(loss)
+
+
+# --- which line computes it -------------------------------------------------------------------------------------------
+
+
+class _LossCalls(TorchFunctionMode):
+    """Sees every call of torch while it is active; keeps those that reduce to one number, and where they stand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[dict[str, Any]] = []
+        self.numbers: list[tuple[torch.Tensor, dict[str, Any]]] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Called by torch in place of ``func``."""
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            name = getattr(func, "__name__", "")
+            if "reduction" in (kwargs or {}):
+                self.calls.append(_seen(name, (kwargs or {})["reduction"]))
+            elif result.ndim == 0 and result.is_floating_point():
+                self.numbers.append((result, _seen(name, None)))
+        return result
+
+
+def _traced(model: torch.nn.Module, batch: Mapping[str, Any]) -> dict[str, Any]:
+    """The first loss function that a forward calls, or, where it calls none, the call that made the loss itself."""
+    seen = _LossCalls()
+    with seen:
+        loss = loss_in(model(**batch))
+    made = [call for number, call in seen.numbers if number is loss]
+    return (seen.calls[:1] or made[-1:] or [{}])[0]
+
+
+def _seen(function: str, reduction: str | None) -> dict[str, Any]:
+    """A call that is being made: the line that makes it, and the line of the ``forward`` that this is a part of."""
+    calls, forwards = [], []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if not _is_torchs(frame):
+            where = place(frame.f_code.co_filename, frame.f_lineno)
+            calls.append(where)
+            if frame.f_code.co_name == "forward" and isinstance(frame.f_locals.get("self"), torch.nn.Module):
+                forwards.append(where)
+        frame = frame.f_back
+    call = calls[0] if calls else None
+    return {
+        "function": function,
+        "reduction": reduction,
+        "place": forwards[0] if forwards else call,
+        "call_place": call,
+    }
+
+
+def _is_torchs(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] == "torch"

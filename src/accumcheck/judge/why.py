@@ -1,0 +1,244 @@
+"""From what was seen inside the workers to the cause of a divergence, in words.
+
+Three facts are put together: what the model does with the token count that it is passed (it was asked, see
+`accumcheck.record.LossProbe`), whether the stack passed it one and which, and by what the stack multiplied each
+micro-batch's loss before it differentiated it. A cause is named only where these facts give the very rule that the
+gradient follows; what was not seen, or does not add up, is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from accumcheck.judge.rules import FAMILY, Rule
+from accumcheck.judge.token_counts import Passed, passed_counts
+from accumcheck.record import Finding, ReferenceObservation, Split, SplitObservation, StackBelief
+
+_CLOSE = 0.01
+"""How near, relative to it, a measured factor must be to a power of k and n; a bfloat16 loss has three digits."""
+
+_POWERS = ((0, 0), (-1, 0), (0, 1), (-1, 1), (0, -1), (1, 0), (1, 1), (-1, -1))
+"""Powers of (k, n) that a stack may multiply by, the likely ones first: it is these that tell k = n = 2 apart."""
+
+_RULES = {str(rule): rule for rule in FAMILY}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen of the splits that one finding is about.
+
+    ``factor``: powers of (k, n) by which the stack multiplied the model's losses before it differentiated them;
+    ``logged``: the same before it logged them; None where no such powers fit. ``bypassed``: no gradient came back to
+    any loss of the model's own. ``passed``: the token counts passed, None where none was.
+    """
+
+    model: str
+    belief: StackBelief
+    reference: ReferenceObservation
+    splits: tuple[Split, ...]
+    factor: tuple[int, int] | None
+    logged: tuple[int, int] | None
+    bypassed: bool
+    passed: Passed | None
+
+
+def traced(finding: Finding, splits: Sequence[SplitObservation], reference: ReferenceObservation | None) -> Finding:
+    """The finding, with its cause added to the explanation, and the line of code as its source, as far as seen."""
+    concerned = [split for split in splits if str(split.split) in finding.splits and split.steps]
+    if reference is None or not concerned:
+        return finding
+    evidence = _evidence(concerned, reference)
+    if evidence is None:
+        return finding
+    words, source = _cause(evidence, finding)
+    if not words:
+        return finding
+    return replace(finding, explanation=f"{finding.explanation}\n{words}".lstrip(), source=source or finding.source)
+
+
+# --- what was seen ----------------------------------------------------------------------------------------------------
+
+
+def _evidence(splits: Sequence[SplitObservation], reference: ReferenceObservation) -> Evidence | None:
+    """Put the observations together; None where the splits were not watched alike (some with counts, some without)."""
+    seen = [(split.split, batch) for split in splits for step in split.steps for batch in step.micro_batches]
+    counted = {batch.token_count is not None for _, batch in seen}
+    reached = {batch.factor is not None for _, batch in seen}
+    if len(counted) != 1 or len(reached) != 1:
+        return None
+    return Evidence(
+        model=reference.model.architecture,
+        belief=next((split.belief for split in splits if split.belief is not None), StackBelief("the stack")),
+        reference=reference,
+        splits=tuple(split.split for split in splits),
+        factor=_powers((split, batch.factor) for split, batch in seen),
+        logged=_powers(_logged(splits)),
+        bypassed=reached == {False},
+        passed=passed_counts(splits, reference) if counted == {True} else None,
+    )
+
+
+def _powers(measured: Iterable[tuple[Split, float | None]]) -> tuple[int, int] | None:
+    """The powers of (k, n) that give every number of its split; None where a number is missing or none fits."""
+    numbers = list(measured)
+    if not numbers or any(number is None or not math.isfinite(number) for _, number in numbers):
+        return None
+    return next((powers for powers in _POWERS if all(_is(number, powers, split) for split, number in numbers)), None)
+
+
+def _is(number: float | None, powers: tuple[int, int], split: Split) -> bool:
+    expected = Rule("", *powers).factor(split)
+    return number is not None and abs(number - expected) <= _CLOSE * expected
+
+
+def _logged(splits: Sequence[SplitObservation]) -> Iterable[tuple[Split, float | None]]:
+    """What was logged over what the model returned in the step, summed over micro-batches, averaged over processes."""
+    for split in splits:
+        for step in split.steps:
+            returned = [batch.loss for batch in step.micro_batches]
+            known = [loss for loss in returned if loss is not None]
+            total = sum(known) / split.split.num_processes
+            whole = len(known) == len(returned) and step.loss is not None and total != 0
+            yield split.split, step.loss / total if whole and step.loss is not None else None
+
+
+# --- what follows from it ---------------------------------------------------------------------------------------------
+
+
+def _cause(seen: Evidence, finding: Finding) -> tuple[str, str | None]:
+    """The cause in words and its place, or nothing."""
+    rule = _RULES.get(finding.gradient_rule or "")
+    if rule is None:
+        return "", None
+    sentences: list[str] = []
+    source: str | None = None
+    answer = seen.reference.probe.token_count
+    if seen.bypassed:
+        sentences, source = _another_loss(seen, rule)
+    elif seen.factor is not None and str(rule) != "token-mean":
+        if seen.passed is None or answer == "ignores":
+            sentences, source = _own_mean(seen, rule, seen.factor)
+        elif answer == "divides":
+            sentences, source = _divided(seen, rule, seen.factor, seen.passed)
+    if seen.factor is not None and seen.logged is not None and seen.logged != seen.factor:
+        sentences.append(
+            f"{seen.belief.stack} logs the model's losses times {_power(seen.logged)}, "
+            f"and differentiates them times {_power(seen.factor)}{_only_logged(seen)}."
+        )
+        source = source or seen.belief.divides_place
+    return _sentence_case(" ".join(sentences)), source
+
+
+def _own_mean(seen: Evidence, rule: Rule, factor: tuple[int, int]) -> tuple[list[str], str | None]:
+    """The model gives the mean of each micro-batch: no token count reaches its loss."""
+    applied = Rule(rule.base, factor[0] + 1, factor[1])  # 1/k is what makes a mean of k means
+    if rule.base not in ("token-mean", "sample-mean", "microbatch-mean") or not _same(applied, rule, seen.splits):
+        return [], None
+    stack, model, probe = seen.belief.stack, seen.model, seen.reference.probe
+    computed, source = _computed(seen), probe.place
+    if seen.passed is not None:
+        believes = " and takes the model to divide by it (model_accepts_loss_kwargs is True)"
+        first = (
+            f"{stack} passes {model} a token count{believes if seen.belief.accepts_loss_kwargs else ''}. "
+            f"The model ignores it: its loss does not change when the count doubles{computed}."
+        )
+    elif probe.token_count == "divides":
+        first = f"{model} divides by the token count that it is passed, but {stack} passes it none{_believed(seen)}."
+        source = seen.belief.divides_place or source
+    elif probe.token_count in ("ignores", "rejects"):
+        takes = "takes no token count" if probe.token_count == "rejects" else "ignores the token count"
+        mean = f"its loss is the mean over each micro-batch{computed}"
+        first = f"{model} {takes}, and {stack} passes it none{_believed(seen)}: {mean}."
+    else:
+        first = f"{stack} passes {model} no token count{_believed(seen)}."
+    times = f"each micro-batch's loss is back-propagated times {_power(factor)}"
+    if factor[0] < 0:
+        scaled = "" if factor[1] == 0 else ", where 1/k was due"
+        second = f"So {times}{scaled}, however many tokens it has."
+    else:
+        second = f"So nothing divides by k: {times}, where 1/k was due{_not_applied(seen)}."
+    return [first, second], source
+
+
+def _divided(seen: Evidence, rule: Rule, factor: tuple[int, int], passed: Passed) -> tuple[list[str], str | None]:
+    """The model divides the sum over its micro-batch by the count that it is passed: is that the right one?"""
+    if passed.base is None:
+        return [], None
+    due = (0, 0) if passed.by_process else (0, 1)
+    applied = Rule(passed.base, factor[0] - due[0], factor[1] - due[1])
+    if rule.base != passed.base or not _same(applied, rule, seen.splits):
+        return [], None
+    stack, probe = seen.belief.stack, seen.reference.probe
+    sentences = [f"{stack} passed {seen.model} {passed.words}{_at(seen.belief.counts_place, 'counted at')}."]
+    divides = f"The model divides by what it is passed{_at(probe.place, '')}"
+    if _same(Rule("", *factor), Rule("", *due), seen.splits):
+        return [*sentences, f"{divides}."], seen.belief.counts_place
+    made_up = ", to make up for the average of the gradients over n processes" if due == (0, 1) else ""
+    return [
+        *sentences,
+        f"{divides}; its loss is then back-propagated times {_power(factor)}, where {_power(due)} was due{made_up}.",
+    ], probe.place
+
+
+def _another_loss(seen: Evidence, rule: Rule) -> tuple[list[str], str | None]:
+    """What is differentiated was computed outside of the model."""
+    stack, belief = seen.belief.stack, seen.belief
+    by = f"{belief.own_loss} computes it{_at(belief.own_loss_place, '')}" if belief.own_loss else f"{stack} computes it"
+    sentences = [f"The loss that is differentiated is not {seen.model}'s own: {by}."]
+    if rule.k_power > 0 and belief.accepts_loss_kwargs:
+        sentences.append(
+            f"{stack} takes it to be divided by a token count already (model_accepts_loss_kwargs is True) and does not "
+            f"divide it by k{_not_applied(seen)}."
+        )
+    return sentences, belief.own_loss_place
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _same(one: Rule, other: Rule, splits: Iterable[Split]) -> bool:
+    return all(math.isclose(one.factor(split), other.factor(split)) for split in splits)
+
+
+def _power(powers: tuple[int, int]) -> str:
+    """``1``, ``1/k``, ``n``, ``n/k``, ``1/(k n)`` ..."""
+    above = [name for name, power in zip("kn", powers, strict=True) if power > 0]
+    below = [name for name, power in zip("kn", powers, strict=True) if power < 0]
+    over = f"({' '.join(below)})" if len(below) > 1 else "".join(below)
+    return (" ".join(above) or "1") + (f"/{over}" if over else "")
+
+
+def _computed(seen: Evidence) -> str:
+    """`` (modeling_bert.py:1126 calls cross_entropy, reduction 'mean')``, as far as known."""
+    probe = seen.reference.probe
+    if probe.place is None:
+        return ""
+    how = f" computes it by {probe.function}" if probe.function else " computes it"
+    return f" ({probe.place}{how}{f', reduction {probe.reduction!r}' if probe.reduction else ''})"
+
+
+def _believed(seen: Evidence) -> str:
+    accepts = seen.belief.accepts_loss_kwargs
+    return "" if accepts is None else f" (model_accepts_loss_kwargs is {accepts})"
+
+
+def _not_applied(seen: Evidence) -> str:
+    """The stack's own division by k, where it has one that did not reach this loss."""
+    where = seen.belief.divides_place
+    return f" (the division at {where} is not applied)" if where and seen.logged == seen.factor else ""
+
+
+def _only_logged(seen: Evidence) -> str:
+    where = seen.belief.divides_place
+    divided = seen.logged is not None and seen.factor is not None and seen.logged[0] < seen.factor[0]
+    return f" (the division at {where} is for the log alone)" if where and divided else ""
+
+
+def _at(where: str | None, how: str) -> str:
+    return f" ({how + ' ' if how else ''}{where})" if where else ""
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
