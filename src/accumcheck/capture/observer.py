@@ -87,26 +87,26 @@ class Observer:
         """Write the steps; the gradients were written as they came."""
         target = self._folder / f"process-{self._process}.json"
         target.write_text(json.dumps(self._steps), encoding="utf-8")
-
-    def _before_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if module.training and torch.is_grad_enabled():
-            batch = dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs
         if self._fed:
             rest = self._folder / f"process-{self._process}-unapplied.json"
             rest.write_text(json.dumps(self._fed), encoding="utf-8")
         if self._trainer is not None and self._process == 0:
             with contextlib.suppress(Exception):  # a user's own Trainer may be anything: what is not seen is not said
                 (self._folder / "belief.json").write_text(json.dumps(belief_of(self._trainer)), encoding="utf-8")
-            self._fed.append(self._samples.find(batch))
 
-    def _before_optimizer_step(self, *_: Any) -> None:
-        assert self._model is not None
-        assert self._reader is not None
+    def _before_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if module.training and torch.is_grad_enabled():
+            batch = dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs
+            self._fed.append(self._samples.find(batch))
             self._losses.fed(kwargs)
 
     def _after_forward(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002
         if module.training and torch.is_grad_enabled():
             self._losses.returned(output)
+
+    def _before_optimizer_step(self, *_: Any) -> None:
+        assert self._model is not None
+        assert self._reader is not None
         entries, norm = self._reader.read(self._model)
         step = len(self._steps)
         np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
