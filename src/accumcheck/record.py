@@ -195,6 +195,20 @@ class BatchedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Recomputation:
+    """The first step's batch computed once more without any stack, in another order and other micro-batches.
+
+    ``order`` in words; ``size``: samples at once; ``apart``: relative differences from the sum of the single samples;
+    ``gradient``: ``[coordinates]``, as accumulated in the run's own dtype.
+    """
+
+    order: str
+    size: int
+    apart: Divergence
+    gradient: npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceObservation:
     """The independent truth, sample by sample.
 
@@ -202,10 +216,10 @@ class ReferenceObservation:
     model's own loss counts them; ``labels``: ``[samples]``, labels that are not masked, before any causal shift;
     ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss; ``grad_norms``: the norm
     of the whole right gradient of each step; ``membership``: the samples of each step;
-    ``noise``: the relative differences that floating point alone makes; ``batch_effect``: the largest relative
-    difference, in loss or gradient, that batching made and that is no noise, 0 where the model treats each sample for
-    itself; ``batched``: where it does not, every step for every micro-batch size of the run, and ``batch_term``: why;
-    ``probe``: how the model makes its loss.
+    ``noise``: the relative differences that floating point alone makes, the largest of ``recomputed``;
+    ``batch_effect``: the largest relative difference, in loss or gradient, that batching made and that is no noise, 0
+    where the model treats each sample for itself; ``batched``: where it does not, every step for every micro-batch size
+    of the run, and ``batch_term``: why; ``probe``: how the model makes its loss.
     """
 
     losses: npt.NDArray[np.float64]
@@ -221,6 +235,7 @@ class ReferenceObservation:
     batched: tuple[BatchedStep, ...] = ()
     batch_term: BatchTerm | None = None
     probe: LossProbe = field(default_factory=lambda: LossProbe())
+    recomputed: tuple[Recomputation, ...] = ()
 
 
 # --- reported ---------------------------------------------------------------------------------------------------------
@@ -228,11 +243,17 @@ class ReferenceObservation:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Relative differences: loss, gradient norm, and ``||g - g'|| / ||g'||`` for the gradient itself."""
+    """Relative differences: loss, gradient norm, and ``||g - g'|| / ||g'||`` for the gradient itself.
+
+    ``weights``: the part of the gradient's that is in how samples are weighted, ``||sum((w_i - w'_i) g_i)|| / ||g'||``;
+    None where the weights were not recovered. Rounding is mostly outside the span of the samples' gradients, so that
+    this part is known several times as closely.
+    """
 
     loss: float | None
     grad_norm: float | None
     gradient: float | None
+    weights: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,13 +331,45 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseMeasurement:
+    """One `Recomputation`, as reported."""
+
+    order: str
+    samples_at_once: int
+    accumulation_steps: int
+    apart: Divergence
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceOrigin:
+    """Where one tolerance comes from: the larger of ``floor`` and ``safety * noise + rounding``, or the user.
+
+    ``floor``: of the dtype; ``noise``: as measured, None where it could not be; ``rounding``: of the stack's log,
+    relative.
+    """
+
+    chosen: Literal["configuration", "dtype", "noise"]
+    floor: float
+    noise: float | None
+    safety: float
+    rounding: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Tolerances:
-    """The relative differences allowed, and the measured noise floor that they come from."""
+    """The relative differences allowed, and the measured noise floor that they come from.
+
+    ``weights``: see `Divergence`; None where the noise of the weights was not measured: they are then not judged.
+    ``origins``: of every tolerance by its name; ``measured``: what the noise floor is the largest of.
+    """
 
     loss: float
     grad_norm: float
     gradient: float
     noise_floor: Divergence
+    weights: float | None = None
+    origins: dict[str, ToleranceOrigin] = field(default_factory=dict)
+    measured: tuple[NoiseMeasurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ SPLIT_KEYS = (
     "duration_seconds steps loss_rule gradient_rule sample_weights trajectory log"
 )
 STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
+TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured"
 FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation source known"
 
 
@@ -61,7 +62,7 @@ def test_keys_stand_in_the_documented_order() -> None:
     assert list(split["steps"][0]) == STEP_KEYS.split()
     assert list(split["sample_weights"]) == ["scale", "min", "max", "dropped", "duplicated", "condition", "residual"]
     assert list(plain["findings"][0]) == FINDING_KEYS.split()
-    assert list(plain["tolerances"]) == ["loss", "grad_norm", "gradient", "noise_floor"]
+    assert list(plain["tolerances"]) == TOLERANCE_KEYS.split()
     assert list(plain["reference"][0]) == ["step", "loss", "grad_norm", "tokens", "samples"]
 
 

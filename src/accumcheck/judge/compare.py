@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from accumcheck.judge.divergence import gradient_error, relative, worst_parameter
-from accumcheck.judge.weights import System, blocks
+from accumcheck.judge.weights import System, blocks, weight_error
 from accumcheck.record import (
     Divergence,
     ReferenceObservation,
@@ -49,6 +49,20 @@ class Recovered:
     residual: float
     condition: float
     norm: float
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The weights of every split in one step; ``gram``: ``g_i . g_j`` of that step's samples, ``[members, members]``.
+
+    ``truth``: of these samples; ``noise``: of each recomputation of this step, the part of its difference from the
+    truth that is in the weights.
+    """
+
+    truth: Truth
+    of: Mapping[Split, Recovered]
+    gram: npt.NDArray[np.float64]
+    noise: tuple[float, ...] = ()
 
 
 def truth_of(reference: ReferenceObservation, step: int) -> Truth:
@@ -127,25 +141,59 @@ def recover(
     splits: Sequence[SplitObservation],
     truth: Truth,
     reference: ReferenceObservation,
-) -> tuple[Mapping[Split, Recovered], npt.NDArray[np.float64]]:
-    """The weights of every split in one step, and the Gram matrix of all that step's sample gradients.
+) -> Recovery:
+    """Solve a step's gradients for the weights of its samples; nothing, where a sample's gradient is not finite.
 
-    The linear system has a column for every sample that any split was fed in this step; it is factored once.
+    The linear system has a column for every sample that any split was fed in this step; it is factored once. The
+    reference's recomputations, which are of the first step (0), are solved with it.
     """
+    splits = [split for split in splits if step < len(split.steps)]
     fed = {index for split in splits for index in samples_of(split.steps[step]) if index >= 0}
     members = tuple(sorted(fed | set(truth.members)))
     system = System.of(reference.gradients, members)
     if system is None:
-        return {}, np.zeros((0, 0))
+        return Recovery(truth, {}, np.zeros((0, 0)))
     ideal = reference.tokens[list(members)].astype(np.float64) / max(truth.tokens, 1)
     gradients = {split.split: split.steps[step].gradients[0] for split in splits}
     sound = {split: gradient for split, gradient in gradients.items() if np.isfinite(gradient).all()}
+    again = [one.gradient for one in reference.recomputed] if step == 0 else []
+    solved = system.solve([*sound.values(), *again])
     found = {
         split: Recovered(
             members, weights, ideal, residual, system.condition, float(np.linalg.norm(gradient.astype(np.float64)))
         )
-        for (split, gradient), (weights, residual) in zip(
-            sound.items(), system.solve(list(sound.values())), strict=True
-        )
+        for (split, gradient), (weights, residual) in zip(sound.items(), solved, strict=False)
     }
-    return found, system.gram
+    right = _right(members, ideal, truth)
+    noise = tuple(weight_error(weights, right, system.gram) for weights, _ in solved[len(sound) :])
+    return Recovery(truth, found, system.gram, noise)
+
+
+def with_weights(
+    records: Sequence[StepRecord],
+    recoveries: Sequence[Recovery],
+    truths: Sequence[Truth],
+    split: Split,
+    control: Split,
+) -> tuple[StepRecord, ...]:
+    """The records of a split, one a step, with the part of the gradient's differences that is in the weights.
+
+    ``truths``: what the split's steps are compared with; a step that is compared with another truth than its weights
+    were recovered for keeps its record as it is.
+    """
+    found = []
+    for record, recovery, truth in zip(records, recoveries, truths, strict=False):
+        mine, beside = recovery.of.get(split), recovery.of.get(control)
+        vs_control, vs_reference = record.vs_control, record.vs_reference
+        if mine is not None and beside is not None and vs_control.gradient is not None:
+            vs_control = replace(vs_control, weights=weight_error(mine.weights, beside.weights, recovery.gram))
+        if mine is not None and truth is recovery.truth:
+            right = _right(mine.members, mine.ideal, truth)
+            vs_reference = replace(vs_reference, weights=weight_error(mine.weights, right, recovery.gram))
+        found.append(replace(record, vs_control=vs_control, vs_reference=vs_reference))
+    return tuple(found)
+
+
+def _right(members: Sequence[int], ideal: npt.NDArray[np.float64], truth: Truth) -> npt.NDArray[np.float64]:
+    """The right weights: those of samples that do not belong to the step are 0."""
+    return np.where(np.isin(members, truth.members), ideal, 0.0)

@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from accumcheck.judge.compare import Recovered
+from accumcheck.judge.compare import Recovery
 from accumcheck.judge.rules import UNEXPLAINED, Fit, Step, fit_gradient, fit_loss
 from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation, Tolerances
-
-Recovery: TypeAlias = tuple[Mapping[Split, Recovered], npt.NDArray[np.float64]]
-"""Of one step: the weights of every split, and the Gram matrix of its samples' gradients."""
 
 BEYOND = ("dropped-samples", "duplicated-samples", UNEXPLAINED)
 """What is said where no formula fits."""
@@ -40,16 +33,17 @@ def gradient_rules(
 
     Where no formula fits a split, samples that its weights show as dropped or duplicated name its rule.
     """
+    in_weights = tolerances.gradient if tolerances.weights is None else tolerances.weights
 
     def fit(chosen: Sequence[SplitObservation]) -> Fit:
         observed = []
-        for position, (found_in, gram) in enumerate(recovered):
+        for position, recovery in enumerate(recovered):
             for split in chosen:
-                found = found_in.get(split.split)
+                found = recovery.of.get(split.split)
                 if found is None:
                     return Fit(UNEXPLAINED)
-                observed.append((_step(split, position, reference, found.members), found, gram))
-        return fit_gradient(observed, tolerances.gradient) if observed else Fit(UNEXPLAINED)
+                observed.append((_step(split, position, reference, found.members), found, recovery.gram))
+        return fit_gradient(observed, in_weights, tolerances.gradient) if observed else Fit(UNEXPLAINED)
 
     return explain(splits, fit, lambda split: _by_samples(weights.get(split.split)))
 
@@ -118,8 +112,8 @@ def _follows_gradient(
     tolerances: Tolerances,
 ) -> bool:
     """Whether the recovered weights, put on the samples' losses, give the reported loss of every step."""
-    for step, (weights, _) in zip(split.steps, recovered, strict=False):
-        found = weights.get(split.split)
+    for step, recovery in zip(split.steps, recovered, strict=False):
+        found = recovery.of.get(split.split)
         if found is None or step.loss is None:
             return False
         predicted = float(found.weights @ reference.losses[list(found.members)])

@@ -16,20 +16,21 @@ from accumcheck.judge.batching import (
     explained_by_batching,
 )
 from accumcheck.judge.compare import (
+    Recovery,
     Truth,
     compare_step,
     recover,
     truth_of,
+    with_weights,
 )
 from accumcheck.judge.effects import divergences
 from accumcheck.judge.explain import Rules, gradient_rules, loss_rules
 from accumcheck.judge.structure import structural_faults
-from accumcheck.judge.tolerance import resolve
+from accumcheck.judge.tolerance import measured, resolve
 from accumcheck.judge.verdict import judge_run, judge_split
 from accumcheck.judge.weights import summarise
 from accumcheck.judge.why import traced
 from accumcheck.record import (
-    Divergence,
     Finding,
     ReferenceObservation,
     ReferenceStep,
@@ -42,8 +43,6 @@ from accumcheck.record import (
     Tolerances,
     Verdict,
 )
-
-NO_NOISE = Divergence(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -88,13 +87,19 @@ def judge(
     ran = [_completed(observation, check.steps) for observation in observations]
     good = [observation for observation in ran if observation.status == "ran"]
     losses = [step.loss for observation in good for step in observation.steps]
-    noise = reference.noise if reference is not None else NO_NOISE
-    tolerances = resolve(check.tolerances, check.model.dtype, noise, losses)
-
     alone = _truths(reference, check.steps)
+    recovered: list[Recovery] = []
+    if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
+        recovered = [recover(step, good, truth, reference) for step, truth in enumerate(alone)]
+    tolerances = resolve(check.tolerances, check.model.dtype, measured(reference, recovered), losses)
+
     truths = {split.split: _beside(split.split, alone, reference) for split in ran} if reference is not None else {}
     records = {split.split: _records(split, good, control, truths.get(split.split, ()), reference) for split in good}
-    explanation = _explain(good, alone, reference, tolerances)
+    if recovered:
+        records = {
+            split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
+        }
+    explanation = _explain(good, recovered, reference, tolerances)
     weights, by_loss, by_gradient = explanation.weights, explanation.loss, explanation.gradient
     batching = explained_by_batching(good, explanation.batch)
 
@@ -226,7 +231,7 @@ class _Explanation:
 
 def _explain(
     good: Sequence[SplitObservation],
-    truths: Sequence[Truth],
+    recovered: Sequence[Recovery],
     reference: ReferenceObservation | None,
     tolerances: Tolerances,
 ) -> _Explanation:
@@ -236,10 +241,9 @@ def _explain(
     if reference.batched:
         rules = batch_rules(good, reference, tolerances)
         return _Explanation({}, rules.loss, rules.gradient, rules)
-    recovered = [recover(step, good, truth, reference) for step, truth in enumerate(truths)]
     weights: dict[Split, SampleWeights] = {}
     for split in good:
-        found = [step[split.split] for step, _ in recovered if split.split in step]
+        found = [step.of[split.split] for step in recovered if split.split in step.of]
         if found:
             weights[split.split] = summarise(
                 [step.weights for step in found],

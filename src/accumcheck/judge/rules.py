@@ -139,13 +139,20 @@ def fit_loss(steps: Sequence[tuple[Step, float]], losses: npt.NDArray[np.float64
     return _first([rule for rule in FAMILY if all(fits(position, rule) for position in range(len(steps)))])
 
 
-def fit_gradient(steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]], tolerance: float) -> Fit:
-    """The rule whose ``sum(w_i g_i)`` is every observed gradient, within ``tolerance`` relative to the prediction.
+def fit_gradient(
+    steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]], in_weights: float, beside: float
+) -> Fit:
+    """The rule whose ``sum(w_i g_i)`` is every observed gradient.
+
+    An observed gradient is ``sum(w_i g_i)`` of the recovered weights and a residual at right angles to it. Rules differ
+    in the weights only, and rounding is mostly in the residual: each has a tolerance of its own, so that rules are told
+    apart that a tolerance wide enough for both would take for one.
 
     Args:
         steps: observed steps, each with what was recovered and with ``g_i . g_j`` of its members,
             ``[members, members]``.
-        tolerance: relative.
+        in_weights: how far ``sum(w_i g_i)`` may be from the prediction, relative to its norm.
+        beside: how large the residual may be, relative to the same.
     """
     weights_of = _remembered([step for step, _, _ in steps])
 
@@ -153,9 +160,9 @@ def fit_gradient(steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]]
         step, found, gram = steps[position]
         predicted = rule.factor(step.split) * weights_of(position, rule.base)
         off = found.weights - predicted
-        # the residual is orthogonal to the samples' gradients, so the two errors add as squares
-        error = float(off @ gram @ off) + (found.residual * found.norm) ** 2
-        return error <= tolerance**2 * float(predicted @ gram @ predicted)
+        whole = float(predicted @ gram @ predicted)
+        residual = (found.residual * found.norm) ** 2
+        return float(off @ gram @ off) <= in_weights**2 * whole and residual <= beside**2 * whole
 
     return _first([rule for rule in FAMILY if all(fits(position, rule) for position in range(len(steps)))])
 

@@ -26,15 +26,17 @@ def finite(step: StepRecord) -> bool:
 
 
 def diverges(found: Divergence, tolerances: Tolerances) -> tuple[bool, bool]:
-    """Whether the loss, and whether the gradient or its norm, is beyond tolerance; NaN is."""
+    """Whether the loss, and whether the gradient, its norm or its weights, is beyond tolerance; NaN is."""
     return (
         _beyond(found.loss, tolerances.loss),
-        _beyond(found.gradient, tolerances.gradient) or _beyond(found.grad_norm, tolerances.grad_norm),
+        _beyond(found.gradient, tolerances.gradient)
+        or _beyond(found.grad_norm, tolerances.grad_norm)
+        or _beyond(found.weights, tolerances.weights),
     )
 
 
-def _beyond(value: float | None, tolerance: float) -> bool:
-    return value is not None and not value <= tolerance
+def _beyond(value: float | None, tolerance: float | None) -> bool:
+    return value is not None and tolerance is not None and not value <= tolerance
 
 
 def judge_split(

@@ -6,6 +6,7 @@ stack did to every sample, whatever its code looks like.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -98,6 +99,23 @@ class System:
             (found, float(np.sqrt(rest)) / norm if norm > 0 else 0.0)
             for found, rest, norm in zip(weights, left, norms, strict=True)
         ]
+
+
+def weight_error(
+    weights: npt.NDArray[np.float64], right: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]
+) -> float:
+    """``||sum((w_i - w'_i) g_i)|| / ||sum(w'_i g_i)||``: what wrong weights do to the gradient, without the residual.
+
+    Args:
+        weights: ``[samples]``.
+        right: the same shape.
+        gram: ``g_i . g_j``, ``[samples, samples]``.
+    """
+    off = weights - right
+    error, norm = max(float(off @ gram @ off), 0.0), max(float(right @ gram @ right), 0.0)
+    if norm == 0:
+        return 0.0 if error == 0 else math.inf
+    return math.sqrt(error / norm)
 
 
 def summarise(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from accumcheck.launch.job import BATCHED, REFERENCE
+from accumcheck.launch.job import BATCHED, RECOMPUTED, REFERENCE
 from accumcheck.record import (
     BatchedStep,
     BatchTerm,
@@ -18,6 +18,7 @@ from accumcheck.record import (
     LossProbe,
     MicroBatch,
     ModelRecord,
+    Recomputation,
     ReferenceObservation,
     Split,
     SplitObservation,
@@ -94,7 +95,6 @@ def collect_reference(folder: Path) -> ReferenceObservation | None:
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
     place = record["coordinates"]
-    noise = record["noise"] or {"loss": None, "grad_norm": None, "gradient": None}
     return ReferenceObservation(
         losses=np.load(folder / "losses.npy"),
         tokens=np.load(folder / "tokens.npy"),
@@ -103,12 +103,21 @@ def collect_reference(folder: Path) -> ReferenceObservation | None:
         grad_norms=tuple(record["grad_norms"]),
         membership=tuple(tuple(members) for members in record["membership"]),
         coordinates=Coordinates(tuple(place["names"]), tuple(place["sizes"]), tuple(place["starts"]), place["total"]),
-        noise=Divergence(**noise),
+        noise=Divergence(**record["noise"]),
         batch_effect=record["batch_effect"],
         model=ModelRecord(**record["model"]),
         batched=_read_batched(folder, record["batched"]),
         batch_term=BatchTerm(**record["batch_term"]) if record["batch_term"] else None,
         probe=LossProbe(**record["probe"]),
+        recomputed=_read_recomputed(folder, record["recomputed"]),
+    )
+
+
+def _read_recomputed(folder: Path, passes: list[dict[str, Any]]) -> tuple[Recomputation, ...]:
+    gradients = np.load(folder / RECOMPUTED) if passes else ()
+    return tuple(
+        Recomputation(one["order"], one["size"], Divergence(**one["apart"]), gradient)
+        for one, gradient in zip(passes, gradients, strict=True)
     )
 
 

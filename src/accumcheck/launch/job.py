@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 REFERENCE = "reference"
+RECOMPUTED = "recomputed.npy"
+"""In the reference's folder: the gradients of `accumcheck.record.Recomputation`, one row each."""
 BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
 """In the reference's folder: the arrays of `accumcheck.record.BatchedStep`, one row a step."""
 

@@ -6,15 +6,19 @@ in the run's own dtype as a stack would, and compared with the sum of the single
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.record import Divergence
+from accumcheck.launch.job import RECOMPUTED
+from accumcheck.record import Divergence, Recomputation
 from accumcheck.reference.samples import LossOf
 from accumcheck.workload.assemble import Workload
 
@@ -31,6 +35,24 @@ class Truth:
     grad_norm: float
 
 
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What was measured.
+
+    ``floor``: the largest relative differences of ``passes``, which all stay below the dtype's ceiling;
+    ``batch_effect``: the largest difference, in loss or gradient, of those that do not: batching did that, not
+    rounding. 0 if there are none.
+    """
+
+    floor: Divergence
+    passes: tuple[Recomputation, ...]
+    batch_effect: float
+
+
+NO_NOISE = Noise(Divergence(None, None, None), (), 0.0)
+"""Of a batch without a finite loss and gradient, which nothing can be compared with."""
+
+
 def measure_noise(
     workload: Workload,
     loss_of: LossOf,
@@ -40,15 +62,15 @@ def measure_noise(
     reader: GradientReader,
     shapes: Sequence[int],
     dtype: str,
-) -> tuple[Divergence, float]:
+) -> Noise:
     """Compute the batch anew in micro-batches of each of ``shapes`` samples, in reversed order.
 
-    Returns:
-        The largest relative differences that stay below the dtype's ceiling, and the largest difference, in loss or
-        gradient, above it (0 if there is none): batching did that, not rounding.
+    Shape 1 has as many accumulation steps as the batch has samples, more than any split of it can have: where a small
+    gradient is added to the large sum of those before it, the run's own dtype loses its last digits, the more often
+    the more of them there are.
     """
     total = int(tokens[list(members)].sum())
-    worst = {"loss": 0.0, "grad_norm": 0.0, "gradient": 0.0}
+    passes: list[Recomputation] = []
     effect = 0.0
     backwards = list(reversed(members))
     for shape in shapes:
@@ -61,14 +83,31 @@ def measure_noise(
             torch.autograd.backward(part)
             loss += float(part.detach())
         entries, norm = reader.read(workload.model)
-        found = {
-            "loss": abs(loss - truth.loss) / abs(truth.loss),
-            "grad_norm": abs(norm - truth.grad_norm) / truth.grad_norm,
-            "gradient": float(np.linalg.norm(entries - truth.gradient) / np.linalg.norm(truth.gradient)),
-        }
-        if shape > 1 and max(found["loss"], found["gradient"]) > CEILING[dtype]:
-            effect = max(effect, found["loss"], found["gradient"])
+        of_loss = abs(loss - truth.loss) / abs(truth.loss)
+        of_norm = abs(norm - truth.grad_norm) / truth.grad_norm
+        of_gradient = float(np.linalg.norm(entries - truth.gradient) / np.linalg.norm(truth.gradient))
+        if not all(map(math.isfinite, (of_loss, of_norm, of_gradient))):
+            continue  # an overflow of the run's own dtype measures nothing
+        if shape > 1 and max(of_loss, of_gradient) > CEILING[dtype]:
+            effect = max(effect, of_loss, of_gradient)
             continue
-        worst = {name: max(worst[name], found[name]) for name in worst}
+        passes.append(Recomputation("last sample first", shape, Divergence(of_loss, of_norm, of_gradient), entries))
     workload.model.zero_grad(set_to_none=True)
-    return Divergence(worst["loss"], worst["grad_norm"], worst["gradient"]), effect
+    return Noise(_largest([one.apart for one in passes]), tuple(passes), effect)
+
+
+def _largest(found: Sequence[Divergence]) -> Divergence:
+    if not found:
+        return Divergence(None, None, None)
+    return Divergence(
+        loss=max(one.loss or 0.0 for one in found),
+        grad_norm=max(one.grad_norm or 0.0 for one in found),
+        gradient=max(one.gradient or 0.0 for one in found),
+    )
+
+
+def write_recomputed(folder: Path, passes: Sequence[Recomputation]) -> list[dict[str, Any]]:
+    """Write the gradients into the reference's folder; returns the rest as JSON types."""
+    if passes:
+        np.save(folder / RECOMPUTED, np.stack([one.gradient for one in passes]))
+    return [{"order": one.order, "size": one.size, "apart": asdict(one.apart)} for one in passes]

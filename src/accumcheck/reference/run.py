@@ -20,7 +20,7 @@ from accumcheck.launch.job import Job
 from accumcheck.record import ModelRecord
 from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order, write_batched
-from accumcheck.reference.noise import Truth, measure_noise
+from accumcheck.reference.noise import NO_NOISE, Truth, measure_noise, write_recomputed
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import count_labels, loss_as_asked, precision
 from accumcheck.workload.assemble import Workload
@@ -84,11 +84,12 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         # for memory: the run's largest micro-batch comes now; the truth above was computed without
         enable: Any = model.gradient_checkpointing_enable
         enable(check.training_arguments.get("gradient_checkpointing_kwargs"))
-    noise, effect = (
+    noise = (
         measure_noise(workload, loss_of, first, tokens, truth, reader, shapes, check.model.dtype)
         if math.isfinite(truth.loss) and truth.grad_norm > 0 and math.isfinite(truth.grad_norm)
-        else (None, 0.0)
+        else NO_NOISE
     )
+    effect = noise.batch_effect
     sizes = sorted({split.per_device_train_batch_size for split in check.splits or ()} or set(shapes))
     term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.model.dtype) if effect else None
     order = fed_order(folder.parent, job.membership) if effect else []
@@ -101,7 +102,8 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         "grad_norms": norms,
         "membership": job.membership,
         "coordinates": asdict(reader.coordinates),
-        "noise": None if noise is None else asdict(noise),
+        "noise": asdict(noise.floor),
+        "recomputed": write_recomputed(folder, noise.passes),
         "batch_effect": effect,
         "batched": write_batched(folder, batched),
         "batch_term": None if term is None else asdict(term),

@@ -18,12 +18,14 @@ from accumcheck.record import (
     Environment,
     Finding,
     ModelRecord,
+    NoiseMeasurement,
     ReferenceStep,
     Report,
     SampleWeights,
     Split,
     SplitResult,
     StepRecord,
+    ToleranceOrigin,
     Tolerances,
     TrajectoryPoint,
     WorstParameter,
@@ -158,7 +160,8 @@ def _number(value: float | str | None) -> float | None:
 
 
 def _divergence(plain: dict[str, Any]) -> Divergence:
-    return Divergence(_number(plain["loss"]), _number(plain["grad_norm"]), _number(plain["gradient"]))
+    loss, norm, gradient = (_number(plain[name]) for name in ("loss", "grad_norm", "gradient"))
+    return Divergence(loss, norm, gradient, _number(plain.get("weights")))
 
 
 def _read_tolerances(plain: dict[str, Any]) -> Tolerances:
@@ -167,6 +170,21 @@ def _read_tolerances(plain: dict[str, Any]) -> Tolerances:
         grad_norm=float(plain["grad_norm"]),
         gradient=float(plain["gradient"]),
         noise_floor=_divergence(plain["noise_floor"]),
+        weights=_number(plain.get("weights")),
+        origins={
+            name: ToleranceOrigin(
+                origin["chosen"],
+                float(origin["floor"]),
+                _number(origin["noise"]),
+                float(origin["safety"]),
+                float(origin["rounding"]),
+            )
+            for name, origin in plain.get("origins", {}).items()
+        },
+        measured=tuple(
+            NoiseMeasurement(one["order"], one["samples_at_once"], one["accumulation_steps"], _divergence(one["apart"]))
+            for one in plain.get("measured", ())
+        ),
     )
 
 

@@ -51,6 +51,7 @@ def report_schema() -> Schema:
                 loss=_ref("measure"),
                 grad_norm=_ref("measure"),
                 gradient=_ref("measure"),
+                weights=_ref("measure", "The part of the gradient's that is in how samples are weighted."),
             ),
         },
     }
@@ -123,6 +124,30 @@ def _tolerances() -> Schema:
         grad_norm=_ref("number", "Relative difference allowed."),
         gradient=_ref("number", "Relative difference allowed."),
         noise_floor=_ref("divergence", "What floating point alone does here, as measured."),
+        weights=_ref("measure", "Relative difference allowed; null: the weights' noise was not measured."),
+        origins={
+            "type": "object",
+            "description": "Where each tolerance comes from, by its name.",
+            "additionalProperties": _object(
+                "The larger of floor and safety * noise + rounding, unless the configuration gives a number.",
+                chosen={"enum": ["configuration", "dtype", "noise"], "description": "dtype: its floor."},
+                floor=_ref("number", "Never tighter than this in the model's dtype."),
+                noise=_ref("measure", "As measured; null: it could not be."),
+                safety=_ref("number", "Times the noise."),
+                rounding=_ref("number", "How coarsely the stack rounds the losses it reports, relative."),
+            ),
+        },
+        measured=_list(_noise(), "What the noise floor is the largest of."),
+    )
+
+
+def _noise() -> Schema:
+    return _object(
+        "The first step's batch once more, computed without the stack, beside the sum of its single samples.",
+        order={"type": "string"},
+        samples_at_once=_ref("count"),
+        accumulation_steps=_ref("count"),
+        apart=_ref("divergence"),
     )
 
 

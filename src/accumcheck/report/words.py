@@ -183,7 +183,8 @@ def _labels(labels: Sequence[str], report: Report) -> str:
 
 def _three(values: Divergence | Tolerances) -> str:
     loss, norm, gradient = (numbers.difference(value) for value in (values.loss, values.grad_norm, values.gradient))
-    return f"loss {loss}, grad norm {norm}, gradient {gradient}"
+    weights = "" if values.weights is None else f", weights {numbers.difference(values.weights)}"
+    return f"loss {loss}, grad norm {norm}, gradient {gradient}{weights}"
 
 
 def _plural(number: int, noun: str) -> str:
