@@ -18,6 +18,7 @@ SCHEMA_VERSION = "1.0"
 Verdict = Literal["pass", "warn", "fail", "error", "skipped"]
 Status = Literal["ran", "skipped", "error"]
 Severity = Literal["ignore", "warn", "fail"]
+CountAnswer = Literal["divides", "ignores", "partly", "rejects"]
 
 _SHORT = re.compile(r"\s*(\d+)\s*[xX]\s*(\d+)\s*[xX]\s*(\d+)\s*")
 
@@ -91,7 +92,7 @@ class StepObservation:
 
 @dataclass(frozen=True, slots=True)
 class SplitObservation:
-    """All that one split gave: its steps, or why there are none."""
+    """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them."""
 
     split: Split
     status: Status
@@ -101,6 +102,7 @@ class SplitObservation:
     steps: tuple[StepObservation, ...] = ()
     trajectory: tuple[TrajectoryPoint, ...] = ()
     belief: StackBelief | None = None
+    unapplied: tuple[MicroBatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class LossProbe:
     ``call_place``: the line that calls it.
     """
 
-    token_count: str | None = None
+    token_count: CountAnswer | None = None
     function: str | None = None
     reduction: str | None = None
     place: str | None = None

@@ -54,7 +54,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         (
             "data: {min_length: 3}",
             "check.yaml:4: data.min_length: unknown key; allowed here: synthetic, jsonl, dataset, text_column, "
-            "messages_column, max_length; did you mean 'data.synthetic.min_length'?",
+            "messages_column, max_length, epochs, samples; did you mean 'data.synthetic.min_length'?",
         ),
         # --- keys that belong elsewhere
         (
@@ -203,7 +203,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         (
             "training_arguments: {num_train_epochs: 1}",
-            "check.yaml:4: training_arguments.num_train_epochs: accumcheck sets it; write steps, for example steps: 3",
+            "check.yaml:4: training_arguments.num_train_epochs: accumcheck sets it; write data: {epochs: 2}, or steps",
         ),
         (
             "training_arguments: {output_dir: out}",

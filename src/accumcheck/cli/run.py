@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 FORMAT_HELP = "What goes to standard output: table or json."
 OUTPUT_HELP = "Also write the report to this file, in the format of its ending (.json, .txt). Repeatable."
+TRANSFORMERS_HELP = (
+    "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
+)
+WITH_HELP = "Another release for that environment, for example --with accelerate==1.4.0. Repeatable."
 SET_HELP = "Override one key of the configuration, for example --set steps=1. Repeatable."
 
 
@@ -32,6 +36,10 @@ def run(
     allow_skipped: Annotated[
         bool, typer.Option("--allow-skipped", help="A split skipped for want of GPUs does not make exit code 3.")
     ] = False,
+    transformers: Annotated[
+        str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
+    ] = None,
+    with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
     """Train a few real steps under every split and compare.
@@ -42,6 +50,7 @@ def run(
     """
     from accumcheck.check import join_run, run_check
     from accumcheck.config.load import load_config
+    from accumcheck.environments import environments, latest, parse_request
     from accumcheck.report import FORMATS, check_writable, show, write
     from accumcheck.report.progress import Progress
 
@@ -49,13 +58,16 @@ def run(
         raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
     check = load_config(config, set_ or [])
     check_writable(output or [])
+    request = parse_request(transformers, with_ or [], latest=latest)
     if check.launcher.node_rank > 0:
-        with Progress(quiet=quiet) as progress:
-            code = join_run(check, on_event=_tell(progress, check))
+        with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
+            code = join_run(check, on_event=_tell(progress, check), python=python)
         typer.echo(f"node {check.launcher.node_rank}: done; the report is on node 0", err=True)
         raise typer.Exit(code)
-    with Progress(quiet=quiet) as progress:
-        report = run_check(check, on_event=_tell(progress, check), allow_skipped=allow_skipped, strict=strict)
+    with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
+        report = run_check(
+            check, on_event=_tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
+        )
     for path in output or []:
         write(report, path)
     show(report, format_, sys.stdout)
@@ -69,12 +81,12 @@ def _tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], 
     def on_event(event: dict[str, Any]) -> None:
         job = event.get("job", "")
         if event["event"] == "planned":
-            progress.planned(event["splits"], check.steps, check.steps * check.global_batch_size)
+            progress.planned(event["splits"], check.steps, check.samples_trained)
         elif event["event"] == "reference":
             progress.reference(event["done"], event["total"])
         elif event["event"] == "started":
             if job == REFERENCE:
-                progress.reference(0, check.steps * check.global_batch_size)
+                progress.reference(0, check.samples_trained)
             else:
                 progress.started(job)
         elif event["event"] == "step":

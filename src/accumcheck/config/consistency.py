@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.aliases import Keys, find, given
 from accumcheck.config.composites import OneSplit
+from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import Faults, Place, show_path
 from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, SPLIT
 from accumcheck.config.kinds import name_of
@@ -28,6 +29,7 @@ def check_consistency(tree: Item, values: dict[str, Any], faults: Faults) -> Non
     checks.sums()
     checks.model()
     checks.data()
+    checks.epochs()
     checks.launcher()
 
 
@@ -116,6 +118,25 @@ class _Consistency:
             here = [("data", "synthetic", name) for name in ("min_length", "max_length") if name in synthetic]
             last = max(here, key=lambda keys: self.place(keys).on_command_line)
             self.note(last, f"min_length {shortest} is above max_length {longest}; write min_length <= max_length")
+
+    def epochs(self) -> None:
+        """Epochs need a number of samples, and leave none for steps to say."""
+        data, batch = self.section("data"), self.values.get("global_batch_size")
+        epochs, samples = data.get("epochs"), data.get("samples")
+        if epochs is None:
+            if samples is not None:
+                self.note(("data", "samples"), "no effect without data.epochs; add for example epochs: 2")
+            return
+        if samples is None and any(given(self.tree, keys) for keys in DATA_SOURCES[1:]):
+            self.note(("data", "epochs"), "needs data.samples: how many rows make an epoch, for example samples: 40")
+        if self.values.get("trajectory_steps"):
+            self.note(("trajectory_steps",), "not together with data.epochs; remove one of them")
+        if batch is None or not given(self.tree, ("steps",)) or "steps" not in self.values:
+            return
+        steps = steps_of(epochs, samples or samples_of_epoch(batch, self.values.get("splits")), batch)
+        if self.values["steps"] != steps:
+            message = f"found {self.values['steps']}; with data.epochs there are {steps}: remove steps"
+            self.note(("steps",), message)
 
     def launcher(self) -> None:
         """What several machines need."""

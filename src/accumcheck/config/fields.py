@@ -136,6 +136,20 @@ DATA = Section(
         Field("text_column", _COLUMN, "Column with text, of jsonl and dataset; default: found by name.", nullable=True),
         Field("messages_column", _COLUMN, "Column with chat messages, of jsonl and dataset.", nullable=True),
         Field("max_length", Whole(2), "Where rows of jsonl and dataset are cut, in tokens."),
+        Field(
+            "epochs",
+            Whole(1),
+            "Passes over the data set, instead of steps; shows what the last step of an epoch is made of.",
+            nullable=True,
+        ),
+        Field(
+            "samples",
+            Whole(2),
+            "Samples of one epoch, for jsonl and dataset the first rows; needs epochs. Default for synthetic data: a "
+            "global batch and most of another.",
+            nullable=True,
+            derived=True,
+        ),
     ),
 )
 
@@ -199,6 +213,7 @@ SPLIT = Section(
 
 _BY_SPLIT = "a split sets it; write it in splits, for example splits: [4x16x2] (n x b x k)"
 _BY_STEPS = "accumcheck sets it; write steps, for example steps: 3"
+_BY_EPOCHS = "accumcheck sets it; write data: {epochs: 2}, or steps"
 _LATER_KEY = not_available([f"stack: {stack}" for stack in STACKS])
 
 TRAINING_ARGUMENTS = Free(
@@ -207,7 +222,7 @@ TRAINING_ARGUMENTS = Free(
         "per_device_train_batch_size": _BY_SPLIT,
         "gradient_accumulation_steps": _BY_SPLIT,
         "max_steps": _BY_STEPS,
-        "num_train_epochs": _BY_STEPS,
+        "num_train_epochs": _BY_EPOCHS,
         "output_dir": "accumcheck sets it to a temporary directory; remove it",
     },
 )
@@ -223,7 +238,11 @@ ROOT = Section(
             "Samples of one optimizer step, B = n * b * k in every split.",
             example="global_batch_size: 128",
         ),
-        Field("steps", Whole(1), "Optimizer steps, each an independent test from the same weights."),
+        Field(
+            "steps",
+            Whole(1),
+            "Optimizer steps, each an independent test from the same weights; data.epochs sets it.",
+        ),
         Field("trajectory_steps", Whole(0), "Further steps with the real optimizer, judged by drift only."),
         Field(
             "splits",
@@ -246,7 +265,8 @@ ROOT = Section(
         **dict.fromkeys(("script", "callable", "llamafactory", "trl"), _LATER_KEY),
         **dict.fromkeys(("num_processes", "per_device_train_batch_size", "gradient_accumulation_steps"), _BY_SPLIT),
         **dict.fromkeys(SPLIT_ALIASES, _BY_SPLIT),
-        **dict.fromkeys(("max_steps", "num_train_epochs"), _BY_STEPS),
+        "max_steps": _BY_STEPS,
+        "num_train_epochs": _BY_EPOCHS,
         **dict.fromkeys(
             ("bf16", "fp16"),
             "not a key; write model: {dtype: ...} for the weights, or training_arguments for mixed precision",

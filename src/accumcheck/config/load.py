@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.aliases import place_lengths, rename_aliases
 from accumcheck.config.consistency import check_consistency
+from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import Faults, Place
 from accumcheck.config.fields import ROOT
 from accumcheck.config.model import (
@@ -103,4 +104,8 @@ def _build(values: dict[str, Any]) -> CheckConfig:
         "tolerances": ToleranceConfig(**values.get("tolerances", {})),
         "launcher": LauncherConfig(**values.get("launcher", {})),
     }
+    if (epochs := data.get("epochs")) is not None:
+        batch = values["global_batch_size"]
+        samples = data.setdefault("samples", samples_of_epoch(batch, values["splits"]))
+        sections["data"], values["steps"] = DataConfig(**data), steps_of(epochs, samples, batch)
     return CheckConfig(**{**values, **sections})

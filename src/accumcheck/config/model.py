@@ -52,7 +52,10 @@ class DatasetSource:
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Where samples come from. Exactly one of ``synthetic``, ``jsonl`` and ``dataset`` is set."""
+    """Where samples come from. Exactly one of ``synthetic``, ``jsonl`` and ``dataset`` is set.
+
+    ``epochs`` and ``samples`` are set together: so many passes over so many samples, instead of a number of steps.
+    """
 
     synthetic: SyntheticData | None = field(default_factory=SyntheticData)
     jsonl: str | None = None
@@ -60,6 +63,8 @@ class DataConfig:
     text_column: str | None = None
     messages_column: str | None = None
     max_length: int = 1024
+    epochs: int | None = None
+    samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class LauncherConfig:
 class CheckConfig:
     """One check, resolved: what ``accumcheck validate`` prints and the workers receive.
 
+    With ``data.epochs``, ``steps`` follows from the samples: the last step of an epoch takes what is left.
+
     ``splits`` is None for ``auto``: which splits are sensible depends on the devices, known only at the launch.
     """
 
@@ -102,6 +109,16 @@ class CheckConfig:
     severity: dict[str, Severity] = field(default_factory=dict)
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     seed: int = 0
+
+    @property
+    def sample_count(self) -> int:
+        """The samples of the data set, all distinct."""
+        return self.data.samples if self.data.samples is not None else self.steps * self.global_batch_size
+
+    @property
+    def samples_trained(self) -> int:
+        """The samples of all steps together; one that comes in every epoch counts each time."""
+        return self.sample_count * (self.data.epochs or 1)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration in canonical names, made of JSON types; splits in their short form."""

@@ -31,7 +31,7 @@ def plan_as_text(plan: Plan, devices: Devices, source: str) -> str:
     samples = _count(plan.config.global_batch_size, "sample")
     lines = [
         f"{source} is valid",
-        f"{splits}, {steps} of {samples}, control {plan.control}",
+        f"{splits}, {steps} of {samples}{_epochs(plan)}, control {plan.control}",
         f"devices assumed: {devices.count} {devices.kind} ({devices.reason})",
         "",
         *_table(plan, devices),
@@ -39,6 +39,11 @@ def plan_as_text(plan: Plan, devices: Devices, source: str) -> str:
     ]
     comments = "\n".join(f"# {line}".rstrip() for line in lines)
     return f"{comments}\n{write_document(_canonical(plan))}".rstrip("\n")
+
+
+def _epochs(plan: Plan) -> str:
+    epochs = plan.config.data.epochs
+    return "" if epochs is None else f" ({_count(epochs, 'epoch')} of {_count(plan.config.sample_count, 'sample')})"
 
 
 def _count(number: int, what: str) -> str:

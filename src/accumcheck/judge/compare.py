@@ -26,17 +26,22 @@ NOTHING = Divergence(None, None, None)
 
 @dataclass(frozen=True)
 class Truth:
-    """The right answer for one step. ``gradient``: ``[coordinates]``; ``members``: sample indices, sorted."""
+    """The right answer for one step. ``gradient``: ``[coordinates]``; ``members``: sample indices, sorted.
+
+    ``grad_norm`` is that of the whole gradient, None where it is not known.
+    """
 
     loss: float
-    grad_norm: float
+    grad_norm: float | None
     gradient: npt.NDArray[np.float64]
     members: tuple[int, ...]
     tokens: int
 
     def as_record(self, step: int) -> ReferenceStep:
         """The part of it that is reported."""
-        return ReferenceStep(step, self.loss, self.grad_norm, self.tokens, len(self.members))
+        return ReferenceStep(
+            step, self.loss, math.nan if self.grad_norm is None else self.grad_norm, self.tokens, len(self.members)
+        )
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,18 @@ def process_spread(observed: StepObservation) -> float:
     norms = [relative(norm, observed.grad_norms[0]) or 0.0 for norm in observed.grad_norms.values()]
     found = [*others, *norms]
     return math.nan if any(math.isnan(value) for value in found) else max(found, default=0.0)
+
+
+def of_its_own(found: Recovered, observed: StepObservation, truth: Truth) -> Recovered:
+    """The weights of the samples that the step was fed or is due, without those that only other splits were fed."""
+    own = set(truth.members).union(samples_of(observed))
+    kept = [position for position, member in enumerate(found.members) if member in own]
+    return replace(
+        found,
+        members=tuple(found.members[position] for position in kept),
+        weights=found.weights[kept],
+        ideal=found.ideal[kept],
+    )
 
 
 def recover(

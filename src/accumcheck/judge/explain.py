@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accumcheck.judge.compare import Recovery
+from accumcheck.judge.epochs import has_short_step
 from accumcheck.judge.rules import UNEXPLAINED, Fit, Step, fit_gradient, fit_loss
 from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation, Tolerances
 
@@ -39,6 +40,8 @@ def gradient_rules(
         observed = []
         for position, recovery in enumerate(recovered):
             for split in chosen:
+                if position >= len(split.steps):
+                    continue
                 found = recovery.of.get(split.split)
                 if found is None:
                     return Fit(UNEXPLAINED)
@@ -88,11 +91,12 @@ def explain(
     whole = fit(splits) if splits else Fit(UNEXPLAINED)
     if whole.rule != UNEXPLAINED:
         return Rules(whole, {split.split: whole for split in splits})
-    own = {split.split: fit([split]) for split in splits}
-    named = {
-        split.split: own[split.split] if own[split.split].rule != UNEXPLAINED else Fit(otherwise(split))
-        for split in splits
-    }
+    # of a split alone, a short step divided by k can look like powers of k and n: all splits together know better
+    own = {split.split: whole if whole.tail_over_k and has_short_step(split) else fit([split]) for split in splits}
+    named = dict(own)
+    for split in splits:
+        if own[split.split].rule == UNEXPLAINED:
+            named[split.split] = replace(own[split.split], rule=otherwise(split))
     beyond = {found.rule for found in named.values()} & set(BEYOND)
     return Rules(Fit(beyond.pop()) if len(beyond) == 1 else whole, named)
 

@@ -19,12 +19,15 @@ from accumcheck.judge.compare import (
     Recovery,
     Truth,
     compare_step,
+    of_its_own,
     recover,
     truth_of,
     with_weights,
 )
 from accumcheck.judge.effects import divergences
+from accumcheck.judge.epochs import Windows, divisor_finding, has_short_step, padded_truth, windows_of
 from accumcheck.judge.explain import Rules, gradient_rules, loss_rules
+from accumcheck.judge.rules import UNEXPLAINED
 from accumcheck.judge.structure import structural_faults
 from accumcheck.judge.tolerance import measured, resolve
 from accumcheck.judge.verdict import judge_run, judge_split
@@ -84,17 +87,21 @@ def judge(
     if reference is not None and len(reference.membership) < check.steps:
         no_reference = f"it covers {len(reference.membership)} of {check.steps} steps: a split saw no more"
         reference = None
-    ran = [_completed(observation, check.steps) for observation in observations]
+    ran = [_completed(observation, check) for observation in observations]
     good = [observation for observation in ran if observation.status == "ran"]
     losses = [step.loss for observation in good for step in observation.steps]
     alone = _truths(reference, check.steps)
     recovered: list[Recovery] = []
     if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
-        recovered = [recover(step, good, truth, reference) for step, truth in enumerate(alone)]
+        for step, truth in enumerate(alone):
+            recovered.append(recover(step, [split for split in good if step < len(split.steps)], truth, reference))
     tolerances = resolve(check.tolerances, check.model.dtype, measured(reference, recovered), losses)
 
-    truths = {split.split: _beside(split.split, alone, reference) for split in ran} if reference is not None else {}
-    records = {split.split: _records(split, good, control, truths.get(split.split, ()), reference) for split in good}
+    windows = _windows(good, reference, check)
+    truths = {split.split: _beside(split, alone, reference, windows) for split in ran} if reference is not None else {}
+    records = {
+        split.split: _records(split, good, control, truths.get(split.split, ()), reference, windows) for split in good
+    }
     if recovered:
         records = {
             split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
@@ -104,7 +111,7 @@ def judge(
     batching = explained_by_batching(good, explanation.batch)
 
     found: list[Finding] = []
-    faulty = structural_faults(good, reference, tolerances, found)
+    faulty = structural_faults(good, reference, tolerances, windows, found)
     results: list[SplitResult] = []
     for split in ran:
         mine = records.get(split.split, ())
@@ -124,6 +131,8 @@ def judge(
                 check.severity,
                 batching=split.split in batching,
             )
+            if verdict == "pass" and split.split in windows and windows[split.split].padding:
+                verdict = "warn"
             if verdict in ("pass", "warn") and reference is None:
                 verdict = "error"
         results.append(
@@ -144,7 +153,12 @@ def judge(
         )
     if reference is not None and reference.batch_effect > 0:
         found.append(batching_finding(reference, good, control))
-    explained = [result for result in results if result.split not in faulty and result.split not in batching]
+    divided = {split for split, fit in (by_gradient.of if by_gradient else {}).items() if fit.tail_over_k}
+    if short := [split.split for split in good if split.split in divided and has_short_step(split)]:
+        found.append(divisor_finding(short))
+    divided = {split for split in short if by_gradient and by_gradient.of[split].rule == UNEXPLAINED}
+    named = {*faulty, *batching, *divided}  # by a finding of their own
+    explained = [result for result in results if result.split not in named]
     diverging = divergences(explained, truths, control, tolerances)
     found += [traced(blame_term(finding, explanation.batch, reference), good, reference) for finding in diverging]
     if reference is None and good:
@@ -160,7 +174,7 @@ def judge(
         verdict=verdict,
         exit_code=exit_code,
         splits=tuple(results),
-        reference=tuple(truth.as_record(step) for step, truth in enumerate(truths.get(control, ()), start=1)),
+        reference=tuple(truth.as_record(step) for step, truth in enumerate(_due(control, alone, reference), start=1)),
         tolerances=tolerances,
         loss_rule=by_loss.run.rule if by_loss else None,
         gradient_rule=next(iter(faulty.values()), by_gradient.run.rule) if by_gradient else None,
@@ -172,13 +186,13 @@ def judge(
     )
 
 
-def _completed(observation: SplitObservation, steps: int) -> SplitObservation:
+def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObservation:
     """The observation, as an error if it lacks what every split that ran must have."""
     if observation.status != "ran":
         return observation
-    reason = ""
-    if len(observation.steps) != steps:
-        reason = f"{len(observation.steps)} optimizer steps were seen, {steps} were asked for"
+    reason, steps = "", len(observation.steps)
+    if steps != check.steps and (steps == 0 or check.data.epochs is None):
+        reason = f"{steps} optimizer steps were seen, {check.steps} were asked for"
     elif any(not step.gradients for step in observation.steps):
         reason = "no gradient was seen"
     elif any(step.loss is None for step in observation.steps):
@@ -194,10 +208,35 @@ def _truths(reference: ReferenceObservation | None, steps: int) -> list[Truth]:
     return [truth_of(reference, step) for step in range(min(steps, len(reference.membership)))]
 
 
-def _beside(split: Split, alone: Sequence[Truth], reference: ReferenceObservation) -> list[Truth]:
+def _windows(
+    good: Sequence[SplitObservation], reference: ReferenceObservation | None, check: CheckConfig
+) -> dict[Split, Windows]:
+    """With whole epochs, what each split made of them."""
+    if reference is None or check.data.epochs is None:
+        return {}
+    membership, samples, epochs = reference.membership, check.sample_count, check.data.epochs
+    return {split.split: windows_of(split, membership, samples, epochs) for split in good}
+
+
+def _due(split: Split, alone: Sequence[Truth], reference: ReferenceObservation | None) -> list[Truth]:
     """The truth of every step for one split: the samples', but for a model that depends on its batch."""
+    if reference is None:
+        return []
     size = split.per_device_train_batch_size
     return [batched_truth(reference, step, size, truth) for step, truth in enumerate(alone, start=1)]
+
+
+def _beside(
+    split: SplitObservation,
+    alone: Sequence[Truth],
+    reference: ReferenceObservation,
+    windows: Mapping[Split, Windows],
+) -> list[Truth]:
+    """What each step of a split is compared with: the truth of what it was fed, where samples were repeated."""
+    due = _due(split.split, alone, reference)
+    for step in windows[split.split].padding if split.split in windows else ():
+        due[step] = padded_truth(reference, split.steps[step], due[step])
+    return due
 
 
 def _records(
@@ -206,11 +245,14 @@ def _records(
     control: Split,
     truths: Sequence[Truth],
     reference: ReferenceObservation | None,
+    windows: Mapping[Split, Windows],
 ) -> tuple[StepRecord, ...]:
     beside: StepObservation | None
     records = []
+    steps = next((other.steps for other in good if other.split == control), ())
     for position, observed in enumerate(split.steps):
-        beside = next((other.steps[position] for other in good if other.split == control), None)
+        padded = any(position in windows[one].padding for one in (split.split, control) if one in windows)
+        beside = steps[position] if position < len(steps) and not padded else None
         truth = truths[position] if position < len(truths) else None
         records.append(compare_step(observed, beside, truth, reference))
     return tuple(records)
@@ -243,7 +285,11 @@ def _explain(
         return _Explanation({}, rules.loss, rules.gradient, rules)
     weights: dict[Split, SampleWeights] = {}
     for split in good:
-        found = [step.of[split.split] for step in recovered if split.split in step.of]
+        found = [
+            of_its_own(step.of[split.split], split.steps[position], step.truth)
+            for position, step in enumerate(recovered)
+            if split.split in step.of
+        ]
         if found:
             weights[split.split] = summarise(
                 [step.weights for step in found],

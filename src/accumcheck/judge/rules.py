@@ -6,6 +6,7 @@ samples shared a micro-batch and a process; a rule is named only where its predi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,7 +46,11 @@ class Rule:
 
     def factor(self, split: Split) -> float:
         """The powers of ``k`` and ``n``, worked out for one split."""
-        return float(split.gradient_accumulation_steps**self.k_power * split.num_processes**self.n_power)
+        return self.power(split.gradient_accumulation_steps, split.num_processes)
+
+    def power(self, k: int, n: int) -> float:
+        """The powers of these ``k`` and ``n``."""
+        return float(k**self.k_power * n**self.n_power)
 
 
 FAMILY = tuple(
@@ -71,10 +76,23 @@ class Step:
     labels: npt.NDArray[np.int64]
     members: Sequence[int] | None = None
 
+    @property
+    def window(self) -> int:
+        """Micro-batches of the busiest process: ``k``, but fewer in the last step of an epoch."""
+        return max(Counter(batch.process for batch in self.micro_batches).values(), default=1)
+
+    def factor(self, rule: Rule, *, tail_over_k: bool = False) -> float:
+        """The rule's powers of ``n`` and of the micro-batches that there were.
+
+        ``tail_over_k``: a step of fewer than ``k`` of them was divided by ``k``.
+        """
+        over = self.window / self.split.gradient_accumulation_steps if tail_over_k else 1.0
+        return over * rule.power(self.window, self.split.num_processes)
+
     def weights(self, base: str) -> npt.NDArray[np.float64]:
         """The weight of every sample under this base, ``[samples]`` or ``[members]``."""
         fed = [(batch.process, [index for index in batch.samples if index >= 0]) for batch in self.micro_batches]
-        n, k = self.split.num_processes, self.split.gradient_accumulation_steps
+        n, k = self.split.num_processes, self.window
         counts = self.labels if base.startswith("unshifted") else self.tokens
         total, of_process = 0, dict.fromkeys((process for process, _ in fed), 0)
         for process, members in fed:
@@ -115,10 +133,14 @@ class Weighted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The rule of a run or a split, and the others that the data cannot tell from it."""
+    """The rule of a run or a split, and the others that the data cannot tell from it.
+
+    ``tail_over_k``: it fits if a step of fewer than ``k`` micro-batches was divided by ``k`` all the same.
+    """
 
     rule: str
     alternatives: tuple[str, ...] = ()
+    tail_over_k: bool = False
 
 
 def fit_loss(steps: Sequence[tuple[Step, float]], losses: npt.NDArray[np.float64], tolerance: float) -> Fit:
@@ -131,12 +153,12 @@ def fit_loss(steps: Sequence[tuple[Step, float]], losses: npt.NDArray[np.float64
     """
     weights_of = _remembered([step for step, _ in steps])
 
-    def fits(position: int, rule: Rule) -> bool:
+    def fits(position: int, rule: Rule, tail_over_k: bool) -> bool:
         step, reported = steps[position]
-        predicted = rule.factor(step.split) * float(weights_of(position, rule.base) @ losses)
+        predicted = step.factor(rule, tail_over_k=tail_over_k) * float(weights_of(position, rule.base) @ losses)
         return abs(reported - predicted) <= tolerance * abs(predicted)
 
-    return _first([rule for rule in FAMILY if all(fits(position, rule) for position in range(len(steps)))])
+    return _first([step for step, _ in steps], fits)
 
 
 def fit_gradient(
@@ -156,15 +178,15 @@ def fit_gradient(
     """
     weights_of = _remembered([step for step, _, _ in steps])
 
-    def fits(position: int, rule: Rule) -> bool:
+    def fits(position: int, rule: Rule, tail_over_k: bool) -> bool:
         step, found, gram = steps[position]
-        predicted = rule.factor(step.split) * weights_of(position, rule.base)
+        predicted = step.factor(rule, tail_over_k=tail_over_k) * weights_of(position, rule.base)
         off = found.weights - predicted
         whole = float(predicted @ gram @ predicted)
         residual = (found.residual * found.norm) ** 2
         return float(off @ gram @ off) <= in_weights**2 * whole and residual <= beside**2 * whole
 
-    return _first([rule for rule in FAMILY if all(fits(position, rule) for position in range(len(steps)))])
+    return _first([step for step, _, _ in steps], fits)
 
 
 def _remembered(steps: Sequence[Step]) -> Callable[[int, str], npt.NDArray[np.float64]]:
@@ -172,7 +194,13 @@ def _remembered(steps: Sequence[Step]) -> Callable[[int, str], npt.NDArray[np.fl
     return lru_cache(maxsize=None)(lambda position, base: steps[position].weights(base))
 
 
-def _first(fitting: list[Rule]) -> Fit:
-    if not fitting:
-        return Fit(UNEXPLAINED)
-    return Fit(str(fitting[0]), tuple(str(rule) for rule in fitting[1:]))
+def _first(steps: Sequence[Step], fits: Callable[[int, Rule, bool], bool]) -> Fit:
+    """The first rule that fits every step, and the others; with a wrong divisor of short steps only if none does."""
+    short = any(step.window < step.split.gradient_accumulation_steps for step in steps)
+    for tail_over_k in (False, True) if short else (False,):
+        fitting = [rule for rule in FAMILY if all(fits(at, rule, tail_over_k) for at in range(len(steps)))]
+        if fitting and tail_over_k and fitting[0].base != "microbatch-mean":
+            return Fit(UNEXPLAINED, tail_over_k=True)  # the others have no k that the tail could be divided by
+        if fitting:
+            return Fit(str(fitting[0]), tuple(str(rule) for rule in fitting[1:]), tail_over_k)
+    return Fit(UNEXPLAINED)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from accumcheck.judge import findings as say
 from accumcheck.judge.compare import process_spread, samples_of
+from accumcheck.judge.epochs import Windows, padding_finding, windows_finding
 from accumcheck.judge.rules import UNEXPLAINED
 from accumcheck.record import Finding, ReferenceObservation, Split, SplitObservation, StepObservation, Tolerances
 
@@ -16,20 +17,31 @@ def structural_faults(
     good: Sequence[SplitObservation],
     reference: ReferenceObservation | None,
     tolerances: Tolerances,
+    windows: Mapping[Split, Windows],
     found: list[Finding],
 ) -> dict[Split, str]:
-    """Look for them in every split; adds to ``found``.
+    """Look for them in every split; adds to ``found``. With whole epochs, ``windows`` has what each step is made of.
 
     Returns:
         The splits that fail for it, with what to call their gradient.
     """
     faulty: dict[Split, str] = {}
     strange: dict[str, list[str]] = {}
+    torn: dict[str, list[str]] = {}
+    padded: dict[Split, int] = {}
     apart: dict[str, float] = {}
     misreported: dict[str, float] = {}
     for split in good:
+        made = windows.get(split.split)
+        if made is not None and made.fault:
+            faulty[split.split] = made.rule
+            torn.setdefault(made.fault, []).append(str(split.split))
+        if made is not None and made.padding:
+            padded[split.split] = max(made.padding.values())
         for position, step in enumerate(split.steps):
-            if words := _sample_fault(step, reference.membership[position] if reference else None, split.split):
+            due = reference.membership[position] if reference and position < len(reference.membership) else None
+            words = "" if split.split in windows else _sample_fault(step, due, split.split)
+            if words:
                 strange.setdefault(words, [])
                 if str(split.split) not in strange[words]:
                     strange[words].append(str(split.split))
@@ -44,6 +56,9 @@ def structural_faults(
                 if off > max(tolerances.grad_norm, 1e-4):
                     misreported[str(split.split)] = max(off, misreported.get(str(split.split), 0.0))
     found += [say.samples_finding(splits, words) for words, splits in strange.items()]
+    found += [windows_finding(splits, words) for words, splits in torn.items()]
+    if padded:
+        found.append(padding_finding(list(padded), max(padded.values())))
     if apart:
         found.append(say.unsynchronised_finding(list(apart), max(apart.values())))
     if misreported:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from accumcheck.launch.job import BATCHED, RECOMPUTED, REFERENCE
+from accumcheck.launch.membership import UNAPPLIED
 from accumcheck.record import (
     BatchedStep,
     BatchTerm,
@@ -45,7 +46,19 @@ def _collect_split(folder: Path, split: Split, end: dict[str, Any] | None) -> Sp
         steps = _read_steps(folder, split)
     except (OSError, ValueError) as error:
         return SplitObservation(split, "error", f"its results cannot be read: {error}", log, seconds)
-    return SplitObservation(split, "ran", "", log, seconds, steps, _read_trajectory(folder), _read_belief(folder))
+    return SplitObservation(
+        split, "ran", "", log, seconds, steps, _read_trajectory(folder), _read_belief(folder), _read_rest(folder, split)
+    )
+
+
+def _read_rest(folder: Path, split: Split) -> tuple[MicroBatch, ...]:
+    files = {process: folder / UNAPPLIED.format(rank=process) for process in range(split.num_processes)}
+    return tuple(
+        MicroBatch(process, tuple(fed))
+        for process, file in files.items()
+        if file.exists()
+        for fed in json.loads(file.read_text(encoding="utf-8"))
+    )
 
 
 def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:

@@ -21,6 +21,7 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import auto_splits, control_of
 from accumcheck.launch.events import EventFollower, EventLog
 from accumcheck.launch.job import REFERENCE, Failure, Job
+from accumcheck.launch.membership import drawn_order, global_batches, unapplied_order
 from accumcheck.launch.schedule import Slots, running_order
 from accumcheck.record import Split
 
@@ -220,13 +221,13 @@ class Conductor:
         The control says it, and another split only where the control did not run.
         """
         for name in sources:
-            files = [self._folder / name / f"process-{rank}.json" for rank in range(Split.parse(name).num_processes)]
             with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-                views = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-                return tuple(
-                    tuple(sorted({sample for view in step for fed in view["micro_batches"] for sample in fed} - {-1}))
-                    for step in zip(*views, strict=False)
-                )
+                steps = drawn_order(self._folder / name)
+                if (epochs := self._check.data.epochs) is not None:
+                    rest, samples = unapplied_order(self._folder / name), self._check.sample_count
+                    size = self._check.global_batch_size
+                    steps = global_batches(steps, rest, size=size, samples=samples, epochs=epochs)
+                return tuple(tuple(sorted(set(step) - {-1})) for step in steps)
         return ()
 
     def _pids_of(self, name: str) -> dict[int, int]:

@@ -10,6 +10,7 @@ Layout of a run's folder::
         error-R.json        why process R failed
         process-R.json      what process R saw
         process-R-step-S.npy
+        process-R-unapplied.json    what process R saw after its last step, if anything
         logs/               standard output and standard error of every process
 """
 

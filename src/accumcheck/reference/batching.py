@@ -8,10 +8,9 @@ what the model does by itself is told from what a stack does to it.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from itertools import product, zip_longest
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,8 @@ import torch
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.launch.job import BATCHED
-from accumcheck.record import BatchedStep, BatchTerm, Split
+from accumcheck.launch.membership import drawn_order
+from accumcheck.record import BatchedStep, BatchTerm
 from accumcheck.reference.batch_terms import AdditiveTerm
 from accumcheck.reference.samples import LossOf
 from accumcheck.workload.assemble import Workload
@@ -30,8 +30,7 @@ from accumcheck.workload.assemble import Workload
 def fed_order(run: Path, membership: Sequence[Sequence[int]]) -> list[list[int]]:
     """The samples of each step in the order in which they were drawn, as a split that has trained was fed them.
 
-    Micro-batch j goes to process j % n: so do torch's samplers deal, and so a smaller micro-batch is a piece of a
-    larger one. The judge checks it for every split.
+    Cut in this order, a smaller micro-batch is a piece of a larger one. The judge checks it for every split.
 
     Args:
         run: the folder of the run, in which splits leave what they saw (`accumcheck.launch.job`).
@@ -39,17 +38,10 @@ def fed_order(run: Path, membership: Sequence[Sequence[int]]) -> list[list[int]]
     """
     for folder in sorted(run.iterdir()):
         with contextlib.suppress(ValueError, FileNotFoundError):  # no split, or one that has not ended
-            processes = range(Split.parse(folder.name).num_processes)
-            views = [json.loads((folder / f"process-{rank}.json").read_text(encoding="utf-8")) for rank in processes]
-            order = [_dealt([view["micro_batches"] for view in step]) for step in zip(*views, strict=True)]
+            order = drawn_order(folder)
             if [sorted(step) for step in order] == [sorted(step) for step in membership]:
                 return order
     return [list(step) for step in membership]
-
-
-def _dealt(processes: Iterable[list[list[int]]]) -> list[int]:
-    """What each process was fed, one micro-batch of each process after the other."""
-    return [sample for turn in zip_longest(*processes, fillvalue=[]) for batch in turn for sample in batch]
 
 
 def batched_steps(

@@ -52,7 +52,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     losses = np.zeros(len(samples))
     tokens = np.zeros(len(samples), dtype=np.int64)
     norms: list[float] = []
-    done = 0
+    done, due = 0, sum(map(len, job.membership))
     strays = sorted(set(range(len(samples))) - {index for members in job.membership for index in members})
     for members in [*job.membership, strays]:
         totals = None if reader.coordinates.complete else _Totals(model)
@@ -65,8 +65,8 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
             if totals is not None:
                 totals.add(int(tokens[index]))
             done += 1
-            if done % PROGRESS_EVERY == 0 or done == len(samples):
-                events.emit("reference", done=done, total=len(samples))
+            if done % PROGRESS_EVERY == 0 or done == due:
+                events.emit("reference", done=done, total=due + len(strays))
         if members is not strays:
             chosen = list(members)
             right = _weighted(gradients[chosen], tokens[chosen])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from accumcheck.config.epochs import steps_of
 from accumcheck.config.model import CheckConfig, DataConfig, DType, LauncherConfig, ModelConfig, SyntheticData
 from accumcheck.record import Split
 
@@ -49,12 +50,15 @@ def _check(
     dtype: DType = "float32",
     splits: Sequence[str] = SPLITS,
     steps: int = 1,
+    samples: int | None = None,
 ) -> CheckConfig:
+    """``samples``: train for an epoch of so many, instead of ``steps``."""
+    epochs = None if samples is None else 1
     return CheckConfig(
         model=ModelConfig(config=config or LLAMA, shrink=shrink, dtype=dtype),
-        data=DataConfig(synthetic=SyntheticData(min_length=6, max_length=24)),
+        data=DataConfig(synthetic=SyntheticData(min_length=6, max_length=24), epochs=epochs, samples=samples),
         global_batch_size=8,
-        steps=steps,
+        steps=steps if samples is None else steps_of(1, samples, 8),
         splits=tuple(Split.parse(split) for split in splits),
         stack=f"planted:{fault}",
         launcher=LauncherConfig(device="cpu", timeout=120),
@@ -80,6 +84,12 @@ FAULTY = (
     Case("one sample fed twice", _check("duplicated-sample"), "samples-differ", None, "duplicated-samples"),
     Case("one rank not synchronised", _check("unsynchronised"), "unsynchronised", None, "unsynchronised"),
     Case("not a number on one rank", _check("nan-on-one-rank"), "unexplained", "unexplained", "unexplained"),
+    Case(
+        "an epoch's tail divided by k",
+        _check("tail-divisor", samples=12),
+        "tail-divisor",
+        *("unexplained", "unexplained"),
+    ),
     Case("samples in another order", _check("other-order", steps=2), "samples-differ"),
 )
 """Each must be caught, and named as it says here."""
@@ -91,6 +101,7 @@ CLEAN = (
     Case("float16", _check("none", dtype="float16"), ""),
     Case("GPT-2", _check("none", config={"model_type": "gpt2"}, shrink=True), ""),
     Case("LLaVA", _check("none", config={"model_type": "llava"}, shrink=True), ""),
+    Case("a whole epoch", _check("none", samples=12), ""),
     Case("one process", _check("none", splits=("1x8x1", "1x1x8")), ""),
 )
 """Each must pass without a finding."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,11 @@ class MicroBatchContext:
     def count_labels(self, samples: list[int]) -> int:
         """Unmasked labels of these samples, before the causal shift."""
         return sum(self.labels[sample] for sample in samples)
+
+    @property
+    def window(self) -> int:
+        """The micro-batches of this step; the last of an epoch can have fewer than ``k``."""
+        return math.ceil(len(self.device) / self.split.per_device_train_batch_size)
 
     @property
     def right(self) -> float:
@@ -105,6 +111,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "dropped-sample": Fault(masks=lambda split: _accumulated(3, split)),
     "duplicated-sample": Fault(order=_twice),
+    "tail-divisor": Fault(lambda batch: batch.right * batch.window / batch.split.gradient_accumulation_steps),
     "unsynchronised": Fault(alone=True),
     "nan-on-one-rank": Fault(nan_on=1),
     "other-order": Fault(order=_backwards),

@@ -49,7 +49,9 @@ class TrainerStack:
             "weight_decay": 0.0,
             "max_grad_norm": NEVER_CLIPS,
         }
-        self._run(task, task.check.steps, held_still, observer.told)
+        epochs = task.check.data.epochs
+        length = {"max_steps": task.check.steps} if epochs is None else {"num_train_epochs": epochs}
+        self._run(task, {**held_still, **length}, observer.told, observer.trained_by)
 
     def train_freely(self, task: Task) -> list[TrajectoryPoint]:
         """See `Stack.train_freely`."""
@@ -59,7 +61,7 @@ class TrainerStack:
             if "loss" in logs:
                 points.append(TrajectoryPoint(step, float(logs["loss"]), _number(logs.get("grad_norm"))))
 
-        self._run(task, task.check.trajectory_steps, {}, told)
+        self._run(task, {"max_steps": task.check.trajectory_steps}, told)
         return points
 
     def trainer(self, task: Task, **arguments: Any) -> Trainer:  # noqa: ARG002
@@ -67,7 +69,11 @@ class TrainerStack:
         return Trainer(**arguments)
 
     def _run(
-        self, task: Task, steps: int, fixed: dict[str, Any], told: Callable[[int, Mapping[str, Any]], None]
+        self,
+        task: Task,
+        fixed: dict[str, Any],
+        told: Callable[[int, Mapping[str, Any]], None],
+        seen: Callable[[Trainer], None] | None = None,
     ) -> None:
         on_cpu = task.device == "cpu"
         arguments = TrainingArguments(
@@ -82,7 +88,6 @@ class TrainerStack:
                 "output_dir": str(task.folder / "output"),
                 "per_device_train_batch_size": task.split.per_device_train_batch_size,
                 "gradient_accumulation_steps": task.split.gradient_accumulation_steps,
-                "max_steps": steps,
                 "logging_strategy": "steps",
                 "logging_steps": 1,
                 "logging_nan_inf_filter": False,  # a NaN must reach the log, not be averaged away
@@ -99,6 +104,8 @@ class TrainerStack:
             data_collator=task.collator,
             callbacks=[_Log(told)],
         )
+        if seen is not None:
+            seen(trainer)
         trainer.train()
 
 

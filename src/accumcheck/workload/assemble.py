@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workload:
-    """``samples`` holds ``steps * global_batch_size`` rows, so that one epoch is the whole check."""
+    """``samples`` is the data set: one epoch is the whole check, unless ``data.epochs`` asks for several."""
 
     model: torch.nn.Module
     samples: list[Sample]
@@ -31,5 +31,5 @@ def build_workload(check: CheckConfig, device: str) -> Workload:
         WorkloadError: the model or the data could not be made.
     """
     model = build_model(check.model, seed=check.seed, device=device)
-    samples = build_samples(check, model, check.steps * check.global_batch_size)
+    samples = build_samples(check, model, check.sample_count)
     return Workload(model, samples, Collator.of(model))

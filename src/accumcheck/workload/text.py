@@ -143,7 +143,9 @@ def _sample(ids: list[int], labels: list[int]) -> Sample:
 def _too_few(check: CheckConfig, read: int, usable: int, count: int) -> str:
     what = f"data.jsonl: {check.data.jsonl}" if check.data.jsonl is not None else "data.dataset"
     need = f"{count} are needed"
-    if check.steps * check.global_batch_size == count:
+    if check.data.samples == count:
+        need += " (data.samples)"
+    elif check.steps * check.global_batch_size == count:
         need += f" (steps {check.steps} x global_batch_size {check.global_batch_size})"
     usable_of = f"{usable} usable rows" if usable == read else f"{usable} distinct usable rows among {read}"
     return f"{what} has {usable_of}, but {need}"

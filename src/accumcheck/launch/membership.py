@@ -1,0 +1,75 @@
+"""Which samples belong to which optimizer step, told from what a split was fed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from accumcheck.record import Split
+
+UNAPPLIED = "process-{rank}-unapplied.json"
+"""The micro-batches that a process was fed after its last optimizer step; there is none where there were none."""
+
+
+def drawn_order(folder: Path) -> list[list[int]]:
+    """The samples of each step of a split that has ended, in the order in which they were drawn; -1 for a stranger.
+
+    Micro-batch j goes to process j % n: so do torch's samplers deal.
+
+    Args:
+        folder: the split's, named after it.
+
+    Raises:
+        ValueError: the folder's name is no split, or a file holds no JSON.
+        FileNotFoundError: the split has not ended well.
+    """
+    ranks = range(Split.parse(folder.name).num_processes)
+    views = [json.loads((folder / f"process-{rank}.json").read_text(encoding="utf-8")) for rank in ranks]
+    return [_dealt(view["micro_batches"] for view in step) for step in zip(*views, strict=False)]
+
+
+def unapplied_order(folder: Path) -> list[int]:
+    """The samples that a split was fed after its last step, likewise."""
+    ranks = range(Split.parse(folder.name).num_processes)
+    files = [folder / UNAPPLIED.format(rank=rank) for rank in ranks]
+    return _dealt(json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists())
+
+
+def global_batches(
+    steps: Sequence[Sequence[int]], rest: Sequence[int], *, size: int, samples: int, epochs: int
+) -> list[list[int]]:
+    """The steps that whole epochs should have: each takes the next ``size`` samples, the last of an epoch what is left.
+
+    Args:
+        steps: what each step was fed, in the order drawn.
+        rest: what came after the last step.
+        size: of a global batch.
+        samples: of the data set; each comes once in an epoch.
+        epochs: how many.
+    """
+    found = []
+    for epoch in _epochs([*chain(*steps), *rest], samples, epochs):
+        # what was never fed belongs to the end of the epoch
+        whole = [*epoch, *sorted(set(range(samples)) - set(epoch))]
+        found += [whole[start : start + size] for start in range(0, samples, size)]
+    return found
+
+
+def _epochs(order: Sequence[int], samples: int, epochs: int) -> list[list[int]]:
+    """Cut what was fed into epochs, without the repetitions with which a data loader fills the last micro-batch."""
+    length, uneven = divmod(len(order), epochs)
+    if not uneven and length >= samples:
+        return [list(order[epoch * length : epoch * length + samples]) for epoch in range(epochs)]
+    found: list[list[int]] = [[]]
+    for sample in order:
+        if sample in found[-1]:
+            found.append([])
+        found[-1].append(sample)
+    return [*found, *([] for _ in range(epochs))][:epochs]
+
+
+def _dealt(processes: Iterable[list[list[int]]]) -> list[int]:
+    """What each process was fed, one micro-batch of each process after the other."""
+    return [sample for turn in zip_longest(*processes, fillvalue=[]) for batch in turn for sample in batch]
