@@ -123,8 +123,13 @@ def _report(
     )
 
 
-def join_run(check: CheckConfig, *, on_event: OnEvent | None = None) -> int:
+def join_run(check: CheckConfig, *, on_event: OnEvent | None = None, python: str = sys.executable) -> int:
     """Lend this machine's processes to a run that node 0 judges; for ``launcher.node_rank`` above 0.
+
+    Args:
+        check: the resolved configuration.
+        on_event: called with every event on this machine.
+        python: the interpreter under test.
 
     Returns:
         0, or 3 where a split that this machine took part in did not run to its end.
@@ -134,7 +139,7 @@ def join_run(check: CheckConfig, *, on_event: OnEvent | None = None) -> int:
     """
     folder = Path(tempfile.mkdtemp(prefix="accumcheck-"))
     try:
-        (events,) = launch([(check, folder)], on_event or _ignore)
+        (events,) = launch([(check, folder)], on_event or _ignore, python=python)
     finally:
         _tidy(folder, keep=False)
     return 3 if any(event["event"] == "finished" and event["status"] == "error" for event in events) else 0

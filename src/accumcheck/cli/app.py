@@ -12,6 +12,7 @@ import typer
 
 from accumcheck import __version__
 from accumcheck.cli.env import env
+from accumcheck.cli.environments import environments_app
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.selftest import selftest
@@ -34,6 +35,7 @@ app.command()(run)
 app.command()(validate)
 app.command()(selftest)
 app.command()(env)
+app.add_typer(environments_app, name="environments")
 app.add_typer(schema_app, name="schema")
 
 

@@ -1,0 +1,88 @@
+"""``accumcheck environments``: the isolated environments that runs have left for the next."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from accumcheck.errors import ConfigError
+
+if TYPE_CHECKING:
+    from accumcheck.environments.shelf import Entry
+
+FORMATS = ("table", "json")
+OLDER_THAN_HELP = "Remove those that no run has used for this many days."
+
+environments_app = typer.Typer(
+    no_args_is_help=True, help="List and remove the isolated environments that --transformers and --with have built."
+)
+
+
+@environments_app.callback()
+def environments() -> None:
+    """List and remove the isolated environments that --transformers and --with have built."""
+
+
+@environments_app.command("list")
+def list_(
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="What goes to standard output: table or json.")
+    ] = "table",
+) -> None:
+    """List the environments, the last used first."""
+    from accumcheck.environments.shelf import Shelf
+    from accumcheck.environments.show import as_table
+    from accumcheck.report.streams import console_for
+
+    if format_ not in FORMATS:
+        raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
+    shelf = Shelf()
+    entries = shelf.entries()
+    if format_ == "json":
+        typer.echo(json.dumps([_as_dict(entry) for entry in entries], indent=2))
+        return
+    console = console_for(sys.stdout)
+    for text in as_table(entries, shelf.folder, time.time()):
+        console.print(text, soft_wrap=True)
+
+
+@environments_app.command("prune")
+def prune(
+    older_than: Annotated[float, typer.Option("--older-than", metavar="DAYS", min=0, help=OLDER_THAN_HELP)] = 30,
+    all_: Annotated[bool, typer.Option("--all", help="Remove all of them, whenever used.")] = False,
+) -> None:
+    """Remove environments that are no longer used, and what builds that were killed have left.
+
+    What a run is using stays. Exit codes: 0; 3 where something that was to
+    go is in use.
+    """
+    from accumcheck.environments.shelf import Shelf
+    from accumcheck.environments.show import megabytes
+
+    removed, kept = Shelf().prune(older_than, everything=all_)
+    for entry in removed:
+        typer.echo(f"removed {entry.path.name}")
+    for entry in kept:
+        typer.echo(f"kept {entry.path.name}: a run is using it", err=True)
+    typer.echo(f"{len(removed)} removed, {megabytes(sum(entry.size for entry in removed))} freed")
+    if kept:
+        raise typer.Exit(3)
+
+
+def _as_dict(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.path.name,
+        "path": str(entry.path),
+        "complete": entry.complete,
+        "in_use": entry.in_use,
+        "last_used": datetime.fromtimestamp(entry.last_used, timezone.utc).isoformat(timespec="seconds"),
+        "size": entry.size,
+        "releases": dict(entry.releases),
+        "packages": dict(entry.packages),
+        "base": entry.base,
+    }

@@ -1,0 +1,130 @@
+"""Build one environment in an empty folder: the releases, the dependencies of their day, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from packaging.version import Version
+
+from accumcheck.environments import index
+from accumcheck.environments.overlay import NEVER, Base, broken_by, packages_in
+from accumcheck.environments.processes import Processes
+from accumcheck.environments.request import Request
+from accumcheck.errors import LaunchError
+
+ALWAYS = ("accelerate", "numpy")
+"""Installed of the releases' day beside transformers and what it requires: Trainer does not run without them."""
+COMPILED = ("numpy", "tokenizers", "safetensors", "pyarrow", "pandas")
+"""Taken as wheels only: where none is there for this Python, a message is better than a compiler's half hour."""
+
+_VERSIONS = """
+import json, sys
+from importlib.metadata import PackageNotFoundError, version
+found = {}
+for name in sys.argv[1:]:
+    try: found[name] = version(name)
+    except PackageNotFoundError: found[name] = None
+print(json.dumps(found))
+"""
+
+Say = Callable[[str], None]
+
+
+def build(request: Request, base: Base, folder: Path, processes: Processes, say: Say) -> Mapping[str, object]:
+    """Fill ``folder``, which is empty.
+
+    Args:
+        request: what must be in it.
+        base: what it is laid over.
+        folder: where; it may be renamed afterwards.
+        processes: runs uv and the new interpreter.
+        say: called with each phase in a few words.
+
+    Returns:
+        What is in it, for its stamp.
+
+    Raises:
+        ConfigError: there is no such release, or the releases do not go together.
+        LaunchError: the index could not be reached, or the releases do not run here.
+        StoppedError: the work was called off.
+    """
+    say("asking the package index")
+    before = index.end_of_day(max(index.uploaded(pin, processes) for pin in request.pins))
+    _uv("venv", "--quiet", "--clear", "--relocatable", "--python", base.python, str(folder), processes=processes)
+    (site,) = folder.glob("lib/python3*/site-packages")
+    (site / "zz_accumcheck_base.pth").write_text(base.path_file(), encoding="utf-8")
+    say("installing, with the dependencies of " + before[:10])
+    _install(request, base, folder, site, before, processes)
+    say("importing Trainer")
+    # without torch, transformers imports as well: its Trainer is then one that says so when it is used
+    tried = processes.run([str(python_in(folder)), "-c", "import torch, accumcheck; from transformers import Trainer"])
+    if tried.returncode != 0:
+        last = (tried.stderr.strip().splitlines() or ["no word of why"])[-1]
+        torch = base.packages["torch"].version if "torch" in base.packages else "none"
+        raise LaunchError(f"{request} cannot be imported beside torch {torch}: {last}")
+    if wrong := differences(request, python_in(folder), processes):
+        raise LaunchError(wrong)
+    return {
+        "releases": {pin.name: pin.version for pin in request.pins},
+        "packages": {name: found.version for name, found in sorted(packages_in([site]).items())},
+        "before": before,
+        "base": base.python,
+    }
+
+
+def python_in(folder: Path) -> Path:
+    """The interpreter of an environment."""
+    return folder / "bin" / "python"
+
+
+def differences(request: Request, python: Path, processes: Processes) -> str:
+    """What an interpreter finds instead of the releases; nothing where it finds them."""
+    asked = {pin.name: pin.version for pin in request.pins}
+    done = processes.run([str(python), "-c", _VERSIONS, *asked])
+    if done.returncode != 0:
+        return f"{python} does not run: {(done.stderr.strip().splitlines() or ['no word of why'])[-1]}"
+    found: dict[str, str | None] = json.loads(done.stdout)
+    wrong = [
+        f"{name} {found[name] or 'missing'} instead of {version}"
+        for name, version in asked.items()
+        if (there := found[name]) is None or Version(there) != Version(version)
+    ]
+    hint = "; something else comes first on the import path, PYTHONPATH perhaps" if wrong else ""
+    return f"{python} finds {', '.join(wrong)}{hint}" if wrong else ""
+
+
+def _install(request: Request, base: Base, folder: Path, site: Path, before: str, processes: Processes) -> None:
+    """Install the releases, then whatever below they break, until nothing is broken."""
+    never, bounds = folder / "never.txt", folder / "bounds.txt"
+    never.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in NEVER), encoding="utf-8")
+    bounds.write_text("".join(f"{bound}\n" for bound in base.bounds()), encoding="utf-8")
+    named = {pin.name for pin in request.pins}
+    wanted = [*(str(pin) for pin in request.pins), *(name for name in ALWAYS if name not in named)]
+    too_young: set[str] = set()
+    while True:
+        _uv(
+            *("pip", "install", "--quiet", "--python", str(python_in(folder)), "--exclude-newer", before),
+            *("--overrides", str(never), "--constraints", str(bounds)),
+            *(option for name in COMPILED for option in ("--only-binary", name)),
+            *wanted,
+            processes=processes,
+        )
+        layer = {name: found.version for name, found in packages_in([site]).items()}
+        broken = set(broken_by(base.requirements(), layer)) - too_young
+        # a package that was not there on that day is none that a release could ask for: it stays as it is
+        too_young |= {name for name in broken if not _existed(name, before, processes)}
+        if not broken - too_young:
+            return
+        wanted += sorted(broken - too_young)
+
+
+def _existed(package: str, before: str, processes: Processes) -> bool:
+    return index.lock_file(package, processes, "--exclude-newer", before) is not None
+
+
+def _uv(*arguments: str, processes: Processes) -> None:
+    done = index.uv(*arguments, processes=processes)
+    if done.returncode != 0:
+        raise index.failure(done)

@@ -1,0 +1,67 @@
+"""The environments on the shelf as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from accumcheck.environments.shelf import Entry
+from accumcheck.report.layout import Cell, Column, columns
+
+_COLUMNS = (
+    Column(("releases", ""), align="left", gap=0),
+    Column(("size", "")),
+    Column(("last used", "")),
+    Column(("state", ""), align="left"),
+)
+_ALWAYS_FITS = 10_000
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+
+
+def as_table(entries: Sequence[Entry], folder: Path, now: float) -> list[Text]:
+    """One line for each environment, and one for their sum.
+
+    Args:
+        entries: as `Shelf.entries` gives them.
+        folder: where they stand.
+        now: seconds since the epoch.
+    """
+    total = f"{len(entries)} environment{'' if len(entries) == 1 else 's'}"
+    if not entries:
+        return [Text(f"{total} in {folder}")]
+    rows = [
+        [
+            Cell(", ".join(f"{name} {version}" for name, version in entry.releases.items()) or entry.path.name),
+            Cell(megabytes(entry.size)),
+            Cell(ago(now - entry.last_used)),
+            Cell(state(entry), "" if entry.complete else "yellow"),
+        ]
+        for entry in entries
+    ]
+    lines = columns(_COLUMNS, rows, _ALWAYS_FITS, _ALWAYS_FITS, "-")
+    lines = [line for line in lines if line.plain]  # the headers have one line here
+    lines.append(Text(f"{total}, {megabytes(sum(entry.size for entry in entries))} in {folder}"))
+    return lines
+
+
+def state(entry: Entry) -> str:
+    """What an entry is good for, in a word or two."""
+    if entry.complete:
+        return "in use" if entry.in_use else "complete"
+    return "being built" if entry.in_use else "half-built, never used"
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes, ``335 MB`` or ``1.2 GB``."""
+    return f"{size / 1e9:.1f} GB" if size >= 999_500_000 else f"{size / 1e6:.0f} MB"
+
+
+def ago(seconds: float) -> str:
+    """A time in the past, by its largest unit: ``3 days ago``."""
+    for unit, length in _UNITS:
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"
