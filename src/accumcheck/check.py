@@ -15,11 +15,12 @@ from typing import Any
 from accumcheck import __version__
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
-from accumcheck.judge.judge import judge
+from accumcheck.judge.judge import Judgement, judge
+from accumcheck.known.matching import Fitted, circumstances, cite
 from accumcheck.launch.collect import collect_reference, collect_splits
 from accumcheck.launch.job import REFERENCE
 from accumcheck.launch.launcher import launch
-from accumcheck.record import Environment, Report, Split
+from accumcheck.record import Environment, Finding, ReferenceObservation, Report, Split, SplitObservation
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -93,10 +94,11 @@ def _report(
 ) -> Report:
     """Collect and judge what a run left in its folder."""
     plan = next(event for event in events if event["event"] == "planned")
-    reference = collect_reference(folder)
+    environment = _environment(plan, check)
+    observations, reference = collect_splits(folder, plan["splits"], events), collect_reference(folder)
     judgement = judge(
         check,
-        collect_splits(folder, plan["splits"], events),
+        observations,
         Split.parse(plan["control"]),
         reference,
         no_reference=_why_no_reference(events, folder),
@@ -109,7 +111,7 @@ def _report(
         exit_code=judgement.exit_code,
         started_at=started_at.isoformat(timespec="seconds"),
         duration_seconds=round(time.monotonic() - clock, 3),
-        environment=_environment(plan, check),
+        environment=environment,
         config=check.to_dict(),
         model=reference.model if reference is not None else None,
         reference=judgement.reference,
@@ -119,8 +121,26 @@ def _report(
         loss_rule=judgement.loss_rule,
         gradient_rule=judgement.gradient_rule,
         alternatives=judgement.alternatives,
-        findings=judgement.findings,
+        findings=_cited(judgement, check, environment, observations, reference),
     )
+
+
+def _cited(
+    judgement: Judgement,
+    check: CheckConfig,
+    environment: Environment,
+    observations: Sequence[SplitObservation],
+    reference: ReferenceObservation | None,
+) -> tuple[Finding, ...]:
+    """The findings with the published faults that they are."""
+    if reference is None:
+        return judgement.findings
+    run = circumstances(check.stack, check.training_arguments, environment, observations, reference)
+    loss, gradient = (
+        [rule, *judgement.alternatives[of]] if rule else []
+        for of, rule in (("loss", judgement.loss_rule), ("gradient", judgement.gradient_rule))
+    )
+    return cite(judgement.findings, run, Fitted(loss, gradient))
 
 
 def join_run(check: CheckConfig, *, on_event: OnEvent | None = None, python: str = sys.executable) -> int:

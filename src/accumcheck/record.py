@@ -319,13 +319,19 @@ class SplitResult:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault, in words an ML engineer understands."""
+    """One fault, in words an ML engineer understands.
+
+    ``explanation``: what the stack did, and why as far as it was seen; ``consequence``: what that does to training;
+    ``advice``: what to do; ``source``: the line of code (``file:line``); ``known``: published faults that it is.
+    """
 
     id: str
     severity: Severity | Literal["error"]
     splits: tuple[str, ...]
     summary: str
     explanation: str = ""
+    consequence: str = ""
+    advice: str = ""
     loss_rule: str | None = None
     gradient_rule: str | None = None
     source: str | None = None

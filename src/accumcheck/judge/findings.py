@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from accumcheck.judge.consequences import advice, consequence
 from accumcheck.judge.rules import UNEXPLAINED
 from accumcheck.record import Finding, Severity, Split
 
@@ -38,9 +39,15 @@ FACTORS = {
 
 def meaning(rule: str) -> str:
     """A rule in words, for example of ``microbatch-mean*k``."""
-    base = rule.split("*")[0].split("/")[0]
-    factors = [words for factor, words in FACTORS.items() if factor in rule]
-    return "; ".join([*factors, MEANING[base]])
+    return "; ".join([*_factors(rule), MEANING[_base(rule)]])
+
+
+def _base(rule: str) -> str:
+    return rule.split("*")[0].split("/")[0]
+
+
+def _factors(rule: str) -> list[str]:
+    return [words for factor, words in FACTORS.items() if factor in rule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +75,6 @@ def divergence_finding(
     ``against`` says what the ratios in ``effects`` are taken to: the reference, or the control where there is none.
     """
     rules = list(dict.fromkeys(rule for rule in (loss_rule, gradient_rule) if rule))
-    if len(rules) == 1:
-        explanation = f"{rules[0]}: {meaning(rules[0])}."
-    else:
-        explanation = " ".join(
-            f"{what} {rule}: {meaning(rule)}." for what, rule in zip(("Loss", "Gradient"), rules, strict=False)
-        )
     return Finding(
         id=",".join(rules) or "divergence",
         severity=severity,
@@ -81,8 +82,25 @@ def divergence_finding(
         loss_rule=loss_rule,
         gradient_rule=gradient_rule,
         summary=_size(effects, against),
-        explanation=explanation,
+        explanation=_explanation(rules),
+        consequence=consequence(loss_rule, gradient_rule),
+        advice=advice(loss_rule, gradient_rule),
     )
+
+
+def _explanation(rules: Sequence[str]) -> str:
+    """What the rules mean: one for loss and gradient, or one each; what they share is said once."""
+    if len(rules) != 2:
+        return " ".join(f"{rule}: {meaning(rule)}." for rule in rules)
+    named = f"Loss {rules[0]}, gradient {rules[1]}:"
+    if _base(rules[0]) != _base(rules[1]):
+        return f"{named} in the loss, {meaning(rules[0])}; in the gradient, {meaning(rules[1])}."
+    parts = [
+        f"in the {what}, {words}"
+        for what, rule in zip(("loss", "gradient"), rules, strict=True)
+        for words in _factors(rule)
+    ]
+    return f"{named} {'; '.join([*parts, f'in both, {MEANING[_base(rules[0])]}'])}."
 
 
 def _size(effects: Sequence[Effect], against: str) -> str:
@@ -117,7 +135,9 @@ def samples_finding(splits: Sequence[str], details: str) -> Finding:
         severity="fail",
         splits=tuple(splits),
         summary=f"not fed the global batch: {details}",
-        explanation="One optimizer step must see the same samples under every split; compare the data order first.",
+        explanation="One optimizer step must see the same samples under every split.",
+        consequence="Losses and gradients of other samples cannot be compared; no other finding says more before this.",
+        advice="Compare the order of the data first: seeds, shuffling, samplers, drop_last.",
     )
 
 
@@ -130,6 +150,8 @@ def unsynchronised_finding(splits: Sequence[str], spread: float) -> Finding:
         gradient_rule="unsynchronised",
         summary=f"processes apply different gradients, apart by up to {spread:.2g} of the norm",
         explanation="The gradients were not reduced across processes: the copies of the model drift apart.",
+        consequence=consequence(None, "unsynchronised"),
+        advice=advice(None, "unsynchronised"),
     )
 
 

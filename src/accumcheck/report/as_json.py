@@ -120,7 +120,10 @@ def _split(result: SplitResult) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    order = ("id", "severity", "splits", "loss_rule", "gradient_rule", "summary", "explanation", "source", "known")
+    order = (
+        *("id", "severity", "splits", "loss_rule", "gradient_rule", "summary", "explanation", "consequence", "advice"),
+        *("source", "known"),
+    )
     return {name: getattr(finding, name) for name in order}
 
 
@@ -236,5 +239,5 @@ def _read_weights(plain: dict[str, Any]) -> SampleWeights:
 
 
 def _read_finding(plain: dict[str, Any]) -> Finding:
-    values = _known_fields(Finding, plain)
+    values = _known_fields(Finding, {"consequence": "", "advice": "", **plain})  # which older reports lack
     return Finding(**{**values, "splits": tuple(values["splits"]), "known": tuple(values["known"])})

@@ -211,7 +211,19 @@ def _finding() -> Schema:
         loss_rule=_rule("The weighting rule of the reported loss, if this is about one."),
         gradient_rule=_rule("The weighting rule of the gradient, if this is about one."),
         summary={"type": "string", "description": "What is wrong and how much, in one sentence."},
-        explanation={"type": "string"},
-        source={"type": ["string", "null"], "description": "The place in the stack's code."},
-        known=_list({"type": "object"}, "Published faults that match: title, url, affected, fixed, workaround."),
+        explanation={"type": "string", "description": "What the stack does, and why as far as it was seen."},
+        consequence={"type": "string", "description": "What this does to training; may be empty."},
+        advice={"type": "string", "description": "What to do; may be empty."},
+        source={"type": ["string", "null"], "description": "The line of code that computes it, file:line."},
+        known=_list(_known(), "Published faults that this is: release, rule and architecture fit."),
+    )
+
+
+def _known() -> Schema:
+    return _object(
+        title={"type": "string"},
+        url={"type": "string"},
+        affected={"type": "string", "description": "Packages and their releases, as PEP 440 specifiers."},
+        fixed={"type": "string", "description": "The release that cures it; empty: none yet."},
+        workaround={"type": "string"},
     )

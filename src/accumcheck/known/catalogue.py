@@ -1,0 +1,179 @@
+"""The published faults, read from ``faults.yaml`` and checked strictly: a malformed row must not be shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_args
+
+import yaml
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from accumcheck.judge.rules import FAMILY
+from accumcheck.record import CountAnswer
+
+RULES = frozenset(map(str, FAMILY))
+REQUIRED = (
+    *("id", "title", "affected", "fixed", "loss_rules", "gradient_rules"),
+    *("architectures", "url", "workaround"),
+)
+CONDITIONS = ("training_arguments", "token_count", "count_passed")
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Conditions beside release, rule and architecture; None where there is none.
+
+    ``training_arguments``: whether each must be set to something; ``token_count``: what the model does with a count
+    that it is passed; ``count_passed``: whether the stack passed it one.
+    """
+
+    training_arguments: Mapping[str, bool] = field(default_factory=dict)
+    token_count: str | None = None
+    count_passed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFault:
+    """One published fault; the fields are explained at the head of ``faults.yaml``."""
+
+    id: str
+    title: str
+    affected: Mapping[str, SpecifierSet]
+    fixed: str
+    loss_rules: frozenset[str]
+    gradient_rules: frozenset[str]
+    architectures: tuple[str, ...]
+    url: str
+    workaround: str
+    when: When
+
+    @property
+    def of_any_architecture(self) -> bool:
+        """Whether the row names no architecture."""
+        return "*" in self.architectures
+
+    def cited(self) -> dict[str, Any]:
+        """What a finding shows of it."""
+        affected = ", ".join(f"{package} {_ordered(spec)}" for package, spec in self.affected.items())
+        return {
+            "title": self.title,
+            "url": self.url,
+            "affected": affected,
+            "fixed": self.fixed,
+            "workaround": self.workaround,
+        }
+
+
+@cache
+def known_faults() -> tuple[KnownFault, ...]:
+    """The faults that accumcheck is shipped with."""
+    text = files("accumcheck.known").joinpath("faults.yaml").read_text(encoding="utf-8")
+    return read_faults(text)
+
+
+def read_faults(text: str) -> tuple[KnownFault, ...]:
+    """Read the rows of a catalogue.
+
+    Args:
+        text: YAML, a list of rows.
+
+    Raises:
+        ValueError: something in a row is missing, unknown or malformed; all such places, a line each.
+    """
+    rows = yaml.safe_load(text)
+    if not isinstance(rows, list):
+        raise ValueError("a list of known faults was expected")
+    faults: list[KnownFault] = []
+    wrong: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        name = str(row["id"]) if isinstance(row, dict) and "id" in row else f"row {number}"
+        problems = _problems(row)
+        if any(fault.id == name for fault in faults):
+            problems.append("id: used twice")
+        wrong += [f"{name}: {problem}" for problem in problems]
+        if not problems:
+            faults.append(_fault(row))
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    return tuple(faults)
+
+
+def _fault(row: Mapping[str, Any]) -> KnownFault:
+    return KnownFault(
+        id=row["id"],
+        title=row["title"],
+        affected={package: SpecifierSet(spec) for package, spec in row["affected"].items()},
+        fixed=row["fixed"],
+        loss_rules=frozenset(row["loss_rules"]),
+        gradient_rules=frozenset(row["gradient_rules"]),
+        architectures=tuple(row["architectures"]),
+        url=row["url"],
+        workaround=row["workaround"],
+        when=When(**row.get("when", {})),
+    )
+
+
+# --- what may stand in a row ------------------------------------------------------------------------------------------
+
+
+def _problems(row: Any) -> list[str]:
+    if not isinstance(row, dict):
+        return ["a mapping was expected"]
+    problems = [f"{key}: missing" for key in REQUIRED if key not in row]
+    problems += [f"{key}: unknown" for key in row if key not in (*REQUIRED, "when")]
+    if problems:
+        return problems
+    for key in ("id", "title", "fixed", "url", "workaround"):
+        if not isinstance(row[key], str) or not (row[key] or key == "fixed"):
+            problems.append(f"{key}: a text was expected, not {row[key]!r}")
+    if not str(row["url"]).startswith("https://"):
+        problems.append(f"url: an https address was expected, not {row['url']!r}")
+    for key in ("loss_rules", "gradient_rules"):
+        problems += _list_problems(key, row[key])
+        problems += [f"{key}: no such rule: {rule!r}" for rule in _texts(row[key]) if rule not in RULES]
+    problems += _list_problems("architectures", row["architectures"])
+    return problems + _release_problems(row["affected"]) + _condition_problems(row.get("when", {}))
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _list_problems(key: str, value: Any) -> list[str]:
+    right = isinstance(value, list) and value and len(_texts(value)) == len(value)
+    return [] if right else [f"{key}: a list of names was expected, not {value!r}"]
+
+
+def _release_problems(affected: Any) -> list[str]:
+    if not isinstance(affected, dict) or not affected:
+        return [f"affected: releases by package were expected, not {affected!r}"]
+    problems = []
+    for package, spec in affected.items():
+        try:
+            if not SpecifierSet(spec):
+                problems.append(f"affected.{package}: no release is left out")
+        except (InvalidSpecifier, TypeError, AttributeError):
+            problems.append(f"affected.{package}: no version specifier (PEP 440): {spec!r}")
+    return problems
+
+
+def _condition_problems(when: Any) -> list[str]:
+    if not isinstance(when, dict):
+        return [f"when: a mapping was expected, not {when!r}"]
+    problems = [f"when.{key}: unknown" for key in when if key not in CONDITIONS]
+    arguments = when.get("training_arguments", {})
+    if not isinstance(arguments, dict) or any(not isinstance(wanted, bool) for wanted in arguments.values()):
+        problems.append(f"when.training_arguments: true or false by name was expected, not {arguments!r}")
+    if (answer := when.get("token_count")) is not None and answer not in get_args(CountAnswer):
+        problems.append(f"when.token_count: one of {', '.join(get_args(CountAnswer))} was expected, not {answer!r}")
+    if (passed := when.get("count_passed")) is not None and not isinstance(passed, bool):
+        problems.append(f"when.count_passed: true or false was expected, not {passed!r}")
+    return problems
+
+
+def _ordered(spec: SpecifierSet) -> str:
+    """``>=4.49.0,<4.52.0``: the lower bound first, as in the data."""
+    return ",".join(sorted(map(str, spec), key=lambda one: (one.startswith("<"), one)))

@@ -1,0 +1,113 @@
+"""Which published faults a finding is: only where release, rule, architecture and every condition fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from accumcheck.known.catalogue import KnownFault, known_faults
+from accumcheck.record import Environment, Finding, ReferenceObservation, SplitObservation
+
+PACKAGES = {"trl-sft": "trl", "llamafactory": "llamafactory"}
+"""The package whose release is the stack's, for stacks that bring their own trainer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a run was made with, as far as faults depend on it.
+
+    ``releases``: installed release by package; ``token_count``: what the model does with a token count that it is
+    passed; ``count_passed``: whether the stack passed one in every, or in no, micro-batch; None is not seen.
+    """
+
+    releases: Mapping[str, str]
+    architecture: str
+    training_arguments: Mapping[str, Any] = field(default_factory=dict)
+    token_count: str | None = None
+    count_passed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The rules that fit a run as a whole, the one that is named first: the data cannot tell one from the other."""
+
+    loss: Sequence[str] = ()
+    gradient: Sequence[str] = ()
+
+
+def circumstances(
+    stack: str,
+    training_arguments: Mapping[str, Any],
+    environment: Environment,
+    splits: Sequence[SplitObservation],
+    reference: ReferenceObservation,
+) -> Circumstances:
+    """Those of one run; ``stack`` is its name in the configuration."""
+    releases = {"transformers": environment.transformers, "accelerate": environment.accelerate}
+    if stack in PACKAGES:
+        releases[PACKAGES[stack]] = environment.stack_version
+    passed = {batch.token_count is not None for split in splits for step in split.steps for batch in step.micro_batches}
+    return Circumstances(
+        releases={package: release for package, release in releases.items() if release},
+        architecture=reference.model.architecture,
+        training_arguments=training_arguments,
+        token_count=reference.probe.token_count,
+        count_passed=passed.pop() if len(passed) == 1 else None,
+    )
+
+
+def cite(
+    findings: Sequence[Finding],
+    run: Circumstances,
+    fitted: Fitted,
+    faults: Sequence[KnownFault] | None = None,
+) -> tuple[Finding, ...]:
+    """The findings, each with the published faults that it is.
+
+    Args:
+        findings: those without weighting rules are left as they are.
+        run: what they were found in.
+        fitted: the rules that fit the run as a whole.
+        faults: default: those that accumcheck is shipped with.
+    """
+    rows = known_faults() if faults is None else faults
+    return tuple(_cited(finding, [row for row in rows if fits(row, finding, run, fitted)]) for finding in findings)
+
+
+def _cited(finding: Finding, fitting: Sequence[KnownFault]) -> Finding:
+    named = [row for row in fitting if not row.of_any_architecture]
+    return replace(finding, known=(*finding.known, *(row.cited() for row in named or fitting)))
+
+
+def fits(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted) -> bool:
+    """Whether this finding is that fault."""
+    return (
+        _released(fault, run.releases)
+        and _follows(finding.loss_rule, fitted.loss, fault.loss_rules)
+        and _follows(finding.gradient_rule, fitted.gradient, fault.gradient_rules)
+        and any(fnmatchcase(run.architecture, pattern) for pattern in fault.architectures)
+        and _holds(fault, run)
+    )
+
+
+def _released(fault: KnownFault, releases: Mapping[str, str]) -> bool:
+    return all(
+        package in releases and spec.contains(releases[package], prereleases=True)
+        for package, spec in fault.affected.items()
+    )
+
+
+def _follows(rule: str | None, fitted: Sequence[str], wanted: frozenset[str]) -> bool:
+    """Whether the rule is a wanted one, or one that the data of this run cannot tell from a wanted one."""
+    return rule is not None and not wanted.isdisjoint(fitted if rule in fitted else {rule})
+
+
+def _holds(fault: KnownFault, run: Circumstances) -> bool:
+    when = fault.when
+    return (
+        all(bool(run.training_arguments.get(name)) == wanted for name, wanted in when.training_arguments.items())
+        and when.token_count in (None, run.token_count)
+        and when.count_passed in (None, run.count_passed)
+    )
