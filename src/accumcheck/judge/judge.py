@@ -27,6 +27,7 @@ from accumcheck.judge.compare import (
 from accumcheck.judge.effects import divergences
 from accumcheck.judge.epochs import Windows, divisor_finding, has_short_step, padded_truth, windows_of
 from accumcheck.judge.explain import Rules, gradient_rules, loss_rules
+from accumcheck.judge.leaks import leak_finding, leaks_in
 from accumcheck.judge.rules import UNEXPLAINED
 from accumcheck.judge.structure import structural_faults
 from accumcheck.judge.tolerance import measured, resolve
@@ -112,6 +113,15 @@ def judge(
 
     found: list[Finding] = []
     faulty = structural_faults(good, reference, tolerances, windows, found)
+    leaks = {
+        split.split: leaked
+        for split in good
+        if reference is not None and split.split not in faulty
+        if (leaked := leaks_in(split, recovered, reference, tolerances.gradient))
+    }
+    if leaks:
+        found.append(leak_finding(leaks))
+        faulty |= dict.fromkeys(leaks, UNEXPLAINED)
     results: list[SplitResult] = []
     for split in ran:
         mine = records.get(split.split, ())

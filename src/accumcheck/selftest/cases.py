@@ -90,6 +90,7 @@ FAULTY = (
         "tail-divisor",
         *("unexplained", "unexplained"),
     ),
+    Case("the step before leaks in", _check("leak", steps=2), "leaked-samples", "token-mean", "unexplained"),
     Case("samples in another order", _check("other-order", steps=2), "samples-differ"),
 )
 """Each must be caught, and named as it says here."""

@@ -72,7 +72,8 @@ class Fault:
 
     ``gradient``, ``loss``: the micro-batch's coefficient in what is differentiated and in what is logged;
     ``order``: the samples in the order in which they are dealt; ``masks``: samples whose labels are lost on the way;
-    ``alone``: processes do not reduce their gradients; ``nan_on``: the process whose loss is not a number.
+    ``leaks``: each step's gradient holds that of the step before; ``alone``: processes do not reduce their gradients;
+    ``nan_on``: the process whose loss is not a number.
     """
 
     gradient: Coefficient = _right
@@ -80,6 +81,7 @@ class Fault:
     order: Callable[[list[int], Split], list[int]] = field(default=lambda samples, split: samples)  # noqa: ARG005
     masks: Callable[[Split], set[int]] = field(default=lambda split: set())  # noqa: ARG005
     alone: bool = False
+    leaks: bool = False
     nan_on: int | None = None
 
 
@@ -112,6 +114,7 @@ FAULTS: Mapping[str, Fault] = {
     "dropped-sample": Fault(masks=lambda split: _accumulated(3, split)),
     "duplicated-sample": Fault(order=_twice),
     "tail-divisor": Fault(lambda batch: batch.right * batch.window / batch.split.gradient_accumulation_steps),
+    "leak": Fault(leaks=True),
     "unsynchronised": Fault(alone=True),
     "nan-on-one-rank": Fault(nan_on=1),
     "other-order": Fault(order=_backwards),
@@ -141,6 +144,7 @@ def _planted(task: Task, fault: Fault) -> type[Trainer]:
     ]
     order = fault.order(list(range(len(tokens))), split)
     index = SampleIndex(task.samples)
+    turn, left = [0], dict[torch.nn.Parameter, torch.Tensor]()
 
     def context(fed: list[int]) -> MicroBatchContext:
         n, b, size = split.num_processes, split.per_device_train_batch_size, split.global_batch_size
@@ -174,6 +178,14 @@ def _planted(task: Task, fault: Fault) -> type[Trainer]:
                 if fault.nan_on is not None and self.args.process_index == fault.nan_on:
                     mean = mean * float("nan")
                 torch.autograd.backward(mean * fault.gradient(here))
+            turn[0] += 1
+            if fault.leaks and turn[0] == here.window:
+                turn[0] = 0
+                for parameter in model.parameters():
+                    if parameter.grad is not None:
+                        mine = parameter.grad.clone()
+                        parameter.grad += left.get(parameter, 0.0)
+                        left[parameter] = mine
             return mean.detach() * (fault.loss or fault.gradient)(here)
 
     return Planted
