@@ -39,7 +39,7 @@ SPLIT_KEYS = (
 )
 STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
 TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured"
-FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation source known"
+FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation consequence advice source known"
 
 
 @pytest.mark.parametrize("report", EVERY)

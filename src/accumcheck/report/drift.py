@@ -1,4 +1,4 @@
-"""The free-running trajectory: one line per split, with its loss curve where the terminal can draw it."""
+"""The free-running trajectory: one row per split, with its loss curve where the terminal can draw it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from accumcheck.report import numbers
-from accumcheck.report.layout import Cell, Column, columns, prose
+from accumcheck.report.layout import Cell, Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.text import Text
 
     from accumcheck.record import Report, SplitResult
 
@@ -19,41 +17,49 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _POINTS = 24
 
 
-def drift(report: Report, width: int, graphic: bool) -> list[Text]:
-    """How far each split's logged loss drifts from the control's, at most, over the trajectory; never a verdict."""
+DRIFT_COLUMNS = (
+    Column(("", "split"), "left", gap=0),
+    Column(("first", "loss")),
+    Column(("last", "loss"), gap=1),
+    Column(("largest", "drift")),
+    Column(("at", "step"), gap=1),
+)
+CURVE_COLUMN = Column(("", "the loss, step by step"), "left", leave_out=1)
+"""Stands after the others where `sparkline` can be shown."""
+
+
+def drift_title(report: Report) -> str:
+    """What the rows of `drift` are of; empty where there is no trajectory."""
+    steps = max((len(split.trajectory) for split in report.splits), default=0)
+    if not steps:
+        return ""
+    return f"Trajectory of {steps} steps with the real optimizer: the logged loss, and its largest drift from control."
+
+
+def drift(report: Report, curve: bool = False) -> list[list[Cell]]:
+    """How far each split's logged loss drifts from the control's, at most, over the trajectory; never a verdict.
+
+    The cells are of `DRIFT_COLUMNS`, and of `CURVE_COLUMN` where ``curve`` asks for it.
+    """
     splits = [split for split in report.splits if split.trajectory]
-    if not splits:
-        return []
-    steps = max(len(split.trajectory) for split in splits)
     control = next((split for split in splits if split.is_control), None)
-    title = f"Trajectory of {steps} steps with the real optimizer: the logged loss, and its largest drift from control."
-    specs = [
-        Column(("", "split"), "left", gap=0),
-        Column(("first", "loss")),
-        Column(("last", "loss"), gap=1),
-        Column(("largest", "drift")),
-        Column(("at", "step"), gap=1),
-    ]
     known = [[point.loss for point in split.trajectory] for split in splits]
     values = numbers.aligned([*(losses[0] for losses in known), *(losses[-1] for losses in known)])
-    rows = [
+    return [
         [
-            Cell(str(split.split), "bold"),
+            Cell(str(split.split), "label"),
             Cell(values[index]),
             Cell(values[index + len(splits)]),
             *_largest(split, control),
+            *([Cell(sparkline(losses), "curve")] if curve else []),
         ]
-        for index, split in enumerate(splits)
+        for index, (split, losses) in enumerate(zip(splits, known, strict=True))
     ]
-    if graphic:
-        specs.append(Column(("", "the loss, step by step"), "left", leave_out=1))
-        rows = [[*row, Cell(sparkline(losses), "cyan")] for row, losses in zip(rows, known, strict=True)]
-    return [*prose(title, width, style="dim"), *columns(specs, rows, width, width, "─" if graphic else "-")]
 
 
 def _largest(split: SplitResult, control: SplitResult | None) -> tuple[Cell, Cell]:
     if split.is_control:
-        return Cell("control", "dim"), Cell("")
+        return Cell("control", "quiet"), Cell("")
     others = {point.step: point.loss for point in control.trajectory} if control is not None else {}
     drifts = [
         (abs(point.loss - other) / abs(other), point.step, point.loss, other)
@@ -61,10 +67,10 @@ def _largest(split: SplitResult, control: SplitResult | None) -> tuple[Cell, Cel
         if point.loss is not None and (other := others.get(point.step))
     ]
     if not drifts:
-        return Cell(numbers.MISSING, "bold red"), Cell("")
+        return Cell(numbers.MISSING, "bad"), Cell("")
     broken = next((one for one in drifts if not math.isfinite(one[0])), None)
     apart, step, loss, other = broken or max(drifts, key=lambda one: (round(one[0], 9), -one[1]))
-    return Cell(numbers.ratio(loss, other, apart), "bold red" if broken else ""), Cell(str(step))
+    return Cell(numbers.ratio(loss, other, apart), "bad" if broken else ""), Cell(str(step))
 
 
 def sparkline(values: Sequence[float | None], points: int = _POINTS) -> str:

@@ -16,16 +16,31 @@ if TYPE_CHECKING:
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+STYLES = {
+    "pass": "green",
+    "warn": "bold yellow",
+    "fail": "bold red",
+    "error": "bold magenta",
+    "skipped": "yellow",
+    "ignore": "dim",
+    "label": "bold",
+    "quiet": "dim",
+    "bad": "bold red",
+    "curve": "cyan",
+}
+"""How a terminal shows a tone: a verdict, a severity, or what a cell's text is."""
+
+
 class Cell(NamedTuple):
-    """What stands in one row of one column, and its style."""
+    """What stands in one row of one column, and its tone: a key of `STYLES`, or empty for plain text."""
 
     text: str
-    style: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its two header lines, and the spaces before it.
+    """One column: its two header lines, and the spaces before it; ``title`` where these do not say enough alone.
 
     ``leave_out`` ranks columns that may go where the terminal is too narrow: 1 goes first, 0 never goes.
     """
@@ -34,6 +49,12 @@ class Column:
     align: Literal["left", "right"] = "right"
     gap: int = 2
     leave_out: int = 0
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """The header on one line, which no other column of the table has."""
+        return self.title or " ".join(self.header).strip()
 
 
 def columns(
@@ -66,12 +87,12 @@ def columns(
             text.append(" " * min(widest, specs[index].gap))
             padding = " " * (widths[index] - cell_len(cells[index].text))
             text.append(padding if specs[index].align == "right" else "")
-            text.append(cells[index].text, cells[index].style)
+            text.append(cells[index].text, STYLES.get(cells[index].tone, ""))
             text.append(padding if specs[index].align == "left" else "")
         text.rstrip()
         return text
 
-    header = [line([Cell(spec.header[which], "bold") for spec in specs]) for which in (0, 1)]
+    header = [line([Cell(spec.header[which], "label") for spec in specs]) for which in (0, 1)]
     divider = Text(rule * total(), "dim")
     return [*header, divider, *(divider.copy() if row is None else line(row) for row in rows)]
 

@@ -13,9 +13,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from accumcheck.report import numbers
-from accumcheck.report.layout import clean
+from accumcheck.report.layout import STYLES, clean
 from accumcheck.report.streams import console_for
-from accumcheck.report.words import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

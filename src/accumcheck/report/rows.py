@@ -6,70 +6,62 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from accumcheck.report import numbers
-from accumcheck.report.layout import Cell, Column, columns, prose
-from accumcheck.report.words import STYLES, WORDS
+from accumcheck.report.layout import Cell, Column
+from accumcheck.report.words import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.text import Text
-
-    from accumcheck.record import Divergence, Report, SplitResult, StepRecord, Tolerances
+    from accumcheck.record import Divergence, ReferenceStep, Report, SplitResult, StepRecord, Tolerances
 
 Measure = Literal["loss", "grad_norm", "gradient"]
 
-_COLUMNS = (
+COLUMNS = (
     Column(("", "split"), "left", gap=0),
     Column(("", "loss"), leave_out=3),
-    Column(("vs", "control"), gap=1),
+    Column(("vs", "control"), gap=1, title="loss vs control"),
     Column(("grad", "norm"), leave_out=1),
-    Column(("vs", "control"), gap=1),
+    Column(("vs", "control"), gap=1, title="grad norm vs control"),
     Column(("gradient", "error")),
     Column(("weight", "scale")),
     Column(("weight", "min..max"), gap=1, leave_out=2),
     Column(("", "verdict"), "left"),
 )
-_BAD = "bold red"
 
 
-def rows(report: Report, comfortable: int, limit: int, rule: str) -> list[Text]:
-    """The table's lines; for the widths see `columns`. ``rule`` is the character that underlines."""
-    if not report.splits:
-        return []
+def rows(report: Report) -> list[list[Cell]]:
+    """The cells of `COLUMNS`, one row per split in the configuration's order; see `reference_row` for the last."""
     step = shown_step(report)
-    truth = next((found for found in report.reference if found.step == step), None)
-    losses = numbers.aligned([*(_value(split, step, "loss") for split in report.splits), truth.loss if truth else None])
-    norms = numbers.aligned(
-        [*(_value(split, step, "grad_norm") for split in report.splits), truth.grad_norm if truth else None]
-    )
-    control = next((split for split in report.splits if split.is_control), None)
-
-    body: list[Sequence[Cell] | None] = []
-    for index, split in enumerate(report.splits):
-        body.append(
-            (
-                Cell(str(split.split), "bold"),
-                _plain(losses[index], split, _value(split, step, "loss")),
-                _versus_control(split, control, "loss", report.tolerances),
-                _plain(norms[index], split, _value(split, step, "grad_norm")),
-                _versus_control(split, control, "grad_norm", report.tolerances),
-                _gradient_error(split, report.tolerances),
-                *_weights(split),
-                Cell(WORDS[split.verdict], STYLES[split.verdict]),
-            )
-        )
-    if truth is not None:
-        # The truth's own row: how far it lies from the control is the control's own error.
-        loss, norm = (_error(control, step, "loss", truth.loss), _error(control, step, "grad_norm", truth.grad_norm))
-        reference = (losses[-1], loss, norms[-1], norm, "", "", "", "")
-        body += [None, (Cell("reference", "bold"), *map(Cell, reference))]
-    return columns(_COLUMNS, body, comfortable, limit, rule)
+    losses, norms = _values(report, step)
+    control = _control(report)
+    return [
+        [
+            Cell(str(split.split), "label"),
+            _plain(losses[index], split, _value(split, step, "loss")),
+            _versus_control(split, control, "loss", report.tolerances),
+            _plain(norms[index], split, _value(split, step, "grad_norm")),
+            _versus_control(split, control, "grad_norm", report.tolerances),
+            _gradient_error(split, report.tolerances),
+            *_weights(split),
+            Cell(WORDS[split.verdict], split.verdict),
+        ]
+        for index, split in enumerate(report.splits)
+    ]
 
 
-def legend(report: Report, width: int) -> list[Text]:
+def reference_row(report: Report) -> list[Cell] | None:
+    """The truth's own row, in which the differences from the control are the control's own error; or nothing."""
+    step = shown_step(report)
+    truth = _truth(report, step)
+    if truth is None or not report.splits:
+        return None
+    (*_, loss), (*_, norm) = _values(report, step)
+    control = _control(report)
+    apart = (_error(control, step, "loss", truth.loss), _error(control, step, "grad_norm", truth.grad_norm))
+    texts = (loss, apart[0], norm, apart[1], "", "", "", "")
+    return [Cell("reference", "label"), *map(Cell, texts)]
+
+
+def legend(report: Report) -> str:
     """What the columns mean, and which step the values come from."""
-    if not report.splits:
-        return []
     text = (
         "split: processes x per-device batch x accumulation steps. gradient error: against the reference. "
         "weight: how each sample counted, 1 = right."
@@ -78,7 +70,7 @@ def legend(report: Report, width: int) -> list[Text]:
     if len(taken) > 1:
         text += f" Loss and norm: step {shown_step(report)}, where splits differ most; differences: the largest of all"
         text += f" {len(taken)} steps."
-    return prose(text, width, style="dim")
+    return text
 
 
 def shown_step(report: Report) -> int:
@@ -91,6 +83,22 @@ def shown_step(report: Report) -> int:
             known = [math.inf if math.isnan(value) else abs(value) for value in apart if value is not None]
             sizes[found.step] = max(sizes[found.step], *known, -1.0)
     return max(sorted(sizes), key=lambda step: sizes[step], default=0)
+
+
+def _control(report: Report) -> SplitResult | None:
+    return next((split for split in report.splits if split.is_control), None)
+
+
+def _truth(report: Report, step: int) -> ReferenceStep | None:
+    return next((found for found in report.reference if found.step == step), None)
+
+
+def _values(report: Report, step: int) -> tuple[list[str], list[str]]:
+    """The losses and the gradient norms of every split and, last, of the reference, with as many decimals each."""
+    truth = _truth(report, step)
+    losses = [*(_value(split, step, "loss") for split in report.splits), truth.loss if truth else None]
+    norms = [*(_value(split, step, "grad_norm") for split in report.splits), truth.grad_norm if truth else None]
+    return numbers.aligned(losses), numbers.aligned(norms)
 
 
 def _step(split: SplitResult | None, step: int) -> StepRecord | None:
@@ -107,15 +115,15 @@ def _apart(apart: Divergence, measure: Measure) -> float | None:
 
 
 def _plain(text: str, split: SplitResult, value: float | None) -> Cell:
-    return Cell(text, "dim" if split.status != "ran" else _BAD if numbers.is_bad(value) else "")
+    return Cell(text, "quiet" if split.status != "ran" else "bad" if numbers.is_bad(value) else "")
 
 
 def _difference(text: str, split: SplitResult, value: float | None, allowed: float | None) -> Cell:
-    """Colour what is missing or, in a split already judged wrong, beyond the tolerance. Nothing is judged here."""
+    """Mark what is missing or, in a split already judged wrong, beyond the tolerance. Nothing is judged here."""
     if split.status != "ran" or value is None or not math.isfinite(value):
         return _plain(text, split, value)
     beyond = allowed is not None and abs(value) > allowed and split.verdict in ("fail", "warn")
-    return Cell(text, STYLES[split.verdict] if beyond else "")
+    return Cell(text, split.verdict if beyond else "")
 
 
 def _versus_control(
@@ -125,7 +133,7 @@ def _versus_control(
     tolerances: Tolerances | None,
 ) -> Cell:
     if split.is_control:
-        return Cell("control", "dim")
+        return Cell("control", "quiet")
     largest = numbers.worst(_apart(found.vs_control, measure) for found in split.steps)
     at = next((found.step for found in split.steps if _apart(found.vs_control, measure) == largest), -1)
     text = numbers.ratio(_value(split, at, measure), _value(control, at, measure), largest)
@@ -142,9 +150,9 @@ def _gradient_error(split: SplitResult, tolerances: Tolerances | None) -> Cell:
 def _weights(split: SplitResult) -> tuple[Cell, Cell]:
     found = split.sample_weights
     if found is None:
-        return Cell(numbers.MISSING, "dim"), Cell(numbers.MISSING, "dim")
-    style = _plain("", split, found.scale + found.min + found.max).style
-    return Cell(numbers.scale(found.scale), style), Cell(numbers.spread(found.min, found.max), style)
+        return Cell(numbers.MISSING, "quiet"), Cell(numbers.MISSING, "quiet")
+    tone = _plain("", split, found.scale + found.min + found.max).tone
+    return Cell(numbers.scale(found.scale), tone), Cell(numbers.spread(found.min, found.max), tone)
 
 
 def _error(control: SplitResult | None, step: int, measure: Literal["loss", "grad_norm"], truth: float) -> str:

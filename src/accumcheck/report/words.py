@@ -1,36 +1,81 @@
-"""What stands above and below the table, in words."""
+"""What a report says, in words: the one source of its texts for the table, Markdown, HTML and CI systems.
+
+Nothing is laid out or escaped here: texts from logs and models come as they are.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
-
-from rich.text import Text
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from accumcheck.report import numbers
-from accumcheck.report.layout import prose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from accumcheck.record import Divergence, Finding, Report, SplitResult, Tolerances
 
 WORDS = {"pass": "pass", "warn": "WARN", "fail": "FAIL", "error": "ERROR", "skipped": "skipped", "ignore": "note"}
 """A verdict or a severity in plain words; what needs attention also stands out without colour."""
-STYLES = {
-    "pass": "green",
-    "warn": "bold yellow",
-    "fail": "bold red",
-    "error": "bold magenta",
-    "skipped": "yellow",
-    "ignore": "dim",
-}
 _NAMED_SPLITS = 8  # so many splits are named before a text; of more, the table shows which
-_LABEL = 13  # the column in which the texts after "tolerance" and its like begin
-_INDENT = 8  # past the longest word in front
 
 
-def header(report: Report, width: int) -> list[Text]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A published fault that matches: its title, its address (may be empty), and what else is known of it."""
+
+    title: str
+    url: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing to know about some splits, or about the run as a whole where ``labels`` is empty.
+
+    ``tone`` is a verdict or a severity; ``paragraphs`` say why, and what follows from it; ``advice``: what to do;
+    ``logs`` are files; ``id`` is a finding's.
+    """
+
+    tone: str
+    labels: str
+    text: str
+    paragraphs: tuple[str, ...] = ()
+    advice: str = ""
+    source: str = ""
+    known: tuple[Known, ...] = ()
+    logs: tuple[str, ...] = ()
+    id: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The text, with the splits that it is about before it."""
+        return f"{self.labels}: {self.text}" if self.labels else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What was checked, with which versions, and how."""
+
+    model: str
+    versions: tuple[str, ...]
+    plan: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The verdict on the run: ``word`` in the tone of ``tone``, then what it means, with the exit code."""
+
+    tone: str
+    word: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.text}"
+
+
+def header(report: Report) -> Header:
     """What was checked, and with what."""
     environment, config = report.environment, report.config
     model = "no model could be made"
@@ -58,77 +103,96 @@ def header(report: Report, width: int) -> list[Text]:
         _plural(config["steps"], "optimizer step") if "steps" in config else "",
         numbers.seconds(report.duration_seconds),
     ]
-    return [
-        *prose(f"{model}, from {source}" if source else model, width, style="bold"),
-        *_listed([f"{name} {version}" for name, version in versions.items() if version], width),
-        *_listed([part for part in plan if part], width),
-    ]
+    return Header(
+        model=f"{model}, from {source}" if source else model,
+        versions=tuple(f"{name} {version}" for name, version in versions.items() if version),
+        plan=tuple(part for part in plan if part),
+    )
 
 
-def not_run(report: Report, width: int) -> list[Text]:
+def not_run(report: Report) -> list[Note]:
     """Why splits gave nothing, those with the same reason together, and where their logs are."""
-    lines: list[Text] = []
     groups: dict[tuple[str, str], list[SplitResult]] = {}
     for split in report.splits:
         if split.status != "ran":
             groups.setdefault((split.verdict, split.reason), []).append(split)
-    for (verdict, reason), group in groups.items():
-        labels = _labels([str(split.split) for split in group], report)
-        lines += _titled(verdict, f"{labels}: {reason or 'no reason was recorded'}", width)
-        lines += [Text(f"{' ' * _INDENT}log: {split.log}", "dim") for split in group if split.log]
-    return lines
+    return [
+        Note(
+            tone=verdict,
+            labels=_labels([str(split.split) for split in group], report),
+            text=reason or "no reason was recorded",
+            logs=tuple(split.log for split in group if split.log),
+        )
+        for (verdict, reason), group in groups.items()
+    ]
 
 
-def findings(report: Report, width: int) -> Iterator[list[Text]]:
-    """A block for each finding: what is wrong and how much, why, and what is known about it."""
+def findings(report: Report) -> list[Note]:
+    """What is wrong and how much, why, and what is known about it; not what `not_run` has said already."""
+    return [note_of(finding, report) for finding in report.findings if not _told(finding, report)]
+
+
+def note_of(finding: Finding, report: Report) -> Note:
+    """One finding in words."""
+    return Note(
+        tone=finding.severity,
+        labels=_labels(finding.splits, report),
+        text=finding.summary,
+        paragraphs=tuple(filter(None, (*finding.explanation.split("\n"), finding.consequence))),
+        advice=finding.advice,
+        source=finding.source or "",
+        known=tuple(_known(fault) for fault in finding.known),
+        id=finding.id,
+    )
+
+
+def _told(finding: Finding, report: Report) -> bool:
     reasons = {str(split.split): split.reason for split in report.splits if split.status != "ran"}
-    for finding in report.findings:
-        # What `not_run` has said of these splits already is not said again.
-        told = finding.splits and all(reasons.get(split) == finding.summary for split in finding.splits)
-        if finding.explanation or not told:
-            yield list(_finding(finding, report, width))
+    same = bool(finding.splits) and all(reasons.get(split) == finding.summary for split in finding.splits)
+    return same and not finding.explanation
 
 
-def _finding(finding: Finding, report: Report, width: int) -> Iterator[Text]:
-    labels = _labels(finding.splits, report)
-    yield from _titled(finding.severity, f"{labels}: {finding.summary}" if labels else finding.summary, width)
-    if finding.explanation:
-        yield from prose(finding.explanation, width, indent=_INDENT)
-    if finding.source:
-        yield from prose(f"source: {finding.source}", width, indent=_INDENT, style="dim")
-    for known in finding.known:
-        title = known.get("title") or known.get("url") or "a published fault"
-        yield from prose(f"known: {title}", width, indent=_INDENT)
-        for key in ("url", "affected", "fixed", "workaround"):
-            value = known.get(key)
-            if value and value != title:
-                text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-                yield from prose(text if key == "url" else f"{key}: {text}", width, indent=_INDENT + 2, style="dim")
+def _known(fault: Mapping[str, Any]) -> Known:
+    title, url = str(fault.get("title") or fault.get("url") or "a published fault"), str(fault.get("url") or "")
+    facts = [(key, fault.get(key)) for key in ("affected", "fixed", "workaround")]
+    return Known(
+        title=title,
+        url="" if url == title else url,
+        facts=tuple(
+            (key, ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
+            for key, value in facts
+            if value
+        ),
+    )
 
 
-def measures(report: Report, width: int) -> list[Text]:
-    """How the samples were weighted in the run as a whole, what was allowed, and what floating point alone does."""
-    lines: list[Text] = []
+def measures(report: Report) -> list[tuple[str, str]]:
+    """How the samples were weighted in the run as a whole, what was allowed, and what floating point alone does.
+
+    Returns:
+        Pairs of a label and a text.
+    """
+    found: list[tuple[str, str]] = []
     if report.loss_rule or report.gradient_rule:
         rules = f"loss {report.loss_rule or 'no rule'}, gradient {report.gradient_rule or 'no rule'}"
         others = dict.fromkeys(rule for found in report.alternatives.values() for rule in found)
         also = f" (fits as well: {', '.join(others)})" if others else ""
-        lines += _labelled("weighting", rules + also, width)
+        found.append(("weighting", rules + also))
     if report.tolerances is not None:
-        lines += _labelled("tolerance", _three(report.tolerances), width)
-        lines += _labelled("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)", width)
-    return lines
+        found.append(("tolerance", _three(report.tolerances)))
+        found.append(("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)"))
+    return found
 
 
-def verdict(report: Report) -> list[Text]:
-    """The last line: the verdict in words, and the exit code with its meaning."""
+def verdict(report: Report) -> Conclusion:
+    """The verdict in words, and the exit code with its meaning."""
     of, total = Counter(split.verdict for split in report.splits), len(report.splits)
     ran = total - of["error"] - of["skipped"]
     rest = [f"{of['error']} could not run"] if of["error"] else []
     rest += [f"{of['skipped']} skipped"] if of["skipped"] else []
     severities = {finding.severity for finding in report.findings}
     warned = f"{of['warn']} with a warning" if of["warn"] else "with a warning on the run as a whole"
-    word, style, meaning = str(report.verdict), STYLES[report.verdict], ""
+    word, tone, meaning = str(report.verdict), str(report.verdict), ""
     if report.exit_code == 1 and not of["fail"] and (of["warn"] or "warn" in severities):
         parts, meaning = [f"{ran} of {_plural(total, 'split')} ran, {warned}"], ": warnings fail under --strict"
     elif report.verdict == "fail" or report.exit_code == 1:
@@ -140,7 +204,7 @@ def verdict(report: Report) -> list[Text]:
         meaning = ": divergence"
     elif report.exit_code == 3 or report.verdict in ("error", "skipped"):
         parts = [f"of {_plural(total, 'split')}, {rest.pop(0)}" if rest else "the reason stands above"]
-        word, style = "could not be decided", STYLES["error"]
+        word, tone = "could not be decided", "error"
     elif report.verdict == "warn":
         parts, meaning = [f"{ran} of {_plural(total, 'split')} ran, {warned}"], ": warnings are allowed"
     else:
@@ -149,27 +213,7 @@ def verdict(report: Report) -> list[Text]:
             agree = "ran, what differs is ignored as configured"
         parts = [f"{ran} of {_plural(total, 'split')} {agree}"]
         meaning = ": skipped splits are allowed" if of["skipped"] else ""
-    text = f" {', '.join([*parts, *rest])} (exit code {report.exit_code}{meaning})"
-    return [Text(f"{word}:", style) + Text(text)]
-
-
-def _titled(severity: str, text: str, width: int) -> list[Text]:
-    return prose(text, width, first=Text(WORDS[severity].ljust(_INDENT), STYLES[severity]), indent=_INDENT)
-
-
-def _listed(parts: Sequence[str], width: int) -> list[Text]:
-    """Parts with commas between them; lines break between parts, not within."""
-    lines: list[str] = []
-    for part in parts:
-        if lines and len(lines[-1]) + len(part) + 3 <= width:
-            lines[-1] += f", {part}"
-        else:
-            lines.append(part)
-    return prose(",\n".join(lines), width)
-
-
-def _labelled(label: str, text: str, width: int) -> list[Text]:
-    return prose(text, width, first=Text(label.ljust(_LABEL), "dim"), indent=_LABEL)
+    return Conclusion(tone, word, f"{', '.join([*parts, *rest])} (exit code {report.exit_code}{meaning})")
 
 
 def _labels(labels: Sequence[str], report: Report) -> str:
