@@ -28,13 +28,13 @@ def feature_maker(task: Task, model: PreTrainedModel, data: SyntheticData) -> Ma
     if task == "image-classification":
         image = image_shape(model)
         return lambda draw, _, key: {
-            "pixel_values": random_features(image, key, model.dtype),
+            "pixel_values": random_features(image, str(key), model.dtype),
             "labels": class_label(model, draw),
         }
     if task == "audio-classification":
         name, shape, _ = sound_shape(model, torch.zeros(1, dtype=torch.long))
         return lambda draw, _, key: {
-            name: random_features(shape, key, model.dtype),
+            name: random_features(shape, str(key), model.dtype),
             "labels": class_label(model, draw),
         }
     text = Text.of(model, data, vocabulary=_vocabulary(model))
@@ -43,7 +43,7 @@ def feature_maker(task: Task, model: PreTrainedModel, data: SyntheticData) -> Ma
     # connectionist temporal classification needs a frame per label, and one more between two that are alike
     longest = frames // 2 if task == "ctc" else longest_target(model)
     return lambda draw, _, key: {
-        name: random_features(shape, key, model.dtype),
+        name: random_features(shape, str(key), model.dtype),
         "labels": torch.tensor(text.target(draw, longest)),
     }
 

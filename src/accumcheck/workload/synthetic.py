@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from accumcheck.errors import WorkloadError
 from accumcheck.workload.feature_tasks import feature_maker
 from accumcheck.workload.fingerprint import fingerprint
-from accumcheck.workload.text_tasks import text_maker
+from accumcheck.workload.text_tasks import SampleKey, text_maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ def synthetic_samples(data: SyntheticData, model: PreTrainedModel, task: Task, s
 
     With ``lengths: varied`` a sample's length is uniform in ``[min_length, max_length]``, no two neighbours within an
     eighth of that range. How much of it is predicted is up to the task: for causal models all but a prompt, whose share
-    is uniform in ``prompt_fraction`` (where that range starts at 0, one sample in four has no prompt at all, since only
-    then is a label at position 0 there to be miscounted), and at least two tokens, so that a length below 3 counts
+    is uniform in ``prompt_fraction`` (where that range starts at 0, every fourth sample has no prompt, since only then
+    is a label at position 0 there to be miscounted), and at least two tokens, so that a length below 3 counts
     as 3; for others see `accumcheck.workload.text_tasks` and `accumcheck.workload.feature_tasks`. With
     ``lengths: equal`` every sample has the mean length and predicts as much as any other.
 
@@ -44,7 +44,7 @@ def synthetic_samples(data: SyntheticData, model: PreTrainedModel, task: Task, s
     seen: set[str] = set()
     for index, length in zip(range(count), _lengths(data, seed), strict=False):
         for attempt in range(20):
-            sample = make(random.Random(f"{seed}:{index}:{attempt}"), length, f"{seed}:{index}")
+            sample = make(random.Random(f"{seed}:{index}:{attempt}"), length, SampleKey(seed, index))
             if fingerprint(sample) not in seen:
                 break
         else:

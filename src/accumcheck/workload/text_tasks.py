@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 
@@ -20,15 +20,27 @@ if TYPE_CHECKING:
     from accumcheck.config.model import SyntheticData
     from accumcheck.workload.tasks import Task
 
-Maker: TypeAlias = Callable[[random.Random, int, str], Sample]
-"""From random numbers, a length in tokens, and the sample's own key (which seeds its pixels), to the sample."""
+
+class SampleKey(NamedTuple):
+    """Which sample of which check this is; as text it seeds the sample's pixels."""
+
+    seed: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.seed}:{self.number}"
+
+
+Maker: TypeAlias = Callable[[random.Random, int, SampleKey], Sample]
+"""From random numbers, a length in tokens, and the sample's key, to the sample."""
 
 MASKED = (0.15, 0.40)
 """The share of a row that a masked language model predicts; BERT's own is 0.15."""
 TAGGED = (0.30, 1.0)
 """The share of a row's tokens that bear a tag: the first of each word, in common practice."""
 CHOICES = 4
-_WITHOUT_PROMPT = 0.25
+WITHOUT_PROMPT = 4
+"""Every so many samples one has no prompt: only then is a label at position 0 there to be miscounted."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +162,11 @@ def _answered(text: Text, draw: random.Random, length: int) -> Sample:
 
 
 def _causal(
-    text: Text, draw: random.Random, length: int, key: str, recipe: ImageRecipe | None, dtype: torch.dtype
+    text: Text, draw: random.Random, length: int, key: SampleKey, recipe: ImageRecipe | None, dtype: torch.dtype
 ) -> Sample:
     """Half of the prompt, the images, the rest of the prompt, the answer; only the answer has labels."""
     tokens = text.ids(draw, length)
-    prompt = _prompt(text.data, length, draw)
+    prompt = _prompt(text.data, length, draw, key)
     images = list(recipe.tokens) * text.data.images_per_sample if recipe else []
     front = (prompt + 1) // 2
     ids = [*tokens[:front], *images, *tokens[front:]]
@@ -163,15 +175,15 @@ def _causal(
     if recipe is None:
         return sample
     sample |= recipe.token_fields(sample["input_ids"], sample["labels"])
-    return sample | recipe.fields(text.data.images_per_sample, key, dtype)
+    return sample | recipe.fields(text.data.images_per_sample, str(key), dtype)
 
 
-def _prompt(data: SyntheticData, length: int, draw: random.Random) -> int:
+def _prompt(data: SyntheticData, length: int, draw: random.Random, key: SampleKey) -> int:
     """The number of leading text tokens that are not predicted."""
     low, high = data.prompt_fraction
     if data.lengths == "equal":
         fraction = (low + high) / 2
-    elif low == 0 and draw.random() < _WITHOUT_PROMPT:
+    elif low == 0 and key.number % WITHOUT_PROMPT == 0:
         fraction = 0.0
     else:
         fraction = draw.uniform(low, high)
