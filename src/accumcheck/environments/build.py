@@ -51,11 +51,12 @@ def build(request: Request, base: Base, folder: Path, processes: Processes, say:
         StoppedError: the work was called off.
     """
     say("asking the package index")
-    before = index.end_of_day(max(index.uploaded(pin, processes) for pin in request.pins))
+    day = max(index.uploaded(pin, processes) for pin in request.pins)
+    before = index.end_of_day(day)
     _uv("venv", "--quiet", "--clear", "--relocatable", "--python", base.python, str(folder), processes=processes)
     (site,) = folder.glob("lib/python3*/site-packages")
     (site / "zz_accumcheck_base.pth").write_text(base.path_file(), encoding="utf-8")
-    say("installing, with the dependencies of " + before[:10])
+    say(f"installing, with the dependencies of {day:%Y-%m-%d}")
     _install(request, base, folder, site, before, processes)
     say("importing Trainer")
     # without torch, transformers imports as well: its Trainer is then one that says so when it is used
