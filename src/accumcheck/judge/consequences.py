@@ -10,12 +10,12 @@ _RIGHT = "token-mean"
 _DIRECTION = {
     "sample-mean": "Every sample counts alike: a token of a short sample counts for more than one of a long one.",
     "microbatch-mean": (
-        "Tokens of micro-batches with few of them count for more, so that the gradient has another direction: no "
-        "learning rate makes up for it. The error grows as micro-batches get smaller and lengths more uneven."
+        "The gradient points elsewhere, which no learning rate makes up for: the more so the smaller the micro-batches "
+        "are and the more uneven the lengths."
     ),
     "device-mean": (
-        "Tokens of a process with few of them count for more, so that the gradient has another direction. The error "
-        "grows with the number of processes and as lengths get more uneven."
+        "The gradient points elsewhere, which no learning rate makes up for: the more so the more processes there are, "
+        "the fewer samples each has in a step, and the more uneven the lengths."
     ),
     "unshifted-token-mean": (
         "Loss and gradient are too small by one and the same factor on every split, the more so the shorter the rows: "
@@ -23,8 +23,8 @@ _DIRECTION = {
         "an evaluation or of other software."
     ),
     "unshifted-device-mean": (
-        "Tokens of a process with few of them count for more, so that the gradient has another direction, the more so "
-        "the more processes there are; and all is a little too small."
+        "The gradient points elsewhere, which no learning rate makes up for: the more so the more processes there are, "
+        "the fewer samples each has in a step, and the more uneven the lengths. All is a little too small besides."
     ),
     "dropped-samples": "Part of the data is never learned from, and the rest counts for more.",
     "duplicated-samples": "Some samples count twice at the expense of the others.",
@@ -99,8 +99,8 @@ def _scale(rule: Rule) -> str:
     if up and not down:
         return (
             f"The gradient is {' x '.join(up)} times too large. With SGD so is the step. Adam divides a constant "
-            "factor out again, but clipping comes first: at max_grad_norm 1.0 nearly every step is cut to one and the "
-            "same length, and large gradients no longer count for more than small ones."
+            "factor out again, but only after clipping: at max_grad_norm 1.0 nearly every gradient is cut to the same "
+            "length."
         )
     if down and not up:
         return (

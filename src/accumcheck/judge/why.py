@@ -146,7 +146,6 @@ def _own_mean(seen: Evidence, rule: Rule, factor: tuple[int, int]) -> tuple[list
         )
     elif probe.token_count == "divides":
         first = f"{model} divides by the token count that it is passed, but {stack} passes it none{_believed(seen)}."
-        source = seen.belief.divides_place or source
     elif probe.token_count in ("ignores", "rejects"):
         takes = "takes no token count" if probe.token_count == "rejects" else "ignores the token count"
         mean = f"its loss is the mean over each micro-batch{computed}"
@@ -159,6 +158,7 @@ def _own_mean(seen: Evidence, rule: Rule, factor: tuple[int, int]) -> tuple[list
         second = f"So {times}{scaled}, however many tokens it has."
     else:
         second = f"So nothing divides by k: {times}, where 1/k was due{_not_applied(seen)}."
+        source = source if seen.passed is not None else seen.belief.divides_place or source
     return [first, second], source
 
 
@@ -188,9 +188,10 @@ def _another_loss(seen: Evidence, rule: Rule) -> tuple[list[str], str | None]:
     by = f"{belief.own_loss} computes it{_at(belief.own_loss_place, '')}" if belief.own_loss else f"{stack} computes it"
     sentences = [f"The loss that is differentiated is not {seen.model}'s own: {by}."]
     if rule.k_power > 0 and belief.accepts_loss_kwargs:
+        multiplied = ", and multiplies it by n" if rule.n_power > 0 else ""
         sentences.append(
-            f"{stack} takes it to be divided by a token count already (model_accepts_loss_kwargs is True) and does not "
-            f"divide it by k{_not_applied(seen)}."
+            f"{stack} takes it to be divided by a token count already (model_accepts_loss_kwargs is True), does not "
+            f"divide it by k{_not_applied(seen)}{multiplied}."
         )
     return sentences, belief.own_loss_place
 
@@ -227,7 +228,7 @@ def _believed(seen: Evidence) -> str:
 def _not_applied(seen: Evidence) -> str:
     """The stack's own division by k, where it has one that did not reach this loss."""
     where = seen.belief.divides_place
-    return f" (the division at {where} is not applied)" if where and seen.logged == seen.factor else ""
+    return f" (the division at {where} takes no effect)" if where and seen.logged == seen.factor else ""
 
 
 def _only_logged(seen: Evidence) -> str:

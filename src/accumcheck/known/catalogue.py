@@ -127,7 +127,7 @@ def _problems(row: Any) -> list[str]:
     if problems:
         return problems
     for key in ("id", "title", "fixed", "url", "workaround"):
-        if not isinstance(row[key], str) or not (row[key] or key == "fixed"):
+        if not isinstance(row[key], str) or not row[key]:
             problems.append(f"{key}: a text was expected, not {row[key]!r}")
     if not str(row["url"]).startswith("https://"):
         problems.append(f"url: an https address was expected, not {row['url']!r}")

@@ -78,7 +78,10 @@ def cite(
 
 def _cited(finding: Finding, fitting: Sequence[KnownFault]) -> Finding:
     named = [row for row in fitting if not row.of_any_architecture]
-    return replace(finding, known=(*finding.known, *(row.cited() for row in named or fitting)))
+    if not fitting:
+        return finding
+    # what is known to help against this very fault goes before what helps against any of its kind
+    return replace(finding, advice="", known=(*finding.known, *(row.cited() for row in named or fitting)))
 
 
 def fits(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted) -> bool:
