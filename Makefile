@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # the transformers releases that `make releases` checks; each needs an expectation in scripts/check_releases.py
 RELEASES ?= 4.49.0 4.48.3 5.23.0
+# the rows of scripts/faults.yaml that `make faults` runs, all of them unless named: make faults FAULTS="LLAVA-449 SEQCLS"
+FAULTS ?=
 # options of scripts/gpu_acceptance.py, for example GPU_ARGS="--case nccl --out reports/gpu"
 GPU_ARGS ?=
 
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types format releases bench gpu clean
+.PHONY: help demo setup test lint types format releases faults bench gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ format: $(VENV)/.installed-dev ## ruff: format, and fix what can be fixed
 releases: $(VENV)/.installed-dev ## LLaVA under three transformers releases, each isolated: two known faults, one clean
 	@$(BIN)/python scripts/check_releases.py $(RELEASES)
 
+faults: $(VENV)/.installed-dev ## every published fault of transformers, each under its release: caught, named; about ten minutes
+	@$(BIN)/python scripts/check_faults.py $(FAULTS)
+
 bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and the floor: about six minutes
 	@$(BIN)/python benchmarks/run.py
 
@@ -46,7 +51,7 @@ gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (doc
 	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)
 
 clean: ## remove the environments and every cache
-	rm -rf .venv .releases reports build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf .venv reports build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
 	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:

@@ -8,17 +8,14 @@ Exits with 0 when every release did what it is known to do, 1 otherwise, 2 for a
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from release_environment import FOLDER, ReleaseEnvironment
+from check_faults import run
 
 CONFIG = Path("configs/llava15-seed.yaml")
 
@@ -121,22 +118,11 @@ def table(rows: Sequence[Row], splits: Sequence[str]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def run(python: Path, config: Path, output: Path) -> tuple[int, dict[str, Any] | None]:
-    """Run accumcheck in one environment; its exit code and its report, which is kept in ``output``."""
-    output.unlink(missing_ok=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    command = [str(python), "-m", "accumcheck", "run", str(config), "--quiet", "--output", str(output)]
-    code = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False).returncode
-    return code, json.loads(output.read_text(encoding="utf-8")) if output.exists() else None
-
-
 def main() -> int:
     """Check the releases named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("release", nargs="*", default=list(EXPECTED), help="default: " + " ".join(EXPECTED))
     parser.add_argument("--config", type=Path, default=CONFIG, help="default: %(default)s")
-    parser.add_argument("--environments", type=Path, default=FOLDER, metavar="FOLDER", help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("reports/releases"), help="default: %(default)s")
     options = parser.parse_args()
     if unknown := [release for release in options.release if release not in EXPECTED]:
@@ -144,8 +130,7 @@ def main() -> int:
     rows, splits = [], []
     for release in options.release:
         print(f"transformers {release} ...", file=sys.stderr, flush=True)
-        python = ReleaseEnvironment(release, options.environments).build()
-        code, report = run(python, options.config, options.out / f"{release}.json")
+        code, report = run(options.config, options.out / f"{release}.json", release)
         rows.append(assess(release, code, report))
         if report is not None:
             splits = [split["split"] for split in report["splits"] if not split["is_control"]]

@@ -1,0 +1,163 @@
+"""Run published faults, and releases without one, and compare what accumcheck says with what is known.
+
+    python scripts/check_faults.py                      # every row of scripts/faults.yaml
+    python scripts/check_faults.py LLAVA-449 SEQCLS     # these
+
+Each row runs as `accumcheck run --transformers RELEASE`. Exits with 0 when every row came out as it must, 1 otherwise,
+2 for a row that is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from accumcheck.environments import Pin, Request, environments
+from accumcheck.errors import AccumcheckError
+
+MATRIX = Path(__file__).with_name("faults.yaml")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the matrix: a check, the release to run it under, and what must come out."""
+
+    id: str
+    release: str
+    exit_code: int
+    loss: str
+    gradient: str
+    check: Mapping[str, Any]
+
+    @property
+    def expected(self) -> str:
+        """What must come out, as in the table."""
+        return outcome(self.exit_code, self.loss, self.gradient)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row and what came out: ``found`` as in the table, and whether it is what was expected."""
+
+    row: Row
+    found: str
+    holds: bool
+
+
+def read_rows(path: Path = MATRIX) -> list[Row]:
+    """The rows of a matrix file.
+
+    Raises:
+        KeyError, TypeError: a row lacks something, or has something that no row has.
+    """
+    matrix = yaml.safe_load(path.read_text(encoding="utf-8"))
+    rows = []
+    for fields in matrix["faults"]:
+        fields.pop("url", None)  # for the reader
+        rows.append(Row(**{**fields, "check": {**matrix["common"], **fields["check"]}}))
+    return rows
+
+
+def outcome(exit_code: int, loss: str, gradient: str) -> str:
+    """An exit code and two rules in a few words; one rule where they are the same."""
+    return f"{exit_code} {loss}" + ("" if loss == gradient else f", gradient {gradient}")
+
+
+def judge(row: Row, exit_code: int, report: Mapping[str, Any] | None) -> Result:
+    """Compare one run with what is expected of it.
+
+    Args:
+        row: what was run.
+        exit_code: what accumcheck exited with.
+        report: its JSON report, None where it wrote none.
+    """
+    if report is None:
+        return Result(row, f"{exit_code} without a report", holds=False)
+    found = outcome(exit_code, report["loss_rule"], report["gradient_rule"])
+    ran = report["environment"]["transformers"]
+    if ran != row.release:
+        found += f" (under transformers {ran})"
+    return Result(row, found, holds=found == row.expected)
+
+
+def table(results: Sequence[Result]) -> str:
+    """The results as text: ``id | release | expected | found | ok``."""
+    lines = [
+        ("id", "release", "expected", "found", "ok"),
+        *(
+            (result.row.id, result.row.release, result.row.expected, result.found, "yes" if result.holds else "NO")
+            for result in results
+        ),
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    held = sum(result.holds for result in results)
+    return "\n".join([text[0], "-" * max(map(len, text)), *text[1:], f"{held} of {len(results)} rows as expected"])
+
+
+def run(config: Path, output: Path, release: str | None, *options: str) -> tuple[int, dict[str, Any] | None]:
+    """Run accumcheck under a release, None for the one installed here; its exit code and its report.
+
+    The report is kept in ``output``.
+    """
+    output.unlink(missing_ok=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "accumcheck", "run", str(config), "--quiet", "--output", str(output), *options]
+    if release is not None:
+        command += ["--transformers", release]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    code = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False).returncode
+    return code, json.loads(output.read_text(encoding="utf-8")) if output.exists() else None
+
+
+def run_row(row: Row, folder: Path, *, installed: str = "") -> Result:
+    """Run one row; its check and its report are left in ``folder``.
+
+    Args:
+        row: what to run.
+        folder: made where it is missing.
+        installed: the transformers release of this environment: a row of that release needs no other.
+    """
+    name = row.id.replace("/", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / f"{name}.yaml"
+    config.write_text(yaml.safe_dump(dict(row.check), sort_keys=False), encoding="utf-8")
+    code, report = run(config, folder / f"{name}.json", None if row.release == installed else row.release)
+    return judge(row, code, report)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the rows named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("row", nargs="*", help="default: every row")
+    parser.add_argument("--out", type=Path, default=Path("reports/faults"), help="default: %(default)s")
+    options = parser.parse_args(argv)
+    rows = read_rows()
+    if unknown := sorted(set(options.row) - {row.id for row in rows}):
+        parser.error(f"no row {', '.join(unknown)}; there are: {', '.join(row.id for row in rows)}")
+    rows = [row for row in rows if not options.row or row.id in options.row]
+    requests = [Request((Pin("transformers", release),)) for release in sorted({row.release for row in rows})]
+    results = []
+    try:
+        with environments(requests, say=lambda text: print(text, file=sys.stderr, flush=True)):
+            for row in rows:
+                print(f"{row.id} under transformers {row.release}", file=sys.stderr, flush=True)
+                results.append(run_row(row, options.out))
+    except AccumcheckError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(table(results))
+    return 0 if all(result.holds for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
