@@ -14,10 +14,10 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types format releases faults bench gpu clean
+.PHONY: help demo setup test lint types format releases faults bench sensitivity gpu clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## set up, then check LLaVA-1.5's architecture under five splits (under a minute)
 	@$(BIN)/accumcheck run configs/llava15-small.yaml
@@ -46,6 +46,9 @@ faults: $(VENV)/.installed-dev ## every published fault of transformers, each un
 
 bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and the floor: about six minutes
 	@$(BIN)/python benchmarks/run.py
+
+sensitivity: $(VENV)/.installed-dev ## the smallest planted fault that each dtype shows, and false alarms: about six minutes
+	@$(BIN)/python benchmarks/sensitivity.py
 
 gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (docs/gpu/README.md)
 	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)

@@ -22,6 +22,7 @@ TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
 )
 WITH_HELP = "Another release for that environment, for example --with accelerate==1.4.0. Repeatable."
+EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
 SET_HELP = "Override one key of the configuration, for example --set steps=1. Repeatable."
 
 
@@ -40,6 +41,7 @@ def run(
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
+    explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
     """Train a few real steps under every split and compare.
@@ -70,7 +72,7 @@ def run(
         )
     for path in output or []:
         write(report, path)
-    show(report, format_, sys.stdout)
+    show(report, format_, sys.stdout, explain_tolerances=explain_tolerances)
     raise typer.Exit(report.exit_code)
 
 

@@ -29,7 +29,7 @@ def divergences(
         if verdicts == {"pass"}:  # the configuration says to ignore this rule
             continue
         base = None if truths else next((other for other in results if other.split == control), None)
-        effects = [_effect(member, truths.get(member.split, ()), base) for member in members]
+        effects = [_effect(member, truths.get(member.split, ()), base, tolerances) for member in members]
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
         found.append(say.divergence_finding(severity, effects, loss_rule, gradient_rule, against))
     return found
@@ -42,7 +42,9 @@ def _any_divergence(result: SplitResult, tolerances: Tolerances) -> bool:
     )
 
 
-def _effect(result: SplitResult, truths: Sequence[Truth], base: SplitResult | None) -> say.Effect:
+def _effect(
+    result: SplitResult, truths: Sequence[Truth], base: SplitResult | None, tolerances: Tolerances
+) -> say.Effect:
     """The split's ratios to the truth (or to the base, where there is no truth), in its worst step."""
 
     def off(step: StepRecord) -> float:
@@ -60,7 +62,18 @@ def _effect(result: SplitResult, truths: Sequence[Truth], base: SplitResult | No
         loss=_ratio(worst.loss, right.loss if right else None),
         grad_norm=_ratio(worst.grad_norm, right.grad_norm if right else None),
         gradient=divergence.gradient,
+        weights=_in_weights_alone(result, tolerances),
     )
+
+
+def _in_weights_alone(result: SplitResult, tolerances: Tolerances) -> float | None:
+    """How far the weights are off, where they are beyond tolerance and the gradient as a whole is not."""
+    apart = [found for step in result.steps for found in (step.vs_control, step.vs_reference)]
+    whole = max((found.gradient for found in apart if found.gradient is not None), default=0.0)
+    part = max((found.weights for found in apart if found.weights is not None), default=0.0)
+    if tolerances.weights is None or not whole <= tolerances.gradient or not part > tolerances.weights:
+        return None
+    return part
 
 
 def _ratio(value: float | None, right: float | None) -> float | None:

@@ -54,13 +54,15 @@ def _factors(rule: str) -> list[str]:
 class Effect:
     """How big a fault is in one split: observed over right, in the step where it is worst.
 
-    ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error.
+    ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error, ``weights`` the part of
+    it that is in how samples are weighted, where that part alone is beyond its tolerance.
     """
 
     split: Split
     loss: float | None
     grad_norm: float | None
     gradient: float | None
+    weights: float | None = None
 
 
 def divergence_finding(
@@ -120,6 +122,8 @@ def _size(effects: Sequence[Effect], against: str) -> str:
     errors = [effect.gradient for effect in effects if effect.gradient is not None and math.isfinite(effect.gradient)]
     if errors:
         words.append(f"gradient off by up to {max(errors):.2g} of its norm")
+    if parts := [effect.weights for effect in effects if effect.weights is not None]:
+        words.append(f"the samples' weights account for {max(parts):.2g} of its norm, more than rounding can")
     return "; ".join(words)
 
 

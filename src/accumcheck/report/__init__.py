@@ -43,10 +43,13 @@ def format_of(path: Path) -> str:
         raise ConfigError(f"{path}: {what}; use {' or '.join(ENDINGS)}") from None
 
 
-def show(report: Report, name: str, stream: IO[str]) -> None:
-    """Print a report in the format ``name`` (a key of `FORMATS`); only a table on a terminal is in colour."""
+def show(report: Report, name: str, stream: IO[str], *, explain_tolerances: bool = False) -> None:
+    """Print a report in the format ``name`` (a key of `FORMATS`); only a table on a terminal is in colour.
+
+    ``explain_tolerances``: a table says as well where the tolerances come from. JSON always does.
+    """
     if name == "table":
-        table.render(report, console_for(stream))
+        table.render(report, console_for(stream), explain_tolerances)
     else:
         stream.write(FORMATS[name](report))
     stream.flush()

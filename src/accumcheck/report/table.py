@@ -11,6 +11,7 @@ from rich.text import Text
 from accumcheck.report.drift import CURVE_COLUMN, DRIFT_COLUMNS, drift, drift_title
 from accumcheck.report.layout import STYLES, columns, prose
 from accumcheck.report.rows import COLUMNS, legend, reference_row, rows
+from accumcheck.report.tolerances import explained
 from accumcheck.report.words import WORDS, findings, header, measures, not_run, verdict
 
 if TYPE_CHECKING:
@@ -36,23 +37,24 @@ def text(report: Report) -> str:
     return stream.getvalue()
 
 
-def render(report: Report, console: Console) -> None:
+def render(report: Report, console: Console, explain: bool = False) -> None:
     """Print the table on ``console``: as wide as it must be, in colour only where the console has it.
 
-    With ``NO_COLOR`` set, nothing but text is printed: no escape codes at all.
+    With ``NO_COLOR`` set, nothing but text is printed: no escape codes at all. ``explain``: say as well where the
+    tolerances come from.
     """
     if console.is_terminal:
         graphic = console.encoding.startswith("utf")
-        lines = _lines(report, min(console.width, READABLE_WIDTH), console.width, console.width, graphic)
+        lines = _lines(report, min(console.width, READABLE_WIDTH), console.width, console.width, graphic, explain)
     else:
-        lines = _lines(report, PLAIN_WIDTH, PLAIN_WIDTH, PLAIN_TABLE_WIDTH, graphic=False)
+        lines = _lines(report, PLAIN_WIDTH, PLAIN_WIDTH, PLAIN_TABLE_WIDTH, graphic=False, explain=explain)
     for line in lines:
         line.plain = line.plain.encode(console.encoding, "replace").decode(console.encoding)
         line.rstrip()
         console.print(Text(line.plain) if console.no_color else line, soft_wrap=True, highlight=False)
 
 
-def _lines(report: Report, width: int, comfortable: int, limit: int, graphic: bool) -> Iterator[Text]:
+def _lines(report: Report, width: int, comfortable: int, limit: int, graphic: bool, explain: bool) -> Iterator[Text]:
     rule = "─" if graphic else "-"
     body, foot = rows(report), reference_row(report)
     blocks: Iterable[list[Text]] = (
@@ -62,6 +64,7 @@ def _lines(report: Report, width: int, comfortable: int, limit: int, graphic: bo
         *(_note(note, width) for note in findings(report)),
         _drift(report, width, rule, graphic),
         [line for label, said in measures(report) for line in _labelled(label, said, width)],
+        *(explained(report, width, comfortable, limit, rule) if explain else ()),
         _verdict(report),
     )
     head = header(report)

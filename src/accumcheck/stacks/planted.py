@@ -122,11 +122,27 @@ FAULTS: Mapping[str, Fault] = {
 """Every fault by its name."""
 
 
+def weight_error(size: float) -> Fault:
+    """Sample 3's gradient weighs ``1 + size`` times what it should, wherever it is a micro-batch of its own."""
+    return Fault(lambda batch: batch.right * (1 + size if batch.fed == [3] else 1), loss=_right)
+
+
+def fault_of(name: str) -> Fault:
+    """The fault of that name: a key of `FAULTS`, or ``weight-error=SIZE``.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: SIZE is no number.
+    """
+    kind, _, size = name.partition("=")
+    return weight_error(float(size)) if kind == "weight-error" else FAULTS[name]
+
+
 class PlantedStack(TrainerStack):
-    """``stack: planted:NAME``, inside selftest only."""
+    """``stack: planted:NAME``, for selftest and benchmarks only."""
 
     def __init__(self, fault: str) -> None:
-        self._fault = FAULTS[fault]
+        self._fault = fault_of(fault)
 
     def trainer(self, task: Task, **arguments: Any) -> Trainer:
         """A Trainer of the installed release with the fault planted."""

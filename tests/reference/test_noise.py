@@ -1,0 +1,99 @@
+"""The noise floor, on a model so small that it can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from accumcheck.capture.coordinates import GradientReader
+from accumcheck.launch.job import RECOMPUTED
+from accumcheck.record import Divergence
+from accumcheck.reference.noise import NO_NOISE, Noise, Truth, measure_noise, write_recomputed
+from accumcheck.workload.assemble import Workload
+
+SAMPLES = [{"x": torch.tensor([value, 1.0], dtype=torch.float64)} for value in (1.0, 2.0, 3.0, 6.0)]
+TOKENS = np.ones(4, dtype=np.int64)
+TRUTH = Truth(loss=4.0, gradient=np.array([3.0, 1.0]), grad_norm=float(np.sqrt(10)))
+"""Of the mean of ``w . x`` at ``w = (1, 1)``: the mean of x is (3, 1)."""
+
+
+def measured(loss_of: Callable[[Any], tuple[torch.Tensor, int]], shapes: list[int], dtype: str = "float64") -> Noise:
+    model = torch.nn.Linear(2, 1, bias=False, dtype=torch.float64)
+    torch.nn.init.ones_(model.weight)
+
+    def collator(rows: list[dict[str, torch.Tensor]]) -> dict[str, Any]:
+        return {"x": torch.stack([row["x"] for row in rows]), "model": model}
+
+    workload = Workload(model, SAMPLES, collator)  # type: ignore[arg-type]
+    reader = GradientReader.of(model.named_parameters(), seed=0)
+    return measure_noise(workload, loss_of, [0, 1, 2, 3], TOKENS, TRUTH, reader, shapes, dtype)
+
+
+def plain(batch: Any) -> tuple[torch.Tensor, int]:
+    return batch["model"](batch["x"]).mean(), len(batch["x"])
+
+
+def test_what_sums_alike_in_every_order_has_no_noise() -> None:
+    found = measured(plain, [1, 2, 4])
+    assert [(one.order, one.size) for one in found.passes] == [("last sample first", size) for size in (1, 2, 4)]
+    assert found.batch_effect == 0
+    assert found.floor.gradient == pytest.approx(0, abs=1e-15)
+    assert found.floor.loss == pytest.approx(2.0**-53)  # half a unit in the last place of a float64
+    for one in found.passes:
+        assert one.gradient == pytest.approx([3, 1])
+
+
+def test_the_largest_of_the_passes_is_the_floor() -> None:
+    def off(batch: Any) -> tuple[torch.Tensor, int]:  # 1e-6 too large for pairs, 4e-6 for all together
+        loss, rows = plain(batch)
+        return loss * (1 + {1: 0.0, 2: 1e-6, 4: 4e-6}[rows]), rows
+
+    found = measured(off, [1, 2, 4])
+    assert found.floor == Divergence(*(pytest.approx(4e-6),) * 3)
+    assert [one.apart.gradient for one in found.passes] == pytest.approx([0, 1e-6, 4e-6], abs=1e-12)
+
+
+def test_a_loss_is_known_no_closer_than_its_own_dtype() -> None:
+    """bfloat16 has 8 binary digits: 4.0 it holds exactly, and yet a neighbour of 4.0 may be meant."""
+
+    def coarse(batch: Any) -> tuple[torch.Tensor, int]:
+        loss, rows = plain(batch)
+        return loss.to(torch.bfloat16), rows
+
+    found = measured(coarse, [4], "bfloat16")
+    assert found.floor.loss == 2.0**-8
+    assert found.floor.gradient == pytest.approx(0, abs=1e-15)
+
+
+def test_what_is_too_large_for_rounding_is_the_batches_doing() -> None:
+    def depends(batch: Any) -> tuple[torch.Tensor, int]:
+        loss, rows = plain(batch)
+        return loss * (1.5 if rows == 4 else 1.0), rows
+
+    found = measured(depends, [1, 4])
+    assert found.batch_effect == pytest.approx(0.5)
+    assert [one.size for one in found.passes] == [1]
+    assert found.floor.gradient == pytest.approx(0, abs=1e-15)
+
+
+def test_a_pass_that_overflows_measures_nothing() -> None:
+    def overflows(batch: Any) -> tuple[torch.Tensor, int]:
+        loss, rows = plain(batch)
+        return loss * (float("inf") if rows == 4 else 1.0), rows
+
+    assert [one.size for one in measured(overflows, [1, 4]).passes] == [1]
+    nothing = measured(overflows, [4])
+    assert (nothing.floor, nothing.batch_effect) == (Divergence(None, None, None), 0)
+
+
+def test_gradients_are_written_in_the_order_of_the_passes(tmp_path: Path) -> None:
+    found = measured(plain, [1, 4])
+    rows = write_recomputed(tmp_path, found.passes)
+    assert [row["size"] for row in rows] == [1, 4]
+    assert np.load(tmp_path / RECOMPUTED) == pytest.approx(np.array([[3, 1], [3, 1]]))
+    assert write_recomputed(tmp_path, NO_NOISE.passes) == []
