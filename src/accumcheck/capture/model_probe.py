@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -33,7 +33,7 @@ def probe_model(model: torch.nn.Module, batch: Mapping[str, Any], count: int) ->
     """
     found: dict[str, Any] = dict.fromkeys(("token_count", "function", "reduction", "place", "call_place"))
     # whatever a model may raise: what cannot be seen must not break a run
-    with torch.no_grad(), contextlib.suppress(Exception):
+    with torch.no_grad(), contextlib.suppress(Exception), _same_random_numbers(model):
         found |= _traced(model, batch)
     with torch.no_grad(), contextlib.suppress(Exception):
         found["token_count"] = _answer_to_count(model, batch, count)
@@ -65,12 +65,18 @@ def _answer_to_count(model: torch.nn.Module, batch: Mapping[str, Any], count: in
 
 
 def _loss(model: torch.nn.Module, batch: Mapping[str, Any]) -> float | None:
-    """The loss of one forward; the same random numbers each time, and none taken from the process."""
+    with _same_random_numbers(model):
+        loss = loss_in(model(**batch))
+    return None if loss is None else float(loss)
+
+
+@contextlib.contextmanager
+def _same_random_numbers(model: torch.nn.Module) -> Iterator[None]:
+    """The same ones each time, for a model that draws some; none are taken from the process."""
     device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        loss = loss_in(model(**batch))
-    return None if loss is None else float(loss)
+        yield
 
 
 # --- which line computes it -------------------------------------------------------------------------------------------
