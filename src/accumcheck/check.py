@@ -122,6 +122,7 @@ def _report(
         gradient_rule=judgement.gradient_rule,
         alternatives=judgement.alternatives,
         findings=_cited(judgement, check, environment, observations, reference),
+        strict=strict,
     )
 
 

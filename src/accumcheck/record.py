@@ -287,7 +287,8 @@ class SampleWeights:
 
     ``scale``: sum of the recovered weights over the sum of the ideal ones; ``min``, ``max``: over single samples;
     ``dropped``, ``duplicated``: sample indices; ``residual``: the part of the gradient that no weighting explains,
-    relative to its norm; ``condition``: the condition number of the least-squares system.
+    relative to its norm; ``condition``: the condition number of the least-squares system; ``values``: of every sample
+    of the first step, in the order of their indices.
     """
 
     scale: float
@@ -297,6 +298,7 @@ class SampleWeights:
     duplicated: tuple[int, ...]
     residual: float
     condition: float
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,8 +420,23 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """Where the configuration was written: the file's path as the user gave it, and lines in it, from 1.
+
+    ``line`` is that of the splits as a whole; ``splits`` has the line of each split that stands on one of its own.
+    """
+
+    path: str
+    line: int = 1
+    splits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """The whole result of one run, the content of the JSON report."""
+    """The whole result of one run, the content of the JSON report.
+
+    ``strict``: a warning counts as a failure; ``config_file``: None where the configuration was in no file.
+    """
 
     accumcheck_version: str
     verdict: Verdict
@@ -437,4 +454,6 @@ class Report:
     gradient_rule: str | None = None
     alternatives: dict[str, list[str]] = field(default_factory=lambda: {"loss": [], "gradient": []})
     findings: tuple[Finding, ...] = ()
+    strict: bool = False
+    config_file: ConfigFile | None = None
     schema_version: str = SCHEMA_VERSION

@@ -12,16 +12,42 @@ from pathlib import Path
 import pytest
 
 from accumcheck.errors import AccumcheckError, ConfigError
-from accumcheck.report import ENDINGS, FORMATS, as_json, check_writable, format_of, show, table, write
+from accumcheck.report import (
+    ENDINGS,
+    FILE_FORMATS,
+    FORMATS,
+    as_json,
+    check_format,
+    check_writable,
+    format_of,
+    show,
+    table,
+    write,
+)
 
 from . import examples
 
 
 def test_every_ending_means_a_format_that_exists() -> None:
-    assert set(ENDINGS.values()) == set(FORMATS) == {"table", "json"}
+    assert set(ENDINGS.values()) == set(FILE_FORMATS) == {"table", "json", "junit", "markdown"}
+    assert set(FORMATS) == {"table", "json", "junit", "markdown", "github"}
 
 
-@pytest.mark.parametrize(("name", "expected"), [("a.json", "json"), ("a.b.JSON", "json"), ("a.txt", "table")])
+def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(ConfigError, match="--format pdf: no such format; use table, json, markdown, junit or github"):
+        check_format("pdf")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.json", "json"),
+        ("a.b.JSON", "json"),
+        ("a.txt", "table"),
+        ("a.xml", "junit"),
+        ("a.md", "markdown"),
+    ],
+)
 def test_format_by_ending(name: str, expected: str) -> None:
     assert format_of(Path(name)) == expected
 
@@ -29,8 +55,8 @@ def test_format_by_ending(name: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("report.pdf", "report.pdf: .pdf is not the ending of a report format; use .json or .txt"),
-        ("report", "report: the file name has no ending; use .json or .txt"),
+        ("report.pdf", "report.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml or .md"),
+        ("report", "report: the file name has no ending; use .json, .txt, .xml or .md"),
     ],
 )
 def test_unknown_endings_are_refused_with_those_known(name: str, message: str) -> None:
@@ -97,7 +123,7 @@ def test_check_writable_names_all_obstacles_at_once(tmp_path: Path) -> None:
     assert lines[:4] == [
         f"missing/r.json: the folder {tmp_path / 'missing'} does not exist; create it first",
         "folder.json: is a folder; name a file in it",
-        "r.pdf: .pdf is not the ending of a report format; use .json or .txt",
+        "r.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml or .md",
         "pipe.json: is no ordinary file; a report would replace it",
     ]
     assert lines[4].endswith(".json: cannot be written: File name too long")

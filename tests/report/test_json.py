@@ -30,8 +30,8 @@ EVERY = [
     examples.many,
 ]
 KEYS = (
-    "schema_version accumcheck_version verdict exit_code started_at duration_seconds environment config model "
-    "reference tolerances control splits loss_rule gradient_rule alternatives findings"
+    "schema_version accumcheck_version verdict exit_code strict started_at duration_seconds environment config "
+    "config_file model reference tolerances control splits loss_rule gradient_rule alternatives findings"
 )
 SPLIT_KEYS = (
     "split per_device_train_batch_size gradient_accumulation_steps num_processes is_control status reason verdict "
@@ -39,6 +39,7 @@ SPLIT_KEYS = (
 )
 STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
 TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured"
+WEIGHT_KEYS = "scale min max dropped duplicated condition residual values"
 FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation consequence advice source known"
 
 
@@ -60,7 +61,7 @@ def test_keys_stand_in_the_documented_order() -> None:
     assert list(plain) == KEYS.split()
     assert list(split) == SPLIT_KEYS.split()
     assert list(split["steps"][0]) == STEP_KEYS.split()
-    assert list(split["sample_weights"]) == ["scale", "min", "max", "dropped", "duplicated", "condition", "residual"]
+    assert list(split["sample_weights"]) == WEIGHT_KEYS.split()
     assert list(plain["findings"][0]) == FINDING_KEYS.split()
     assert list(plain["tolerances"]) == TOLERANCE_KEYS.split()
     assert list(plain["reference"][0]) == ["step", "loss", "grad_norm", "tokens", "samples"]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accumcheck.errors import ConfigError
 from accumcheck.launch.job import REFERENCE
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
     from accumcheck.report.progress import Progress
 
-FORMAT_HELP = "What goes to standard output: table or json."
-OUTPUT_HELP = "Also write the report to this file, in the format of its ending (.json, .txt). Repeatable."
+FORMAT_HELP = "What goes to standard output: table, json, markdown, junit or github."
+OUTPUT_HELP = "Also write the report to this file, as its ending says: .json, .txt, .xml (JUnit) or .md. Repeatable."
 TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
 )
@@ -52,12 +52,12 @@ def run(
     """
     from accumcheck.check import join_run, run_check
     from accumcheck.config.load import load_config
+    from accumcheck.config.places import config_file
     from accumcheck.environments import environments, latest, parse_request
-    from accumcheck.report import FORMATS, check_writable, show, write
+    from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.progress import Progress
 
-    if format_ not in FORMATS:
-        raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
+    check_format(format_)
     check = load_config(config, set_ or [])
     check_writable(output or [])
     request = parse_request(transformers, with_ or [], latest=latest)
@@ -70,6 +70,7 @@ def run(
         report = run_check(
             check, on_event=_tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
         )
+    report = replace(report, config_file=config_file(config, set_ or []))
     for path in output or []:
         write(report, path)
     show(report, format_, sys.stdout, explain_tolerances=explain_tolerances)

@@ -155,4 +155,5 @@ def summarise(
         duplicated=tuple(sorted(set(twice))),
         residual=max(residuals),
         condition=condition,
+        values=tuple(float(f"{ratio:.6g}") for ratio in ratios[0]),  # read by people: in a picture
     )

@@ -14,6 +14,7 @@ from typing import Any
 from accumcheck.errors import ConfigError
 from accumcheck.record import (
     SCHEMA_VERSION,
+    ConfigFile,
     Divergence,
     Environment,
     Finding,
@@ -30,6 +31,7 @@ from accumcheck.record import (
     TrajectoryPoint,
     WorstParameter,
 )
+from accumcheck.report.redact import without_secrets
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -40,10 +42,12 @@ def report_to_dict(report: Report) -> dict[str, Any]:
             "accumcheck_version": report.accumcheck_version,
             "verdict": report.verdict,
             "exit_code": report.exit_code,
+            "strict": report.strict,
             "started_at": report.started_at,
             "duration_seconds": report.duration_seconds,
             "environment": asdict(report.environment),
-            "config": report.config,
+            "config": without_secrets(report.config),
+            "config_file": None if report.config_file is None else asdict(report.config_file),
             "model": None if report.model is None else asdict(report.model),
             "reference": [asdict(step) for step in report.reference],
             "tolerances": None if report.tolerances is None else asdict(report.tolerances),
@@ -99,7 +103,7 @@ def _plain(value: Any) -> Any:
 
 def _split(result: SplitResult) -> dict[str, Any]:
     weights = result.sample_weights
-    order = ("scale", "min", "max", "dropped", "duplicated", "condition", "residual")
+    order = ("scale", "min", "max", "dropped", "duplicated", "condition", "residual", "values")
     return {
         "split": str(result.split),
         "per_device_train_batch_size": result.split.per_device_train_batch_size,
@@ -151,6 +155,8 @@ def _report(plain: dict[str, Any]) -> Report:
         gradient_rule=plain["gradient_rule"],
         alternatives={key: list(rules) for key, rules in plain["alternatives"].items()},
         findings=tuple(_read_finding(finding) for finding in plain["findings"]),
+        strict=bool(plain.get("strict", False)),
+        config_file=None if plain.get("config_file") is None else ConfigFile(**plain["config_file"]),
     )
 
 
@@ -235,6 +241,7 @@ def _read_weights(plain: dict[str, Any]) -> SampleWeights:
         duplicated=tuple(plain["duplicated"]),
         residual=float(plain["residual"]),
         condition=float(plain["condition"]),
+        values=tuple(map(float, plain.get("values", ()))),
     )
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from accumcheck.report import numbers
 from accumcheck.report.layout import Cell, Column
+from accumcheck.report.metrics import METRICS, Measure, allowed, apart, beside_control, beside_reference, control_of
 from accumcheck.report.words import WORDS
 
 if TYPE_CHECKING:
-    from accumcheck.record import Divergence, ReferenceStep, Report, SplitResult, StepRecord, Tolerances
-
-Measure = Literal["loss", "grad_norm", "gradient"]
+    from accumcheck.record import ReferenceStep, Report, SplitResult, StepRecord, Tolerances
 
 COLUMNS = (
     Column(("", "split"), "left", gap=0),
@@ -31,7 +30,7 @@ def rows(report: Report) -> list[list[Cell]]:
     """The cells of `COLUMNS`, one row per split in the configuration's order; see `reference_row` for the last."""
     step = shown_step(report)
     losses, norms = _values(report, step)
-    control = _control(report)
+    control = control_of(report)
     return [
         [
             Cell(str(split.split), "label"),
@@ -54,9 +53,10 @@ def reference_row(report: Report) -> list[Cell] | None:
     if truth is None or not report.splits:
         return None
     (*_, loss), (*_, norm) = _values(report, step)
-    control = _control(report)
-    apart = (_error(control, step, "loss", truth.loss), _error(control, step, "grad_norm", truth.grad_norm))
-    texts = (loss, apart[0], norm, apart[1], "", "", "", "")
+    control = control_of(report)
+    of_loss = _error(control, step, "loss", truth.loss)
+    of_norm = _error(control, step, "grad_norm", truth.grad_norm)
+    texts = (loss, of_loss, norm, of_norm, "", "", "", "")
     return [Cell("reference", "label"), *map(Cell, texts)]
 
 
@@ -79,14 +79,10 @@ def shown_step(report: Report) -> int:
     sizes.update((found.step, -1.0) for split in report.splits for found in split.steps)
     for split in report.splits:
         for found in split.steps if not split.is_control else ():
-            apart = (found.vs_control.loss, found.vs_control.grad_norm, found.vs_control.gradient)
-            known = [math.inf if math.isnan(value) else abs(value) for value in apart if value is not None]
+            differences = [apart(found.vs_control, name) for name in METRICS]
+            known = [math.inf if math.isnan(value) else abs(value) for value in differences if value is not None]
             sizes[found.step] = max(sizes[found.step], *known, -1.0)
     return max(sorted(sizes), key=lambda step: sizes[step], default=0)
-
-
-def _control(report: Report) -> SplitResult | None:
-    return next((split for split in report.splits if split.is_control), None)
 
 
 def _truth(report: Report, step: int) -> ReferenceStep | None:
@@ -110,41 +106,30 @@ def _value(split: SplitResult | None, step: int, measure: Literal["loss", "grad_
     return None if found is None else found.loss if measure == "loss" else found.grad_norm
 
 
-def _apart(apart: Divergence, measure: Measure) -> float | None:
-    return {"loss": apart.loss, "grad_norm": apart.grad_norm, "gradient": apart.gradient}[measure]
-
-
 def _plain(text: str, split: SplitResult, value: float | None) -> Cell:
     return Cell(text, "quiet" if split.status != "ran" else "bad" if numbers.is_bad(value) else "")
 
 
-def _difference(text: str, split: SplitResult, value: float | None, allowed: float | None) -> Cell:
+def _difference(text: str, split: SplitResult, value: float | None, limit: float | None) -> Cell:
     """Mark what is missing or, in a split already judged wrong, beyond the tolerance. Nothing is judged here."""
     if split.status != "ran" or value is None or not math.isfinite(value):
         return _plain(text, split, value)
-    beyond = allowed is not None and abs(value) > allowed and split.verdict in ("fail", "warn")
+    beyond = limit is not None and abs(value) > limit and split.verdict in ("fail", "warn")
     return Cell(text, split.verdict if beyond else "")
 
 
 def _versus_control(
-    split: SplitResult,
-    control: SplitResult | None,
-    measure: Literal["loss", "grad_norm"],
-    tolerances: Tolerances | None,
+    split: SplitResult, control: SplitResult | None, measure: Measure, tolerances: Tolerances | None
 ) -> Cell:
     if split.is_control:
         return Cell("control", "quiet")
-    largest = numbers.worst(_apart(found.vs_control, measure) for found in split.steps)
-    at = next((found.step for found in split.steps if _apart(found.vs_control, measure) == largest), -1)
-    text = numbers.ratio(_value(split, at, measure), _value(control, at, measure), largest)
-    allowed = None if tolerances is None else tolerances.loss if measure == "loss" else tolerances.grad_norm
-    return _difference(text, split, largest, allowed)
+    found = beside_control(split, control, measure)
+    return _difference(found.text, split, found.apart, allowed(tolerances, measure))
 
 
 def _gradient_error(split: SplitResult, tolerances: Tolerances | None) -> Cell:
-    largest = numbers.worst(found.vs_reference.gradient for found in split.steps)
-    allowed = None if tolerances is None else tolerances.gradient
-    return _difference(numbers.difference(largest), split, largest, allowed)
+    found = beside_reference(split, (), "gradient")
+    return _difference(found.text, split, found.apart, allowed(tolerances, "gradient"))
 
 
 def _weights(split: SplitResult) -> tuple[Cell, Cell]:
@@ -156,5 +141,5 @@ def _weights(split: SplitResult) -> tuple[Cell, Cell]:
 
 
 def _error(control: SplitResult | None, step: int, measure: Literal["loss", "grad_norm"], truth: float) -> str:
-    largest = None if control is None else numbers.worst(_apart(one.vs_reference, measure) for one in control.steps)
+    largest = None if control is None else numbers.worst(apart(one.vs_reference, measure) for one in control.steps)
     return numbers.ratio(truth, _value(control, step, measure), largest)

@@ -23,10 +23,15 @@ def report_schema() -> Schema:
             accumcheck_version={"type": "string"},
             verdict={"enum": _VERDICTS, "description": "Of the run as a whole."},
             exit_code={"enum": [0, 1, 2, 3, 130], "description": "0 passed, 1 diverges, 3 could not be decided."},
+            strict={"type": "boolean", "description": "A warning counts as a failure."},
             started_at={"type": "string", "description": "ISO 8601, with the offset from UTC."},
             duration_seconds=_ref("number"),
             environment=_environment(),
-            config={"type": "object", "description": "The resolved configuration, in canonical names."},
+            config={
+                "type": "object",
+                "description": "The resolved configuration, in canonical names, without secrets.",
+            },
+            config_file=_or_null(_config_file(), "Null: the configuration was in no file."),
             model=_or_null(_model(), "Null: no model could be made."),
             reference=_list(_reference(), "The independent truth, one entry per optimizer step."),
             tolerances=_or_null(_tolerances(), "Null: nothing was compared."),
@@ -96,6 +101,16 @@ def _environment() -> Schema:
         device_count=_ref("count"),
         backend={"type": "string"},
         platform={"type": "string"},
+    )
+
+
+def _config_file() -> Schema:
+    line: Schema = {"type": "integer", "minimum": 1}
+    return _object(
+        "Where the configuration was written.",
+        path={"type": "string", "description": "As the user gave it."},
+        line={**line, "description": "Of the splits as a whole."},
+        splits={"type": "object", "description": "The line of each split.", "additionalProperties": line},
     )
 
 
@@ -196,6 +211,7 @@ def _sample_weights() -> Schema:
         duplicated=_list({"type": "integer"}, "Samples that counted twice."),
         condition=_ref("number", "Condition number of the least-squares system; large: the weights are unsure."),
         residual=_ref("number", "Part of the gradient that no weighting explains, relative to its norm."),
+        values=_list(_ref("number"), "Of every sample of the first step, in the order of their indices."),
     )
 
 
@@ -224,6 +240,6 @@ def _known() -> Schema:
         title={"type": "string"},
         url={"type": "string"},
         affected={"type": "string", "description": "Packages and their releases, as PEP 440 specifiers."},
-        fixed={"type": "string", "description": "The release that cures it; empty: none yet."},
+        fixed={"type": "string", "description": "The release that cures it, or the last known not to."},
         workaround={"type": "string"},
     )

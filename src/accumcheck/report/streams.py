@@ -1,4 +1,4 @@
-"""Consoles on a given stream: colour and live progress only where a terminal can show them."""
+"""Writing to a given stream: colour and live progress only where a terminal can show them."""
 
 from __future__ import annotations
 
@@ -22,3 +22,9 @@ def console_for(stream: IO[str]) -> Console:
         highlight=False,
         emoji=False,
     )
+
+
+def put(text: str, stream: IO[str]) -> None:
+    """Write text as it is; what the stream's encoding lacks becomes an escape, never an error."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

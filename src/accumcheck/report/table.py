@@ -105,7 +105,7 @@ def _drift(report: Report, width: int, rule: str, graphic: bool) -> list[Text]:
 
 def _verdict(report: Report) -> list[Text]:
     said = verdict(report)
-    return [Text(f"{said.word}:", STYLES[said.tone]) + Text(f" {said.text}")]
+    return [Text(f"{said.word}:", STYLES[said.tone]) + Text(f" {said.text} ({said.exit})")]
 
 
 def _listed(parts: Sequence[str], width: int) -> list[Text]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from accumcheck.report import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from accumcheck.record import Divergence, Finding, Report, SplitResult, Tolerances
 
@@ -32,10 +32,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing to know about some splits, or about the run as a whole where ``labels`` is empty.
+    """One thing to know about some splits, or about the run as a whole where ``splits`` is empty.
 
     ``tone`` is a verdict or a severity; ``paragraphs`` say why, and what follows from it; ``advice``: what to do;
-    ``logs`` are files; ``id`` is a finding's.
+    ``labels``: the splits in few words; ``logs`` are files; ``id`` is a finding's.
     """
 
     tone: str
@@ -47,6 +47,7 @@ class Note:
     known: tuple[Known, ...] = ()
     logs: tuple[str, ...] = ()
     id: str = ""
+    splits: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -65,14 +66,15 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The verdict on the run: ``word`` in the tone of ``tone``, then what it means, with the exit code."""
+    """The verdict on the run: ``word`` in the tone of ``tone``, what it means, and the exit code with its meaning."""
 
     tone: str
     word: str
     text: str
+    exit: str
 
     def __str__(self) -> str:
-        return f"{self.word}: {self.text}"
+        return f"{self.word}: {self.text} ({self.exit})"
 
 
 def header(report: Report) -> Header:
@@ -122,6 +124,7 @@ def not_run(report: Report) -> list[Note]:
             labels=_labels([str(split.split) for split in group], report),
             text=reason or "no reason was recorded",
             logs=tuple(split.log for split in group if split.log),
+            splits=tuple(str(split.split) for split in group),
         )
         for (verdict, reason), group in groups.items()
     ]
@@ -143,6 +146,7 @@ def note_of(finding: Finding, report: Report) -> Note:
         source=finding.source or "",
         known=tuple(_known(fault) for fault in finding.known),
         id=finding.id,
+        splits=finding.splits,
     )
 
 
@@ -213,7 +217,13 @@ def verdict(report: Report) -> Conclusion:
             agree = "ran, what differs is ignored as configured"
         parts = [f"{ran} of {_plural(total, 'split')} {agree}"]
         meaning = ": skipped splits are allowed" if of["skipped"] else ""
-    return Conclusion(tone, word, f"{', '.join([*parts, *rest])} (exit code {report.exit_code}{meaning})")
+    return Conclusion(tone, word, ", ".join([*parts, *rest]), f"exit code {report.exit_code}{meaning}")
+
+
+def either(options: Iterable[str]) -> str:
+    """``a, b or c``."""
+    *others, last = options
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _labels(labels: Sequence[str], report: Report) -> str:

@@ -1,0 +1,93 @@
+"""Reports in files: which format an ending means, whether a file can be written, and all of it or nothing."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import stat
+from typing import TYPE_CHECKING
+
+from accumcheck.errors import AccumcheckError, ConfigError
+from accumcheck.report.words import either
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+ENDINGS = {".json": "json", ".txt": "table", ".xml": "junit", ".md": "markdown"}
+"""What the ending of an ``--output`` file means, for every command; a table in a file has no colour."""
+
+
+def format_of(path: Path) -> str:
+    """The name of the format that a file's ending asks for.
+
+    Raises:
+        ConfigError: no format has this ending; the text names those that exist.
+    """
+    try:
+        return ENDINGS[path.suffix.lower()]
+    except KeyError:
+        what = f"{path.suffix} is not the ending of a report format" if path.suffix else "the file name has no ending"
+        raise ConfigError(f"{path}: {what}; use {either(ENDINGS)}") from None
+
+
+def save(text: str, path: Path) -> None:
+    """Write a whole report to a file, or leave the file as it was before.
+
+    Raises:
+        AccumcheckError: the file could not be written, a full disk for example.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".accumcheck-{secrets.token_hex(6)}.tmp")
+    try:
+        try:
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise AccumcheckError(f"{path}: the report could not be written: {error.strerror or error}") from error
+
+
+def check_writable(paths: Iterable[Path]) -> None:
+    """Check that reports can be written to all of these files, before anything expensive is done.
+
+    Nothing is left behind where nothing was, and no file is changed.
+
+    Raises:
+        ConfigError: some cannot; the text has one line for each, saying why.
+    """
+    errors = [f"{path}: {reason}" for path in paths if (reason := _obstacle(path))]
+    if errors:
+        raise ConfigError("\n".join(errors))
+
+
+def _obstacle(path: Path) -> str:
+    """Why no report can be written to ``path``, or nothing."""
+    try:
+        target = path.resolve()
+        if target.is_dir():
+            return "is a folder; name a file in it"
+        try:
+            format_of(path)
+        except ConfigError as error:
+            return str(error).removeprefix(f"{path}: ")
+        if not target.parent.is_dir():
+            return f"the folder {target.parent} does not exist; create it first"
+        try:
+            if not stat.S_ISREG(target.stat().st_mode):
+                return "is no ordinary file; a report would replace it"
+            with target.open("r+b"):  # opened for writing, and left as it is
+                pass
+        except FileNotFoundError:
+            target.touch(exist_ok=False)
+            target.unlink()
+        # A report is written beside its file first and then put in its place, so the folder must allow new files.
+        beside = target.with_name(f".accumcheck-{secrets.token_hex(6)}.tmp")
+        beside.touch(exist_ok=False)
+        beside.unlink()
+    except (OSError, RuntimeError) as error:
+        return f"cannot be written: {getattr(error, 'strerror', None) or error}"
+    return ""
