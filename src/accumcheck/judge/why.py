@@ -68,14 +68,16 @@ def _evidence(splits: Sequence[SplitObservation], reference: ReferenceObservatio
     reached = {batch.factor is not None for _, batch in seen}
     if len(counted) != 1 or len(reached) != 1:
         return None
+    belief = next((split.belief for split in splits if split.belief is not None), StackBelief("the stack"))
+    elsewhere = belief.own_loss is not None or any(batch.loss is not None for _, batch in seen)
     return Evidence(
         model=reference.model.architecture,
-        belief=next((split.belief for split in splits if split.belief is not None), StackBelief("the stack")),
+        belief=belief,
         reference=reference,
         splits=tuple(split.split for split in splits),
         factor=_powers((split, batch.factor) for split, batch in seen),
         logged=_powers(_logged(splits)),
-        bypassed=reached == {False},
+        bypassed=reached == {False} and elsewhere,
         passed=passed_counts(splits, reference) if counted == {True} else None,
     )
 
