@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from accumcheck.report.layout import Cell, Column, columns, prose
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"loss": "loss", "grad_norm": "grad norm", "gradient": "gradient", "weights": "weights"}
 _ORIGINS = (
-    Column(("", ""), "left", gap=0),
+    Column(("", ""), "left", gap=0, title="difference in"),
     Column(("dtype's", "floor"), leave_out=3),
     Column(("noise", "floor")),
     Column(("times", "safety"), leave_out=1),
@@ -30,23 +31,42 @@ _MEASURED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text, and the table that it is about, if any."""
+
+    text: str
+    columns: tuple[Column, ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = ()
+
+
 def explained(report: Report, width: int, comfortable: int, limit: int, rule: str) -> list[list[Text]]:
-    """Blocks of lines: what is allowed and why, and what the noise was measured on; for the widths see `columns`."""
+    """Blocks of lines: the texts and tables of `passages`; for the widths see `columns`."""
+    blocks: list[list[Text]] = []
+    for passage in passages(report):
+        blocks.append(prose(passage.text, width))
+        if passage.rows:
+            blocks.append(columns(passage.columns, passage.rows, comfortable, limit, rule))
+    return blocks
+
+
+def passages(report: Report) -> list[Passage]:
+    """What is allowed and why, and what the noise was measured on."""
     tolerances = report.tolerances
     if tolerances is None or not tolerances.origins:
-        return [prose("Tolerances: this report does not hold where they come from.", width)]
+        return [Passage("Tolerances: this report does not hold where they come from.")]
     dtype = report.model.dtype if report.model is not None else str((report.config.get("model") or {}).get("dtype"))
     safety = next(iter(tolerances.origins.values())).safety
     allowed = {name: getattr(tolerances, name) for name in _NAMES}
-    body = [
-        [
+    body = tuple(
+        (
             Cell(_NAMES[name]),
             *(Cell(_number(value)) for value in _parts(origin)),
             Cell(_number(allowed[name])),
             Cell(_because(origin)),
-        ]
+        )
         for name, origin in tolerances.origins.items()
-    ]
+    )
     intro = (
         f"Tolerances: relative differences. Each is the larger of a floor for {dtype} and {safety:g} times the noise "
         "floor, unless the configuration gives one. weights: the part of the gradient's error that is in how samples "
@@ -58,25 +78,25 @@ def explained(report: Report, width: int, comfortable: int, limit: int, rule: st
             f" The stack rounds the losses that it reports, by up to {_number(rounding)} of the smallest: "
             "that is added to the loss's."
         )
-    blocks = [prose(intro, width), columns(_ORIGINS, body, comfortable, limit, rule)]
+    allowed_and_why = Passage(intro, _ORIGINS, body)
     if not tolerances.measured:
-        return [*blocks, prose("The noise floor was not measured: there is no finite reference of step 1.", width)]
+        return [allowed_and_why, Passage("The noise floor was not measured: there is no finite reference of step 1.")]
     samples = report.reference[0].samples if report.reference else 0
     told = (
         f"Noise floor: what floating point alone does. The reference computed the {samples} samples of step 1 again, "
         f"without the stack, in micro-batches that it accumulated in the run's own {dtype}; the largest difference "
         "from the sum of the single samples counts. A gradient norm counts as no less noisy than the weights."
     )
-    again = [
-        [
+    again = tuple(
+        (
             Cell(one.order),
             Cell(str(one.samples_at_once)),
             Cell(str(one.accumulation_steps)),
             *(Cell(_number(value)) for value in _four(one.apart)),
-        ]
+        )
         for one in tolerances.measured
-    ]
-    return [*blocks, prose(told, width), columns(_MEASURED, again, comfortable, limit, rule)]
+    )
+    return [allowed_and_why, Passage(told, _MEASURED, again)]
 
 
 def _parts(origin: ToleranceOrigin) -> tuple[float | None, ...]:
