@@ -93,9 +93,10 @@ def test_a_count_that_is_ignored_leaves_nothing_to_divide_by_k() -> None:
     words, source = cause("microbatch-mean*k", "ignores", one, total)
     assert words == (
         "Trainer passes LlamaForCausalLM a token count and takes the model to divide by it (model_accepts_loss_kwargs "
-        "is True). The model ignores it: its loss does not change when the count doubles (somewhere/modeling_some.py:10 "
-        "computes it by cross_entropy, reduction 'mean'). So nothing divides by k: each micro-batch's loss is "
-        "back-propagated times 1, where 1/k was due (the division at transformers/trainer.py:200 takes no effect)."
+        "is True). The model ignores it: its loss does not change when the count doubles "
+        "(somewhere/modeling_some.py:10 computes it by cross_entropy, reduction 'mean'). So nothing divides by k: each "
+        "micro-batch's loss is back-propagated times 1, where 1/k was due "
+        "(the division at transformers/trainer.py:200 takes no effect)."
     )
     assert source == HEAD
 

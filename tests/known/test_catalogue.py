@@ -1,0 +1,125 @@
+"""The catalogue of published faults: what is shipped, and that a malformed row would not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from accumcheck.known.catalogue import KnownFault, known_faults, read_faults
+
+PAGE = Path(__file__).parents[2] / "docs" / "known-faults.md"
+
+ROW: dict[str, Any] = {
+    "id": "some-fault",
+    "title": "It is wrong",
+    "affected": {"transformers": ">=4.49.0,<4.52.0"},
+    "fixed": "transformers 4.52.0",
+    "loss_rules": ["microbatch-mean*k"],
+    "gradient_rules": ["microbatch-mean*k"],
+    "architectures": ["LlavaForConditionalGeneration"],
+    "when": {"token_count": "ignores", "count_passed": True, "training_arguments": {"label_smoothing_factor": False}},
+    "url": "https://example.org/1",
+    "workaround": "upgrade",
+}
+
+
+def text(*rows: dict[str, Any]) -> str:
+    return yaml.safe_dump(list(rows))
+
+
+def test_a_row_says_what_a_finding_cites() -> None:
+    (fault,) = read_faults(text(ROW))
+    assert fault.cited() == {
+        "title": "It is wrong",
+        "url": "https://example.org/1",
+        "affected": "transformers >=4.49.0,<4.52.0",
+        "fixed": "transformers 4.52.0",
+        "workaround": "upgrade",
+    }
+    assert not fault.of_any_architecture
+
+
+def test_conditions_may_be_left_out() -> None:
+    (fault,) = read_faults(text({key: value for key, value in ROW.items() if key != "when"}))
+    assert (dict(fault.when.training_arguments), fault.when.token_count, fault.when.count_passed) == ({}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"titel": "x"}, "some-fault: titel: unknown"),
+        ({"title": None}, "some-fault: title: a text was expected, not None"),
+        ({"workaround": ""}, "some-fault: workaround: a text was expected, not ''"),
+        ({"url": "http://example.org"}, "some-fault: url: an https address was expected, not 'http://example.org'"),
+        ({"affected": {}}, "some-fault: affected: releases by package were expected, not {}"),
+        ({"affected": ">=4"}, "some-fault: affected: releases by package were expected, not '>=4'"),
+        (
+            {"affected": {"transformers": "4.49 to 4.52"}},
+            "some-fault: affected.transformers: no version specifier (PEP 440): '4.49 to 4.52'",
+        ),
+        ({"affected": {"trl": ""}}, "some-fault: affected.trl: no release is left out"),
+        ({"affected": {"trl": 4.49}}, "some-fault: affected.trl: no version specifier (PEP 440): 4.49"),
+        ({"loss_rules": ["microbatch-mean*3"]}, "some-fault: loss_rules: no such rule: 'microbatch-mean*3'"),
+        ({"gradient_rules": []}, "some-fault: gradient_rules: a list of names was expected, not []"),
+        ({"architectures": "Llava*"}, "some-fault: architectures: a list of names was expected, not 'Llava*'"),
+        ({"when": {"weather": "fine"}}, "some-fault: when.weather: unknown"),
+        (
+            {"when": {"token_count": "devides"}},
+            "some-fault: when.token_count: one of divides, ignores, partly, rejects was expected, not 'devides'",
+        ),
+        ({"when": {"count_passed": "yes!"}}, "some-fault: when.count_passed: true or false was expected, not 'yes!'"),
+        (
+            {"when": {"training_arguments": {"label_smoothing_factor": 0.1}}},
+            "some-fault: when.training_arguments: true or false by name was expected, "
+            "not {'label_smoothing_factor': 0.1}",
+        ),
+    ],
+)
+def test_a_malformed_row_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match="some-fault") as refused:
+        read_faults(text({**ROW, **change}))
+    assert str(refused.value) == message
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(ValueError, match="row 1: id: missing") as refused:
+        read_faults(text({key: value for key, value in ROW.items() if key not in ("id", "url")}))
+    assert str(refused.value).splitlines() == ["row 1: id: missing", "row 1: url: missing"]
+
+
+def test_an_id_is_used_once_and_all_rows_are_looked_at() -> None:
+    with pytest.raises(ValueError, match="used twice") as refused:
+        read_faults(text(ROW, ROW, {**ROW, "id": "other", "fixed": 5}))
+    assert str(refused.value).splitlines() == [
+        "some-fault: id: used twice",
+        "other: fixed: a text was expected, not 5",
+    ]
+
+
+@pytest.mark.parametrize("broken", ["", "id: x", "- 5"])
+def test_a_file_that_is_no_list_of_rows_is_refused(broken: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        read_faults(broken)
+
+
+def test_the_shipped_rows_are_well_formed_and_each_condition_can_hold() -> None:
+    assert len({fault.id for fault in known_faults()}) == len(known_faults()) >= 14
+    for fault in known_faults():
+        assert fault.loss_rules
+        assert fault.affected.keys() <= {"transformers", "trl", "llamafactory", "accelerate"}
+
+
+def row(fault: KnownFault) -> str:
+    """The fault's row on the page."""
+    owner, repository, _, number = fault.url.split("#")[0].split("/")[3:]
+    title = fault.title.replace("*", "\\*")
+    link = f"[{owner}/{repository}#{number}]({fault.url})"
+    return f"| `{fault.id}` | {title} | {fault.cited()['affected']} | {fault.fixed} | {link} |"
+
+
+def test_the_page_lists_what_is_shipped() -> None:
+    listed = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert listed == [row(fault) for fault in known_faults()]

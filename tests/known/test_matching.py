@@ -1,0 +1,225 @@
+"""Which published fault a finding is: all of faults.md's rows, and near misses in one respect each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from accumcheck.known.catalogue import known_faults
+from accumcheck.known.matching import Circumstances, Fitted, circumstances, cite
+from accumcheck.record import Environment, Finding, LossProbe, MicroBatch, Split, SplitObservation, StepObservation
+from tests.judge.runs import reference
+
+LLAVA = "LlavaForConditionalGeneration"
+
+
+def cited(
+    releases: dict[str, str],
+    architecture: str,
+    rule: str,
+    gradient_rule: str | None = None,
+    *,
+    alternatives: tuple[str, ...] = (),
+    **other: Any,
+) -> list[str]:
+    """The ids of what is cited for one finding."""
+    finding = Finding(
+        "x", "fail", ("1x2x4",), "s", advice="in general", loss_rule=rule, gradient_rule=gradient_rule or rule
+    )
+    run = Circumstances(releases, architecture, **other)
+    fitted = Fitted((rule, *alternatives), (gradient_rule or rule, *alternatives))
+    (found,) = cite([finding], run, fitted)
+    ids = {fault.cited()["title"]: fault.id for fault in known_faults()}
+    assert found.advice == ("" if found.known else "in general")
+    return [ids[known["title"]] for known in found.known]
+
+
+def transformers(release: str) -> dict[str, str]:
+    return {"transformers": release, "accelerate": "1.2.1"}
+
+
+IGNORED = {"token_count": "ignores", "count_passed": True}
+DIVIDED = {"token_count": "divides", "count_passed": True}
+REJECTED = {"token_count": "rejects", "count_passed": False}
+SMOOTHED = {**DIVIDED, "training_arguments": {"label_smoothing_factor": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("releases", "architecture", "rules", "run", "ids"),
+    [
+        (transformers("4.49.0"), LLAVA, ["microbatch-mean*k"], IGNORED, ["transformers-llava-ignores-count"]),
+        (transformers("4.51.3"), LLAVA, ["microbatch-mean*k"], IGNORED, ["transformers-llava-ignores-count"]),
+        (transformers("4.48.3"), LLAVA, ["microbatch-mean"], REJECTED, ["transformers-llava-mean-of-means"]),
+        (transformers("4.45.2"), "LlamaForCausalLM", ["microbatch-mean"], REJECTED, ["transformers-mean-of-means"]),
+        (
+            transformers("4.49.0"),
+            "LlamaForCausalLM",
+            ["unshifted-device-mean"],
+            DIVIDED,
+            ["transformers-device-mean", "transformers-unshifted-count"],
+        ),
+        (
+            transformers("4.46.2"),
+            "LlamaForCausalLM",
+            ["unshifted-token-mean"],
+            DIVIDED,
+            ["transformers-unshifted-count"],
+        ),
+        (
+            transformers("5.9.0"),
+            "LlamaForCausalLM",
+            ["unshifted-token-mean"],
+            DIVIDED,
+            ["transformers-unshifted-count"],
+        ),
+        (
+            transformers("4.46.3"),
+            "GPT2LMHeadModel",
+            ["microbatch-mean", "microbatch-mean*k"],
+            REJECTED,
+            ["transformers-log-only-divided"],
+        ),
+        (
+            transformers("4.48.0"),
+            "LlamaForCausalLM",
+            ["microbatch-mean*k"],
+            {"token_count": "divides", "count_passed": False},
+            ["transformers-448-count-withheld"],
+        ),
+        (
+            transformers("4.57.6"),
+            "LlamaForCausalLM",
+            ["microbatch-mean*k*n"],
+            SMOOTHED,
+            ["transformers-label-smoothing"],
+        ),
+        (
+            transformers("5.23.0"),
+            "BertForSequenceClassification",
+            ["token-mean*k*n"],
+            IGNORED,
+            ["transformers-heads-ignore-count"],
+        ),
+        (
+            {**transformers("4.49.0"), "llamafactory": "0.9.2"},
+            LLAVA,
+            ["microbatch-mean*k"],
+            IGNORED,
+            ["transformers-llava-ignores-count", "llamafactory-llava-times-k"],
+        ),
+        (
+            {**transformers("4.49.0"), "llamafactory": "0.9.3"},
+            LLAVA,
+            ["microbatch-mean"],
+            {"token_count": "ignores", "count_passed": False},
+            ["llamafactory-hot-fix"],
+        ),
+        (
+            {**transformers("5.6.0"), "llamafactory": "0.9.5"},
+            LLAVA,
+            ["microbatch-mean"],
+            {"token_count": "divides", "count_passed": False},
+            ["llamafactory-hot-fix"],
+        ),
+        (
+            {**transformers("4.57.6"), "trl": "0.24.0"},
+            "LlamaForCausalLM",
+            ["microbatch-mean*k*n"],
+            SMOOTHED,
+            ["transformers-label-smoothing", "trl-label-smoothing"],
+        ),
+    ],
+)
+def test_every_published_fault_is_cited_where_it_is(
+    releases: dict[str, str], architecture: str, rules: list[str], run: dict[str, Any], ids: list[str]
+) -> None:
+    assert cited(releases, architecture, *rules, **run) == ids
+
+
+@pytest.mark.parametrize(
+    ("releases", "architecture", "rules", "run"),
+    [
+        # another release
+        (transformers("4.52.0"), LLAVA, ["microbatch-mean*k"], DIVIDED),
+        (transformers("4.46.0"), "LlamaForCausalLM", ["unshifted-token-mean"], DIVIDED),
+        (transformers("5.10.1"), "LlamaForCausalLM", ["unshifted-token-mean"], DIVIDED),
+        (transformers("4.48.1"), "LlamaForCausalLM", ["microbatch-mean*k"], {**DIVIDED, "count_passed": False}),
+        (transformers("5.15.0"), "LlamaForCausalLM", ["microbatch-mean*k*n"], SMOOTHED),
+        (transformers("4.54.0"), "LlamaForCausalLM", ["device-mean"], DIVIDED),
+        ({"accelerate": "1.2.1"}, LLAVA, ["microbatch-mean*k"], IGNORED),
+        # another rule, of the loss or of the gradient alone
+        (transformers("4.49.0"), LLAVA, ["device-mean"], IGNORED),
+        (transformers("4.49.0"), LLAVA, ["microbatch-mean*k", "unexplained"], IGNORED),
+        (transformers("4.49.0"), LLAVA, ["token-mean", "microbatch-mean*k"], IGNORED),
+        (transformers("4.46.3"), "GPT2LMHeadModel", ["microbatch-mean*k"], REJECTED),
+        # another architecture
+        ({**transformers("4.49.0"), "llamafactory": "0.9.3"}, "LlamaForCausalLM", ["microbatch-mean"], {}),
+        (transformers("4.49.0"), "LlamaForCausalLM", ["microbatch-mean*k"], DIVIDED),
+        # another condition
+        (transformers("4.49.0"), LLAVA, ["microbatch-mean*k"], {**IGNORED, "count_passed": False}),
+        (transformers("4.49.0"), LLAVA, ["microbatch-mean*k"], {"token_count": "ignores"}),
+        (transformers("5.23.0"), "BertForSequenceClassification", ["token-mean*k*n"], DIVIDED),
+        (transformers("4.57.6"), "LlamaForCausalLM", ["microbatch-mean*k*n"], DIVIDED),
+        (
+            transformers("4.57.6"),
+            "LlamaForCausalLM",
+            ["microbatch-mean*k*n"],
+            {**DIVIDED, "training_arguments": {"label_smoothing_factor": 0.0}},
+        ),
+        (
+            transformers("4.49.0"),
+            "LlamaForCausalLM",
+            ["device-mean"],
+            {**DIVIDED, "training_arguments": {"average_tokens_across_devices": True}},
+        ),
+    ],
+)
+def test_a_near_miss_is_not_cited(
+    releases: dict[str, str], architecture: str, rules: list[str], run: dict[str, Any]
+) -> None:
+    assert cited(releases, architecture, *rules, **run) == []
+
+
+def test_a_rule_that_the_data_cannot_tell_from_the_faults_is_the_faults() -> None:
+    here = transformers("4.48.3")
+    assert cited(here, LLAVA, "token-mean/k", **REJECTED) == []
+    assert cited(here, LLAVA, "token-mean/k", alternatives=("microbatch-mean",), **REJECTED) == [
+        "transformers-llava-mean-of-means"
+    ]
+
+
+def test_alternatives_of_the_run_are_not_those_of_a_split_with_a_rule_of_its_own() -> None:
+    finding = Finding("x", "fail", ("1x2x4",), "s", loss_rule="token-mean*k", gradient_rule="token-mean*k")
+    run = Circumstances(transformers("4.48.3"), LLAVA, **REJECTED)
+    (found,) = cite([finding], run, Fitted(("sample-mean", "microbatch-mean"), ("sample-mean", "microbatch-mean")))
+    assert found == finding
+
+
+def test_a_finding_without_rules_is_left_as_it_is() -> None:
+    finding = Finding("samples-differ", "fail", ("1x2x4",), "s", advice="look there")
+    assert cite([finding], Circumstances(transformers("4.49.0"), LLAVA, **IGNORED), Fitted()) == (finding,)
+
+
+@pytest.mark.parametrize(
+    ("stack", "releases"),
+    [
+        ("trainer", {"transformers": "4.57.6"}),
+        ("trl-sft", {"transformers": "4.57.6", "trl": "0.24.0"}),
+        ("llamafactory", {"transformers": "4.57.6", "llamafactory": "0.24.0"}),
+    ],
+)
+def test_the_circumstances_of_a_run(stack: str, releases: dict[str, str]) -> None:
+    def split(*counts: float | None) -> SplitObservation:
+        batches = tuple(MicroBatch(0, (0,), token_count=count) for count in counts)
+        step = StepObservation(1, 1.0, None, {0: 1.0}, batches, {})
+        return SplitObservation(Split(1, 1, len(counts)), "ran", steps=(step,))
+
+    truth = replace(reference(), probe=LossProbe("ignores"))
+    environment = Environment(transformers="4.57.6", stack_version="0.24.0")
+    arguments = {"bf16": True}
+    found = circumstances(stack, arguments, environment, [split(8.0, 8.0)], truth)
+    assert found == Circumstances(releases, "LlamaForCausalLM", arguments, "ignores", True)
+    assert circumstances(stack, {}, environment, [split(None)], truth).count_passed is False
+    assert circumstances(stack, {}, environment, [split(8.0), split(None)], truth).count_passed is None
