@@ -69,6 +69,14 @@ def test_the_reference_follows_label_smoothing(tmp_path: Path) -> None:
     assert ended.code == 0, ended.err + ended.out
 
 
+def test_rounding_in_mixed_precision_is_not_put_down_to_batching(tmp_path: Path) -> None:
+    # float32 weights, but products in bfloat16: samples padded in a batch round otherwise than alone
+    config = write_config(tmp_path, training_arguments={"bf16": True}, splits=["1x8x1", "1x2x4", "2x2x2"])
+    ended = accumcheck("run", config, "--format", "json")
+    assert (ended.code, ended.report["findings"]) == (0, []), ended.err + ended.out
+    assert ended.report["tolerances"]["noise_floor"]["gradient"] > 1e-4  # as in bfloat16
+
+
 def test_two_runs_at_once_are_both_right(tmp_path: Path) -> None:
     config = write_config(tmp_path, splits=["1x8x1", "2x2x2"])
     runs = [

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -27,6 +28,15 @@ class ModelConfig:
     attn_implementation: str | None = None
     revision: str | None = None
     trust_remote_code: bool = False
+
+
+def compute_dtype(dtype: str, training_arguments: Mapping[str, Any]) -> str:
+    """What a model of ``dtype`` computes in: with mixed precision in fewer bits, and with rounding to match."""
+    if dtype in ("float64", "float32") and training_arguments.get("bf16"):
+        return "bfloat16"
+    if dtype in ("float64", "float32") and training_arguments.get("fp16"):
+        return "float16"
+    return dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,11 @@ class CheckConfig:
     severity: dict[str, Severity] = field(default_factory=dict)
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     seed: int = 0
+
+    @property
+    def compute_dtype(self) -> str:
+        """What the model computes in; see `compute_dtype`."""
+        return compute_dtype(self.model.dtype, self.training_arguments)
 
     @property
     def sample_count(self) -> int:

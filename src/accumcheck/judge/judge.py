@@ -96,7 +96,7 @@ def judge(
     if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
         for step, truth in enumerate(alone):
             recovered.append(recover(step, [split for split in good if step < len(split.steps)], truth, reference))
-    tolerances = resolve(check.tolerances, check.model.dtype, measured(reference, recovered), losses)
+    tolerances = resolve(check.tolerances, check.compute_dtype, measured(reference, recovered), losses)
 
     windows = _windows(good, reference, check)
     truths = {split.split: _beside(split, alone, reference, windows) for split in ran} if reference is not None else {}

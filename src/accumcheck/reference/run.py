@@ -39,7 +39,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     device = str(next(model.parameters()).device)
     plain = loss_as_asked(check, model, device, smoothed=False)
     some = [samples[index] for index in (job.membership[0] if job.membership else range(len(samples)))]
-    reduction = reduction_of(plain, some, workload.collator, check.model.dtype)
+    reduction = reduction_of(plain, some, workload.collator, check.compute_dtype)
     loss_of = reduced(loss_as_asked(check, model, device), reduction, check.global_batch_size)
     labels_of = labels_counted(reduction)
     reader = GradientReader.of(model.named_parameters(), seed=check.seed)
@@ -85,13 +85,13 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
         enable: Any = model.gradient_checkpointing_enable
         enable(check.training_arguments.get("gradient_checkpointing_kwargs"))
     noise = (
-        measure_noise(workload, loss_of, first, tokens, truth, reader, shapes, check.model.dtype)
+        measure_noise(workload, loss_of, first, tokens, truth, reader, shapes, check.compute_dtype)
         if math.isfinite(truth.loss) and truth.grad_norm > 0 and math.isfinite(truth.grad_norm)
         else NO_NOISE
     )
     effect = noise.batch_effect
     sizes = sorted({split.per_device_train_batch_size for split in check.splits or ()} or set(shapes))
-    term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.model.dtype) if effect else None
+    term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.compute_dtype) if effect else None
     order = fed_order(folder.parent, job.membership) if effect else []
     batched = batched_steps(workload, loss_of, order, tokens, reader, sizes, term)
     np.save(folder / "losses.npy", losses)

@@ -11,7 +11,8 @@ from accumcheck.report.numbers import MISSING
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from accumcheck.record import Divergence, Report, ToleranceOrigin
+    from accumcheck.config.model import compute_dtype
+from accumcheck.record import Divergence, Report, ToleranceOrigin
 
 _NAMES = {"loss": "loss", "grad_norm": "grad norm", "gradient": "gradient", "weights": "weights"}
 _ORIGINS = (
@@ -55,7 +56,8 @@ def passages(report: Report) -> list[Passage]:
     tolerances = report.tolerances
     if tolerances is None or not tolerances.origins:
         return [Passage("Tolerances: this report does not hold where they come from.")]
-    dtype = report.model.dtype if report.model is not None else str((report.config.get("model") or {}).get("dtype"))
+    weights = report.model.dtype if report.model is not None else str((report.config.get("model") or {}).get("dtype"))
+    dtype = compute_dtype(weights, report.config.get("training_arguments") or {})
     safety = next(iter(tolerances.origins.values())).safety
     allowed = {name: getattr(tolerances, name) for name in _NAMES}
     body = tuple(
