@@ -29,7 +29,7 @@ from . import examples
 
 
 def test_every_ending_means_a_format_that_exists() -> None:
-    assert set(ENDINGS.values()) == set(FILE_FORMATS) == {"table", "json", "junit", "markdown"}
+    assert set(ENDINGS.values()) == set(FILE_FORMATS) == {"table", "json", "junit", "markdown", "html"}
     assert set(FORMATS) == {"table", "json", "junit", "markdown", "github"}
 
 
@@ -46,6 +46,7 @@ def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
         ("a.txt", "table"),
         ("a.xml", "junit"),
         ("a.md", "markdown"),
+        ("a.html", "html"),
     ],
 )
 def test_format_by_ending(name: str, expected: str) -> None:
@@ -55,8 +56,8 @@ def test_format_by_ending(name: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("report.pdf", "report.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml or .md"),
-        ("report", "report: the file name has no ending; use .json, .txt, .xml or .md"),
+        ("report.pdf", "report.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml, .md or .html"),
+        ("report", "report: the file name has no ending; use .json, .txt, .xml, .md or .html"),
     ],
 )
 def test_unknown_endings_are_refused_with_those_known(name: str, message: str) -> None:
@@ -123,7 +124,7 @@ def test_check_writable_names_all_obstacles_at_once(tmp_path: Path) -> None:
     assert lines[:4] == [
         f"missing/r.json: the folder {tmp_path / 'missing'} does not exist; create it first",
         "folder.json: is a folder; name a file in it",
-        "r.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml or .md",
+        "r.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml, .md or .html",
         "pipe.json: is no ordinary file; a report would replace it",
     ]
     assert lines[4].endswith(".json: cannot be written: File name too long")

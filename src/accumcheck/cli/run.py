@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from accumcheck.report.progress import Progress
 
 FORMAT_HELP = "What goes to standard output: table, json, markdown, junit or github."
-OUTPUT_HELP = "Also write the report to this file, as its ending says: .json, .txt, .xml (JUnit) or .md. Repeatable."
+OUTPUT_HELP = "Also write the report to this file, as its ending says: .json, .txt, .xml (JUnit), .md or .html. Repeatable."
 TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from accumcheck.errors import ConfigError
-from accumcheck.report import as_json, github, junit, markdown, table
+from accumcheck.report import as_json, github, html, junit, markdown, table
 from accumcheck.report.files import ENDINGS, check_writable, format_of, save
 from accumcheck.report.streams import console_for, put
 from accumcheck.report.words import either
@@ -31,7 +31,10 @@ FORMATS: dict[str, Callable[[Report], str]] = {
 }
 """The formats by the name that ``--format`` takes; each gives the whole text, ending in a line break."""
 
-FILE_FORMATS = {name: FORMATS[name] for name in ("table", "json", "markdown", "junit")}
+FILE_FORMATS: dict[str, Callable[[Report], str]] = {
+    **{name: FORMATS[name] for name in ("table", "json", "markdown", "junit")},
+    "html": html.text,
+}
 """The formats of files, by the names in `ENDINGS`."""
 
 

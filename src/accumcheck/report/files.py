@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-ENDINGS = {".json": "json", ".txt": "table", ".xml": "junit", ".md": "markdown"}
+ENDINGS = {".json": "json", ".txt": "table", ".xml": "junit", ".md": "markdown", ".html": "html"}
 """What the ending of an ``--output`` file means, for every command; a table in a file has no colour."""
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from accumcheck.config.model import compute_dtype
 from accumcheck.report.layout import Cell, Column, columns, prose
 from accumcheck.report.numbers import MISSING
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from accumcheck.config.model import compute_dtype
-from accumcheck.record import Divergence, Report, ToleranceOrigin
+    from accumcheck.record import Divergence, Report, ToleranceOrigin
 
 _NAMES = {"loss": "loss", "grad_norm": "grad norm", "gradient": "gradient", "weights": "weights"}
 _ORIGINS = (
