@@ -206,3 +206,15 @@ def test_the_noise_of_weights_that_cannot_be_recovered_is_not_measured() -> None
         measured(noisy_reference(1e-3, 1e-2), [Recovery(truth_of(reference(), 0), {}, np.zeros((0, 0)))]).floor.weights
         is None
     )
+
+
+def test_under_autocast_the_coarser_dtypes_floors_hold() -> None:
+    runs = [observe(Split.parse(split), right) for split in SPLITS]
+
+    def of(**arguments: bool) -> tuple[float, float]:
+        found = judge(check(SPLITS, training_arguments=arguments), runs, CONTROL, reference()).tolerances
+        return found.loss, found.gradient
+
+    assert of() == (1e-5, 1e-5)
+    assert of(bf16=True) == (2e-3, 2e-2)
+    assert of(fp16=True) == (5e-4, 5e-3)

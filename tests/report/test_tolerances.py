@@ -58,7 +58,7 @@ weights    8.0e-03  1.1e-03  5.5e-03        -  8.0e-03  dtype
 
 Noise floor: what floating point alone does. The reference computed the 128
 samples of step 1 again, without the stack, in micro-batches that it accumulated
-in the run's own bfloat16; the largest difference from the sum of the single
+as a stack does, in bfloat16; the largest difference from the sum of the single
 samples counts. A gradient norm counts as no less noisy than the weights.
 
                    samples  accum.
@@ -106,6 +106,11 @@ def test_what_was_not_measured_is_said() -> None:
     text = shown(replace(report(), tolerances=replace(tolerances, origins=lost, measured=(), weights=None)))
     assert "The noise floor was not measured: there is no finite reference of step 1." in text
     assert re.search(r"grad norm +5\.0e-03 +- +- +- +2\.0e-02", text)
+
+
+def test_under_autocast_the_floors_are_those_of_its_dtype() -> None:
+    mixed = replace(report(), model=examples.clean().model, config={"training_arguments": {"fp16": True}})
+    assert "Each is the larger of a floor for float16 and" in shown(mixed)
 
 
 def test_an_older_report_does_not_hold_it() -> None:

@@ -86,7 +86,7 @@ def passages(report: Report) -> list[Passage]:
     samples = report.reference[0].samples if report.reference else 0
     told = (
         f"Noise floor: what floating point alone does. The reference computed the {samples} samples of step 1 again, "
-        f"without the stack, in micro-batches that it accumulated in the run's own {dtype}; the largest difference "
+        f"without the stack, in micro-batches that it accumulated as a stack does, in {dtype}; the largest difference "
         "from the sum of the single samples counts. A gradient norm counts as no less noisy than the weights."
     )
     again = tuple(
