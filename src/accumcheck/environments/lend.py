@@ -14,6 +14,7 @@ from accumcheck.environments.overlay import Base
 from accumcheck.environments.processes import Processes, StoppedError
 from accumcheck.environments.request import Request
 from accumcheck.environments.shelf import Shelf
+from accumcheck.errors import LaunchError
 
 AT_ONCE = 4
 """Environments built side by side: most of a build is waiting for the index and the disk."""
@@ -55,7 +56,7 @@ def environments(
         try:
             for request in distinct:
                 assert base is not None
-                lock = held.enter_context(shelf.lock(shelf.place(request, base.recipe())))
+                lock = held.enter_context(_lock(shelf, shelf.place(request, base.recipe())))
                 work[request] = pool.submit(_obtain, request, base, shelf, lock, processes, say or _quietly)
             wait(work.values(), return_when=FIRST_EXCEPTION)
         finally:
@@ -64,7 +65,7 @@ def environments(
                 wait(work.values())
         for future in work.values():
             if (error := future.exception()) is not None and not isinstance(error, StoppedError):
-                raise error
+                raise _named(error, shelf) from error
         yield [sys.executable if request is None else str(work[request].result()) for request in requests]
 
 
@@ -91,6 +92,23 @@ def _obtain(request: Request, base: Base, shelf: Shelf, lock: Lock, processes: P
             with shelf.building(place) as folder:
                 found = build(request, base, folder, processes, lambda phase: say(f"{request}: {phase}"))
                 shelf.stamp(folder, found)
+
+
+def _lock(shelf: Shelf, place: Path) -> Lock:
+    try:
+        return shelf.lock(place)
+    except OSError as error:
+        raise _named(error, shelf) from error
+
+
+def _named(error: BaseException, shelf: Shelf) -> BaseException:
+    """A disk's error as a message; any other error as it is."""
+    if not isinstance(error, OSError):
+        return error
+    return LaunchError(
+        f"environments cannot be kept in {shelf.folder}: {error.strerror or error}; "
+        "name another folder with ACCUMCHECK_CACHE"
+    )
 
 
 def _is_sound(request: Request, place: Path, processes: Processes) -> bool:
