@@ -104,9 +104,10 @@ def test_a_count_that_is_ignored_leaves_nothing_to_divide_by_k() -> None:
 def test_a_factor_n_is_told_from_a_factor_k() -> None:
     words, _ = cause("microbatch-mean*k*n", "ignores", n, total)
     assert "back-propagated times n, where 1/k was due" in words
-    # k = n = 2 alone does not tell them apart: n is what stacks multiply by
+    # k = n = 2 alone does not tell them apart: then it is called what makes the rule
     alone, _ = cause("microbatch-mean*k*n", "ignores", n, total, labels=("2x2x2",))
     assert "back-propagated times n, where 1/k was due" in alone
+    assert "times n/k, where 1/k was due" in cause("token-mean*n", "ignores", one, total, labels=("2x2x2",))[0]
 
 
 def test_one_label_per_sample_has_the_same_cause_under_another_name() -> None:
@@ -191,6 +192,40 @@ def test_a_factor_that_is_not_due_is_told() -> None:
         "its loss is then back-propagated times 1, where n was due, to make up for the average of the gradients over n "
         "processes."
     )
+
+
+def weighed(counts: object, rule: str, times: float, label: str = "2x2x2") -> str:
+    """The cause where the stack weighs each micro-batch's mean by its tokens over these, of step 1 or of a process."""
+    finding = Finding("x", "fail", (label,), "", gradient_rule=rule, loss_rule=rule)
+    plain = one_step(watched(label, one, none, 1.0, StackBelief("a loop")))
+    (step,) = plain.steps
+    fed = dealt(plain.split, 0)
+
+    def share(batch: MicroBatch) -> float:
+        rows = [row for mine in fed[batch.process] for row in mine] if "device" in rule else range(8)
+        return float(TOKENS[list(batch.samples)].sum() / counts[list(rows)].sum())  # type: ignore[index]
+
+    batches = tuple(replace(batch, factor=share(batch) * times) for batch in step.micro_batches)
+    split = replace(plain, steps=(replace(step, micro_batches=batches),))
+    return traced(finding, [split], truth("rejects")).explanation
+
+
+def test_a_stack_that_weighs_means_by_their_tokens_is_understood() -> None:
+    assert weighed(TOKENS, "device-mean", 1.0) == (
+        "A loop multiplies the mean loss of each micro-batch by its share of the predicted tokens of its own process."
+    )
+    assert weighed(LABELS, "unshifted-token-mean", 2.0) == (
+        "A loop multiplies the mean loss of each micro-batch by its predicted tokens over the labels of the global "
+        "batch before the causal shift, times n."
+    )
+    assert weighed(TOKENS, "token-mean*k", 4.0, "1x2x4") == (
+        "A loop multiplies the mean loss of each micro-batch by its share of the predicted tokens of the global batch, "
+        "times k, where 1 was due."
+    )
+    assert weighed(TOKENS, "token-mean*n", 4.0).endswith(
+        "times n^2, where n was due, to make up for the average of the gradients over n processes."
+    )
+    assert weighed(TOKENS, "microbatch-mean", 1.0) == ""
 
 
 # --- what does not add up is left out ---------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def passed_counts(splits: Sequence[SplitObservation], reference: ReferenceObserv
         splits: with a token count for each micro-batch.
         reference: has the predicted tokens, and the labels before the shift, of each sample.
     """
-    steps = [(split, step, _right(step, reference)) for split in splits for step in split.steps]
+    steps = [(split, step, counts_of(step, reference)) for split in splits for step in split.steps]
     bases = ("token-mean", "device-mean", "unshifted-token-mean", "unshifted-device-mean")
     base = next((base for base in bases if all(_is(base, step, right) for _, step, right in steps)), None)
     split, step, right = max(
@@ -48,7 +48,7 @@ def passed_counts(splits: Sequence[SplitObservation], reference: ReferenceObserv
 
 
 @dataclass(frozen=True, slots=True)
-class _Right:
+class StepCounts:
     """Of one step: predicted tokens and labels of each process, ``[processes]``."""
 
     tokens: npt.NDArray[np.int64]
@@ -60,14 +60,15 @@ class _Right:
         return int(counts[process] if base in BY_PROCESS else counts.sum())
 
 
-def _right(step: StepObservation, reference: ReferenceObservation) -> _Right:
+def counts_of(step: StepObservation, reference: ReferenceObservation) -> StepCounts:
+    """What the samples that a step was fed have of both."""
     processes = 1 + max(batch.process for batch in step.micro_batches)
     tokens, labels = np.zeros(processes, dtype=np.int64), np.zeros(processes, dtype=np.int64)
     for batch in step.micro_batches:
         known = [sample for sample in batch.samples if sample >= 0]
         tokens[batch.process] += reference.tokens[known].sum()
         labels[batch.process] += reference.labels[known].sum()
-    return _Right(tokens, labels)
+    return StepCounts(tokens, labels)
 
 
 def _passed(step: StepObservation) -> Iterator[tuple[int, float]]:
@@ -76,11 +77,11 @@ def _passed(step: StepObservation) -> Iterator[tuple[int, float]]:
             yield batch.process, batch.token_count
 
 
-def _is(base: str, step: StepObservation, right: _Right) -> bool:
+def _is(base: str, step: StepObservation, right: StepCounts) -> bool:
     return all(count == right.count(base, process) for process, count in _passed(step))
 
 
-def _words(base: str | None, split: str, step: StepObservation, right: _Right) -> str:
+def _words(base: str | None, split: str, step: StepObservation, right: StepCounts) -> str:
     """``48 and 69 as the token count in step 1 of 2x2x2: ...``."""
     passed = dict(_passed(step))
     numbers = [f"{passed[process]:g}" for process in sorted(passed)]

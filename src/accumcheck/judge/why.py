@@ -8,20 +8,20 @@ gradient follows; what was not seen, or does not add up, is left out.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from accumcheck.judge.factors import Factor, differentiated, logged
 from accumcheck.judge.rules import FAMILY, Rule
-from accumcheck.judge.token_counts import Passed, passed_counts
+from accumcheck.judge.token_counts import BY_PROCESS, Passed, passed_counts
 from accumcheck.record import Finding, ReferenceObservation, Split, SplitObservation, StackBelief
 
-_CLOSE = 0.01
-"""How near, relative to it, a measured factor must be to a power of k and n; a bfloat16 loss has three digits."""
-
-_POWERS = ((0, 0), (-1, 0), (0, 1), (-1, 1), (0, -1), (1, 0), (1, 1), (-1, -1))
-"""Powers of (k, n) that a stack may multiply by, the likely ones first: it is these that tell k = n = 2 apart."""
-
+_SHARE = {
+    "token-mean": "its share of the predicted tokens of the global batch",
+    "device-mean": "its share of the predicted tokens of its own process",
+    "unshifted-token-mean": "its predicted tokens over the labels of the global batch before the causal shift",
+    "unshifted-device-mean": "its predicted tokens over the labels of its own process before the causal shift",
+}
 _RULES = {str(rule): rule for rule in FAMILY}
 
 
@@ -29,17 +29,17 @@ _RULES = {str(rule): rule for rule in FAMILY}
 class Evidence:
     """What was seen of the splits that one finding is about.
 
-    ``factor``: powers of (k, n) by which the stack multiplied the model's losses before it differentiated them;
-    ``logged``: the same before it logged them; None where no such powers fit. ``bypassed``: no gradient came back to
-    any loss of the model's own. ``passed``: the token counts passed, None where none was.
+    ``factor``: by what the stack multiplied the model's losses before it differentiated them; ``logged``: before it
+    logged them; None where no formula fits. ``bypassed``: no gradient came back to any loss of the model's own.
+    ``passed``: the token counts passed, None where none was.
     """
 
     model: str
     belief: StackBelief
     reference: ReferenceObservation
     splits: tuple[Split, ...]
-    factor: tuple[int, int] | None
-    logged: tuple[int, int] | None
+    factor: Factor | None
+    logged: Factor | None
     bypassed: bool
     passed: Passed | None
 
@@ -75,35 +75,11 @@ def _evidence(splits: Sequence[SplitObservation], reference: ReferenceObservatio
         belief=belief,
         reference=reference,
         splits=tuple(split.split for split in splits),
-        factor=_powers((split, batch.factor) for split, batch in seen),
-        logged=_powers(_logged(splits)),
+        factor=differentiated(splits, reference),
+        logged=logged(splits),
         bypassed=reached == {False} and elsewhere,
         passed=passed_counts(splits, reference) if counted == {True} else None,
     )
-
-
-def _powers(measured: Iterable[tuple[Split, float | None]]) -> tuple[int, int] | None:
-    """The powers of (k, n) that give every number of its split; None where a number is missing or none fits."""
-    numbers = list(measured)
-    if not numbers or any(number is None or not math.isfinite(number) for _, number in numbers):
-        return None
-    return next((powers for powers in _POWERS if all(_is(number, powers, split) for split, number in numbers)), None)
-
-
-def _is(number: float | None, powers: tuple[int, int], split: Split) -> bool:
-    expected = Rule("", *powers).factor(split)
-    return number is not None and abs(number - expected) <= _CLOSE * expected
-
-
-def _logged(splits: Sequence[SplitObservation]) -> Iterable[tuple[Split, float | None]]:
-    """What was logged over what the model returned in the step, summed over micro-batches, averaged over processes."""
-    for split in splits:
-        for step in split.steps:
-            returned = [batch.loss for batch in step.micro_batches]
-            known = [loss for loss in returned if loss is not None]
-            total = sum(known) / split.split.num_processes
-            whole = len(known) == len(returned) and step.loss is not None and total != 0
-            yield split.split, step.loss / total if whole and step.loss is not None else None
 
 
 # --- what follows from it ---------------------------------------------------------------------------------------------
@@ -121,23 +97,21 @@ def _cause(seen: Evidence, finding: Finding) -> tuple[str, str | None]:
         sentences, source = _another_loss(seen, rule)
     elif seen.factor is not None and str(rule) != "token-mean":
         if seen.passed is None or answer == "ignores":
-            sentences, source = _own_mean(seen, rule, seen.factor)
-        elif answer == "divides":
+            sentences, source = (_shared if seen.factor.share else _own_mean)(seen, rule, seen.factor)
+        elif answer == "divides" and seen.factor.share is None:
             sentences, source = _divided(seen, rule, seen.factor, seen.passed)
-    if seen.factor is not None and seen.logged is not None and seen.logged != seen.factor:
-        sentences.append(
-            f"{seen.belief.stack} logs the model's losses times {_power(seen.logged)}, "
-            f"and differentiates them times {_power(seen.factor)}{_only_logged(seen)}."
-        )
+    if seen.factor is not None and not seen.factor.share and seen.logged not in (None, seen.factor):
+        sentences.append(_other_log(seen, seen.logged, seen.factor))
         source = source or seen.belief.divides_place
     return _sentence_case(" ".join(sentences)), source
 
 
-def _own_mean(seen: Evidence, rule: Rule, factor: tuple[int, int]) -> tuple[list[str], str | None]:
+def _own_mean(seen: Evidence, rule: Rule, factor: Factor) -> tuple[list[str], str | None]:
     """The model gives the mean of each micro-batch: no token count reaches its loss."""
-    applied = Rule(rule.base, factor[0] + 1, factor[1])  # 1/k is what makes a mean of k means
-    if rule.base not in ("token-mean", "sample-mean", "microbatch-mean") or not _same(applied, rule, seen.splits):
+    due = Factor(-1, 0)  # what makes a mean of k means
+    if rule.base not in ("token-mean", "sample-mean", "microbatch-mean") or not factor.makes(rule, due, seen.splits):
         return [], None
+    factor = Factor.making(rule, due)
     stack, model, probe = seen.belief.stack, seen.model, seen.reference.probe
     computed, source = _computed(seen), probe.place
     if seen.passed is not None:
@@ -154,9 +128,9 @@ def _own_mean(seen: Evidence, rule: Rule, factor: tuple[int, int]) -> tuple[list
         first = f"{model} {takes}, and {stack} passes it none{_believed(seen)}: {mean}."
     else:
         first = f"{stack} passes {model} no token count{_believed(seen)}."
-    times = f"each micro-batch's loss is back-propagated times {_power(factor)}"
-    if factor[0] < 0:
-        scaled = "" if factor[1] == 0 else ", where 1/k was due"
+    times = f"each micro-batch's loss is back-propagated times {factor.words}"
+    if factor.k_power < 0:
+        scaled = "" if factor.n_power == 0 else ", where 1/k was due"
         second = f"So {times}{scaled}, however many tokens it has."
     else:
         second = f"So nothing divides by k: {times}, where 1/k was due{_not_applied(seen)}."
@@ -164,23 +138,34 @@ def _own_mean(seen: Evidence, rule: Rule, factor: tuple[int, int]) -> tuple[list
     return [first, second], source
 
 
-def _divided(seen: Evidence, rule: Rule, factor: tuple[int, int], passed: Passed) -> tuple[list[str], str | None]:
+def _shared(seen: Evidence, rule: Rule, factor: Factor) -> tuple[list[str], str | None]:
+    """The stack weighs the means of micro-batches by their tokens: by their share of the right count?"""
+    base = factor.share or ""
+    due = _due(base)
+    if rule.base != base or not factor.makes(rule, due, seen.splits):
+        return [], None
+    factor = Factor.making(rule, due)
+    times = "" if factor.words == "1" else f", times {factor.words}"
+    wanted = "" if factor == due else f", where {_due_words(seen, due)}"
+    return [f"{seen.belief.stack} multiplies the mean loss of each micro-batch by {_SHARE[base]}{times}{wanted}."], None
+
+
+def _divided(seen: Evidence, rule: Rule, factor: Factor, passed: Passed) -> tuple[list[str], str | None]:
     """The model divides the sum over its micro-batch by the count that it is passed: is that the right one?"""
     if passed.base is None:
         return [], None
-    due = (0, 0) if passed.by_process else (0, 1)
-    applied = Rule(passed.base, factor[0] - due[0], factor[1] - due[1])
-    if rule.base != passed.base or not _same(applied, rule, seen.splits):
+    due = _due(passed.base)
+    if rule.base != passed.base or not factor.makes(rule, due, seen.splits):
         return [], None
+    factor = Factor.making(rule, due)
     stack, probe = seen.belief.stack, seen.reference.probe
     sentences = [f"{stack} passed {seen.model} {passed.words}{_at(seen.belief.counts_place, 'counted at')}."]
     divides = f"The model divides by what it is passed{_at(probe.place, '')}"
-    if _same(Rule("", *factor), Rule("", *due), seen.splits):
+    if factor == due:
         return [*sentences, f"{divides}."], seen.belief.counts_place
-    made_up = ", to make up for the average of the gradients over n processes" if due == (0, 1) else ""
     return [
         *sentences,
-        f"{divides}; its loss is then back-propagated times {_power(factor)}, where {_power(due)} was due{made_up}.",
+        f"{divides}; its loss is then back-propagated times {factor.words}, where {_due_words(seen, due)}.",
     ], probe.place
 
 
@@ -198,19 +183,12 @@ def _another_loss(seen: Evidence, rule: Rule) -> tuple[list[str], str | None]:
     return sentences, belief.own_loss_place
 
 
+def _due(base: str) -> Factor:
+    """What a loss that is divided by this count must be multiplied by, since gradients are averaged over processes."""
+    return Factor(0, 0 if base in BY_PROCESS else 1)
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
-
-
-def _same(one: Rule, other: Rule, splits: Iterable[Split]) -> bool:
-    return all(math.isclose(one.factor(split), other.factor(split)) for split in splits)
-
-
-def _power(powers: tuple[int, int]) -> str:
-    """``1``, ``1/k``, ``n``, ``n/k``, ``1/(k n)`` ..."""
-    above = [name for name, power in zip("kn", powers, strict=True) if power > 0]
-    below = [name for name, power in zip("kn", powers, strict=True) if power < 0]
-    over = f"({' '.join(below)})" if len(below) > 1 else "".join(below)
-    return (" ".join(above) or "1") + (f"/{over}" if over else "")
 
 
 def _computed(seen: Evidence) -> str:
@@ -233,10 +211,18 @@ def _not_applied(seen: Evidence) -> str:
     return f" (the division at {where} takes no effect)" if where and seen.logged == seen.factor else ""
 
 
-def _only_logged(seen: Evidence) -> str:
+def _other_log(seen: Evidence, told: Factor, factor: Factor) -> str:
+    """What is logged is not what is differentiated."""
     where = seen.belief.divides_place
-    divided = seen.logged is not None and seen.factor is not None and seen.logged[0] < seen.factor[0]
-    return f" (the division at {where} is for the log alone)" if where and divided else ""
+    alone = f" (the division at {where} is for the log alone)" if where and told.k_power < factor.k_power else ""
+    stack = seen.belief.stack
+    return f"{stack} logs the model's losses times {told.words}, and differentiates them times {factor.words}{alone}."
+
+
+def _due_words(seen: Evidence, due: Factor) -> str:
+    if due.n_power and any(split.num_processes > 1 for split in seen.splits):
+        return f"{due.words} was due, to make up for the average of the gradients over n processes"
+    return "1 was due"
 
 
 def _at(where: str | None, how: str) -> str:
