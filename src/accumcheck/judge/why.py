@@ -141,12 +141,12 @@ def _own_mean(seen: Evidence, rule: Rule, factor: Factor) -> tuple[list[str], st
 def _shared(seen: Evidence, rule: Rule, factor: Factor) -> tuple[list[str], str | None]:
     """The stack weighs the means of micro-batches by their tokens: by their share of the right count?"""
     base = factor.share or ""
-    due = _due(base)
+    due = _due(base, seen.splits)
     if rule.base != base or not factor.makes(rule, due, seen.splits):
         return [], None
     factor = Factor.making(rule, due)
     times = "" if factor.words == "1" else f", times {factor.words}"
-    wanted = "" if factor == due else f", where {_due_words(seen, due)}"
+    wanted = "" if factor == due else f", {_was_due(due)}"
     return [f"{seen.belief.stack} multiplies the mean loss of each micro-batch by {_SHARE[base]}{times}{wanted}."], None
 
 
@@ -154,7 +154,7 @@ def _divided(seen: Evidence, rule: Rule, factor: Factor, passed: Passed) -> tupl
     """The model divides the sum over its micro-batch by the count that it is passed: is that the right one?"""
     if passed.base is None:
         return [], None
-    due = _due(passed.base)
+    due = _due(passed.base, seen.splits)
     if rule.base != passed.base or not factor.makes(rule, due, seen.splits):
         return [], None
     factor = Factor.making(rule, due)
@@ -165,7 +165,7 @@ def _divided(seen: Evidence, rule: Rule, factor: Factor, passed: Passed) -> tupl
         return [*sentences, f"{divides}."], seen.belief.counts_place
     return [
         *sentences,
-        f"{divides}; its loss is then back-propagated times {factor.words}, where {_due_words(seen, due)}.",
+        f"{divides}; its loss is then back-propagated times {factor.words}, {_was_due(due)}.",
     ], probe.place
 
 
@@ -183,9 +183,10 @@ def _another_loss(seen: Evidence, rule: Rule) -> tuple[list[str], str | None]:
     return sentences, belief.own_loss_place
 
 
-def _due(base: str) -> Factor:
+def _due(base: str, splits: Sequence[Split]) -> Factor:
     """What a loss that is divided by this count must be multiplied by, since gradients are averaged over processes."""
-    return Factor(0, 0 if base in BY_PROCESS else 1)
+    averaged = any(split.num_processes > 1 for split in splits)
+    return Factor(0, 1 if averaged and base not in BY_PROCESS else 0)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -219,10 +220,9 @@ def _other_log(seen: Evidence, told: Factor, factor: Factor) -> str:
     return f"{stack} logs the model's losses times {told.words}, and differentiates them times {factor.words}{alone}."
 
 
-def _due_words(seen: Evidence, due: Factor) -> str:
-    if due.n_power and any(split.num_processes > 1 for split in seen.splits):
-        return f"{due.words} was due, to make up for the average of the gradients over n processes"
-    return "1 was due"
+def _was_due(due: Factor) -> str:
+    averaged = ", to make up for the average of the gradients over n processes" if due.n_power else ""
+    return f"where {due.words} was due{averaged}"
 
 
 def _at(where: str | None, how: str) -> str:
