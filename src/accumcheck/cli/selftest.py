@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accumcheck.errors import ConfigError
+from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP
 
 if TYPE_CHECKING:
     from accumcheck.selftest.run import Outcome
 
-FORMATS = ("table", "json")
-
 
 def selftest(
-    format_: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="What goes to standard output: table or json.")
-    ] = "table",
+    format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
+    output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
 ) -> None:
     """Plant known faults in a real Trainer on the CPU: each must be caught and named, and clean runs must pass.
 
     Exit codes: 0 all hold; 1 one does not; 3 a run could not be decided.
     """
+    from accumcheck.report import check_format, check_writable, format_of
+    from accumcheck.report.files import save
+    from accumcheck.report.github import add_to_summary
+    from accumcheck.report.streams import put
     from accumcheck.selftest.run import run_selftest
-    from accumcheck.selftest.show import line, summary, title
+    from accumcheck.selftest.show import FORMATS, line, summary, title
 
-    if format_ not in FORMATS:
-        raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
+    check_format(format_)
+    check_writable(output or [])
     table = format_ == "table"
     if table:
         typer.echo(title())
@@ -38,10 +39,11 @@ def selftest(
         outcomes.append(outcome)
         typer.echo(line(outcome), err=not table)
         sys.stdout.flush()
-    if table:
-        typer.echo(summary(outcomes))
-    else:
-        typer.echo(json.dumps([outcome.as_dict() for outcome in outcomes], indent=2))
+    for path in output or []:
+        save(FORMATS[format_of(path)](outcomes), path)
+    put(f"{summary(outcomes)}\n" if table else FORMATS[format_](outcomes), sys.stdout)
+    if format_ == "github":
+        put(add_to_summary(FORMATS["markdown"](outcomes)), sys.stdout)
     if not all(outcome.held for outcome in outcomes):
         undecided = any(outcome.report.exit_code == 3 for outcome in outcomes)
         raise typer.Exit(1 if any(outcome.wrong for outcome in outcomes) or not undecided else 3)

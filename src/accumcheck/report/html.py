@@ -20,8 +20,6 @@ from accumcheck.report.weights_picture import weights_picture
 from accumcheck.report.words import WORDS, findings, header, measures, not_run, verdict
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from accumcheck.record import Report
 
 SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "?", "skipped": "-", "ignore": "i"}
@@ -31,7 +29,8 @@ SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "?", "skipped": "-"
 def text(report: Report) -> str:
     """The whole page."""
     environment = report.environment
-    return _template().render(
+    return page(
+        "report.html.j2",
         report=report,
         said=verdict(report),
         header=header(report),
@@ -65,22 +64,28 @@ def text(report: Report) -> str:
     )
 
 
+def page(template: str, **content: object) -> str:
+    """One of the templates beside this module, with the style in it; whatever ``content`` holds is escaped."""
+    return _templates().get_template(template).render(**content)
+
+
 def linked(address: str) -> bool:
     """Whether an address may be a link: the web's, not a script's."""
     return address.startswith(("https://", "http://"))
 
 
 @cache
-def _template() -> Template:
+def _templates() -> Environment:
+    loader = PackageLoader("accumcheck.report", "page")
     environment = Environment(
-        loader=PackageLoader("accumcheck.report", "page"),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
-    style, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
+    style, _, _ = loader.get_source(environment, "style.css")
     environment.globals.update(style=Markup(style), words=WORDS, signs=SIGNS)
     environment.tests["linked"] = linked
-    return environment.get_template("report.html.j2")
+    return environment

@@ -38,16 +38,17 @@ def text(report: Report) -> str:
     if title := drift_title(report):
         blocks += ["### Trajectory", escape(title), table(DRIFT_COLUMNS, drift(report))]
     if pairs := measures(report):
-        blocks += ["### Measures", "\n".join(f"- **{label}:** {_inline(value)}" for label, value in pairs)]
+        blocks += ["### Measures", "\n".join(f"- **{label}:** {inline(value)}" for label, value in pairs)]
     return "\n\n".join(blocks) + "\n"
 
 
 def escape(said: str) -> str:
-    """Text that renders as it is, as a block of its own too: no markup, no HTML, no mathematics, and on one line."""
-    return _BLOCK.sub(lambda found: f"{found[2] or ''}\\{found[1] or found[3]}", _inline(said))
+    """`inline` text that may begin a block: no heading, list or rule either."""
+    return _BLOCK.sub(lambda found: f"{found[2] or ''}\\{found[1] or found[3]}", inline(said))
 
 
-def _inline(said: str) -> str:
+def inline(said: str) -> str:
+    """Text that renders as it is inside a line: no markup, no HTML, no mathematics; line breaks become spaces."""
     return _INLINE.sub(r"\\\g<0>", _one_line(said))
 
 
@@ -66,7 +67,7 @@ def code(said: str) -> str:
 def table(columns: Sequence[Column], body: Sequence[Sequence[Cell]]) -> str:
     """A table of cells; the first column and what is not plain stand out in bold."""
     lines = [
-        _row([_inline(column.name) for column in columns]),
+        _row([inline(column.name) for column in columns]),
         _row(["---" if column.align == "left" else "---:" for column in columns]),
         *(_row([_cell(cell) for cell in row]) for row in body),
     ]
@@ -81,16 +82,16 @@ def _cell(cell: Cell) -> str:
     if not cell.text:
         return ""
     strong = cell.tone in ("label", "warn", "fail", "error", "bad")
-    return f"**{_inline(cell.text)}**" if strong else _inline(cell.text)
+    return f"**{inline(cell.text)}**" if strong else inline(cell.text)
 
 
 def _note(note: Note) -> str:
     """One finding as an item of a list, its paragraphs below each other."""
     known = [part for fault in note.known for part in _known(fault)]
     parts = [
-        f"- **{WORDS[note.tone]}** {_inline(note.headline)}",
+        f"- **{WORDS[note.tone]}** {inline(note.headline)}",
         *(escape(paragraph) for paragraph in note.paragraphs),
-        *([f"**Advice:** {_inline(note.advice)}"] if note.advice else []),
+        *([f"**Advice:** {inline(note.advice)}"] if note.advice else []),
         *([f"Source: {code(note.source)}"] if note.source else []),
         *(f"Log: {code(log)}" for log in note.logs),
         *known,
@@ -100,8 +101,8 @@ def _note(note: Note) -> str:
 
 def _known(fault: Known) -> list[str]:
     link = fault.url or fault.title
-    title = _inline(fault.title)
+    title = inline(fault.title)
     if link.startswith(("https://", "http://")):
         title = f"[{title}](<{quote(link, safe=':/?#@!$&()*+,;=%~._-')}>)"
-    facts = "; ".join(f"{name}: {_inline(said)}" for name, said in fault.facts)
+    facts = "; ".join(f"{name}: {inline(said)}" for name, said in fault.facts)
     return [f"Known: {title}{f' ({facts})' if facts else ''}"]
