@@ -74,6 +74,14 @@ SMOOTHED = {**DIVIDED, "training_arguments": {"label_smoothing_factor": 0.1}}
             DIVIDED,
             ["transformers-unshifted-count"],
         ),
+        (transformers("5.9.0"), "GPT2LMHeadModel", ["unshifted-token-mean"], DIVIDED, ["transformers-unshifted-count"]),
+        (
+            transformers("5.23.0"),
+            "GPT2LMHeadModel",
+            ["unshifted-token-mean"],
+            DIVIDED,
+            ["transformers-unshifted-count-by-name"],
+        ),
         (
             transformers("4.46.3"),
             "GPT2LMHeadModel",
