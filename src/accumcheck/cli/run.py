@@ -63,12 +63,12 @@ def run(
     request = parse_request(transformers, with_ or [], latest=latest)
     if check.launcher.node_rank > 0:
         with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
-            code = join_run(check, on_event=_tell(progress, check), python=python)
+            code = join_run(check, on_event=tell(progress, check), python=python)
         typer.echo(f"node {check.launcher.node_rank}: done; the report is on node 0", err=True)
         raise typer.Exit(code)
     with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
         report = run_check(
-            check, on_event=_tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
+            check, on_event=tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
         )
     report = replace(report, config_file=config_file(config, set_ or []))
     for path in output or []:
@@ -77,7 +77,7 @@ def run(
     raise typer.Exit(report.exit_code)
 
 
-def _tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], None]:
+def tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], None]:
     """What each event of a run means on the progress display."""
     progress.message("importing torch and transformers")
 

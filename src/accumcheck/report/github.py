@@ -29,7 +29,7 @@ def text(report: Report) -> str:
     found.sort(key=lambda one: not one.startswith("::error"))
     said = str(verdict(report))
     if report.exit_code and not any(one.startswith("::error") for one in found):
-        found.insert(0, annotation("error", said, *_place(report)))
+        found.insert(0, annotation("error", said, *place(report)))
     return "\n".join([*found, clean(said)]) + "\n"
 
 
@@ -63,7 +63,7 @@ def _annotations(note: Note, report: Report) -> Iterable[str]:
         return
     places: dict[tuple[str, int], list[str]] = {}
     for split in note.splits or [""]:
-        places.setdefault(_place(report, split), []).append(split)
+        places.setdefault(place(report, split), []).append(split)
     message = "\n".join([note.headline, *note.paragraphs, *([f"advice: {note.advice}"] if note.advice else [])])
     for (file, line), splits in places.items():
         of = splits[0] if len(splits) == 1 else note.labels
@@ -78,7 +78,7 @@ def _level(tone: str, report: Report) -> Level | None:
     return "warning" if tone == "warn" else None
 
 
-def _place(report: Report, split: str = "") -> tuple[str, int]:
+def place(report: Report, split: str = "") -> tuple[str, int]:
     """The file, from the root of the workspace as GitHub wants it, and the line."""
     written = report.config_file
     if written is None:
