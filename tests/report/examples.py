@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from accumcheck.record import (
+    ConfigFile,
     Divergence,
     Environment,
     Finding,
@@ -251,3 +252,137 @@ def many(count: int = 40) -> Report:
     splits = (control, *(replace(failed, split=Split(1, 16, k)) for k in range(2, count + 1)))
     finding = replace(report.findings[0], splits=tuple(str(one.split) for one in splits[1:]))
     return replace(report, splits=splits, findings=(finding,))
+
+
+def skipped(allowed: bool = False) -> Report:
+    """Everything agrees but for a split that wants more devices than there are."""
+    report = undecided()
+    return replace(
+        report,
+        verdict="pass" if allowed else "skipped",
+        exit_code=0 if allowed else 3,
+        splits=(*report.splits[:2], report.splits[3]),
+    )
+
+
+def warned(strict: bool = False) -> Report:
+    """Tokens counted before the shift: every split is low by the same factor."""
+    rule = "unshifted-token-mean"
+    report = clean()
+    low: dict[str, Any] = {"rule": rule, "verdict": "warn", "gradient": 0.0156, "weights": (0.9844, 0.98, 0.99)}
+    return replace(
+        report,
+        verdict="fail" if strict else "warn",
+        exit_code=1 if strict else 0,
+        strict=strict,
+        splits=tuple(split(label, 0.9844, control=label == "1x128x1", **low) for label in ("1x128x1", "4x16x2")),
+        loss_rule=rule,
+        gradient_rule=rule,
+        findings=(
+            Finding(rule, "warn", ("1x128x1", "4x16x2"), "loss 0.98, 0.98 times the reference's", "Counted too many."),
+            Finding("logged-grad-norm", "warn", (), "the logged grad_norm is not the norm of the gradient"),
+        ),
+    )
+
+
+def no_reference() -> Report:
+    """Two splits that agree with each other, and nothing to say that they are right."""
+    report = clean()
+    alone = tuple(
+        replace(
+            one,
+            verdict="error",
+            reason="no reference to compare with",
+            steps=tuple(replace(step, vs_reference=Divergence(None, None, None)) for step in one.steps),
+            sample_weights=None,
+            loss_rule=None,
+            gradient_rule=None,
+        )
+        for one in report.splits[:2]
+    )
+    why = "the reference could not be computed: out of memory"
+    return replace(
+        report,
+        verdict="error",
+        exit_code=3,
+        model=None,
+        reference=(),
+        splits=alone,
+        loss_rule=None,
+        gradient_rule=None,
+        findings=(Finding("no-reference", "error", (), why, "A fault that all splits share would not show."),),
+    )
+
+
+def no_model() -> Report:
+    """Nothing ran at all."""
+    finding = Finding("no-model", "error", (), "no model: the folder ./my-model does not exist")
+    nothing: dict[str, Any] = {"model": None, "reference": (), "tolerances": None, "splits": (), "control": ""}
+    nothing |= {"loss_rule": None, "gradient_rule": None, "findings": (finding,)}
+    return replace(clean(), verdict="error", exit_code=3, **nothing)
+
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)> \"'> | `a` **b** [c](javascript:alert(3)) $x$ &amp; 100% , :"
+)
+"""Markup of HTML, Markdown and workflow commands, on one line."""
+
+
+def hostile() -> Report:
+    """Every text that comes from elsewhere tries to be more than text."""
+    report = undecided()
+    bad = f"{HOSTILE}\x1b[2J\x00\ufffe\r\n::error title=forged::forged\n# forged\n| forged | row |"
+    known = {"title": bad, "url": f"javascript:alert('{HOSTILE}')", "affected": bad, "fixed": bad, "workaround": bad}
+    finding = Finding(
+        id="<b>",
+        severity="fail",
+        splits=("4x16x2",),
+        summary=bad,
+        explanation=bad,
+        consequence=bad,
+        advice=bad,
+        loss_rule="<b>",
+        gradient_rule="<b>",
+        source=bad,
+        known=(known,),
+    )
+    return replace(
+        report,
+        verdict="fail",
+        exit_code=1,
+        config={
+            **report.config,
+            "model": {"name_or_path": bad},
+            "training_arguments": {"hub_token": "hf_open", "x": bad},
+        },
+        config_file=ConfigFile("a,b:c%/<check>.yaml", 3, {"4x16x2": 7}),
+        model=replace(report.model, architecture=bad) if report.model else None,
+        environment=replace(report.environment, device="cuda", device_name=bad, platform=bad),
+        splits=(
+            report.splits[0],
+            replace(report.splits[1], verdict="fail", loss_rule="<b>", gradient_rule="<b>"),
+            replace(report.splits[2], reason=bad, log=bad),
+        ),
+        loss_rule="<b>",
+        gradient_rule="<b>",
+        findings=(finding, replace(finding, splits=())),
+    )
+
+
+EVERY = (
+    llava_449,
+    clean,
+    undecided,
+    not_a_number,
+    with_trajectory,
+    many,
+    skipped,
+    warned,
+    no_reference,
+    no_model,
+    hostile,
+)
+"""Every kind of report."""
+
+OURS = tuple(made for made in EVERY if made is not hostile)
+"""Those in which every text is accumcheck's own."""

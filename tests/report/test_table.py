@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
     from accumcheck.record import Report
 
-EVERY = [
-    examples.llava_449,
-    examples.clean,
-    examples.undecided,
-    examples.not_a_number,
-    examples.with_trajectory,
-    examples.many,
-]
-
 LLAVA_449 = """\
 LlavaForConditionalGeneration (shrunk), 1.24M parameters, float32, from
 llava-hf/llava-1.5-7b-hf
@@ -199,14 +190,14 @@ def test_terminal_of_80_columns_shows_the_same_text_with_drawn_lines() -> None:
     assert _plain(shown) == re.sub("-{79}", "─" * 79, LLAVA_449)
 
 
-@pytest.mark.parametrize("report", EVERY)
+@pytest.mark.parametrize("report", examples.OURS)
 def test_nothing_is_wider_than_80_columns(report: Callable[[], Report]) -> None:
     assert max(map(len, table.text(report()).splitlines())) <= 80
     assert max(map(len, _plain(_on_terminal(report())).splitlines())) <= 80
     assert "…" not in _on_terminal(report())
 
 
-@pytest.mark.parametrize("report", EVERY)
+@pytest.mark.parametrize("report", examples.OURS)
 def test_no_trailing_spaces_and_ascii_only_in_a_pipe(report: Callable[[], Report]) -> None:
     text = table.text(report())
     assert text.isascii()

@@ -15,6 +15,7 @@ from accumcheck.config.model import (
     DatasetSource,
     LauncherConfig,
     ModelConfig,
+    ScriptConfig,
     SyntheticData,
     ToleranceConfig,
 )
@@ -46,7 +47,23 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> CheckConfig:
     """
     faults = Faults()
     whole = Place(str(path))
-    tree = read_document(_text(path, whole, faults), whole, faults)
+    return read_config(_text(path, whole, faults), whole, path.resolve().parent, overrides)
+
+
+def read_config(text: str, whole: Place, folder: Path, overrides: Sequence[str] = ()) -> CheckConfig:
+    """Read and check a configuration that is at hand as text; see `load_config`.
+
+    Args:
+        text: YAML.
+        whole: where the text comes from, for messages.
+        folder: what relative paths in the text are relative to.
+        overrides: as of `load_config`.
+
+    Raises:
+        ConfigError: anything is wrong.
+    """
+    faults = Faults()
+    tree = read_document(text, whole, faults)
     if tree is None:
         if not len(faults):
             faults.add(whole, "", f"the file is empty; write the keys of a check, {_EXAMPLE}")
@@ -63,7 +80,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> CheckConfig:
     rename_aliases(tree, faults)  # those inside a value such as --set 'model={base_model: gpt2}'
     place_lengths(tree, faults)
     values: dict[str, Any] = ROOT.read(tree, (), faults)
-    resolve_paths(tree, values, path.resolve().parent, faults)
+    resolve_paths(tree, values, folder, faults)
     check_consistency(tree, values, faults)
     faults.raise_any()
     return _build(values)
@@ -88,7 +105,7 @@ def _text(path: Path, whole: Place, faults: Faults) -> str:
 
 def _build(values: dict[str, Any]) -> CheckConfig:
     """The dataclasses, from values that have passed every check."""
-    model = dict(values["model"])
+    model = dict(values.get("model", {}))
     pretrained = "name_or_path" in model and not model.get("shrink", False)
     model.setdefault("weights", "pretrained" if pretrained else "random")
     data = dict(values.get("data", {}))
@@ -104,6 +121,8 @@ def _build(values: dict[str, Any]) -> CheckConfig:
         "tolerances": ToleranceConfig(**values.get("tolerances", {})),
         "launcher": LauncherConfig(**values.get("launcher", {})),
     }
+    if "script" in values:
+        sections["script"] = ScriptConfig(**values["script"])
     if (epochs := data.get("epochs")) is not None:
         batch = values["global_batch_size"]
         samples = data.setdefault("samples", samples_of_epoch(batch, values["splits"]))

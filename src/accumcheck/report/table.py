@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from accumcheck.report.drift import CURVE_COLUMN, DRIFT_COLUMNS, drift, drift_title
-from accumcheck.report.layout import STYLES, columns, prose
+from accumcheck.report.layout import STYLES, clean, columns, prose
 from accumcheck.report.rows import COLUMNS, legend, reference_row, rows
 from accumcheck.report.tolerances import explained
 from accumcheck.report.words import WORDS, findings, header, measures, not_run, verdict
@@ -85,7 +85,7 @@ def _note(note: Note, width: int) -> list[Text]:
         lines += prose(paragraph, width, indent=_INDENT)
     if note.advice:
         lines += prose(f"advice: {note.advice}", width, indent=_INDENT)
-    lines += [Text(f"{' ' * _INDENT}log: {log}", "dim") for log in note.logs]
+    lines += [Text(f"{' ' * _INDENT}log: {clean(log).replace(chr(10), ' ')}", "dim") for log in note.logs]
     if note.source:
         lines += prose(f"source: {note.source}", width, indent=_INDENT, style="dim")
     for known in note.known:

@@ -1,0 +1,157 @@
+"""The pytest plugin: a fixture ``accumcheck`` that asserts equivalence, and a marker of the same name.
+
+A check passes only if every split ran and passed. Splits that diverge fail the test with the table of the run; a run
+that could not be decided fails it too, and one that lacks nothing but GPUs skips it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.record import Report, Split
+
+    Config = str | os.PathLike[str] | Mapping[str, Any] | CheckConfig
+    Splits = str | Sequence[str | Split | Mapping[str, int]]
+
+MARKER = "accumcheck"
+
+
+class NotEquivalentError(AssertionError):
+    """Splits diverge; the message is the table of ``report``."""
+
+    def __init__(self, report: Report) -> None:
+        from accumcheck.report.table import text
+
+        super().__init__(f"\n{text(report)}")
+        self.report = report
+
+
+class Checker:
+    """Runs checks for one test; relative paths are relative to pytest's root folder."""
+
+    def __init__(self, root: Path, test: str, defaults: Mapping[str, Any]) -> None:
+        self._root = root
+        self._test = test
+        self._defaults = dict(defaults)
+
+    def check(
+        self,
+        config: Config,
+        *,
+        splits: Splits | None = None,
+        strict: bool | None = None,
+        allow_skipped: bool | None = None,
+        **overrides: Any,
+    ) -> Report:
+        """Run a check and assert that every split gives the same loss and gradient, and the right one.
+
+        Args:
+            config: the path of a YAML file, the same keys as a mapping, or a `CheckConfig`.
+            splits: in place of the configuration's, for example ``["1x8x1", "2x2x2"]``.
+            strict: a warning fails the test.
+            allow_skipped: a split that was skipped for want of GPUs does not skip the test.
+            overrides: other keys of the configuration; a mapping is merged into the section of that name.
+
+        Returns:
+            The report of the run that passed.
+
+        Raises:
+            NotEquivalentError: splits diverge.
+            pytest.fail.Exception: the configuration is wrong, or the run could not be decided.
+            pytest.skip.Exception: splits need more GPUs than there are, and the others passed.
+        """
+        __tracebackhide__ = True
+        report = self.run(config, splits=splits, strict=strict, allow_skipped=allow_skipped, **overrides)
+        if report.exit_code == 1:
+            raise NotEquivalentError(report)
+        if report.exit_code:
+            _undecided(report)
+        return report
+
+    def run(
+        self,
+        config: Config,
+        *,
+        splits: Splits | None = None,
+        strict: bool | None = None,
+        allow_skipped: bool | None = None,
+        **overrides: Any,
+    ) -> Report:
+        """Run a check as `check` does, and return its report whatever it says.
+
+        Raises:
+            pytest.fail.Exception: the configuration is wrong, or nothing could be started.
+        """
+        __tracebackhide__ = True
+        from accumcheck.check import run_check
+        from accumcheck.errors import AccumcheckError
+
+        given = {"splits": splits, "strict": strict, "allow_skipped": allow_skipped, **overrides}
+        wanted = {**self._defaults, **{name: value for name, value in given.items() if value is not None}}
+        strictly, skipping = bool(wanted.pop("strict", False)), bool(wanted.pop("allow_skipped", False))
+        try:
+            return run_check(self._resolved(config, wanted), strict=strictly, allow_skipped=skipping)
+        except AccumcheckError as error:
+            pytest.fail(f"accumcheck: {error}", pytrace=False)
+
+    def _resolved(self, config: Config, overrides: Mapping[str, Any]) -> CheckConfig:
+        from accumcheck.config.faults import Place
+        from accumcheck.config.load import load_config, read_config
+        from accumcheck.config.model import CheckConfig
+
+        if isinstance(config, CheckConfig) and not overrides:
+            return config
+        written = [argument for key, value in overrides.items() for argument in _arguments(key, value)]
+        if isinstance(config, (str, os.PathLike)):
+            return load_config(self._root / config, written)
+        plain = config.to_dict() if isinstance(config, CheckConfig) else dict(config)
+        return read_config(json.dumps(plain, default=str), Place(self._test), self._root, written)
+
+
+@pytest.fixture
+def accumcheck(request: pytest.FixtureRequest) -> Checker:
+    """Checks whether splits of one global batch give one loss and one gradient: ``accumcheck.check("check.yaml")``."""
+    defaults: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers(MARKER))):  # the one nearest to the test wins
+        defaults.update(marker.kwargs)
+    return Checker(request.config.rootpath, request.node.nodeid, defaults)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell pytest of the marker, so that ``--strict-markers`` and ``--markers`` know it."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(splits=..., strict=..., **keys): a test that trains; set by the fixture {MARKER}, whose checks "
+        "take what the marker is given",
+    )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test that uses the fixture, so that ``-m 'not accumcheck'`` leaves the slow ones out."""
+    if MARKER in getattr(item, "fixturenames", ()) and item.get_closest_marker(MARKER) is None:
+        item.add_marker(MARKER)
+
+
+def _arguments(key: str, value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{key}.{name}={json.dumps(inner, default=str)}" for name, inner in value.items()]
+    return [f"{key}={json.dumps(value, default=str)}"]
+
+
+def _undecided(report: Report) -> NoReturn:
+    """End the test of a run that has no verdict: skipped where GPUs alone are missing, else failed."""
+    __tracebackhide__ = True
+    from accumcheck.report.table import text
+    from accumcheck.report.words import not_run
+
+    if report.verdict == "skipped":
+        pytest.skip("; ".join(note.headline for note in not_run(report)))
+    pytest.fail(f"accumcheck could not decide:\n{text(report)}", pytrace=False)
