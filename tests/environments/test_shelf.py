@@ -144,7 +144,7 @@ def test_the_table() -> None:
     assert [text.plain for text in as_table(entries, folder, NOW)] == [
         "releases                                 size   last used  state",
         "---------------------------------------------------------------------------------",
-        ".transformers-4.50.0-c.building-1        0 MB    just now  half-built, never used",
+        "transformers-4.50.0-c                    0 MB    just now  half-built, never used",
         "transformers 4.49.0, accelerate 1.4.0  335 MB  3 days ago  complete",
         "2 environments, 336 MB in /cache",
     ]

@@ -118,7 +118,7 @@ class Shelf:
         for entry in self.entries():
             if entry.complete and not everything and time.time() - entry.last_used < older_than * _DAY:
                 continue
-            with self.lock(_place_of(entry.path)) as lock:
+            with self.lock(place_of(entry.path)) as lock:
                 if lock.try_own():
                     _remove(entry.path)
                     removed.append(entry)
@@ -128,7 +128,7 @@ class Shelf:
 
     def _entry(self, path: Path) -> Entry | None:
         try:
-            with self.lock(_place_of(path)) as lock:
+            with self.lock(place_of(path)) as lock:
                 in_use = not lock.try_own()
             if path.name.startswith("."):
                 return Entry(path, complete=False, last_used=path.stat().st_mtime, size=_size(path), in_use=in_use)
@@ -156,7 +156,7 @@ def default_folder() -> Path:
     return root.absolute() / "environments"
 
 
-def _place_of(path: Path) -> Path:
+def place_of(path: Path) -> Path:
     """The environment that a folder is, was or was to become."""
     name = path.name
     for mark in (_BUILDING, _REMOVING):
@@ -169,7 +169,7 @@ def _remove(place: Path) -> None:
     """Remove a folder; at no moment does half of it stand under its own name."""
     if not place.exists():
         return
-    aside = place.with_name(f".{_place_of(place).name}{_REMOVING}{os.getpid()}-{time.monotonic_ns()}")
+    aside = place.with_name(f".{place_of(place).name}{_REMOVING}{os.getpid()}-{time.monotonic_ns()}")
     place.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from accumcheck.environments.shelf import Entry
+from accumcheck.environments.shelf import Entry, place_of
 from accumcheck.report.layout import Cell, Column, columns
 
 _COLUMNS = (
@@ -33,7 +33,7 @@ def as_table(entries: Sequence[Entry], folder: Path, now: float) -> list[Text]:
         return [Text(f"{total} in {folder}")]
     rows = [
         [
-            Cell(", ".join(f"{name} {version}" for name, version in entry.releases.items()) or entry.path.name),
+            Cell(", ".join(f"{name} {version}" for name, version in entry.releases.items()) or place_of(entry.path).name),
             Cell(megabytes(entry.size)),
             Cell(ago(now - entry.last_used)),
             Cell(state(entry), "" if entry.complete else "yellow"),
