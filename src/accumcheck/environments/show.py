@@ -33,7 +33,7 @@ def as_table(entries: Sequence[Entry], folder: Path, now: float) -> list[Text]:
         return [Text(f"{total} in {folder}")]
     rows = [
         [
-            Cell(", ".join(f"{name} {version}" for name, version in entry.releases.items()) or place_of(entry.path).name),
+            Cell(_name(entry)),
             Cell(megabytes(entry.size)),
             Cell(ago(now - entry.last_used)),
             Cell(state(entry), "" if entry.complete else "yellow"),
@@ -51,6 +51,11 @@ def state(entry: Entry) -> str:
     if entry.complete:
         return "in use" if entry.in_use else "complete"
     return "being built" if entry.in_use else "half-built, never used"
+
+
+def _name(entry: Entry) -> str:
+    """What it was asked for; of remains only the folder's name tells."""
+    return ", ".join(f"{name} {version}" for name, version in entry.releases.items()) or place_of(entry.path).name
 
 
 def megabytes(size: int) -> str:
