@@ -186,6 +186,11 @@ def test_a_count_of_each_process_is_shown_beside_the_global_one() -> None:
     )
 
 
+def test_on_one_process_a_count_of_its_own_is_the_count_of_all() -> None:
+    assert "70 as the token count in step 1 of 1x2x4" in counted(LABELS, "1x2x4", "unshifted-device-mean", one)
+    assert counted(LABELS, "2x2x2", "unshifted-token-mean", one) == ""  # a factor n was due there
+
+
 def test_a_factor_that_is_not_due_is_told() -> None:
     words = counted(TOKENS, "2x2x2", "token-mean/n", one)
     assert words.endswith(

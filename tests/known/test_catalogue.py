@@ -65,6 +65,7 @@ def test_conditions_may_be_left_out() -> None:
         ({"loss_rules": ["microbatch-mean*3"]}, "some-fault: loss_rules: no such rule: 'microbatch-mean*3'"),
         ({"gradient_rules": []}, "some-fault: gradient_rules: a list of names was expected, not []"),
         ({"architectures": "Llava*"}, "some-fault: architectures: a list of names was expected, not 'Llava*'"),
+        ({"finding": "x"}, "some-fault: either finding or both of loss_rules and gradient_rules were expected"),
         ({"when": {"weather": "fine"}}, "some-fault: when.weather: unknown"),
         (
             {"when": {"token_count": "devides"}},
@@ -88,6 +89,17 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match="row 1: id: missing") as refused:
         read_faults(text({key: value for key, value in ROW.items() if key not in ("id", "url")}))
     assert str(refused.value).splitlines() == ["row 1: id: missing", "row 1: url: missing"]
+    with pytest.raises(ValueError, match="either finding or both") as refused:
+        read_faults(text({key: value for key, value in ROW.items() if key != "loss_rules"}))
+    assert str(refused.value).startswith("some-fault: either finding")
+
+
+def test_a_fault_may_show_as_a_finding_of_its_own() -> None:
+    shown = {**{key: value for key, value in ROW.items() if not key.endswith("rules")}, "finding": "tail-divisor"}
+    (fault,) = read_faults(text(shown))
+    assert (fault.finding, fault.loss_rules) == ("tail-divisor", frozenset())
+    with pytest.raises(ValueError, match="finding: a text was expected, not 5"):
+        read_faults(text({**shown, "finding": 5}))
 
 
 def test_an_id_is_used_once_and_all_rows_are_looked_at() -> None:
@@ -108,7 +120,7 @@ def test_a_file_that_is_no_list_of_rows_is_refused(broken: str) -> None:
 def test_the_shipped_rows_are_well_formed_and_each_condition_can_hold() -> None:
     assert len({fault.id for fault in known_faults()}) == len(known_faults()) >= 14
     for fault in known_faults():
-        assert fault.loss_rules
+        assert bool(fault.loss_rules) != bool(fault.finding)
         assert fault.affected.keys() <= {"transformers", "trl", "llamafactory", "accelerate"}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accumcheck.judge.epochs import windows_finding
 from accumcheck.known.catalogue import known_faults
 from accumcheck.known.matching import Circumstances, Fitted, circumstances, cite
 from accumcheck.record import Environment, Finding, LossProbe, MicroBatch, Split, SplitObservation, StepObservation
@@ -203,6 +204,20 @@ def test_alternatives_of_the_run_are_not_those_of_a_split_with_a_rule_of_its_own
     run = Circumstances(transformers("4.48.3"), LLAVA, **REJECTED)
     (found,) = cite([finding], run, Fitted(("sample-mean", "microbatch-mean"), ("sample-mean", "microbatch-mean")))
     assert found == finding
+
+
+def test_a_fault_that_shows_as_a_finding_of_its_own_is_cited_beside_it() -> None:
+    def known(finding: str, release: str, **run: Any) -> list[str]:
+        here = Circumstances(transformers(release), "BertForSequenceClassification", **run)
+        (found,) = cite([Finding(finding, "fail", ("1x2x4",), "s")], here, Fitted())
+        return [fault["url"].rsplit("/", 1)[1] for fault in found.known]
+
+    assert known(windows_finding(["1x2x4"], "x").id, "4.49.0", **REJECTED) == ["37777"]
+    assert known(windows_finding(["1x2x4"], "x").id, "4.52.4", **REJECTED) == []
+    assert known("tail-divisor", "4.54.0", **REJECTED) == ["38837"]
+    assert known("tail-divisor", "4.55.0", **REJECTED) == []
+    assert known("tail-divisor", "4.54.0", **DIVIDED) == []
+    assert known("leaked-samples", "4.49.0", **REJECTED) == []
 
 
 def test_a_finding_without_rules_is_left_as_it_is() -> None:

@@ -142,7 +142,7 @@ def _shared(seen: Evidence, rule: Rule, factor: Factor) -> tuple[list[str], str 
     """The stack weighs the means of micro-batches by their tokens: by their share of the right count?"""
     base = factor.share or ""
     due = _due(base, seen.splits)
-    if rule.base != base or not factor.makes(rule, due, seen.splits):
+    if not _alike(rule.base, base, seen.splits) or not factor.makes(rule, due, seen.splits):
         return [], None
     factor = Factor.making(rule, due)
     times = "" if factor.words == "1" else f", times {factor.words}"
@@ -155,7 +155,7 @@ def _divided(seen: Evidence, rule: Rule, factor: Factor, passed: Passed) -> tupl
     if passed.base is None:
         return [], None
     due = _due(passed.base, seen.splits)
-    if rule.base != passed.base or not factor.makes(rule, due, seen.splits):
+    if not _alike(rule.base, passed.base, seen.splits) or not factor.makes(rule, due, seen.splits):
         return [], None
     factor = Factor.making(rule, due)
     stack, probe = seen.belief.stack, seen.reference.probe
@@ -181,6 +181,13 @@ def _another_loss(seen: Evidence, rule: Rule) -> tuple[list[str], str | None]:
             f"divide it by k{_not_applied(seen)}{multiplied}."
         )
     return sentences, belief.own_loss_place
+
+
+def _alike(base: str, other: str, splits: Sequence[Split]) -> bool:
+    """Whether two bases are one in these splits: one process counts for itself what it counts for all."""
+    if all(split.num_processes == 1 for split in splits):
+        base, other = base.replace("device", "token"), other.replace("device", "token")
+    return base == other
 
 
 def _due(base: str, splits: Sequence[Split]) -> Factor:

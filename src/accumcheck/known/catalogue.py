@@ -15,10 +15,8 @@ from accumcheck.judge.rules import FAMILY
 from accumcheck.record import CountAnswer
 
 RULES = frozenset(map(str, FAMILY))
-REQUIRED = (
-    *("id", "title", "affected", "fixed", "loss_rules", "gradient_rules"),
-    *("architectures", "url", "workaround"),
-)
+REQUIRED = ("id", "title", "affected", "fixed", "architectures", "url", "workaround")
+SHOWN_BY = ("loss_rules", "gradient_rules", "finding")
 CONDITIONS = ("training_arguments", "token_count", "count_passed")
 
 
@@ -37,7 +35,10 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class KnownFault:
-    """One published fault; the fields are explained at the head of ``faults.yaml``."""
+    """One published fault; the fields are explained at the head of ``faults.yaml``.
+
+    ``finding``: the id of the finding that it shows as; None where it shows by its rules.
+    """
 
     id: str
     title: str
@@ -49,6 +50,7 @@ class KnownFault:
     url: str
     workaround: str
     when: When
+    finding: str | None = None
 
     @property
     def of_any_architecture(self) -> bool:
@@ -107,12 +109,13 @@ def _fault(row: Mapping[str, Any]) -> KnownFault:
         title=row["title"],
         affected={package: SpecifierSet(spec) for package, spec in row["affected"].items()},
         fixed=row["fixed"],
-        loss_rules=frozenset(row["loss_rules"]),
-        gradient_rules=frozenset(row["gradient_rules"]),
+        loss_rules=frozenset(row.get("loss_rules", ())),
+        gradient_rules=frozenset(row.get("gradient_rules", ())),
         architectures=tuple(row["architectures"]),
         url=row["url"],
         workaround=row["workaround"],
         when=When(**row.get("when", {})),
+        finding=row.get("finding"),
     )
 
 
@@ -123,15 +126,17 @@ def _problems(row: Any) -> list[str]:
     if not isinstance(row, dict):
         return ["a mapping was expected"]
     problems = [f"{key}: missing" for key in REQUIRED if key not in row]
-    problems += [f"{key}: unknown" for key in row if key not in (*REQUIRED, "when")]
+    problems += [f"{key}: unknown" for key in row if key not in (*REQUIRED, *SHOWN_BY, "when")]
+    if {key for key in SHOWN_BY if key in row} not in ({"finding"}, {"loss_rules", "gradient_rules"}):
+        problems.append("either finding or both of loss_rules and gradient_rules were expected")
     if problems:
         return problems
-    for key in ("id", "title", "fixed", "url", "workaround"):
+    for key in ("id", "title", "fixed", "url", "workaround", *(["finding"] if "finding" in row else [])):
         if not isinstance(row[key], str) or not row[key]:
             problems.append(f"{key}: a text was expected, not {row[key]!r}")
     if not str(row["url"]).startswith("https://"):
         problems.append(f"url: an https address was expected, not {row['url']!r}")
-    for key in ("loss_rules", "gradient_rules"):
+    for key in ("loss_rules", "gradient_rules") if "finding" not in row else ():
         problems += _list_problems(key, row[key])
         problems += [f"{key}: no such rule: {rule!r}" for rule in _texts(row[key]) if rule not in RULES]
     problems += _list_problems("architectures", row["architectures"])

@@ -88,8 +88,7 @@ def fits(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted
     """Whether this finding is that fault."""
     return (
         _released(fault, run.releases)
-        and _follows(finding.loss_rule, fitted.loss, fault.loss_rules)
-        and _follows(finding.gradient_rule, fitted.gradient, fault.gradient_rules)
+        and _shows(fault, finding, fitted)
         and any(fnmatchcase(run.architecture, pattern) for pattern in fault.architectures)
         and _holds(fault, run)
     )
@@ -99,6 +98,15 @@ def _released(fault: KnownFault, releases: Mapping[str, str]) -> bool:
     return all(
         package in releases and spec.contains(releases[package], prereleases=True)
         for package, spec in fault.affected.items()
+    )
+
+
+def _shows(fault: KnownFault, finding: Finding, fitted: Fitted) -> bool:
+    """Whether the finding is of the kind that the fault shows as, or follows the rules that it makes."""
+    if fault.finding is not None:
+        return finding.id == fault.finding
+    return _follows(finding.loss_rule, fitted.loss, fault.loss_rules) and _follows(
+        finding.gradient_rule, fitted.gradient, fault.gradient_rules
     )
 
 
