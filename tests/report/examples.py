@@ -12,12 +12,14 @@ from accumcheck.record import (
     Environment,
     Finding,
     ModelRecord,
+    NoiseMeasurement,
     ReferenceStep,
     Report,
     SampleWeights,
     Split,
     SplitResult,
     StepRecord,
+    ToleranceOrigin,
     Tolerances,
     TrajectoryPoint,
     WorstParameter,
@@ -105,7 +107,18 @@ def llava_449() -> Report:
             ReferenceStep(number, loss, norm, tokens=3872, samples=128)
             for number, loss, norm in zip((1, 2, 3), LOSSES, NORMS, strict=True)
         ),
-        tolerances=Tolerances(2e-6, 3e-6, 1e-5, Divergence(1.1e-7, 1.6e-7, 4.8e-7)),
+        tolerances=Tolerances(
+            2e-6,
+            3e-6,
+            1e-5,
+            Divergence(1.1e-7, 1.6e-7, 4.8e-7),
+            origins={
+                "loss": ToleranceOrigin("dtype", 2e-6, 1.1e-7, 5.0),
+                "grad_norm": ToleranceOrigin("configuration", 2e-6, 1.6e-7, 5.0),
+                "gradient": ToleranceOrigin("noise", 2e-6, 4.8e-7, 5.0),
+            },
+            measured=(NoiseMeasurement("drawn", 8, 16, Divergence(1.1e-7, 1.6e-7, 4.8e-7)),),
+        ),
         control="1x128x1",
         splits=(
             split("1x128x1", rule=rule, control=True, verdict="pass"),
