@@ -146,6 +146,7 @@ def batching_finding(reference: ReferenceObservation, splits: Sequence[SplitObse
             "Samples of a micro-batch affect each other, so that splits with other per-device batches cannot agree. "
             "Each split was therefore judged beside its own micro-batches, computed without the stack."
         ),
+        advice="Keep the per-device batch the same in runs that are to agree.",
     )
 
 
@@ -161,9 +162,10 @@ def blame_term(finding: Finding, rules: BatchRules | None, reference: ReferenceO
         finding,
         explanation=(
             f"The rest of the loss is right, but {name} is counted {scale} times its mean over the micro-batches: "
-            "it is added in every micro-batch, and nothing averages it, so that its weight in training depends on the "
-            "split."
+            "it is added in every micro-batch, and nothing averages it."
         ),
+        consequence="The weight of that term in training depends on the split.",
+        advice=f"Divide the coefficient of that term in the model's config by {scale}, or leave the term out.",
     )
 
 

@@ -114,6 +114,8 @@ def windows_finding(splits: Sequence[str], fault: str) -> Finding:
             "An epoch whose micro-batches are no multiple of k must end with one smaller optimizer step, under every "
             "split; here samples are left out or move into other steps, so that splits train on different batches."
         ),
+        consequence="The number of optimizer steps, and with it the learning-rate schedule, depends on the split.",
+        advice="Train on so many samples that they are a multiple of the global batch.",
     )
 
 
@@ -126,9 +128,9 @@ def padding_finding(splits: Sequence[Split], samples: int) -> Finding:
         summary=f"the data loader repeats up to {samples} samples to fill the last micro-batches of an epoch",
         explanation=(
             "Processes are given micro-batches of equal size by repeating samples from the start of the epoch "
-            "(accelerate's even_batches, torch's DistributedSampler), which trains on them twice in that epoch. "
-            "A number of samples that n x b divides, or dataloader_drop_last, avoids it."
+            "(accelerate's even_batches, torch's DistributedSampler), which trains on them twice in that epoch."
         ),
+        advice="Train on a number of samples that n x b divides, or with dataloader_drop_last.",
     )
 
 
@@ -139,8 +141,7 @@ def divisor_finding(splits: Sequence[Split]) -> Finding:
         severity="fail",
         splits=tuple(map(str, splits)),
         summary="the last step of an epoch has fewer than k micro-batches, and is divided by k all the same",
-        explanation=(
-            "Its loss and gradient are m/k of what they should be, with m the micro-batches it really has: the samples "
-            "at the end of every epoch count less, and the more so the larger k is."
-        ),
+        explanation=("Its loss and gradient are m/k of what they should be, with m the micro-batches it really has."),
+        consequence="The samples at the end of every epoch count less, the more so the larger k is.",
+        advice="Train on so many samples that they are a multiple of the global batch.",
     )

@@ -167,6 +167,8 @@ def logged_norm_finding(splits: Sequence[str], largest: float) -> Finding:
         splits=tuple(splits),
         summary=f"the logged grad_norm is not the norm of the gradient: off by up to {largest:.2g}",
         explanation="What the log shows is not what the optimizer received; training itself is judged by the gradient.",
+        consequence="Whatever was chosen by the log, such as max_grad_norm, is off by as much.",
+        advice="Choose it by the gradient norms of this report.",
     )
 
 
@@ -178,4 +180,5 @@ def no_reference_finding(reason: str) -> Finding:
         splits=(),
         summary=f"the reference could not be computed: {reason}",
         explanation="Splits were compared with each other only; a fault that all of them share would not show.",
+        advice="See to the cause that is named, and run the check again: without a reference nothing passes.",
     )

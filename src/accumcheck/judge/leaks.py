@@ -55,6 +55,8 @@ def leak_finding(leaks: dict[Split, dict[int, int]]) -> Finding:
         ),
         explanation=(
             "Gradients were not set to zero between two optimizer steps, or were left over from micro-batches that no "
-            "step applied: samples are trained on again, in an update that is not theirs."
+            "step applied."
         ),
+        consequence="Samples are trained on again, in an update that is not theirs.",
+        advice="Set gradients to zero after every optimizer step; at the end of an epoch apply what is left or drop it.",
     )
