@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 
 from accumcheck import __version__
+from accumcheck.cli.compare import compare
 from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.selftest import selftest
+from accumcheck.cli.upgrade import upgrade
 from accumcheck.cli.validate import validate
 from accumcheck.errors import AccumcheckError, ConfigError
 
@@ -33,6 +35,8 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(validate)
+app.command()(upgrade)
+app.command()(compare)
 app.command()(selftest)
 app.command()(env)
 app.add_typer(environments_app, name="environments")

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from accumcheck.report.progress import Progress
 
 FORMAT_HELP = "What goes to standard output: table, json, markdown, junit or github."
-OUTPUT_HELP = "Also write the report to this file, as its ending says: .json, .txt, .xml (JUnit), .md or .html. Repeatable."
+OUTPUT_HELP = (
+    "Also write the report to this file, as its ending says: .json, .txt, .xml (JUnit), .md or .html. Repeatable."
+)
 TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
 )
 WITH_HELP = "Another release for that environment, for example --with accelerate==1.4.0. Repeatable."
 EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
+IMPORTING = "importing torch and transformers"
 SET_HELP = "Override one key of the configuration, for example --set steps=1. Repeatable."
 
 
@@ -63,10 +66,12 @@ def run(
     request = parse_request(transformers, with_ or [], latest=latest)
     if check.launcher.node_rank > 0:
         with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
+            progress.message(IMPORTING)
             code = join_run(check, on_event=tell(progress, check), python=python)
         typer.echo(f"node {check.launcher.node_rank}: done; the report is on node 0", err=True)
         raise typer.Exit(code)
     with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
+        progress.message(IMPORTING)
         report = run_check(
             check, on_event=tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
         )
@@ -79,7 +84,6 @@ def run(
 
 def tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], None]:
     """What each event of a run means on the progress display."""
-    progress.message("importing torch and transformers")
 
     def on_event(event: dict[str, Any]) -> None:
         job = event.get("job", "")

@@ -113,7 +113,7 @@ def _apart(old: float, new: float) -> float:
     """The relative difference, infinite where one is not a finite number and the other is."""
     found = relative(new, old)
     if found is None or math.isnan(found):
-        return 0.0 if math.isnan(old) and math.isnan(new) or old == new else math.inf
+        return 0.0 if (math.isnan(old) and math.isnan(new)) or old == new else math.inf
     return found
 
 

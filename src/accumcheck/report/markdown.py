@@ -34,7 +34,7 @@ def text(report: Report) -> str:
         foot = reference_row(report)
         blocks += [table(COLUMNS, [*rows(report), *([foot] if foot else [])]), f"<sub>{escape(legend(report))}</sub>"]
     if notes := [*not_run(report), *findings(report)]:
-        blocks += ["### Findings", *map(_note, notes)]
+        blocks += ["### Findings", *map(note_item, notes)]
     if title := drift_title(report):
         blocks += ["### Trajectory", escape(title), table(DRIFT_COLUMNS, drift(report))]
     if pairs := measures(report):
@@ -85,7 +85,7 @@ def _cell(cell: Cell) -> str:
     return f"**{inline(cell.text)}**" if strong else inline(cell.text)
 
 
-def _note(note: Note) -> str:
+def note_item(note: Note) -> str:
     """One finding as an item of a list, its paragraphs below each other."""
     known = [part for fault in note.known for part in _known(fault)]
     parts = [

@@ -60,8 +60,8 @@ def _lines(report: Report, width: int, comfortable: int, limit: int, graphic: bo
     blocks: Iterable[list[Text]] = (
         columns(COLUMNS, [*body, *([None, foot] if foot else [])], comfortable, limit, rule) if body else [],
         prose(legend(report), width, style="dim") if body else [],
-        [line for note in not_run(report) for line in _note(note, width)],
-        *(_note(note, width) for note in findings(report)),
+        [line for note in not_run(report) for line in note_lines(note, width)],
+        *(note_lines(note, width) for note in findings(report)),
         _drift(report, width, rule, graphic),
         [line for label, said in measures(report) for line in _labelled(label, said, width)],
         *(explained(report, width, comfortable, limit, rule) if explain else ()),
@@ -77,7 +77,7 @@ def _lines(report: Report, width: int, comfortable: int, limit: int, graphic: bo
             yield from block
 
 
-def _note(note: Note, width: int) -> list[Text]:
+def note_lines(note: Note, width: int) -> list[Text]:
     """A block: what is wrong and how much, why, and what is known about it."""
     first = Text(WORDS[note.tone].ljust(_INDENT), STYLES[note.tone])
     lines = prose(note.headline, width, first=first, indent=_INDENT)

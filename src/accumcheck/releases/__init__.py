@@ -1,0 +1,1 @@
+"""One check under several transformers releases: two beside each other, or a search for the one that changed it."""

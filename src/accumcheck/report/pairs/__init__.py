@@ -1,0 +1,48 @@
+"""Two reports beside each other, in each format: what ``accumcheck upgrade`` and ``accumcheck compare`` show."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from accumcheck.report import FORMATS as REPORT_FORMATS
+from accumcheck.report.files import format_of, save
+from accumcheck.report.github import add_to_summary
+from accumcheck.report.pairs import as_json, github, junit, markdown, table
+from accumcheck.report.streams import console_for, put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from accumcheck.comparison import Comparison
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    "table": table.text,
+    "json": as_json.text,
+    "markdown": markdown.text,
+    "junit": junit.text,
+    "github": github.text,
+}
+"""By the names of `accumcheck.report.FORMATS`, of which there is none more."""
+assert FORMATS.keys() == REPORT_FORMATS.keys()
+
+
+def show(comparison: Comparison, name: str, stream: IO[str]) -> None:
+    """Print a comparison in a format; see `accumcheck.report.show`."""
+    if name == "table":
+        table.render(comparison, console_for(stream))
+    else:
+        put(FORMATS[name](comparison), stream)
+    if name == "github":
+        put(add_to_summary(markdown.text(comparison)), stream)
+    stream.flush()
+
+
+def write(comparison: Comparison, path: Path) -> None:
+    """Write a comparison to a file in the format of its ending: the whole file, or the file as it was before.
+
+    Raises:
+        ConfigError: no format of comparisons has this ending.
+        AccumcheckError: the file could not be written.
+    """
+    save(FORMATS[format_of(path)](comparison), path)
