@@ -45,7 +45,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "shrink": True,
     },
 }
-"""Clean models, for false alarms."""
+"""Clean models, for false alarms: 24 samples in six splits."""
+LARGE = "Llama, 128 samples"
+"""Sums of as many as 128 gradients, and over four processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Case:
 def cases(series: Sequence[str]) -> Iterator[Case]:
     """Every case of these series."""
     few, many = ("1x8x1", "1x1x8", "2x1x4"), ("1x24x1", "1x4x6", "1x1x24", "2x12x1", "2x2x6", "2x1x12")
+    large = ("1x128x1", "1x1x128", "4x8x4", "4x1x32")
     for dtype in DTYPES:
         if "weight" in series:
             for size in ERRORS:
@@ -72,6 +75,7 @@ def cases(series: Sequence[str]) -> Iterator[Case]:
             for name, model in MODELS.items():
                 stack = "planted:none" if name == "GPT-2" else "trainer"  # Trainer counts a label too many for GPT-2
                 yield Case("clean", dtype, name, _check(dtype, stack, many, 4, 24, model, steps=2))
+            yield Case("clean", dtype, LARGE, _check(dtype, "trainer", large, 4, 24, steps=2))
 
 
 def _check(
@@ -205,7 +209,7 @@ def _rule_table(rows: Sequence[dict[str, Any]]) -> str:
 def _clean_table(rows: Sequence[dict[str, Any]]) -> str:
     """Verdicts of clean runs, and how much of a tolerance they took up at most."""
     lines = [f"| clean | {' | '.join(DTYPES)} |", f"| --- |{' --- |' * len(DTYPES)}"]
-    for name in MODELS:
+    for name in (*MODELS, LARGE):
         mine = {row["dtype"]: row for row in rows if row["planted"] == name}
         cells = [
             f"{found['verdict']}, {found['nearest']:.2f}" if found["verdict"] != "error" else "cannot run"

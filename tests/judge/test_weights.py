@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from accumcheck.judge.divergence import gradient_error, relative, worst_parameter
-from accumcheck.judge.weights import BLOCK, System, summarise
+from accumcheck.judge.weights import BLOCK, System, summarise, weight_error
 from accumcheck.record import Coordinates
 
 
@@ -101,3 +101,26 @@ def test_more_coordinates_than_are_taken_at_once_give_the_same_weights() -> None
     assert residual < 1e-6
     expected, *_ = np.linalg.lstsq(gradients[[0, 1, 2, 4]].T.astype(np.float64), off, rcond=None)
     assert beside == pytest.approx(expected)
+
+
+def test_samples_that_are_all_but_the_same_are_not_called_wrongly_weighted() -> None:
+    """The direction between them is too weak to solve for; what is not known there is no error of the weights."""
+    draw = np.random.default_rng(5)
+    first, other, third = draw.normal(size=(3, 40))
+    gradients = np.stack([first, first + 5e-6 * other, third])
+    right = np.array([0.7, 0.1, 0.2])
+    system = System.of(gradients)
+    assert system is not None
+    assert system.condition > 1e10
+    ((weights, residual),) = system.solve([right @ gradients])
+    assert weights == pytest.approx([0.4, 0.4, 0.2], abs=1e-3)  # shared evenly
+    assert residual < 1e-5
+    assert weight_error(weights, right, system.gram) < 1e-8
+    assert weight_error(weights * 1.01, right, system.gram) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_wrong_weights_are_measured_by_what_they_do_to_the_gradient() -> None:
+    gram = np.array([[4.0, 0.0], [0.0, 9.0]])  # norms 2 and 3, at right angles
+    assert weight_error(np.array([1.0, 1.5]), np.array([1.0, 1.0]), gram) == pytest.approx(1.5 / np.sqrt(13))
+    assert weight_error(np.array([1.0, 1.0]), np.array([1.0, 1.0]), gram) == 0
+    assert weight_error(np.array([1.0, 0.0]), np.array([0.0, 0.0]), gram) == float("inf")

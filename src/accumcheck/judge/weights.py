@@ -42,8 +42,8 @@ class System:
     """The samples' gradients, factored once for every split.
 
     ``gradients``: ``[all, coordinates]``, of which ``rows`` are the samples; ``norms``: ``[samples]``; ``cosines``:
-    ``g_i . g_j`` over their norms, ``[samples, samples]``; ``inverse``: its pseudo-inverse; ``condition``: its
-    condition number.
+    ``g_i . g_j`` over their norms, ``[samples, samples]``, in the directions that are solved for; ``inverse``: its
+    pseudo-inverse; ``condition``: the condition number in all directions.
     """
 
     gradients: Vector
@@ -69,12 +69,17 @@ class System:
         largest = float(values[-1])
         condition = largest / float(values[0]) if values[0] > 0 else float("inf")
         kept = values > largest / WELL_CONDITIONED
-        inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-        return cls(gradients, chosen, norms, cosines, inverse, condition)
+        strong, strengths = vectors[:, kept], values[kept]
+        inverse = (strong / strengths) @ strong.T
+        solved = (strong * strengths) @ strong.T
+        return cls(gradients, chosen, norms, solved, inverse, condition)
 
     @property
     def gram(self) -> npt.NDArray[np.float64]:
-        """``g_i . g_j``, ``[samples, samples]``."""
+        """``g_i . g_j``, ``[samples, samples]``, in the directions that are solved for.
+
+        What weights do in the others is left in the residual: no recovered weight says anything of it.
+        """
         return self.cosines * np.outer(self.norms, self.norms)
 
     def solve(self, observed: Sequence[Vector]) -> list[tuple[npt.NDArray[np.float64], float]]:
