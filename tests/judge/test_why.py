@@ -155,6 +155,15 @@ def test_a_loss_from_outside_the_model_is_named() -> None:
     assert source == "transformers/trainer_pt_utils.py:552"
 
 
+def test_a_loss_of_the_users_is_named_as_well() -> None:
+    belief = StackBelief("Trainer", False, own_loss="my_loss", own_loss_place="train.py:7")
+    words, _ = cause("microbatch-mean*k", "rejects", none, none, belief=belief, loss=None)
+    assert words == (
+        "The loss that is differentiated is not LlamaForCausalLM's own: my_loss computes it (train.py:7). "
+        "Trainer does not divide it by k."
+    )
+
+
 def counted(counts: object, split: str, rule: str, factor: Number) -> str:
     """The cause where one step was passed a count of its labels, or of one process."""
     finding = Finding("x", "fail", (split,), "", gradient_rule=rule, loss_rule=rule)

@@ -58,5 +58,8 @@ def leak_finding(leaks: dict[Split, dict[int, int]]) -> Finding:
             "step applied."
         ),
         consequence="Samples are trained on again, in an update that is not theirs.",
-        advice="Set gradients to zero after every optimizer step; at the end of an epoch apply what is left or drop it.",
+        advice=(
+            "Set gradients to zero after every optimizer step, "
+            "and at the end of an epoch apply what is left, or drop it."
+        ),
     )

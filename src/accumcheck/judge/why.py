@@ -174,12 +174,11 @@ def _another_loss(seen: Evidence, rule: Rule) -> tuple[list[str], str | None]:
     stack, belief = seen.belief.stack, seen.belief
     by = f"{belief.own_loss} computes it{_at(belief.own_loss_place, '')}" if belief.own_loss else f"{stack} computes it"
     sentences = [f"The loss that is differentiated is not {seen.model}'s own: {by}."]
-    if rule.k_power > 0 and belief.accepts_loss_kwargs:
-        multiplied = ", and multiplies it by n" if rule.n_power > 0 else ""
-        sentences.append(
-            f"{stack} takes it to be divided by a token count already (model_accepts_loss_kwargs is True), does not "
-            f"divide it by k{_not_applied(seen)}{multiplied}."
-        )
+    takes = "takes it to be divided by a token count already (model_accepts_loss_kwargs is True), "
+    done = [f"does not divide it by k{_not_applied(seen)}"] if rule.k_power > 0 else []
+    done += ["multiplies it by n"] if rule.n_power > 0 else []
+    if done:
+        sentences.append(f"{stack} {takes if belief.accepts_loss_kwargs else ''}{' and '.join(done)}.")
     return sentences, belief.own_loss_place
 
 
