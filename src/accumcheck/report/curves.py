@@ -27,26 +27,26 @@ Series = tuple[str, str, list[tuple[int, float | None]]]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One split, or the reference: ``path`` is SVG's, in percent; ``marks`` its points; ``values`` the same in words.
+    """One split, or the reference: ``places`` from the left and the top, ``path`` through them as SVG writes it.
 
-    ``tone``: a verdict, or ``reference``.
+    ``tone``: a verdict, or ``reference``; ``marks``: the places to mark; ``values``: the same in words.
     """
 
     name: str
     tone: str
     path: str
+    places: tuple[tuple[float, float], ...]
     marks: tuple[tuple[float, float], ...]
     values: str
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What stands at the end of curves: ``at`` in percent from the top, ``end`` where the first of them ends."""
+    """What stands beside the end of curves, ``at`` in percent from the top."""
 
     text: str
     tone: str
     at: float
-    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,16 @@ class Chart:
 
 def step_charts(report: Report) -> list[Chart]:
     """Loss and gradient norm of every split that ran, and of the reference, over the optimizer steps."""
-    losses: list[Series] = [("reference", "reference", [(one.step, one.loss) for one in report.reference])]
-    norms: list[Series] = [("reference", "reference", [(one.step, one.grad_norm) for one in report.reference])]
     ran = [split for split in report.splits if split.steps]
-    losses += [(str(one.split), one.verdict, [(step.step, step.loss) for step in one.steps]) for one in ran]
-    norms += [(str(one.split), one.verdict, [(step.step, step.grad_norm) for step in one.steps]) for one in ran]
+    losses: list[Series] = [
+        (str(one.split), one.verdict, [(step.step, step.loss) for step in one.steps]) for one in ran
+    ]
+    norms: list[Series] = [
+        (str(one.split), one.verdict, [(step.step, step.grad_norm) for step in one.steps]) for one in ran
+    ]
+    # last, and so on top of what agrees with it
+    losses.append(("reference", "reference", [(one.step, one.loss) for one in report.reference]))
+    norms.append(("reference", "reference", [(one.step, one.grad_norm) for one in report.reference]))
     return _drawn(
         ("Loss", "as the stack reported it, by optimizer step", losses),
         ("Gradient norm", "of what the optimizer received, by optimizer step", norms),
@@ -123,43 +128,51 @@ def _chart(
 
 
 def _curve(name: str, tone: str, points: Sequence[tuple[int, float | None]], along: Scale, up: Scale) -> Curve:
-    path, marks, pen_down = [], [], False
+    path, places, pen_down = [], [], False
     for step, value in points:
         if value is None or not math.isfinite(value):
             pen_down = False
             continue
         place = (along.at(step), round(100 - up.at(value), 2))
         path.append(f"{'L' if pen_down else 'M'}{place[0]:g} {place[1]:g}")
-        marks.append(place)
+        places.append(place)
         pen_down = True
     return Curve(
         name=name,
         tone=tone,
         path=" ".join(path),
-        marks=tuple(marks) if len(points) <= _MOST_MARKS else tuple(marks[-1:]),
+        places=tuple(places),
+        marks=tuple(places) if len(points) <= _MOST_MARKS else tuple(places[-1:]),
         values=", ".join(numbers.aligned([value for _, value in points[:_MOST_MARKS]])),
     )
 
 
 def _labels(curves: Sequence[Curve]) -> list[Label]:
-    """One label for curves that end in the same place; labels keep their order and a distance."""
+    """One label for curves that lie on each other; labels keep their order and a distance."""
+    last = max((place[0] for curve in curves for place in curve.places), default=0.0)
+    whole = [curve for curve in curves if curve.places and curve.places[-1][0] == last]  # others are named as broken
     groups: list[list[Curve]] = []
-    last = max((place[0] for curve in curves for place in curve.marks), default=0.0)
-    whole = [curve for curve in curves if curve.marks and curve.marks[-1][0] == last]  # others are named as broken
-    for curve in sorted(whole, key=lambda curve: curve.marks[-1][1]):
-        if groups and curve.marks[-1][1] - groups[-1][0].marks[-1][1] < _SAME_PLACE:
-            groups[-1].append(curve)
-        else:
+    for curve in sorted(whole, key=lambda curve: (curve.places[-1][1], curve.tone != "reference")):
+        group = next((group for group in groups if _alike(group[0], curve)), None)
+        if group is None:
             groups.append([curve])
-    groups = groups[:: math.ceil(len(groups) / _MOST_LABELS) or 1]
+        else:
+            group.append(curve)
     labels: list[Label] = []
-    for group in groups:
-        first = group[0]
-        end = first.marks[-1][1]
+    for group in groups[:: math.ceil(len(groups) / _MOST_LABELS) or 1]:
+        first = next((curve for curve in group if curve.tone == "reference"), group[0])
+        end = first.places[-1][1]
         at = max(end, labels[-1].at + _LABEL_GAP) if labels else end
-        labels.append(Label(first.name + (f" +{len(group) - 1}" if len(group) > 1 else ""), first.tone, at, end))
+        labels.append(Label(first.name + (f" +{len(group) - 1}" if len(group) > 1 else ""), first.tone, at))
     over = max(0.0, labels[-1].at - 100) if labels else 0.0
-    return [Label(one.text, one.tone, round(one.at - over, 2), one.end) for one in labels]
+    return [Label(one.text, one.tone, round(one.at - over, 2)) for one in labels]
+
+
+def _alike(one: Curve, other: Curve) -> bool:
+    return len(one.places) == len(other.places) and all(
+        here[0] == there[0] and abs(here[1] - there[1]) < _SAME_PLACE
+        for here, there in zip(one.places, other.places, strict=True)
+    )
 
 
 def _broken(series: Sequence[Series], along: Scale) -> list[Tick]:

@@ -61,7 +61,7 @@ def three_digits(value: float) -> str:
     if abs(value) >= 100_000:
         return f"{value:.1e}"
     if abs(value) < 0.995:
-        return f"{value:.2f}"
+        return f"{round(value, 2) + 0.0:.2f}"  # never -0.00
     return f"{value:#.3g}".rstrip(".") if abs(value) < 999.5 else f"{value:.0f}"
 
 
@@ -72,7 +72,7 @@ def spread(low: float, high: float) -> str:
 
 def scale(value: float) -> str:
     """The common factor of all sample weights, 1 = right: ``1.00``, ``31.96``."""
-    return f"{value:.2f}" if abs(value) < 100 else three_digits(value)
+    return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 100 else three_digits(value)
 
 
 def aligned(values: Sequence[float | None]) -> list[str]:
