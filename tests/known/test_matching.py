@@ -234,8 +234,8 @@ def test_a_finding_without_rules_is_left_as_it_is() -> None:
     ],
 )
 def test_the_circumstances_of_a_run(stack: str, releases: dict[str, str]) -> None:
-    def split(*counts: float | None) -> SplitObservation:
-        batches = tuple(MicroBatch(0, (0,), token_count=count) for count in counts)
+    def split(*counts: float | None, loss: float | None = 1.0) -> SplitObservation:
+        batches = tuple(MicroBatch(0, (0,), loss=loss, token_count=count) for count in counts)
         step = StepObservation(1, 1.0, None, {0: 1.0}, batches, {})
         return SplitObservation(Split(1, 1, len(counts)), "ran", steps=(step,))
 
@@ -246,3 +246,5 @@ def test_the_circumstances_of_a_run(stack: str, releases: dict[str, str]) -> Non
     assert found == Circumstances(releases, "LlamaForCausalLM", arguments, "ignores", True)
     assert circumstances(stack, {}, environment, [split(None)], truth).count_passed is False
     assert circumstances(stack, {}, environment, [split(8.0), split(None)], truth).count_passed is None
+    assert circumstances(stack, {}, environment, [split(8.0, loss=None)], truth).count_passed is True
+    assert circumstances(stack, {}, environment, [split(None, loss=None)], truth).count_passed is None

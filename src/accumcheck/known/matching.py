@@ -48,7 +48,10 @@ def circumstances(
     releases = {"transformers": environment.transformers, "accelerate": environment.accelerate}
     if stack in PACKAGES:
         releases[PACKAGES[stack]] = environment.stack_version
-    passed = {batch.token_count is not None for split in splits for step in split.steps for batch in step.micro_batches}
+    batches = [batch for split in splits for step in split.steps for batch in step.micro_batches]
+    # one of which neither a count nor a loss was seen was not watched: that says nothing of what it was passed
+    watched = [batch for batch in batches if batch.token_count is not None or batch.loss is not None]
+    passed = {batch.token_count is not None for batch in watched}
     return Circumstances(
         releases={package: release for package, release in releases.items() if release},
         architecture=reference.model.architecture,
