@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from accumcheck import __version__
+from accumcheck.cli.bisect import bisect
 from accumcheck.cli.compare import compare
 from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(validate)
 app.command()(upgrade)
+app.command()(bisect)
 app.command()(compare)
 app.command()(selftest)
 app.command()(env)

@@ -91,6 +91,17 @@ class Progress:
         self._phase = clean(text.replace("\n", " "))
         self._print(self._phase)
 
+    @property
+    def redraws(self) -> bool:
+        """Whether there is a display that is redrawn, so that what is passing leaves no lines behind."""
+        return self._live is not None
+
+    def line(self, text: str) -> None:
+        """A line that stays: where there is a display, above it."""
+        if not self._quiet:
+            self._last_printed = self._clock()
+            self._console.print(Text("\n".join(map(clean, text.split("\n")))), soft_wrap=True)
+
     def started(self, label: str) -> None:
         """A split's processes are being started."""
         line = self._line(label)

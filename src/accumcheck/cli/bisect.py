@@ -1,0 +1,101 @@
+"""``accumcheck bisect``: the release that broke a check, or fixed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from accumcheck.cli.run import SET_HELP, tell
+from accumcheck.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.releases.bisect import Find
+    from accumcheck.report.progress import Progress
+
+GOOD_HELP = "A transformers release under which the check is good."
+BAD_HELP = "A transformers release under which it is bad."
+FIND_HELP = "broken: the first bad release; fixed: the first good one, --bad being the older end."
+RULE_HELP = "A weighting rule that makes a release bad, for example 'microbatch-mean*k'.  [default: failing does]"
+WITH_HELP = "Another release for every environment, for example --with accelerate==1.4.0. Repeatable."
+
+
+def bisect(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)
+    ],
+    good: Annotated[str, typer.Option("--good", metavar="VERSION", help=GOOD_HELP, show_default=False)],
+    bad: Annotated[str, typer.Option("--bad", metavar="VERSION", help=BAD_HELP, show_default=False)],
+    find: Annotated[str, typer.Option("--find", metavar="broken|fixed", help=FIND_HELP)] = "broken",
+    rule: Annotated[str | None, typer.Option("--rule", metavar="RULE", help=RULE_HELP, show_default=False)] = None,
+    pre: Annotated[bool, typer.Option("--pre", help="Try pre-releases too.")] = False,
+    with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run again what an earlier search has run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
+) -> None:
+    """Find the transformers release in which a check's verdict (or rule) changes.
+
+    Tries both ends and then halves what is between them, each release in an
+    environment of its own. Results are kept, so the same command goes on
+    where it was interrupted. The last line on standard output names the
+    release: first bad release: X, or first fixed release: X.
+
+    Exit codes: 0 found; 2 usage or configuration error, or the ends do not
+    differ; 3 not decided: only releases that cannot run the check are left;
+    130 interrupted.
+    """
+    from accumcheck.cli.upgrade import plans
+    from accumcheck.environments import latest, parse_request
+    from accumcheck.releases.bisect import in_order, run_bisect
+    from accumcheck.releases.show import ending, plan_line, step_line
+    from accumcheck.releases.upgrade import on_one_machine
+    from accumcheck.report.progress import Progress
+
+    if find not in ("broken", "fixed"):
+        raise ConfigError(f"--find {find}: no such thing to find; use broken or fixed")
+    if config.is_dir():
+        raise ConfigError(f"{config}: this is a folder; a search is for one configuration")
+    sought: Find = "broken" if find == "broken" else "fixed"
+    (planned,) = plans([config], set_ or [])
+    on_one_machine([planned])
+    named = [parse_request(version, with_ or [], latest=latest) for version in (good, bad)]
+    requests = [request for request in named if request is not None]
+    ends = in_order(requests[0].pins[0].version, requests[1].pins[0].version, sought)
+    with Progress(quiet=quiet) as progress:
+        say, on_event = _following(progress, planned.check)
+        result = run_bisect(
+            planned,
+            ends,
+            requests[0].pins[1:],
+            find=sought,
+            rule=rule,
+            prereleases=pre,
+            fresh=fresh,
+            tell=lambda step: progress.line(step_line(step)),
+            explain=lambda badness: progress.line(plan_line(badness)),
+            say=say,
+            on_event=on_event,
+        )
+    for line in ending(result, sought):
+        typer.echo(line)
+    raise typer.Exit(0 if len(result.candidates) == 1 else 3)
+
+
+def _following(
+    progress: Progress, check: CheckConfig
+) -> tuple[Callable[[str], None], Callable[[dict[str, Any]], None]]:
+    """What is shown between steps: everything where a display is redrawn, else a sign of life now and then."""
+    follow = tell(progress, check)
+    if progress.redraws:
+        return progress.message, follow
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] != "finished" and event.get("done", 0) != event.get("total"):
+            follow(event)
+
+    return lambda _: None, on_event

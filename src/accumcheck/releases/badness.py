@@ -1,0 +1,82 @@
+"""What makes a release a bad one: that the check fails under it, or the rule by which it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accumcheck.errors import ConfigError
+from accumcheck.record import Report
+
+Rules = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Badness:
+    """A question to a report: without more, whether it fails.
+
+    ``rule``: whether its loss or its gradient follows this one; ``rules``: whether its loss and its gradient follow
+    these two.
+    """
+
+    rule: str | None = None
+    rules: Rules | None = None
+
+    def of(self, report: Report) -> bool | None:
+        """The answer; None where the report is undecided."""
+        if report.exit_code not in (0, 1):
+            return None
+        if self.rule is not None:
+            others = (rule for found in report.alternatives.values() for rule in found)
+            return self.rule in (report.loss_rule, report.gradient_rule, *others)
+        if self.rules is not None:
+            return rules_of(report) == self.rules
+        return report.exit_code == 1
+
+    def __str__(self) -> str:
+        if self.rule is not None:
+            return f"loss or gradient follows {self.rule}"
+        if self.rules is not None:
+            return described(self.rules)
+        return "the check fails"
+
+
+def rules_of(report: Report) -> Rules:
+    """The rules of the reported loss and of the gradient."""
+    return report.loss_rule, report.gradient_rule
+
+
+def described(rules: Rules) -> str:
+    """Two rules in a few words."""
+    loss, gradient = (rule or "no rule" for rule in rules)
+    return loss if loss == gradient else f"loss {loss}, gradient {gradient}"
+
+
+def badness_between(good: Report, bad: Report, rule: str | None) -> Badness:
+    """What tells the bad end from the good one: the rule that the user named, else the verdict, else the rules.
+
+    Both reports are decided.
+
+    Raises:
+        ConfigError: nothing does; the text says what was found at both ends.
+    """
+    question = Badness(rule=rule)
+    if question.of(bad) and not question.of(good):
+        return question
+    found = f"found under --good: {told(good)}; under --bad: {told(bad)}"
+    if rule is not None:
+        end = "--bad" if not question.of(bad) else "--good"
+        does = "does not follow" if end == "--bad" else "follows"
+        raise ConfigError(f"--rule {rule}: the {end} end {does} it, so there is no change to look for; {found}")
+    if good.exit_code == bad.exit_code == 1 and rules_of(good) != rules_of(bad):
+        return Badness(rules=rules_of(bad))
+    if good.exit_code == 1 and bad.exit_code == 0:
+        raise ConfigError(f"the ends are the wrong way round: --good fails and --bad does not; {found}")
+    if good.exit_code == bad.exit_code == 1:
+        raise ConfigError(f"the --good end is not good, and fails as the --bad end does; {found}")
+    hint = "" if rules_of(good) == rules_of(bad) else ". The rules differ: name the one to look for with --rule"
+    raise ConfigError(f"the --bad end is not bad; {found}{hint}")
+
+
+def told(report: Report) -> str:
+    """A verdict and the rules."""
+    return f"{report.verdict} ({described(rules_of(report))})"

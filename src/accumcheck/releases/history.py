@@ -1,0 +1,84 @@
+"""Results of earlier steps, kept beside the environments, so that a search that was interrupted goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from accumcheck import __version__
+from accumcheck.config.model import CheckConfig
+from accumcheck.environments.overlay import Base
+from accumcheck.environments.shelf import default_folder
+from accumcheck.errors import ConfigError
+from accumcheck.record import Report
+from accumcheck.report.as_json import report_to_json
+from accumcheck.report.files import save
+from accumcheck.report.read_json import read_report
+
+
+class History:
+    """The reports of one check by release: in a folder that no other check, machine setup or version shares.
+
+    Only what was decided is kept: what crashed or hung may do otherwise the next time.
+    """
+
+    def __init__(self, check: CheckConfig, others: Sequence[str], *, fresh: bool, folder: Path | None = None) -> None:
+        """Open the history.
+
+        Args:
+            check: the configuration; files that it names are told apart by their sizes and times.
+            others: ``--with``, as given.
+            fresh: nothing kept earlier counts.
+            folder: the per-user cache unless given.
+        """
+        parts: list[Any] = [
+            check.to_dict(),
+            list(_files(check.to_dict())),
+            sorted(others),
+            Base.here().recipe(),
+            __version__,
+        ]
+        parts.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        self.folder = (folder or default_folder().parent / "bisect") / key
+        self._counts = not fresh
+
+    def find(self, release: str) -> Report | None:
+        """The report under a release, if there is one that counts."""
+        try:
+            return read_report(self._path(release)) if self._counts else None
+        except ConfigError:  # not there, or written by another version of accumcheck
+            return None
+
+    def keep(self, release: str, report: Report) -> None:
+        """Keep a report.
+
+        Raises:
+            AccumcheckError: it could not be written.
+        """
+        if report.exit_code in (0, 1):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save(report_to_json(report), self._path(release))
+
+    def _path(self, release: str) -> Path:
+        return self.folder / f"{release}.json"
+
+
+def _files(value: Any) -> Iterator[tuple[str, int, int]]:
+    """Every file named in a configuration, or inside a folder named in it: path, bytes, time of its last change."""
+    if isinstance(value, dict):
+        for one in value.values():
+            yield from _files(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _files(one)
+    elif isinstance(value, str) and Path(value).is_absolute():
+        path = Path(value)
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                stat = file.stat()
+                yield str(file), stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,87 @@
+"""A search over releases in words: a line for each step, and what it ended with."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from accumcheck.record import Finding
+from accumcheck.releases.badness import Badness, described, rules_of
+from accumcheck.releases.bisect import Find, Result, Step
+from accumcheck.releases.trial import Tried
+from accumcheck.report import numbers
+from accumcheck.report.layout import clean
+
+NOTES = "https://github.com/huggingface/transformers/releases/tag/v{}"
+_WIDTH, _INDENT = 80, 8
+
+
+def step_line(step: Step) -> str:
+    """``4.53.3    fail     device-mean    bad    12 s   6 left, about 3 steps``."""
+    one = step.tried
+    spent = "kept from an earlier run" if one.kept else numbers.seconds(one.seconds)
+    left = f"{step.left} left, about {_steps(step.steps)}" if step.left else "none left"
+    state = "skipped" if step.bad is None else "bad" if step.bad else "good"
+    line = f"{one.release:<9} {state:<8} {_verdict(one):<6} {_rules(one):<26} {spent}; {left}"
+    return f"{line}\n{' ' * 10}{clean(one.reason)}" if step.bad is None else line
+
+
+def plan_line(badness: Badness) -> str:
+    """What is looked for."""
+    if badness.rules is not None:
+        return f"both ends fail, by different rules; bad from here on means: {badness}"
+    return f"bad means: {badness}"
+
+
+def ending(result: Result, find: Find) -> Iterator[str]:
+    """The lines that end a search; the last of them names the release."""
+    before, after = result.before, result.after
+    known_side = after if find == "broken" else before
+    yield f"bad means: {result.badness}"
+    yield f"transformers {before.release:<9} {_state(find == 'fixed'):<5} {_verdict(before):<6} {_rules(before)}"
+    for one in result.skipped:
+        yield f"transformers {one.release:<9} skipped: {clean(one.reason)}"
+    yield f"transformers {after.release:<9} {_state(find == 'broken'):<5} {_verdict(after):<6} {_rules(after)}"
+    for finding in known_side.report.findings if known_side.report is not None else ():
+        if finding.severity in ("fail", "warn"):
+            yield from _finding(finding, known_side.release)
+    what = "bad" if find == "broken" else "fixed"
+    for release in result.candidates:
+        yield f"release notes: {NOTES.format(release)}"
+    if len(result.candidates) == 1:
+        yield f"first {what} release: {after.release}"
+    else:
+        yield f"first {what} release: one of {', '.join(result.candidates)}; the others could not be tried"
+
+
+def _finding(finding: Finding, release: str) -> Iterator[str]:
+    yield from _wrapped(f"{finding.severity} under {release}: {finding.summary}")
+    for fault in finding.known:
+        yield from _wrapped(f"known: {fault.get('title', '')}")
+        yield from (
+            f"{' ' * _INDENT}{name}: {fault[key]}" if key != "url" else f"{' ' * _INDENT}{fault[key]}"
+            for key, name in (("url", ""), ("affected", "affected"), ("fixed", "fixed"))
+            if fault.get(key)
+        )
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        clean(text), _WIDTH, subsequent_indent=" " * _INDENT, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _state(bad: bool) -> str:
+    return "bad" if bad else "good"
+
+
+def _verdict(one: Tried) -> str:
+    return "-" if one.report is None else one.report.verdict
+
+
+def _rules(one: Tried) -> str:
+    return "" if one.report is None or one.reason else described(rules_of(one.report))
+
+
+def _steps(number: int) -> str:
+    return f"{number} step{'' if number == 1 else 's'}"
