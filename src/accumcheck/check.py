@@ -17,7 +17,7 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
 from accumcheck.judge.judge import Judgement, judge
 from accumcheck.known.matching import Fitted, circumstances, cite
-from accumcheck.launch.collect import collect_reference, collect_splits
+from accumcheck.launch.collect import collect_run
 from accumcheck.launch.job import REFERENCE
 from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Finding, ReferenceObservation, Report, Split, SplitObservation
@@ -95,7 +95,7 @@ def _report(
     """Collect and judge what a run left in its folder."""
     plan = next(event for event in events if event["event"] == "planned")
     environment = _environment(plan, check)
-    observations, reference = collect_splits(folder, plan["splits"], events), collect_reference(folder)
+    observations, reference = collect_run(folder, plan["splits"], events)
     judgement = judge(
         check,
         observations,

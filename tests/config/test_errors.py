@@ -12,7 +12,8 @@ MODEL_KEYS = (
     "name_or_path, config, architecture, shrink, weights, dtype, attn_implementation, revision, trust_remote_code"
 )
 ROOT_KEYS = (
-    "model, data, global_batch_size, steps, trajectory_steps, splits, stack, training_arguments, tolerances, severity, "
+    "model, data, global_batch_size, steps, trajectory_steps, splits, stack, script, callable, "
+    "training_arguments, tolerances, severity, "
     "launcher, seed"
 )
 RULES = (
@@ -104,7 +105,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
             "check.yaml:4: severity: found 'warn' (text); expected a mapping of weighting rules to "
             "ignore, warn or fail",
         ),
-        ("stack: 3", "check.yaml:4: stack: found 3; expected trainer"),
+        ("stack: 3", "check.yaml:4: stack: found 3; expected trainer, script or callable"),
         # --- out of range
         ("steps: 0", "check.yaml:4: steps: found 0; expected a whole number of at least 1"),
         ("steps: -3", "check.yaml:4: steps: found -3; expected a whole number of at least 1"),
@@ -182,12 +183,31 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         # --- what this version does not have
         (
             "stack: llamafactory",
-            "check.yaml:4: stack: llamafactory is not available in accumcheck 0.1.0; available: trainer",
+            "check.yaml:4: stack: llamafactory is not available in accumcheck 0.1.0; available: trainer, script or "
+            "callable",
         ),
-        ("stack: trainr", "check.yaml:4: stack: found 'trainr' (text); expected trainer; did you mean 'trainer'?"),
+        (
+            "stack: trainr",
+            "check.yaml:4: stack: found 'trainr' (text); expected trainer, script or callable; did you mean 'trainer'?",
+        ),
         *(
-            (f"{key}: {{}}", f"check.yaml:4: {key}: is not available in accumcheck 0.1.0; available: stack: trainer")
-            for key in ("script", "callable", "llamafactory", "trl")
+            (
+                f"{key}: {{}}",
+                f"check.yaml:4: {key}: is not available in accumcheck 0.1.0; available: stack: trainer, stack: script "
+                "or stack: callable",
+            )
+            for key in ("llamafactory", "trl")
+        ),
+        # --- programs
+        (
+            "script: {path: check.yaml}",
+            "check.yaml:4: script: no effect with stack: trainer; write stack: script, or remove it",
+        ),
+        (
+            "callable: my_package",
+            "check.yaml:4: callable: found 'my_package' (text); expected module:function, for example "
+            "my_package.train:build_trainer\n"
+            "check.yaml:4: callable: no effect with stack: trainer; write stack: callable, or remove it",
         ),
         # --- training arguments that are set elsewhere
         (

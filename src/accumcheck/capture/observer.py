@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,7 +19,13 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from accumcheck.capture.belief import belief_of
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.losses import LossWatch
-from accumcheck.workload.fingerprint import SampleIndex
+
+
+class FindsRows(Protocol):
+    """Knows rows again."""
+
+    def find(self, batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
+        """A number for every row of a batch."""
 
 
 class Observer:
@@ -34,7 +40,7 @@ class Observer:
         self,
         folder: Path,
         process: int,
-        samples: SampleIndex,
+        samples: FindsRows,
         on_step: Callable[[int], None],
     ) -> None:
         self._folder = folder
@@ -45,12 +51,17 @@ class Observer:
         self._reader: GradientReader | None = None
         self._fed: list[tuple[int, ...]] = []
         self._losses = LossWatch()
+        self._rows_are_told = False
         self._trainer: Any = None
         self._steps: list[dict[str, Any]] = []
         self._handles: list[Any] = []
 
-    def watch(self, model: torch.nn.Module, *, seed: int) -> None:
-        """Start watching this model (the bare one, before any wrapper) and every optimizer of the process."""
+    def watch(self, model: torch.nn.Module, *, seed: int, rows_are_told: bool = False) -> None:
+        """Start watching this model (the bare one, before any wrapper) and every optimizer of the process.
+
+        ``rows_are_told``: what the model is fed is told by `feed`, and not read off its forward.
+        """
+        self._rows_are_told = rows_are_told
         self._model = model
         self._reader = GradientReader.of(model.named_parameters(), seed=seed)
         self._handles = [
@@ -58,6 +69,10 @@ class Observer:
             model.register_forward_hook(self._after_forward),
             register_optimizer_step_pre_hook(self._before_optimizer_step),
         ]
+
+    def feed(self, batch: Mapping[str, Any]) -> None:
+        """Take the rows of one micro-batch, however often the model is called for it."""
+        self._fed.append(self._samples.find(batch))
 
     def stop(self) -> None:
         """Stop watching: what the process does from here on is not recorded."""
@@ -97,7 +112,8 @@ class Observer:
     def _before_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if module.training and torch.is_grad_enabled():
             batch = dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs
-            self._fed.append(self._samples.find(batch))
+            if not self._rows_are_told:
+                self._fed.append(self._samples.find(batch))
             self._losses.fed(kwargs)
 
     def _after_forward(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002
@@ -111,6 +127,9 @@ class Observer:
         step = len(self._steps)
         np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
         record = {"loss": None, "logged_grad_norm": None, "grad_norm": norm}
-        self._steps.append({**record, "micro_batches": self._fed, "passages": self._losses.take()})
+        passages = self._losses.take()
+        if len(passages) != len(self._fed):  # the model was called more than once for a micro-batch
+            passages = [{} for _ in self._fed]
+        self._steps.append({**record, "micro_batches": self._fed, "passages": passages})
         self._fed = []
         self._on_step(step)

@@ -10,7 +10,7 @@ from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import Faults, Place, show_path
 from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, SPLIT
 from accumcheck.config.kinds import name_of
-from accumcheck.config.model import DataConfig, LauncherConfig, SyntheticData
+from accumcheck.config.model import PROGRAM_STACKS, DataConfig, LauncherConfig, SyntheticData
 from accumcheck.record import Split
 
 if TYPE_CHECKING:
@@ -27,9 +27,13 @@ def check_consistency(tree: Item, values: dict[str, Any], faults: Faults) -> Non
     """
     checks = _Consistency(tree, values, faults)
     checks.sums()
-    checks.model()
-    checks.data()
-    checks.epochs()
+    if values.get("stack") in PROGRAM_STACKS:
+        checks.program()
+    else:
+        checks.model()
+        checks.data()
+        checks.epochs()
+    checks.sources_of_program()
     checks.launcher()
 
 
@@ -118,6 +122,28 @@ class _Consistency:
             here = [("data", "synthetic", name) for name in ("min_length", "max_length") if name in synthetic]
             last = max(here, key=lambda keys: self.place(keys).on_command_line)
             self.note(last, f"min_length {shortest} is above max_length {longest}; write min_length <= max_length")
+
+    def program(self) -> None:
+        """A program of the user's makes the model and the data."""
+        stack = self.values["stack"]
+        for keys, what in ((("model",), "model"), (("data",), "data"), (("trajectory_steps",), "further steps")):
+            if given(self.tree, keys) and self.values.get(keys[0]) != 0:
+                self.note(keys, f"no effect with stack: {stack}, whose program has its own {what}; remove it")
+
+    def sources_of_program(self) -> None:
+        """Each stack that is a program has the one key that names it, and no other stack has."""
+        stack = self.values.get("stack", "trainer")
+        for key, example in (
+            ("script", "script: {path: train.py}"),
+            ("callable", "callable: my_package:build_trainer"),
+        ):
+            if given(self.tree, (key,)) and stack != key:
+                self.note((key,), f"no effect with stack: {stack}; write stack: {key}, or remove it")
+            elif stack == key and not given(self.tree, (key,)):
+                self.note(("stack",), f"needs {key}; add for example {example}")
+        script = self.values.get("script")
+        if script is not None and ("path" in script) == ("module" in script):
+            self.note(("script",), "expected exactly one of path and module, for example {path: train.py}")
 
     def epochs(self) -> None:
         """Epochs need a number of samples, and leave none for steps to say."""

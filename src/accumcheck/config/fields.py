@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from accumcheck.config.aliases import SPLIT_ALIASES
 from accumcheck.config.composites import FractionPair, OneSplit, Severities, Splits
-from accumcheck.config.kinds import Choice, Flag, Positive, Text, Whole, not_available
+from accumcheck.config.kinds import Choice, Flag, Positive, Text, Texts, Whole, not_available
 from accumcheck.config.model import (
     DTYPES,
     CheckConfig,
@@ -15,14 +15,15 @@ from accumcheck.config.model import (
     DatasetSource,
     LauncherConfig,
     ModelConfig,
+    ScriptConfig,
     SyntheticData,
     ToleranceConfig,
 )
 from accumcheck.config.sections import Field, Free, Section
 from accumcheck.record import Split
 
-STACKS = ("trainer",)
-LATER_STACKS = ("accelerate", "trl-sft", "llamafactory", "script", "callable")
+STACKS = ("trainer", "script", "callable")
+LATER_STACKS = ("accelerate", "trl-sft", "llamafactory")
 
 RULE_BASES = (
     "token-mean",
@@ -153,6 +154,20 @@ DATA = Section(
     ),
 )
 
+SCRIPT = Section(
+    into=ScriptConfig,
+    fields=(
+        Field("path", Text("the path of a Python file"), "Training script, as python takes it.", nullable=True),
+        Field(
+            "module",
+            Text("a module, for example trl.scripts.sft", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"),
+            "Training program, as python -m takes it.",
+            nullable=True,
+        ),
+        Field("arguments", Texts(), "Its command line; batch size, accumulation and steps are set by accumcheck."),
+    ),
+)
+
 TOLERANCES = Section(
     into=ToleranceConfig,
     fields=tuple(
@@ -251,6 +266,16 @@ ROOT = Section(
             example="splits: [1x8x1, 1x2x4]",
         ),
         Field("stack", Choice(STACKS, later=LATER_STACKS), "Training software under test."),
+        Field("script", SCRIPT, "With stack: script, the program: exactly one of path and module.", nullable=True),
+        Field(
+            "callable",
+            Text(
+                "module:function, for example my_package.train:build_trainer",
+                pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+            ),
+            "With stack: callable, a function that returns a transformers Trainer.",
+            nullable=True,
+        ),
         Field("training_arguments", TRAINING_ARGUMENTS, "Any fields of transformers' TrainingArguments."),
         Field("tolerances", TOLERANCES, "Relative differences that are still called equal."),
         Field(
@@ -262,7 +287,7 @@ ROOT = Section(
         Field("seed", Whole(0, 2**32 - 1), "Seed of weights and synthetic data."),
     ),
     elsewhere={
-        **dict.fromkeys(("script", "callable", "llamafactory", "trl"), _LATER_KEY),
+        **dict.fromkeys(("llamafactory", "trl"), _LATER_KEY),
         **dict.fromkeys(("num_processes", "per_device_train_batch_size", "gradient_accumulation_steps"), _BY_SPLIT),
         **dict.fromkeys(SPLIT_ALIASES, _BY_SPLIT),
         "max_steps": _BY_STEPS,

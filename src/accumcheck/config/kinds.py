@@ -185,6 +185,27 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """A list of words of a command line; numbers are taken as they are written."""
+
+    expected: str = "a list of words, for example [--model, ./my-model]"
+
+    def read(self, item: Item, path: KeyPath, faults: Faults) -> Any:
+        """See `Kind`; the value is a tuple."""
+        children = item.value
+        if not isinstance(children, list):
+            return reject(item, path, faults, self.expected)
+        for position, child in enumerate(children):
+            if isinstance(child.value, (dict, list)) or child.value is None:
+                return reject(child, (*path, position), faults, "a word")
+        return tuple(child.value if isinstance(child.value, str) else child.text for child in children)
+
+    def json_schema(self) -> dict[str, Any]:
+        """See `Kind`."""
+        return {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of a few words. ``spellings`` maps other names of a word to it; ``later`` are words not available yet."""
 

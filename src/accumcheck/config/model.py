@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 from accumcheck.record import Severity, Split
 
+PROGRAM_STACKS = ("script", "callable")
+"""Stacks that are a program of the user's, which makes the model and the data itself."""
+
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 DType = Literal["float64", "float32", "bfloat16", "float16"]
 
@@ -99,9 +102,19 @@ class LauncherConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptConfig:
+    """A training program: exactly one of ``path`` and ``module``, as ``python`` and ``python -m`` take it."""
+
+    path: str | None = None
+    module: str | None = None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CheckConfig:
     """One check, resolved: what ``accumcheck validate`` prints and the workers receive.
 
+    With a ``script`` or a ``callable``, the user's program makes the model and the data, and ``model`` says nothing.
     With ``data.epochs``, ``steps`` follows from the samples: the last step of an epoch takes what is left.
 
     ``splits`` is None for ``auto``: which splits are sensible depends on the devices, known only at the launch.
@@ -114,6 +127,8 @@ class CheckConfig:
     steps: int = 3
     trajectory_steps: int = 0
     stack: str = "trainer"
+    script: ScriptConfig | None = None
+    callable: str | None = None
     training_arguments: dict[str, Any] = field(default_factory=dict)
     tolerances: ToleranceConfig = field(default_factory=ToleranceConfig)
     severity: dict[str, Severity] = field(default_factory=dict)
@@ -124,6 +139,11 @@ class CheckConfig:
     def compute_dtype(self) -> str:
         """What the model computes in; see `compute_dtype`."""
         return compute_dtype(self.model.dtype, self.training_arguments)
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether the model and the data come from a program of the user's."""
+        return self.stack in PROGRAM_STACKS
 
     @property
     def sample_count(self) -> int:
@@ -152,11 +172,13 @@ class CheckConfig:
         if data["dataset"] is not None:
             data["dataset"] = DatasetSource(**data["dataset"])
         splits = plain["splits"]
+        script = plain["script"]
         return cls(
             **{
                 **plain,
                 "model": ModelConfig(**plain["model"]),
                 "data": DataConfig(**data),
+                "script": script and ScriptConfig(**{**script, "arguments": tuple(script["arguments"])}),
                 "splits": None if splits == "auto" else tuple(Split.parse(split) for split in splits),
                 "tolerances": ToleranceConfig(**plain["tolerances"]),
                 "launcher": LauncherConfig(**plain["launcher"]),

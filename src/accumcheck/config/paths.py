@@ -31,6 +31,9 @@ class _Paths:
         model, data = values.get("model", {}), values.get("data", {})
         self._directory(model, ("model", "name_or_path"))
         self._directory(data.get("dataset", {}), ("data", "dataset", "name_or_path"))
+        script = values.get("script", {})
+        if "path" in script:
+            script["path"] = str(self._existing(script["path"], ("script", "path"), directory=False))
         if "jsonl" in data:
             data["jsonl"] = str(self._existing(data["jsonl"], ("data", "jsonl"), directory=False))
 

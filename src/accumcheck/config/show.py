@@ -16,7 +16,7 @@ _HEADINGS = ("split", "n", "b", "k", "samples")
 def plan_as_dict(plan: Plan, devices: Devices) -> dict[str, Any]:
     """The plan in JSON types: ``config`` (as in the report, and itself a valid configuration) and ``plan``."""
     return {
-        "config": plan.config.to_dict(),
+        "config": _without_program_keys(plan.config.to_dict()),
         "plan": {
             "control": str(plan.control),
             "devices": {"kind": devices.kind, "count": devices.count, "reason": devices.reason},
@@ -66,11 +66,25 @@ def _table(plan: Plan, devices: Devices) -> list[str]:
 
 def _canonical(plan: Plan) -> dict[str, Any]:
     """The configuration as one would write it: unset keys are left out, unset tolerances are ``auto``."""
-    plain = plan.config.to_dict()
+    plain = _without_program_keys(plan.config.to_dict())
+    if plan.config.runs_program:
+        plain["script"] = _set(plain["script"]) if plain.get("script") else None
+        return {**_set(plain), "tolerances": _tolerances(plain), "launcher": _set(plain["launcher"])}
     data = {name: _set(value) if isinstance(value, dict) else value for name, value in plain["data"].items()}
-    tolerances = {name: "auto" if value is None else value for name, value in plain["tolerances"].items()}
     launcher = _set(plain["launcher"])
-    return {**plain, "model": _set(plain["model"]), "data": _set(data), "tolerances": tolerances, "launcher": launcher}
+    model = _set(plain["model"])
+    return {**plain, "model": model, "data": _set(data), "tolerances": _tolerances(plain), "launcher": launcher}
+
+
+def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
+    """Of a program only what it is; of another stack all but that. Else the configuration would not be a valid one."""
+    program = ("script", "callable")
+    dropped = ("model", "data", "trajectory_steps") if plain["stack"] in program else program
+    return {name: value for name, value in plain.items() if name not in dropped}
+
+
+def _tolerances(plain: dict[str, Any]) -> dict[str, Any]:
+    return {name: "auto" if value is None else value for name, value in plain["tolerances"].items()}
 
 
 def _set(section: dict[str, Any]) -> dict[str, Any]:

@@ -141,15 +141,22 @@ def process_spread(observed: StepObservation) -> float:
     return math.nan if any(math.isnan(value) for value in found) else max(found, default=0.0)
 
 
-def of_its_own(found: Recovered, observed: StepObservation, truth: Truth) -> Recovered:
-    """The weights of the samples that the step was fed or is due, without those that only other splits were fed."""
+def of_its_own(found: Recovered, observed: StepObservation, truth: Truth, tokens: int) -> Recovered:
+    """The weights of the samples that the step was fed or is due, without those that only other splits were fed.
+
+    Args:
+        found: of all samples that some split was fed.
+        observed: the step.
+        truth: what it is compared with.
+        tokens: that the ideal weights in ``found`` are shares of.
+    """
     own = set(truth.members).union(samples_of(observed))
     kept = [position for position, member in enumerate(found.members) if member in own]
     return replace(
         found,
         members=tuple(found.members[position] for position in kept),
         weights=found.weights[kept],
-        ideal=found.ideal[kept],
+        ideal=found.ideal[kept] * (tokens / max(truth.tokens, 1)),
     )
 
 

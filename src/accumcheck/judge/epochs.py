@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,10 +18,12 @@ class Windows:
     """What one split made of the epochs.
 
     ``padding``: for a step (counted from 0), how many samples a data loader repeated to fill its micro-batches;
+    ``others``: steps that were fed a whole global batch, but not the control's;
     ``fault``: what is wrong otherwise, in words, or nothing; ``rule``: what to call its gradients then.
     """
 
-    padding: dict[int, int]
+    padding: dict[int, int] = field(default_factory=dict)
+    others: frozenset[int] = frozenset()
     fault: str = ""
     rule: str = UNEXPLAINED
 
@@ -34,7 +36,7 @@ def windows_of(split: SplitObservation, membership: Sequence[Sequence[int]], sam
         at_once = split.split.num_processes * split.split.per_device_train_batch_size
         padding = [_padding(fed[step], membership, step, per_epoch, at_once) for step in range(len(fed))]
         if None not in padding:
-            return Windows({step: more for step, more in enumerate(padding) if more})
+            return Windows(padding={step: more for step, more in enumerate(padding) if more})
     words = []
     if len(fed) != len(membership):
         words.append(f"{len(fed)} optimizer steps were made, and {len(membership)} were due")
@@ -51,7 +53,7 @@ def windows_of(split: SplitObservation, membership: Sequence[Sequence[int]], sam
         seen = sum(len(batch.samples) for batch in split.unapplied)
         how = f", {seen} of which were trained on after the last step" if seen else ""
         words.append(f"{lost} samples never reached the optimizer{how}")
-    return Windows({}, "; ".join(words), "dropped-samples" if lost > 0 else UNEXPLAINED)
+    return Windows(fault="; ".join(words), rule="dropped-samples" if lost > 0 else UNEXPLAINED)
 
 
 def _padding(
@@ -89,8 +91,20 @@ def has_short_step(split: SplitObservation) -> bool:
     return any(len(step.micro_batches) < due for step in split.steps)
 
 
-def padded_truth(reference: ReferenceObservation, step: StepObservation, alone: Truth) -> Truth:
-    """The right answer for a step in which samples were repeated: each counts as often as it was fed.
+def other_batches(split: SplitObservation, membership: Sequence[Sequence[int]]) -> Windows | None:
+    """The steps whose samples are a global batch of their own; None where some step was fed no global batch at all."""
+    others = set()
+    for position, (step, due) in enumerate(zip(split.steps, membership, strict=False)):
+        fed = samples_of(step)
+        if len(fed) != split.split.global_batch_size or -1 in fed:
+            return None
+        if sorted(fed) != sorted(due):
+            others.add(position)
+    return Windows(others=frozenset(others))
+
+
+def fed_truth(reference: ReferenceObservation, step: StepObservation, alone: Truth) -> Truth:
+    """The right answer for what a step was fed, where that is not what it is due: each counts as often as it was fed.
 
     The norm of the whole gradient is not known where only some of its entries are kept; then it is not compared.
     """
@@ -100,7 +114,8 @@ def padded_truth(reference: ReferenceObservation, step: StepObservation, alone: 
     gradient = np.asarray(shares @ reference.gradients[fed].astype(np.float64, copy=False))
     norm = float(np.linalg.norm(gradient)) if reference.coordinates.complete else None
     loss = float(shares @ reference.losses[fed])
-    return replace(alone, loss=loss, grad_norm=norm, gradient=gradient, tokens=int(tokens.sum()))
+    members = tuple(sorted(set(fed)))
+    return replace(alone, loss=loss, grad_norm=norm, gradient=gradient, members=members, tokens=int(tokens.sum()))
 
 
 def windows_finding(splits: Sequence[str], fault: str) -> Finding:
@@ -131,6 +146,20 @@ def padding_finding(splits: Sequence[Split], samples: int) -> Finding:
             "(accelerate's even_batches, torch's DistributedSampler), which trains on them twice in that epoch."
         ),
         advice="Train on a number of samples that n x b divides, or with dataloader_drop_last.",
+    )
+
+
+def others_finding(splits: Sequence[Split]) -> Finding:
+    """Splits that a program feeds other samples than the control."""
+    return Finding(
+        id="samples-differ",
+        severity="warn",
+        splits=tuple(map(str, splits)),
+        summary="fed other samples than the control in the same step: judged beside the reference alone",
+        explanation=(
+            "The order of the samples depends on the split: on the number of processes, on the micro-batch size, or on "
+            "a seed that is not fixed. Each step was compared with what its own samples should give."
+        ),
     )
 
 

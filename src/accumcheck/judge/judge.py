@@ -25,7 +25,7 @@ from accumcheck.judge.compare import (
     with_weights,
 )
 from accumcheck.judge.effects import divergences
-from accumcheck.judge.epochs import Windows, divisor_finding, has_short_step, padded_truth, windows_of
+from accumcheck.judge.epochs import Windows, divisor_finding, fed_truth, has_short_step, other_batches, windows_of
 from accumcheck.judge.explain import Rules, gradient_rules, loss_rules
 from accumcheck.judge.leaks import leak_finding, leaks_in
 from accumcheck.judge.rules import UNEXPLAINED
@@ -96,7 +96,7 @@ def judge(
     if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
         for step, truth in enumerate(alone):
             recovered.append(recover(step, [split for split in good if step < len(split.steps)], truth, reference))
-    tolerances = resolve(check.tolerances, check.compute_dtype, measured(reference, recovered), losses)
+    tolerances = resolve(check.tolerances, _precision(check, reference), measured(reference, recovered), losses)
 
     windows = _windows(good, reference, check)
     truths = {split.split: _beside(split, alone, reference, windows) for split in ran} if reference is not None else {}
@@ -107,7 +107,7 @@ def judge(
         records = {
             split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
         }
-    explanation = _explain(good, recovered, reference, tolerances)
+    explanation = _explain(good, recovered, truths, reference, tolerances)
     weights, by_loss, by_gradient = explanation.weights, explanation.loss, explanation.gradient
     batching = explained_by_batching(good, explanation.batch)
 
@@ -141,7 +141,8 @@ def judge(
                 check.severity,
                 batching=split.split in batching,
             )
-            if verdict == "pass" and split.split in windows and windows[split.split].padding:
+            made = windows.get(split.split, Windows())
+            if verdict == "pass" and (made.padding or made.others):
                 verdict = "warn"
             if verdict in ("pass", "warn") and reference is None:
                 verdict = "error"
@@ -205,11 +206,16 @@ def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObserv
         reason = f"{steps} optimizer steps were seen, {check.steps} were asked for"
     elif any(not step.gradients for step in observation.steps):
         reason = "no gradient was seen"
-    elif any(step.loss is None for step in observation.steps):
+    elif any(step.loss is None for step in observation.steps) and not check.runs_program:
         reason = "the stack reported no loss"
     if not reason:
         return observation
     return SplitObservation(observation.split, "error", reason, observation.log, observation.duration_seconds)
+
+
+def _precision(check: CheckConfig, reference: ReferenceObservation | None) -> str:
+    """What the model computes in; of a program's own model the reference says it."""
+    return reference.model.dtype if check.runs_program and reference is not None else check.compute_dtype
 
 
 def _truths(reference: ReferenceObservation | None, steps: int) -> list[Truth]:
@@ -221,8 +227,13 @@ def _truths(reference: ReferenceObservation | None, steps: int) -> list[Truth]:
 def _windows(
     good: Sequence[SplitObservation], reference: ReferenceObservation | None, check: CheckConfig
 ) -> dict[Split, Windows]:
-    """With whole epochs, what each split made of them."""
-    if reference is None or check.data.epochs is None:
+    """With whole epochs, what each split made of them; with a program, which of its batches are not the control's."""
+    if reference is None:
+        return {}
+    if check.runs_program:
+        found = {split.split: other_batches(split, reference.membership) for split in good}
+        return {split: windows for split, windows in found.items() if windows is not None}
+    if check.data.epochs is None:
         return {}
     membership, samples, epochs = reference.membership, check.sample_count, check.data.epochs
     return {split.split: windows_of(split, membership, samples, epochs) for split in good}
@@ -244,8 +255,9 @@ def _beside(
 ) -> list[Truth]:
     """What each step of a split is compared with: the truth of what it was fed, where samples were repeated."""
     due = _due(split.split, alone, reference)
-    for step in windows[split.split].padding if split.split in windows else ():
-        due[step] = padded_truth(reference, split.steps[step], due[step])
+    made = windows.get(split.split, Windows())
+    for step in (*made.padding, *made.others):
+        due[step] = fed_truth(reference, split.steps[step], due[step])
     return due
 
 
@@ -261,8 +273,9 @@ def _records(
     records = []
     steps = next((other.steps for other in good if other.split == control), ())
     for position, observed in enumerate(split.steps):
-        padded = any(position in windows[one].padding for one in (split.split, control) if one in windows)
-        beside = steps[position] if position < len(steps) and not padded else None
+        both = [windows[one] for one in (split.split, control) if one in windows]
+        apart = any(position in made.padding or position in made.others for made in both)
+        beside = steps[position] if position < len(steps) and not apart else None
         truth = truths[position] if position < len(truths) else None
         records.append(compare_step(observed, beside, truth, reference))
     return tuple(records)
@@ -284,6 +297,7 @@ class _Explanation:
 def _explain(
     good: Sequence[SplitObservation],
     recovered: Sequence[Recovery],
+    truths: Mapping[Split, Sequence[Truth]],
     reference: ReferenceObservation | None,
     tolerances: Tolerances,
 ) -> _Explanation:
@@ -296,7 +310,7 @@ def _explain(
     weights: dict[Split, SampleWeights] = {}
     for split in good:
         found = [
-            of_its_own(step.of[split.split], split.steps[position], step.truth)
+            of_its_own(step.of[split.split], split.steps[position], truths[split.split][position], step.truth.tokens)
             for position, step in enumerate(recovered)
             if split.split in step.of
         ]
@@ -309,5 +323,6 @@ def _explain(
                 max(step.condition for step in found),
             )
     by_gradient = gradient_rules(good, recovered, weights, reference, tolerances)
-    by_loss = loss_rules(good, recovered, by_gradient, reference, tolerances)
+    told = any(step.loss is not None for split in good for step in split.steps)  # a loop of one's own may not tell
+    by_loss = loss_rules(good, recovered, by_gradient, reference, tolerances) if told else None
     return _Explanation(weights, by_loss, by_gradient)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from accumcheck.judge import findings as say
 from accumcheck.judge.compare import process_spread, samples_of
-from accumcheck.judge.epochs import Windows, padding_finding, windows_finding
+from accumcheck.judge.epochs import Windows, others_finding, padding_finding, windows_finding
 from accumcheck.judge.rules import UNEXPLAINED
 from accumcheck.record import Finding, ReferenceObservation, Split, SplitObservation, StepObservation, Tolerances
 
@@ -29,6 +29,7 @@ def structural_faults(
     strange: dict[str, list[str]] = {}
     torn: dict[str, list[str]] = {}
     padded: dict[Split, int] = {}
+    elsewhere: list[Split] = []
     apart: dict[str, float] = {}
     misreported: dict[str, float] = {}
     for split in good:
@@ -36,6 +37,8 @@ def structural_faults(
         if made is not None and made.fault:
             faulty[split.split] = made.rule
             torn.setdefault(made.fault, []).append(str(split.split))
+        if made is not None and made.others:
+            elsewhere.append(split.split)
         if made is not None and made.padding:
             padded[split.split] = max(made.padding.values())
         for position, step in enumerate(split.steps):
@@ -57,6 +60,8 @@ def structural_faults(
                     misreported[str(split.split)] = max(off, misreported.get(str(split.split), 0.0))
     found += [say.samples_finding(splits, words) for words, splits in strange.items()]
     found += [windows_finding(splits, words) for words, splits in torn.items()]
+    if elsewhere:
+        found.append(others_finding(elsewhere))
     if padded:
         found.append(padding_finding(list(padded), max(padded.values())))
     if apart:

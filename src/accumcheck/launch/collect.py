@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,42 @@ from accumcheck.record import (
     StepObservation,
     TrajectoryPoint,
 )
+
+
+def collect_run(
+    folder: Path, splits: Iterable[str], events: list[dict[str, Any]]
+) -> tuple[list[SplitObservation], ReferenceObservation | None]:
+    """All of a run. Samples have the reference's numbers, also where splits know them by others."""
+    observations = collect_splits(folder, splits, events)
+    reference = collect_reference(folder)
+    path = folder / REFERENCE / "reference.json"
+    keys = json.loads(path.read_text(encoding="utf-8"))["keys"] if reference is not None else None
+    if keys is None:
+        return observations, reference
+    known = {(number, before): place for place, (number, before) in enumerate(keys)}
+    return [
+        replace(
+            observation,
+            steps=tuple(
+                replace(step, micro_batches=_known_as(step.micro_batches, known)) for step in observation.steps
+            ),
+            unapplied=_known_as(observation.unapplied, known),
+        )
+        for observation in observations
+    ], reference
+
+
+def _known_as(micro_batches: Sequence[MicroBatch], known: Mapping[tuple[int, int], int]) -> tuple[MicroBatch, ...]:
+    """The micro-batches of one step with the reference's numbers, -1 for a row that it does not have."""
+    seen: Counter[int] = Counter()
+    found = []
+    for batch in micro_batches:
+        places = []
+        for number in batch.samples:
+            places.append(known.get((number, seen[number]), -1))
+            seen[number] += 1
+        found.append(replace(batch, samples=tuple(places)))
+    return tuple(found)
 
 
 def collect_splits(folder: Path, splits: Iterable[str], events: list[dict[str, Any]]) -> list[SplitObservation]:

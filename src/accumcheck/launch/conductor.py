@@ -135,7 +135,10 @@ class Conductor:
                     self._finish(name, self._common, 0.0)
                 waiting, reference_due = [], False
             awaited = order[0] in waiting or order[0] in threads
-            membership = self._membership(order[:1] if awaited else order) if reference_due else ()
+            if self._check.runs_program and (waiting or threads):
+                membership: tuple[tuple[int, ...], ...] = ()  # what splits are fed is known when all have ended
+            else:
+                membership = self._membership(order[:1] if awaited else order) if reference_due else ()
             if reference_due and (membership or not (waiting or threads)):
                 if not membership:  # no split ran: there is nothing to refer to
                     reference_due = False
@@ -227,6 +230,8 @@ class Conductor:
                     rest, samples = unapplied_order(self._folder / name), self._check.sample_count
                     size = self._check.global_batch_size
                     steps = global_batches(steps, rest, size=size, samples=samples, epochs=epochs)
+                if self._check.runs_program:  # rows may be alike
+                    return tuple(map(tuple, steps))
                 return tuple(tuple(sorted(set(step) - {-1})) for step in steps)
         return ()
 

@@ -30,9 +30,12 @@ def run(job: Job) -> None:
     process = int(os.environ["RANK"])
     EventLog(Path(job.events)).emit("worker", job=job.name, process=process, pid=os.getpid())
     workload = None
+    check = CheckConfig.from_dict(job.check)
     try:
         _prepare_process(job)
-        check = CheckConfig.from_dict(job.check)
+        if check.runs_program:
+            _run_program(job, check, folder, process)
+            return
         workload = _build(check, job.device)
         if job.name == REFERENCE:
             from accumcheck.reference.run import run_reference
@@ -41,7 +44,8 @@ def run(job: Job) -> None:
         else:
             _run_split(job, check, workload, folder, process)
     except BaseException as error:
-        write_error(folder, process, error, common=workload is None)  # the workload is the same for every job
+        # the workload is the same for every job; a program may fail under one split alone
+        write_error(folder, process, error, common=workload is None and not check.runs_program)
         if job.processes > 1:  # whoever lost a peer knows it at once: the agent must see first who died
             time.sleep(LOST_PEER_SECONDS)
         raise
@@ -80,6 +84,18 @@ def _build(check: CheckConfig, device: str) -> Workload:
     from accumcheck.workload.assemble import build_workload
 
     return build_workload(check, f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device)
+
+
+def _run_program(job: Job, check: CheckConfig, folder: Path, process: int) -> None:
+    """Run the user's program; there is no workload but its own."""
+    from accumcheck.stacks.programs.run import run_reference_of, run_split
+
+    if job.name == REFERENCE:
+        run_reference_of(job, check)
+        return
+    observer = run_split(job, check, folder, process)
+    if job.nodes > 1:
+        _gather_across_nodes(folder, process, observer.steps)
 
 
 def _run_split(job: Job, check: CheckConfig, workload: Workload, folder: Path, process: int) -> None:

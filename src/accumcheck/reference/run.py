@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,25 +22,47 @@ from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order, write_batched
 from accumcheck.reference.noise import NO_NOISE, Truth, measure_noise, write_recomputed
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
-from accumcheck.reference.samples import count_labels, loss_as_asked, precision
+from accumcheck.reference.samples import LossOf, count_labels, loss_as_asked, precision
 from accumcheck.workload.assemble import Workload
 from accumcheck.workload.collate import Sample
 
 PROGRESS_EVERY = 8
 
 
-def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
+class Losses(NamedTuple):
+    """What a batch's loss is: as the user asked for it, and without label smoothing, which no model does itself."""
+
+    asked: LossOf
+    plain: LossOf
+
+
+def run_reference(
+    job: Job,
+    check: CheckConfig,
+    workload: Workload,
+    *,
+    losses: Losses | None = None,
+    keys: Sequence[tuple[int, int]] | None = None,
+) -> None:
     """Compute the truth of every sample and the noise floor, into the job's folder.
+
+    Args:
+        job: says which samples each step has, and where to.
+        check: the resolved configuration.
+        workload: the model and the samples.
+        losses: None for the model's own, as the training arguments ask for it.
+        keys: by what the splits know the samples, where that is not their place in the workload.
 
     Files: ``losses.npy``, ``tokens.npy``, ``labels.npy`` (each ``[samples]``), ``gradients.npy``
     (``[samples, coordinates]``) and ``reference.json``.
     """
     model, samples = workload.model, workload.samples
     device = str(next(model.parameters()).device)
-    plain = loss_as_asked(check, model, device, smoothed=False)
+    if losses is None:
+        losses = Losses(loss_as_asked(check, model, device), loss_as_asked(check, model, device, smoothed=False))
     some = [samples[index] for index in (job.membership[0] if job.membership else range(len(samples)))]
-    reduction = reduction_of(plain, some, workload.collator, check.compute_dtype)
-    loss_of = reduced(loss_as_asked(check, model, device), reduction, check.global_batch_size)
+    reduction = reduction_of(losses.plain, some, workload.collator, check.compute_dtype)
+    loss_of = reduced(losses.asked, reduction, check.global_batch_size)
     labels_of = labels_counted(reduction)
     reader = GradientReader.of(model.named_parameters(), seed=check.seed)
     folder = Path(job.folder)
@@ -49,7 +71,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     wide = np.float64 if check.model.dtype == "float64" else np.float32
     width = sum(reader.coordinates.sizes)
     gradients = np.lib.format.open_memmap(folder / "gradients.npy", mode="w+", dtype=wide, shape=(len(samples), width))
-    losses = np.zeros(len(samples))
+    means = np.zeros(len(samples))
     tokens = np.zeros(len(samples), dtype=np.int64)
     norms: list[float] = []
     done, due = 0, sum(map(len, job.membership))
@@ -60,7 +82,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
             model.zero_grad(set_to_none=True)
             loss, tokens[index] = loss_of(workload.collator([samples[index]]))
             torch.autograd.backward(loss)
-            losses[index] = float(loss.detach())
+            means[index] = float(loss.detach())
             gradients[index], _ = reader.read(model)
             if totals is not None:
                 totals.add(int(tokens[index]))
@@ -75,7 +97,7 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
 
     first = list(job.membership[0])
     truth = Truth(
-        float((losses[first] * tokens[first]).sum() / tokens[first].sum()),
+        float((means[first] * tokens[first]).sum() / tokens[first].sum()),
         _weighted(gradients[first], tokens[first]),
         norms[0],
     )
@@ -94,13 +116,14 @@ def run_reference(job: Job, check: CheckConfig, workload: Workload) -> None:
     term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.compute_dtype) if effect else None
     order = fed_order(folder.parent, job.membership) if effect else []
     batched = batched_steps(workload, loss_of, order, tokens, reader, sizes, term)
-    np.save(folder / "losses.npy", losses)
+    np.save(folder / "losses.npy", means)
     np.save(folder / "tokens.npy", tokens)
     np.save(folder / "labels.npy", np.array([labels_of(sample) for sample in samples], dtype=np.int64))
     gradients.flush()
     record = {
         "grad_norms": norms,
         "membership": job.membership,
+        "keys": keys,
         "coordinates": asdict(reader.coordinates),
         "noise": asdict(noise.floor),
         "recomputed": write_recomputed(folder, noise.passes),
@@ -160,6 +183,6 @@ def _describe(workload: Workload, check: CheckConfig) -> ModelRecord:
     return ModelRecord(
         architecture=type(workload.model).__name__,
         parameters=sum(parameter.numel() for parameter in workload.model.parameters()),
-        dtype=check.model.dtype,
+        dtype=check.compute_dtype if check.runs_program else check.model.dtype,
         shrunk=check.model.shrink,
     )

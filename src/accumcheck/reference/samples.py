@@ -72,14 +72,23 @@ def mean_loss(model: torch.nn.Module, batch: Batch, smoothing: float = 0.0) -> t
             raise ValueError("label smoothing needs logits that lead to the loss, and this model hands out none")
         uniform = -torch.log_softmax(outputs.logits[predicted].float(), dim=-1).mean()
         loss = (1 - smoothing) * loss + smoothing * uniform
+    return loss, _count(model, batch, predicted)
+
+
+def count_predictions(model: torch.nn.Module, batch: Batch, loss: torch.Tensor, outputs: Any) -> int:
+    """How many predictions of a batch entered a loss that was computed from a model's outputs; see `mean_loss`."""
+    return _count(model, batch, _predicted(loss, getattr(outputs, "logits", None)))
+
+
+def _count(model: torch.nn.Module, batch: Batch, predicted: torch.Tensor | None) -> int:
     if not _of_tokens(batch.get("labels"), batched=True):
-        return loss, rows_in(batch)
+        return rows_in(batch)
     labels = batch["labels"]
     found = 0 if predicted is None else int(predicted.sum())
     if not 0 < found <= count_labels(batch):
         shifted = not getattr(getattr(model, "config", None), "is_encoder_decoder", False)
         found = int((labels[..., 1:] if shifted else labels).ne(IGNORED).sum())
-    return loss, found
+    return found
 
 
 def _predicted(loss: torch.Tensor, logits: Any) -> torch.Tensor | None:

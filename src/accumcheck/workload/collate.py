@@ -22,7 +22,7 @@ a processor gives them for one row, with their own first dimension over images o
 IGNORED = -100
 """The label of a position that is not predicted (the ``ignore_index`` of torch's cross entropy)."""
 
-_IMAGE_FIELDS = ("pixel_", "image_")
+IMAGE_FIELDS = ("pixel_", "image_")
 
 
 def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Tensor]:
@@ -43,7 +43,7 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
     batch = {}
     for name in samples[0]:
         values = [sample[name] for sample in samples]
-        if name.startswith(_IMAGE_FIELDS):
+        if name.startswith(IMAGE_FIELDS):
             batch[name] = torch.cat(values)
         else:
             batch[name] = torch.stack(_padded(values, fills.get(name, 0)))

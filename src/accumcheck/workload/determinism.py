@@ -48,6 +48,17 @@ def turn_off_config_dropout(config: PretrainedConfig) -> None:
                 setattr(part, name, type(value)(0))
 
 
+def turn_off_dropout(model: nn.Module) -> None:
+    """Turn it off in a model that is made already: in its modules, and in the numbers that they and its config hold."""
+    if isinstance(config := getattr(model, "config", None), PretrainedConfig):
+        turn_off_config_dropout(config)
+    turn_off_module_dropout(model)
+    for module in model.modules():
+        for name, value in list(vars(module).items()):
+            if _DROPOUT.search(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
+                setattr(module, name, type(value)(0))
+
+
 def turn_off_module_dropout(model: nn.Module) -> None:
     """Set the probability of every dropout-like module to 0, for those that read no config field."""
     for module in model.modules():

@@ -1,0 +1,102 @@
+"""The truth of a program of the user's: what its splits were fed, row by row, through the model that it makes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.errors import WorkloadError
+from accumcheck.launch.job import Job
+from accumcheck.launch.membership import drawn_order
+from accumcheck.reference.run import Losses, run_reference
+from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked
+from accumcheck.stacks.programs.rows import read_rows
+from accumcheck.workload.assemble import Workload
+from accumcheck.workload.collate import Collator
+
+
+def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, trainer: Any) -> None:
+    """`run_reference` on the rows that the splits were fed.
+
+    Args:
+        job: its ``membership`` holds the rows' numbers as they were fed, with repetitions.
+        check: says nothing of the model; dtype and precision are read off what the program made.
+        model: as the program would train it.
+        trainer: its ``compute_loss`` is the loss that the user asked for; None where a loop of the program's own takes
+            the model's.
+
+    Raises:
+        WorkloadError: a row was not kept.
+    """
+    run = Path(job.folder).parent
+    rows = read_rows(run)
+    keys = keys_of(job.membership)
+    # splits may have been fed others, each of which is compared with what it was fed
+    everywhere = [*keys, *(step for folder in sorted(run.iterdir()) for step in keys_of(_fed_in(folder)))]
+    numbers = list(dict.fromkeys(key for step in everywhere for key in step))
+    missing = [number for number, _ in numbers if number not in rows]
+    if missing:
+        raise WorkloadError(f"{len(missing)} rows that the program fed its model were not kept")
+    place = {key: index for index, key in enumerate(numbers)}
+    membership = tuple(tuple(place[key] for key in step) for step in keys)
+    collator = Collator.of(model)
+    made = _as_made(check, model, trainer)
+    workload = Workload(model, [rows[number] for number, _ in numbers], collator)
+    run_reference(
+        replace(job, membership=membership),
+        made,
+        workload,
+        losses=None if trainer is None else _losses_of(trainer, model, made),
+        keys=numbers,
+    )
+
+
+def _fed_in(folder: Path) -> list[list[int]]:
+    """What each step of a split was fed; nothing where the folder is no split's, or it has not ended."""
+    with contextlib.suppress(ValueError, FileNotFoundError):
+        return drawn_order(folder)
+    return []
+
+
+def keys_of(steps: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]]:
+    """Each row's number with how often it came before in its step: two rows of one content are two samples."""
+    found = []
+    for step in steps:
+        seen: Counter[int] = Counter()
+        keys = []
+        for number in step:
+            keys.append((number, seen[number]))
+            seen[number] += 1
+        found.append(keys)
+    return found
+
+
+def _as_made(check: CheckConfig, model: torch.nn.Module, trainer: Any) -> CheckConfig:
+    """The configuration with the dtype and the precision of what the program made."""
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    arguments = dict(check.training_arguments)
+    for name in ("bf16", "fp16"):
+        if trainer is not None and getattr(trainer.args, name, False):
+            arguments[name] = True
+    return replace(check, model=replace(check.model, dtype=dtype), training_arguments=arguments)  # type: ignore[arg-type]
+
+
+def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losses:
+    """The loss as this Trainer computes it for a batch by itself; without its label smoothing, which is the model's."""
+    device = str(next(model.parameters()).device)
+
+    def as_asked(batch: Batch) -> tuple[torch.Tensor, int]:
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        with trainer.compute_loss_context_manager():
+            loss, outputs = trainer.compute_loss(model, dict(inputs), return_outputs=True)
+        return loss, count_predictions(model, inputs, loss, outputs)
+
+    smoothed = getattr(trainer, "label_smoother", None) is not None
+    return Losses(as_asked, loss_as_asked(made, model, device, smoothed=False) if smoothed else as_asked)

@@ -1,0 +1,145 @@
+"""A program as a job: under one split, watched; or alone, for the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from accumcheck.capture.observer import Observer
+from accumcheck.config.model import CheckConfig
+from accumcheck.errors import WorkloadError
+from accumcheck.launch.events import EventLog
+from accumcheck.launch.job import Job
+from accumcheck.loops import listen
+from accumcheck.record import Split
+from accumcheck.reference.fed import reference_of_fed
+from accumcheck.stacks.programs.entry import start
+from accumcheck.stacks.programs.rows import Rows
+from accumcheck.stacks.programs.settings import override, settings_of
+from accumcheck.stacks.programs.watch import FinishedError, watch
+from accumcheck.workload.determinism import turn_off_dropout
+
+
+def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Observer:
+    """Train under one split, every process of it.
+
+    Returns:
+        What was observed, written already.
+
+    Raises:
+        WorkloadError: the program ended without having trained, or does what cannot be watched.
+        BaseException: whatever the program raises.
+    """
+    split = Split.parse(job.name)
+    events = EventLog(Path(job.events))
+
+    def on_step(step: int) -> None:
+        if process == 0:
+            events.emit("step", job=job.name, step=step)
+
+    rows = Rows()
+    observer = Observer(folder, process, rows, on_step)
+    override(settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend))
+    spectator = _OfSplit(check, observer)
+    watch(spectator)
+    _run(check, split)
+    observer.stop()
+    spectator.end()
+    if not observer.steps:
+        raise WorkloadError(f"{_name(check)} ended without an optimizer step")
+    observer.write()
+    rows.write(folder, process)
+    return observer
+
+
+def run_reference_of(job: Job, check: CheckConfig) -> None:
+    """Let the program make its model, and compute the truth of what the splits were fed instead of training it.
+
+    Raises:
+        WorkloadError: the program ended without having trained.
+        BaseException: whatever the program raises.
+    """
+    alone = Split(1, (check.splits or (Split(1, 1, 1),))[0].per_device_train_batch_size, 1)
+    override(settings_of(check, alone, output=str(Path(job.folder) / "output"), device=job.device, backend=job.backend))
+    spectator = _OfReference(job, check)
+    watch(spectator)
+    _run(check, alone)
+    if not spectator.done:
+        raise WorkloadError(f"{_name(check)} ended without training")
+
+
+def _run(check: CheckConfig, split: Split) -> None:
+    try:
+        start(check, split)
+    except FinishedError:
+        return
+    except SystemExit as ended:
+        if ended.code not in (None, 0):
+            raise
+
+
+def _name(check: CheckConfig) -> str:
+    script = check.script
+    return str(check.callable if script is None else script.path or script.module)
+
+
+class _OfSplit:
+    """Sees the training of one process of a split."""
+
+    def __init__(self, check: CheckConfig, observer: Observer) -> None:
+        self._check = check
+        self._observer = observer
+        self._reported: list[float] = []
+
+    def begin(self, model: torch.nn.Module, trainer: Any) -> None:
+        turn_off_dropout(model)
+        self._observer.watch(model, seed=self._check.seed, rows_are_told=True)
+        if trainer is not None:
+            self._observer.trained_by(trainer)
+        else:
+            register_optimizer_step_pre_hook(_hold_still)
+            listen(self._reported.append)
+
+    def fed(self, batch: Mapping[str, Any]) -> None:
+        if len(self._observer.steps) == self._check.steps:  # a loop that goes on: all was seen
+            raise FinishedError
+        self._observer.feed(batch)
+
+    def told(self, step: int, logs: Mapping[str, Any]) -> None:
+        self._observer.told(step, logs)
+
+    def end(self) -> None:
+        """Tell what a loop has reported, once a step."""
+        for step, loss in enumerate(self._reported, start=1):
+            self._observer.told(step, {"loss": loss})
+
+
+def _hold_still(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"] * 0
+        group["weight_decay"] = 0.0
+
+
+class _OfReference:
+    """Takes the model when its training would begin."""
+
+    def __init__(self, job: Job, check: CheckConfig) -> None:
+        self._job = job
+        self._check = check
+        self.done = False
+
+    def begin(self, model: torch.nn.Module, trainer: Any) -> None:
+        turn_off_dropout(model)
+        reference_of_fed(self._job, self._check, model, trainer)
+        self.done = True
+        raise FinishedError
+
+    def fed(self, batch: Mapping[str, Any]) -> None:
+        """Nothing is trained."""
+
+    def told(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Nothing is told."""

@@ -1,0 +1,143 @@
+"""Find the model that a program trains, and be there when its training begins and ends.
+
+A program that ends in a transformers Trainer is watched at its Trainer: every one, TRL's and LLaMA-Factory's too, goes
+through ``Trainer.__init__`` and ``training_step``. One with a loop of its own is watched from its optimizer on: the
+model is what holds the parameters that the optimizer is given.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_callback import TrainerControl, TrainerState
+from transformers.training_args import TrainingArguments
+
+from accumcheck.errors import WorkloadError
+
+
+class FinishedError(BaseException):
+    """What was to be seen has been seen: the program need not go on. No ``except Exception`` of its own catches it."""
+
+
+class Spectator(Protocol):
+    """Who watches."""
+
+    def begin(self, model: torch.nn.Module, trainer: Any) -> None:
+        """Training begins: with this model (not its wrappers), by this Trainer or by a loop of the program's (None)."""
+
+    def fed(self, batch: Mapping[str, Any]) -> None:
+        """One micro-batch begins."""
+
+    def told(self, step: int, logs: Mapping[str, Any]) -> None:
+        """The program's user is told of a step, counted from 1."""
+
+
+def watch(spectator: Spectator) -> None:
+    """Watch whatever is trained in this process from now on."""
+    _Watch(spectator).install()
+
+
+class _Watch:
+    """Waits for the first training of the process, by a Trainer or by a loop."""
+
+    def __init__(self, spectator: Spectator) -> None:
+        self._spectator = spectator
+        self._has_trainer = False
+        self._begun = False
+
+    def install(self) -> None:
+        original, construct = Trainer.__init__, torch.optim.Optimizer.__init__
+
+        @functools.wraps(original)
+        def trainer(made: Any, *args: Any, **kwargs: Any) -> None:
+            self._has_trainer = True
+            original(made, *args, **kwargs)
+            self._watch_trainer(made)
+
+        @functools.wraps(construct)
+        def optimizer(made: Any, *args: Any, **kwargs: Any) -> None:
+            construct(made, *args, **kwargs)
+            if not self._has_trainer:
+                self._watch_loop(made)
+
+        Trainer.__init__ = trainer
+        torch.optim.Optimizer.__init__ = optimizer  # type: ignore[assignment,method-assign]
+
+    def _watch_trainer(self, trainer: Any) -> None:
+        trainer.add_callback(_Log(self._spectator.told))
+        step = trainer.training_step
+
+        @functools.wraps(step)
+        def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
+            _refuse_sharding(trainer.args)
+            self._feed(trainer.model, trainer, inputs)
+            return step(model, inputs, *rest, **more)
+
+        trainer.training_step = training_step
+
+    def _watch_loop(self, optimizer: torch.optim.Optimizer) -> None:
+        model = _model_of(optimizer)
+        if model is None:
+            return
+
+        def before(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if not self._has_trainer and module.training and torch.is_grad_enabled():
+                self._feed(module, None, args[0] if args and isinstance(args[0], Mapping) else kwargs)
+
+        model.register_forward_pre_hook(before, with_kwargs=True)
+
+    def _feed(self, model: torch.nn.Module, trainer: Any, batch: Mapping[str, Any]) -> None:
+        if not self._begun:
+            self._begun = True
+            self._spectator.begin(model, trainer)
+        self._spectator.fed(batch)
+
+
+def _model_of(optimizer: torch.optim.Optimizer) -> torch.nn.Module | None:
+    """The smallest module that has all that the optimizer trains: torch does not say whose parameters they are."""
+    trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    holders = []
+    for found in gc.get_objects():
+        if isinstance(found, torch.nn.Module):
+            held = {id(parameter) for parameter in found.parameters()}
+            if trained <= held:
+                holders.append((len(held), len(list(found.modules())), found))
+    # of a wrapper and what it wraps, which hold the same, the model is what has fewer modules but a loss to return
+    holders.sort(key=lambda holder: holder[:2])
+    with_loss = [module for _, _, module in holders if hasattr(module, "config")]
+    return with_loss[0] if with_loss else (holders[0][2] if holders else None)
+
+
+class _Log(TrainerCallback):  # type: ignore[misc]
+    """Passes on what Trainer logs, and ends the program with its training: it is not asked to save or evaluate."""
+
+    def __init__(self, told: Callable[[int, Mapping[str, Any]], None]) -> None:
+        self._told = told
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Called by Trainer after each log line."""
+        self._told(state.global_step, logs or {})
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        """Called by Trainer when the last step is done."""
+        raise FinishedError
+
+
+def _refuse_sharding(args: Any) -> None:
+    for name in ("fsdp", "deepspeed"):
+        if getattr(args, name, None):
+            raise WorkloadError(
+                f"{name}: the program shards its gradients, which are not gathered here; run it without {name}"
+            )

@@ -1,0 +1,74 @@
+"""``stack: script`` and ``stack: callable``: the program has its own model and data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from accumcheck.config.load import load_config
+from accumcheck.config.model import ScriptConfig
+from accumcheck.config.schema import config_schema
+from accumcheck.errors import ConfigError
+
+HEAD = "global_batch_size: 8\nsplits: [1x8x1, 1x2x4]\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "train.py").write_text("", encoding="utf-8")
+    path = folder / "check.yaml"
+    path.write_text(HEAD + text, encoding="utf-8")
+    return path
+
+
+def test_a_script_is_found_beside_the_configuration_and_its_words_are_text(tmp_path: Path) -> None:
+    path = written(tmp_path, "stack: script\nscript: {path: train.py, arguments: [--lr, 1e-3, --flag, true, 3]}\n")
+    check = load_config(path)
+    assert check.script == ScriptConfig(
+        path=str(tmp_path / "train.py"), arguments=("--lr", "1e-3", "--flag", "true", "3")
+    )
+    assert check.runs_program
+    assert type(check).from_dict(check.to_dict()) == check
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stack: script\nscript: {module: trl.scripts.sft, arguments: [--max_length, 64]}\n",
+        "stack: callable\ncallable: my_package.train:build_trainer\n",
+    ],
+)
+def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
+    load_config(written(tmp_path, text))
+    jsonschema.validate(yaml.safe_load(HEAD + text), config_schema())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stack: script\n", "check.yaml:3: stack: needs script; add for example script: {path: train.py}"),
+        (
+            "stack: callable\n",
+            "check.yaml:3: stack: needs callable; add for example callable: my_package:build_trainer",
+        ),
+        (
+            "stack: script\nscript: {path: train.py, module: train}\n",
+            "check.yaml:4: script: expected exactly one of path and module, for example {path: train.py}",
+        ),
+        (
+            "stack: callable\ncallable: a:b\nmodel: {config: {model_type: llama}}\n",
+            "check.yaml:5: model: no effect with stack: callable, whose program has its own model; remove it",
+        ),
+        ("stack: script\nscript: {path: trian.py}\n", "check.yaml:4: script.path: there is no file"),
+        (
+            "stack: script\nscript: {path: train.py, arguments: --lr 1}\n",
+            "check.yaml:4: script.arguments: found '--lr 1' (text); expected a list of words",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(written(tmp_path, text))
+    assert message in str(raised.value).replace(f"{tmp_path}/", "")

@@ -1,0 +1,94 @@
+"""Programs of users, run as they are: scripts, modules, functions that build a Trainer, loops of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.program import Ended, accumcheck
+
+pytestmark = pytest.mark.e2e
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+LOOP = ["--batch", "{per_device_train_batch_size}", "--accumulate", "{gradient_accumulation_steps}"]
+
+
+def run(folder: Path, **keys: Any) -> Ended:
+    config = {
+        "global_batch_size": 8,
+        "steps": 2,
+        "splits": ["1x8x1", "1x2x4", "2x2x2"],
+        "launcher": {"device": "cpu"},
+        **keys,
+    }
+    path = folder / "check.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return accumcheck("run", path, "--format", "json", cwd=folder)  # from where a callable is imported
+
+
+def script(name: str, *arguments: str) -> dict[str, Any]:
+    return {"stack": "script", "script": {"path": str(PROGRAMS / name), "arguments": list(arguments)}}
+
+
+def verdicts(ended: Ended) -> list[str]:
+    return [split["verdict"] for split in ended.report["splits"]]
+
+
+def test_a_script_is_checked_as_it_is_and_does_nothing_after_training(tmp_path: Path) -> None:
+    after = tmp_path / "after"
+    ended = run(tmp_path, **script("train.py", "--output_dir", str(tmp_path), "--after", str(after)))
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out + ended.err
+    assert ended.report["model"]["architecture"] == "LlamaForCausalLM"
+    for split in ended.report["splits"]:
+        assert [step["samples"] for step in split["steps"]] == [8, 8]
+        assert split["sample_weights"]["min"] == pytest.approx(1, abs=1e-4)
+    assert not after.exists()
+
+
+def test_a_fault_in_a_script_is_named_with_its_cause(tmp_path: Path) -> None:
+    ended = run(tmp_path, **script("train.py", "--output_dir", str(tmp_path), "--ignores_count"))
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "fail", "fail"]), ended.out + ended.err
+    assert ended.report["gradient_rule"] == "microbatch-mean*k*n"
+    assert "The model ignores it" in ended.report["findings"][0]["explanation"]
+
+
+def test_a_function_that_builds_a_trainer_is_checked_with_its_own_loss(tmp_path: Path) -> None:
+    # it asks for label smoothing, which the reference follows
+    module = tmp_path / "my_training.py"
+    module.write_text((PROGRAMS / "train.py").read_text(encoding="utf-8"), encoding="utf-8")
+    ended = run(tmp_path, stack="callable", callable="my_training:build_trainer")
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "rule", "loss_rule"),
+    [
+        (["--count-tokens"], 0, "token-mean", "token-mean"),
+        ([], 1, "microbatch-mean", "microbatch-mean"),
+        (["--silent"], 1, "microbatch-mean", None),
+    ],
+)
+def test_a_loop_of_ones_own_is_watched_from_its_optimizer_on(
+    tmp_path: Path, words: list[str], code: int, rule: str, loss_rule: str | None
+) -> None:
+    ended = run(tmp_path, **script("loop.py", *LOOP, *words))
+    assert ended.code == code, ended.out + ended.err
+    assert (ended.report["gradient_rule"], ended.report["loss_rule"]) == (rule, loss_rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("print('nothing is trained')", "ended without an optimizer step"),
+        ("raise ValueError('no data here')", "ValueError: no data here"),
+        ("import sys; sys.exit('wrong words')", "SystemExit: wrong words"),
+    ],
+)
+def test_a_program_that_does_not_train_is_an_error_with_its_reason(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    ended = run(tmp_path, stack="script", script={"path": "train.py"})
+    assert (ended.code, verdicts(ended)) == (3, ["error"] * 3)
+    assert all(reason in split["reason"] for split in ended.report["splits"])

@@ -1,0 +1,64 @@
+"""A training script as users have it: arguments, a model, data, a Trainer, and something after training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from transformers import HfArgumentParser, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
+
+
+@dataclass
+class Options:
+    ignores_count: bool = field(default=False, metadata={"help": "a model that ignores the token count it is passed"})
+    after: str = field(default="", metadata={"help": "a file to write when training has ended"})
+
+
+class CountIgnored(LlamaForCausalLM):
+    def forward(self, *args, **kwargs):
+        kwargs.pop("num_items_in_batch", None)
+        return super().forward(*args, **kwargs)
+
+
+def make_model(kind: type[LlamaForCausalLM] = LlamaForCausalLM) -> LlamaForCausalLM:
+    set_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return kind(LlamaConfig(vocab_size=128, attention_dropout=0.1, **sizes))
+
+
+def rows(count: int = 64) -> list[list[int]]:
+    draw = torch.Generator().manual_seed(1)
+    lengths = torch.randint(4, 24, (count,), generator=draw).tolist()
+    made = [torch.randint(1, 128, (length,), generator=draw).tolist() for length in lengths]
+    made[1] = made[0]  # data sets have rows that are alike
+    return made
+
+
+def collate(batch: list[list[int]]) -> dict[str, torch.Tensor]:
+    longest = max(map(len, batch))
+    ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
+    for place, row in enumerate(batch):
+        ids[place, : len(row)] = torch.tensor(row)
+        mask[place, : len(row)] = 1
+        labels[place, 1 : len(row)] = torch.tensor(row[1:])
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+
+def main() -> None:
+    options, arguments = HfArgumentParser((Options, TrainingArguments)).parse_args_into_dataclasses()
+    model = make_model(CountIgnored if options.ignores_count else LlamaForCausalLM)
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows(), data_collator=collate)
+    trainer.train()
+    if options.after:
+        Path(options.after).write_text("trained", encoding="utf-8")
+
+
+def build_trainer() -> Trainer:
+    arguments = TrainingArguments("unused", label_smoothing_factor=0.1)
+    return Trainer(model=make_model(), args=arguments, train_dataset=rows(), data_collator=collate)
+
+
+if __name__ == "__main__":
+    main()
