@@ -13,7 +13,7 @@ from accumcheck.report import numbers
 from accumcheck.report.as_json import report_to_dict
 from accumcheck.report.curves import step_charts, trajectory_charts
 from accumcheck.report.drift import DRIFT_COLUMNS, drift, drift_title
-from accumcheck.report.layout import clean
+from accumcheck.report.layout import clean, legal
 from accumcheck.report.rows import COLUMNS, legend, reference_row, rows
 from accumcheck.report.tolerances import passages
 from accumcheck.report.weights_picture import weights_picture
@@ -83,7 +83,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: clean(value) if type(value) is str else value,
+        finalize=lambda value: legal(clean(value)) if type(value) is str else value,
     )
     style, _, _ = loader.get_source(environment, "style.css")
     environment.globals.update(style=Markup(style), words=WORDS, signs=SIGNS)

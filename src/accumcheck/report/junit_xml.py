@@ -6,18 +6,16 @@ family follows: https://github.com/jenkinsci/xunit-plugin
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree
+
+from accumcheck.report.layout import legal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
-
-# https://www.w3.org/TR/xml/#charsets: what may not stand in a document, not even as a reference.
-_ILLEGAL = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,10 @@ def document(suite: Suite) -> str:
     }
     root = ElementTree.Element("testsuites", {"name": "accumcheck", **counts})
     attributes = {**counts, "skipped": str(_count(suite, "skipped")), "timestamp": suite.started_at[:19]}
-    element = ElementTree.SubElement(root, "testsuite", {"name": _legal(suite.name), **attributes})
+    element = ElementTree.SubElement(root, "testsuite", {"name": legal(suite.name), **attributes})
     properties = ElementTree.SubElement(element, "properties")
     for name, value in suite.properties.items():
-        ElementTree.SubElement(properties, "property", {"name": _legal(name), "value": _legal(value)})
+        ElementTree.SubElement(properties, "property", {"name": legal(name), "value": legal(value)})
     for case in suite.cases:
         _add(case, element, suite.classname)
     ElementTree.indent(root)
@@ -70,15 +68,11 @@ def _count(suite: Suite, outcome: str) -> int:
 
 
 def _add(case: Case, parent: ElementTree.Element, classname: str) -> None:
-    attributes = {"classname": _legal(classname), "name": _legal(case.name), "time": f"{case.seconds:.3f}"}
+    attributes = {"classname": legal(classname), "name": legal(case.name), "time": f"{case.seconds:.3f}"}
     element = ElementTree.SubElement(parent, "testcase", attributes)
     if case.outcome != "passed":
-        kind = {"type": _legal(case.kind)} if case.kind else {}
-        ended = ElementTree.SubElement(element, case.outcome, {**kind, "message": _legal(case.message)})
-        ended.text = _legal(case.details) or None
+        kind = {"type": legal(case.kind)} if case.kind else {}
+        ended = ElementTree.SubElement(element, case.outcome, {**kind, "message": legal(case.message)})
+        ended.text = legal(case.details) or None
     if case.output:
-        ElementTree.SubElement(element, "system-out").text = _legal(case.output)
-
-
-def _legal(text: str) -> str:
-    return _ILLEGAL.sub(lambda found: ascii(found[0])[1:-1], text)
+        ElementTree.SubElement(element, "system-out").text = legal(case.output)

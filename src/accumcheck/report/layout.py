@@ -13,8 +13,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# https://www.w3.org/TR/xml/#charsets: what may not stand in a document, not even as a reference.
+_ILLEGAL = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
 
 STYLES = {
     "pass": "green",
@@ -122,3 +123,8 @@ def prose(text: str, width: int, *, first: Text | None = None, indent: int = 0, 
 def clean(text: str) -> str:
     """Without terminal escapes and control characters: what a log or a model's name holds must not move the cursor."""
     return _ESCAPES.sub("", text).replace("\t", " ")
+
+
+def legal(text: str) -> str:
+    """With what XML and HTML do not allow written as an escape, as Python writes it in a string."""
+    return _ILLEGAL.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,10 @@ def scale_of(values: Iterable[float], *, margin: float = 0.06) -> Scale:
     """An axis on which all the values (finite ones) stand, with some room around them."""
     found = list(values) or [0.0, 1.0]
     low, high = min(found), max(found)
-    if low > 0 and high / low >= _LOGARITHMIC_FROM:
-        room = (high / low) ** margin
-        return Scale(low / room, high * room, logarithmic=True)
+    if low > 0 and (apart := math.log(high) - math.log(low)) >= math.log(_LOGARITHMIC_FROM):
+        room = math.exp(apart * margin)
+        least, most = sys.float_info.min, sys.float_info.max
+        return Scale(max(low / room, least), min(high * room, most), logarithmic=True)
     # Curves that lie on each other to the noise floor are to be seen so: no zoom below a thousandth.
     least = max(abs(high), abs(low)) * 1e-3 or 1.0
     room = max((high - low) * margin, (least - (high - low)) / 2)

@@ -1,0 +1,90 @@
+"""Outcomes in every format; the cases are held against reports made by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import html5lib
+import pytest
+import xmlschema
+from markdown_it import MarkdownIt
+
+from accumcheck.report import FILE_FORMATS
+from accumcheck.report import FORMATS as REPORT_FORMATS
+from accumcheck.selftest.cases import CLEAN, FAULTY
+from accumcheck.selftest.run import Outcome, outcome_of
+from accumcheck.selftest.show import FORMATS, as_github, as_html, as_json, as_junit, as_markdown, as_table
+from tests.report import examples
+
+SUM_OF_MEANS = next(case for case in FAULTY if case.name == "sum of means")
+CAUGHT = outcome_of(
+    SUM_OF_MEANS,
+    replace(examples.llava_449(), findings=(replace(examples.llava_449().findings[0], id="microbatch-mean*k"),)),
+)
+MISSED = outcome_of(SUM_OF_MEANS, examples.clean())
+SOUND = outcome_of(CLEAN[0], examples.clean())
+UNDECIDED = outcome_of(CLEAN[1], examples.undecided())
+OUTCOMES: list[Outcome] = [CAUGHT, MISSED, SOUND, UNDECIDED]
+
+
+def test_every_format_that_reports_have() -> None:
+    assert set(FORMATS) == {*REPORT_FORMATS, *FILE_FORMATS}
+
+
+def test_table() -> None:
+    lines = as_table(OUTCOMES).splitlines()
+    assert lines[2:6] == [
+        "sum of means                    fail    microbatch-mean*k                 yes",
+        "sum of means                    pass    token-mean                        NO",
+        "nothing: float32                pass    token-mean                        yes",
+        "nothing: float64                error   token-mean                        NO",
+    ]
+    assert lines[7] == "caught 1 of 2, named 1 of 2, false alarms 1 of 2"
+    assert lines[8] == (
+        "NO  sum of means: wanted microbatch-mean*k, microbatch-mean*k; got pass, token-mean, token-mean"
+    )
+    assert lines[10] == "    4x8x4: process 2 ended with exit code 1: OutOfMemoryError: CUDA out of memory"
+
+
+def test_json() -> None:
+    assert [one["held"] for one in json.loads(as_json(OUTCOMES))] == [True, False, True, False]
+
+
+def test_junit() -> None:
+    schema = xmlschema.XMLSchema(str(Path(examples.__file__).with_name("junit.xsd")))
+    schema.validate(as_junit(OUTCOMES))
+    schema.validate(as_junit([]))
+    cases = list(ElementTree.fromstring(as_junit(OUTCOMES)).iter("testcase"))
+    assert [[child.tag for child in case] for case in cases] == [[], ["failure"], [], ["error"]]
+    assert cases[3][0].attrib["message"].startswith("wanted pass; got error")
+    assert "OutOfMemoryError" in (cases[3][0].text or "")
+
+
+def test_markdown() -> None:
+    page = html5lib.parse(MarkdownIt("commonmark").enable("table").render(as_markdown(OUTCOMES)))
+    rows = [["".join(cell.itertext()) for cell in row] for row in page.iter("{http://www.w3.org/1999/xhtml}tr")]
+    assert rows[0] == ["planted", "verdict", "named", "holds"]
+    assert rows[1] == ["sum of means", "fail", "microbatch-mean*k", "yes"]
+    assert rows[2][-1] == "NO"
+    assert "What did not hold" in "".join(page.itertext())
+    assert "What did not hold" not in as_markdown([CAUGHT, SOUND])
+
+
+def test_github() -> None:
+    *annotations, last = as_github(OUTCOMES).splitlines()
+    assert [line.split("::")[1] for line in annotations] == [
+        "error title=accumcheck selftest%3A sum of means",
+        "error title=accumcheck selftest%3A nothing%3A float64",
+    ]
+    assert last == "caught 1 of 2, named 1 of 2, false alarms 1 of 2"
+    assert as_github([CAUGHT, SOUND]) == "caught 1 of 1, named 1 of 1, false alarms 0 of 1\n"
+
+
+@pytest.mark.parametrize(("outcomes", "word"), [(OUTCOMES, "fail"), ([CAUGHT, SOUND], "pass")])
+def test_html(outcomes: list[Outcome], word: str) -> None:
+    page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(as_html(outcomes))
+    assert "".join(next(page.iter("title")).itertext()).lower() == f"{word}: accumcheck selftest"
+    assert len(list(page.iter("tr"))) == 1 + len(outcomes)
