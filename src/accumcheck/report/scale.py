@@ -65,7 +65,7 @@ def ratio_scale(values: Iterable[float]) -> Scale:
 
 
 def _by_ratio(low: float, high: float) -> list[tuple[float, str]]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         values = [factor * 10.0**power for power in powers for factor in factors]
         inside = [value for value in values if low <= value <= high]
