@@ -361,7 +361,7 @@ def test_a_run_without_a_model_still_reads() -> None:
     )
     finding = Finding("no-model", "error", (), "no model: the folder ./my-model does not exist")
     text = table.text(replace(report, findings=(finding,), loss_rule=None, gradient_rule=None))
-    assert text.startswith("no model could be made, from llava-hf/llava-1.5-7b-hf\n")
+    assert text.startswith("model not known, from llava-hf/llava-1.5-7b-hf\n")
     assert text.endswith(
         "ERROR   no model: the folder ./my-model does not exist\n\n"
         "could not be decided: the reason stands above (exit code 3)\n"

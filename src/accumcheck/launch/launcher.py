@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from accumcheck.errors import LaunchError
 from accumcheck.launch.events import EventFollower
 
 POLL_SECONDS = 0.02
+
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b(: |$)")
 
 OnEvent = Callable[[dict[str, Any]], None]
 Events = list[dict[str, Any]]
@@ -63,9 +66,16 @@ def _follow(folder: Path, conductor: subprocess.Popen[bytes], on_event: OnEvent,
         if not over:
             time.sleep(POLL_SECONDS)
     if not any(event["event"] == "planned" for event in events):
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise LaunchError(f"the run could not be started: {lines[-1] if lines else 'no word of why'} (log: {log})")
+        cause = last_words(log.read_text(encoding="utf-8", errors="replace"))
+        raise LaunchError(f"the run could not be started: {cause} (log: {log})")
     return events
+
+
+def last_words(log: str) -> str:
+    """What a Python process said of its end: the last exception, since a dump of its threads may follow it."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if _EXCEPTION.match(line)]
+    return (errors or lines or ["no word of why"])[-1]
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ def report_schema() -> Schema:
                 "description": "The resolved configuration, in canonical names, without secrets.",
             },
             config_file=_or_null(_config_file(), "Null: the configuration was in no file."),
-            model=_or_null(_model(), "Null: no model could be made."),
+            model=_or_null(_model(), "Null: nothing ran to its end."),
             reference=_list(_reference(), "The independent truth, one entry per optimizer step."),
             tolerances=_or_null(_tolerances(), "Null: nothing was compared."),
             control={"type": "string", "description": "The split that the others are compared with; may be empty."},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.report import numbers
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 WORDS = {"pass": "pass", "warn": "WARN", "fail": "FAIL", "error": "ERROR", "skipped": "skipped", "ignore": "note"}
 """A verdict or a severity in plain words; what needs attention also stands out without colour."""
-_NAMED_SPLITS = 8  # so many splits are named before a text; of more, the table shows which
+_NAMED = 8  # so many splits or rules are named in a text; of more, the table or JSON shows which
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,15 @@ class Conclusion:
 def header(report: Report) -> Header:
     """What was checked, and with what."""
     environment, config = report.environment, report.config
-    model = "no model could be made"
+    model = "model not known"
     if report.model is not None:
         shrunk = " (shrunk)" if report.model.shrunk else ""
         parameters = numbers.count(report.model.parameters)
         model = f"{report.model.architecture}{shrunk}, {parameters} parameters, {report.model.dtype}"
-    source = (config.get("model") or {}).get("name_or_path")
+    script = config.get("script") or {}
+    source = (config.get("model") or {}).get("name_or_path") or script.get("module") or config.get("callable")
+    if script.get("path"):
+        source = PurePath(script["path"]).name
     versions = {
         "transformers": environment.transformers,
         "accelerate": environment.accelerate,
@@ -179,8 +183,8 @@ def measures(report: Report) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if report.loss_rule or report.gradient_rule:
         rules = f"loss {report.loss_rule or 'no rule'}, gradient {report.gradient_rule or 'no rule'}"
-        others = dict.fromkeys(rule for found in report.alternatives.values() for rule in found)
-        also = f" (fits as well: {', '.join(others)})" if others else ""
+        others = list(dict.fromkeys(rule for found in report.alternatives.values() for rule in found))
+        also = f" (fits as well: {_few(others)})" if others else ""
         found.append(("weighting", rules + also))
     if report.tolerances is not None:
         found.append(("tolerance", _three(report.tolerances)))
@@ -230,9 +234,13 @@ def _labels(labels: Sequence[str], report: Report) -> str:
     """The splits' labels, in few words where they are many."""
     if len(labels) > 1 and len(labels) == len(report.splits):
         return "every split"
-    if len(labels) > _NAMED_SPLITS:
-        return f"{', '.join(labels[: _NAMED_SPLITS - 2])} and {len(labels) - _NAMED_SPLITS + 2} more"
-    return ", ".join(labels)
+    return _few(labels)
+
+
+def _few(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{', '.join(names[: _NAMED - 2])} and {len(names) - _NAMED + 2} more"
+    return ", ".join(names)
 
 
 def _three(values: Divergence | Tolerances) -> str:
