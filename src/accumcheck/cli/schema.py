@@ -26,3 +26,11 @@ def report() -> None:
     from accumcheck.report.schema import report_schema
 
     typer.echo(json.dumps(report_schema(), indent=2))
+
+
+@schema_app.command("upgrade")
+def upgrade() -> None:
+    """Print the JSON Schema of what upgrade and compare write (draft 2020-12)."""
+    from accumcheck.report.pairs.as_json import schema as comparison_schema
+
+    typer.echo(json.dumps(comparison_schema(), indent=2))

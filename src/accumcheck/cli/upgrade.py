@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Repeatable."
 TO_HELP = "The candidate: a transformers release, or latest."
-FROM_HELP = "The release in use.  [default: the one installed here]"
+FROM_HELP = "The release in use; without it, the one that is installed here."
 WITH_HELP = "Another release for both environments, for example --with accelerate==1.4.0. Repeatable."
 ENDINGS = (".yaml", ".yml")
 

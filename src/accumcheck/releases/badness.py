@@ -14,8 +14,8 @@ Rules = tuple[str | None, str | None]
 class Badness:
     """A question to a report: without more, whether it fails.
 
-    ``rule``: whether its loss or its gradient follows this one; ``rules``: whether its loss and its gradient follow
-    these two.
+    ``rule``: whether its loss or its gradient follows this one; ``rules``: whether it fails, and its loss and its
+    gradient follow these two.
     """
 
     rule: str | None = None
@@ -29,14 +29,14 @@ class Badness:
             others = (rule for found in report.alternatives.values() for rule in found)
             return self.rule in (report.loss_rule, report.gradient_rule, *others)
         if self.rules is not None:
-            return rules_of(report) == self.rules
+            return report.exit_code == 1 and rules_of(report) == self.rules
         return report.exit_code == 1
 
     def __str__(self) -> str:
         if self.rule is not None:
             return f"loss or gradient follows {self.rule}"
         if self.rules is not None:
-            return described(self.rules)
+            return f"the check fails by {described(self.rules)}"
         return "the check fails"
 
 

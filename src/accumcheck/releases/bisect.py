@@ -13,7 +13,7 @@ from accumcheck.environments import Pin, published_versions
 from accumcheck.environments.processes import Processes
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Report
-from accumcheck.releases.badness import Badness, badness_between
+from accumcheck.releases.badness import Badness, badness_between, rules_of
 from accumcheck.releases.history import History
 from accumcheck.releases.search import Search
 from accumcheck.releases.trial import Trial, Tried
@@ -79,6 +79,9 @@ def bisect(
 ) -> Result:
     """Try both ends, then releases between them, until one is left.
 
+    Faults follow one another: under the release that cures one, the check may fail by the next. The first fixed release
+    is therefore sought fault by fault, each from where the last one ended; the first bad one by the verdict alone.
+
     Args:
         ends: the older release first.
         between: lists the releases between the ends, the oldest first; asked once, when both ends have been tried.
@@ -92,21 +95,54 @@ def bisect(
         ConfigError: the ends do not differ as they should.
         AccumcheckError: an end could not be decided.
     """
-    older, newer = attempt(ends[0]), attempt(ends[1])
-    reports = [_decided(end) for end in (older, newer)]
+    tried = {end: attempt(end) for end in ends}
+    reports = [_decided(tried[end]) for end in ends]
     good, bad = reports if find == "broken" else reversed(reports)
     badness = badness_between(good, bad, rule)
+    by_verdict = badness == Badness()
+    if by_verdict and find == "fixed":
+        badness = Badness(rules=rules_of(bad))
+    releases = [ends[0], *between(), ends[1]]
     explain(badness)
-    search = Search([ends[0], *between(), ends[1]])
-    tried = {ends[0]: older, ends[1]: newer}
-    for end in (older, newer):
-        assert end.report is not None
-        tell(Step(end, badness.of(end.report), search.left, search.steps))
-    while (release := search.next()) is not None:
-        found = tried[release] = attempt(release)
-        is_bad = None if found.report is None else badness.of(found.report)
+    for end in ends:
+        whole = Search(releases)
+        tell(Step(tried[end], _answer(tried[end], badness), whole.left, whole.steps))
+    while True:
+        result = _halve(releases, attempt, tried, badness, find, tell)
+        after = result.after.report
+        if len(result.candidates) > 1 or not (by_verdict and find == "fixed") or after is None or not after.exit_code:
+            return result
+        # the fault is gone, and another has come: on to the end of that one
+        badness = Badness(rules=rules_of(after))
+        explain(badness)
+        releases = releases[releases.index(result.after.release) :]
+
+
+def _halve(
+    releases: Sequence[str],
+    attempt: Callable[[str], Tried],
+    tried: dict[str, Tried],
+    badness: Badness,
+    find: Find,
+    tell: Callable[[Step], None],
+) -> Result:
+    """Halve what is between two releases that differ in ``badness``, until it cannot be halved any more.
+
+    ``tried``: what was tried so far; what is tried now is added.
+    """
+    search = Search(releases)
+
+    def note(release: str) -> bool | None:
+        is_bad = _answer(tried[release], badness)
         search.tell(release, None if is_bad is None else is_bad == (find == "broken"))
-        tell(Step(found, is_bad, search.left, search.steps))
+        return is_bad
+
+    for release in set(releases[1:-1]) & set(tried):
+        note(release)
+    while (release := search.next()) is not None:
+        tried[release] = attempt(release)
+        is_bad = note(release)
+        tell(Step(tried[release], is_bad, search.left, search.steps))
     return Result(
         badness=badness,
         before=tried[search.before],
@@ -114,6 +150,11 @@ def bisect(
         candidates=search.candidates,
         skipped=tuple(tried[one] for one in search.candidates[:-1]),
     )
+
+
+def _answer(one: Tried, badness: Badness) -> bool | None:
+    """Whether a release is a bad one; None where it could not be decided."""
+    return None if one.report is None else badness.of(one.report)
 
 
 def run_bisect(

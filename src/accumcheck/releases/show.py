@@ -28,8 +28,6 @@ def step_line(step: Step) -> str:
 
 def plan_line(badness: Badness) -> str:
     """What is looked for."""
-    if badness.rules is not None:
-        return f"both ends fail, by different rules; bad from here on means: {badness}"
     return f"bad means: {badness}"
 
 
@@ -42,6 +40,8 @@ def ending(result: Result, find: Find) -> Iterator[str]:
     for one in result.skipped:
         yield f"transformers {one.release:<9} skipped: {clean(one.reason)}"
     yield f"transformers {after.release:<9} {_state(find == 'broken'):<5} {_verdict(after):<6} {_rules(after)}"
+    if find == "fixed" and after.report is not None and after.report.exit_code == 1:
+        yield f"transformers {after.release} fails by another rule: what is fixed is {result.badness}"
     for finding in known_side.report.findings if known_side.report is not None else ():
         if finding.severity in ("fail", "warn"):
             yield from _finding(finding, known_side.release)

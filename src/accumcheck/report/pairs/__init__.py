@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from accumcheck.report import FORMATS as REPORT_FORMATS
 from accumcheck.report.files import format_of, save
 from accumcheck.report.github import add_to_summary
-from accumcheck.report.pairs import as_json, github, junit, markdown, table
+from accumcheck.report.pairs import as_json, github, html, junit, markdown, table
 from accumcheck.report.streams import console_for, put
 
 if TYPE_CHECKING:
@@ -23,8 +22,10 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {
     "junit": junit.text,
     "github": github.text,
 }
-"""By the names of `accumcheck.report.FORMATS`, of which there is none more."""
-assert FORMATS.keys() == REPORT_FORMATS.keys()
+"""By the names of `accumcheck.report.FORMATS`."""
+
+FILE_FORMATS: dict[str, Callable[[Comparison], str]] = {**FORMATS, "html": html.text}
+"""By the names of `accumcheck.report.FILE_FORMATS`."""
 
 
 def show(comparison: Comparison, name: str, stream: IO[str]) -> None:
@@ -42,7 +43,7 @@ def write(comparison: Comparison, path: Path) -> None:
     """Write a comparison to a file in the format of its ending: the whole file, or the file as it was before.
 
     Raises:
-        ConfigError: no format of comparisons has this ending.
+        ConfigError: the ending is unknown.
         AccumcheckError: the file could not be written.
     """
-    save(FORMATS[format_of(path)](comparison), path)
+    save(FILE_FORMATS[format_of(path)](comparison), path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from accumcheck.report.junit_xml import Case, Outcome, Suite, document
 from accumcheck.report.layout import clean
-from accumcheck.report.pairs.words import arrow, conclusion, facts, notes, reference, side
+from accumcheck.report.pairs.words import arrow, conclusion, facts, notes, reference, where
 
 if TYPE_CHECKING:
     from accumcheck.comparison import Comparison, Pair, SplitChange
@@ -57,7 +57,7 @@ def _of_split(split: SplitChange, stem: str, told: str, pair: Pair, comparison: 
         f"{what} {arrow(rule.old or 'no rule', rule.new or 'no rule')}"
         for what, rule in (("loss", split.loss_rule), ("gradient", split.gradient_rule))
     )
-    message = f"{side(comparison, comparison.new)}: {arrow(split.verdict.old, split.verdict.new)}; {rules}"
+    message = f"{arrow(split.verdict.old, split.verdict.new)}; {rules} ({where(comparison, comparison.new)})"
     outcome = _OUTCOMES.get(split.verdict.new, "passed")
     if outcome == "failure" and not comparison.gate and split.verdict.old == "fail":
         outcome, message = "passed", f"{message}; fails in both: not a regression"

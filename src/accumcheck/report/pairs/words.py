@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.report import numbers
-from accumcheck.report.words import WORDS, Conclusion, Note, header, not_run, note_of
+from accumcheck.report.words import Conclusion, Note, header, not_run, note_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from accumcheck.comparison import Change, Comparison, Pair
     from accumcheck.record import Report
 
-MEANINGS = {0: "", 1: ": the new one fails, or its reference drifts", 3: ": could not be decided"}
+_VERDICTS = {0: ("pass", "pass"), 1: ("fail", "fail"), 3: ("error", "could not be decided")}
 
 
 def side(comparison: Comparison, name: str) -> str:
-    """One of the two sides inside a sentence: ``transformers 5.23.0``, or ``the new report``."""
+    """One of the two sides as it stands in a sentence: ``transformers 5.23.0``, or ``the new report``."""
     return f"transformers {name}" if comparison.gate else f"the {name} report"
+
+
+def where(comparison: Comparison, name: str) -> str:
+    """``under transformers 5.23.0``, or ``in the new report``."""
+    return f"{'under' if comparison.gate else 'in'} {side(comparison, name)}"
 
 
 def subject(pair: Pair) -> tuple[str, str]:
@@ -45,21 +50,23 @@ def facts(pair: Pair, comparison: Comparison) -> list[tuple[str, str]]:
     """Labels and texts: what the verdicts, the rules, the largest error and the reference were, and are."""
     changes = pair.changes
     found = [("verdict", arrow(changes.verdict.old, changes.verdict.new))]
-    rules = [
-        f"{what} {arrow(rule.old or 'no rule', rule.new or 'no rule')}"
-        for what, rule in (("loss", changes.loss_rule), ("gradient", changes.gradient_rule))
-        if rule.old or rule.new
-    ]
-    if rules:
-        found.append(("weighting", ", ".join(rules)))
+    if rules := _rules(changes.loss_rule, changes.gradient_rule):
+        found.append(("weighting", rules))
     if changes.worst.old.gradient is not None or changes.worst.new.gradient is not None:
         errors = (numbers.difference(one.gradient) for one in (changes.worst.old, changes.worst.new))
         found.append(("worst", f"gradient error {arrow(*errors)}"))
     found.append(("reference", reference(pair, comparison)))
     for only, name in ((changes.only_old, comparison.old), (changes.only_new, comparison.new)):
         if only:
-            found.append(("not compared", f"{', '.join(only)}: only {_where(comparison, name)}"))
+            found.append(("not compared", f"{', '.join(only)}: only {where(comparison, name)}"))
     return found
+
+
+def _rules(loss: Change[str | None], gradient: Change[str | None]) -> str:
+    of_loss, of_gradient = (arrow(rule.old or "no rule", rule.new or "no rule") for rule in (loss, gradient))
+    if not any((loss.old, loss.new, gradient.old, gradient.new)):
+        return ""
+    return f"loss and gradient {of_loss}" if of_loss == of_gradient else f"loss {of_loss}, gradient {of_gradient}"
 
 
 def reference(pair: Pair, comparison: Comparison) -> str:
@@ -88,91 +95,79 @@ def _moved(values: Change[float], apart: float) -> str:
 
 
 def notes(pair: Pair, comparison: Comparison) -> list[Note]:
-    """What did not run and why, then findings: new ones whole, those in both and those that are gone in a line."""
-    changes = pair.changes
-    found = [
-        replace(note, text=f"{_where(comparison, name)}: {note.text}")
-        for report, name in ((pair.old, comparison.old), (pair.new, comparison.new))
-        for note in not_run(report)
-    ]
+    """What did not run and why; findings, those that are new or in both whole; and what weakens the comparison."""
+    found = []
+    for report, name in ((pair.old, comparison.old), (pair.new, comparison.new)):
+        found += [_said(note, where(comparison, name)) for note in not_run(report)]
     reasons = {note.text for report in (pair.old, pair.new) for note in not_run(report)}
-    for finding in changes.findings_new:
-        if finding.summary not in reasons:
-            note = note_of(finding, pair.new)
-            found.append(replace(note, text=f"new {_where(comparison, comparison.new)}: {note.text}"))
-    for finding in changes.findings_kept:
-        if finding.summary not in reasons:
-            note = note_of(finding, pair.new)
-            found.append(replace(note, text=f"in both: {note.text}"))
-    for finding in changes.findings_gone:
-        if finding.summary not in reasons:
-            note = note_of(finding, pair.old)
-            found.append(Note("ignore", note.labels, f"gone {_where(comparison, comparison.new)}: {note.text}"))
+    changes = pair.changes
+    kinds = (("new", changes.findings_new, pair.new), ("in both", changes.findings_kept, pair.new))
+    for kind, findings, report in kinds:
+        found += [_said(note_of(one, report), kind) for one in findings if one.summary not in reasons]
+    for one in changes.findings_gone:
+        if one.summary not in reasons:
+            gone = note_of(one, pair.old)
+            found.append(Note("ignore", gone.labels, f"gone: {gone.text}"))
     return [*found, *(Note("ignore", "", text) for text in changes.notes)]
 
 
-def _where(comparison: Comparison, name: str) -> str:
-    return f"{'under' if comparison.gate else 'in'} {side(comparison, name)}"
+def _said(note: Note, of: str) -> Note:
+    return replace(note, text=f"{of}: {note.text}")
 
 
 def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
     """What one pair comes to."""
-    exit_text = f"exit code {pair.exit_code}{MEANINGS[pair.exit_code]}"
-    new, old = side(comparison, comparison.new), side(comparison, comparison.old)
-    changes, rules = pair.changes, named(pair.new)
+    in_new, in_old = where(comparison, comparison.new), where(comparison, comparison.old)
+    changes, meaning = pair.changes, "divergence"
     if changes.broken:
-        said = f"{new} breaks this check{rules}"
-        if changes.verdict.old == "fail":
-            said = f"{new} fails where {old} does not{rules}"
+        more = "more splits fail" if changes.verdict.old == "fail" else "fails"
+        said = f"{more} {in_new} than {in_old}" if changes.verdict.old == "fail" else f"fails {in_new}, not {in_old}"
+        said += _named(pair.new)
     elif pair.new.exit_code == 1:
-        said = f"fails in both: not a regression, but {new} fails{rules}"
-        if not changes.verdict.changed and (changes.loss_rule.changed or changes.gradient_rule.changed):
-            said = f"fails in both, by another rule: {named(pair.old, ' and ')} before, {named(pair.new, ' and ')} now"
+        said = f"fails in both: not a regression{_named(pair.new)}"
+        if changes.loss_rule.changed or changes.gradient_rule.changed:
+            said = f"fails in both, by another rule{_named(pair.new)}, before{_named(pair.old)[1:] or ' no rule'}"
     elif changes.drifts and not comparison.allow_drift:
-        said = f"under {new} the same weights and data give another loss or gradient; --allow-drift accepts that"
+        said, meaning = f"the reference drifts: the same weights and data are worth something else {in_new}", "drift"
     elif changes.undecided:
-        said = _undecided(pair, comparison)
+        said, meaning = _undecided(pair, comparison), "undecided"
     elif pair.old.exit_code == 1:
-        said = f"{new} fixes what fails under {old}{named(pair.old)}"
+        said = f"fails {in_old}, not {in_new}{_named(pair.old)}"
     else:
-        warned = ", with warnings" if pair.new.verdict == "warn" else ""
-        said = f"both agree{warned}" if not changes.drifts else f"both agree{warned}; the reference drifts, as allowed"
-    tone, word = {0: ("pass", "pass"), 1: ("fail", "fail"), 3: ("error", "could not be decided")}[pair.exit_code]
+        said = "passes in both, with warnings" if pair.new.verdict == "warn" else "passes in both"
+        said += "; the reference drifts, as allowed" if changes.drifts else ""
+    tone, word = _VERDICTS[pair.exit_code]
     if pair.exit_code == 0 and pair.new.exit_code == 1:
-        tone, word = "warn", "no regression"
-    return Conclusion(tone, word, said, exit_text)
+        tone, word = "warn", "no worse"
+    return Conclusion(tone, word, said, f"exit code {pair.exit_code}{f': {meaning}' if pair.exit_code else ''}")
 
 
 def _undecided(pair: Pair, comparison: Comparison) -> str:
     sides = ((pair.old, comparison.old), (pair.new, comparison.new))
-    wanting = [side(comparison, name) for report, name in sides if report.exit_code == 3]
-    other = [f"{side(comparison, name)}: {report.verdict}" for report, name in sides if report.exit_code != 3]
-    said = f"this check could not be decided {'under' if comparison.gate else 'in'} {' nor under '.join(wanting)}"
-    return said + (f" ({', '.join(other)})" if other else "")
+    wanting = [where(comparison, name) for report, name in sides if report.exit_code == 3]
+    other = [f"{report.verdict} {where(comparison, name)}" for report, name in sides if report.exit_code != 3]
+    return f"this check did not run to its end {' nor '.join(wanting)}" + (f"; {', '.join(other)}" if other else "")
 
 
-def named(report: Report, joint: str = "") -> str:
-    """The rules that a failing report names, after a colon unless ``joint`` is given; nothing where it names none."""
-    rules = list(dict.fromkeys(rule for rule in (report.loss_rule, report.gradient_rule) if rule))
-    if joint:
-        return joint.join(rules) or "no rule"
-    if not rules:
+def _named(report: Report) -> str:
+    """The rules that a failing report names, after a colon; nothing where it names none."""
+    rules = dict.fromkeys((report.loss_rule, report.gradient_rule))
+    if not any(rules):
         return ""
-    if len(rules) == 1:
-        return f": {rules[0]}"
-    return f": loss {rules[0]}, gradient {rules[1]}"
+    loss, gradient = report.loss_rule or "no rule", report.gradient_rule or "no rule"
+    return f": {loss}" if len(rules) == 1 else f": loss {loss}, gradient {gradient}"
 
 
 def overall(comparison: Comparison) -> Conclusion:
     """What all pairs together come to."""
     if len(comparison.pairs) == 1:
         return conclusion(comparison.pairs[0], comparison)
-    of = Counter(pair.exit_code for pair in comparison.pairs)
-    parts = [f"{of[1]} fail" if of[1] else "", f"{of[3]} could not be decided" if of[3] else "", f"{of[0]} pass"]
-    code = comparison.exit_code
-    tone, word = {0: ("pass", "pass"), 1: ("fail", "fail"), 3: ("error", "could not be decided")}[code]
-    text = f"of {len(comparison.pairs)} configurations, {', '.join(filter(None, parts))}"
-    return Conclusion(tone, word, text, f"exit code {code}{MEANINGS[code]}")
+    of, code = Counter(pair.exit_code for pair in comparison.pairs), comparison.exit_code
+    counts = ((of[1], "fail"), (of[3], "could not be decided"), (of[0], "pass"))
+    parts = [f"{number} {what}" for number, what in counts if number]
+    tone, word = _VERDICTS[code]
+    text = f"of {len(comparison.pairs)} configurations {', '.join(parts)}"
+    return Conclusion(tone, word, text, f"exit code {code}")
 
 
 def to_tell(comparison: Comparison) -> Sequence[Pair]:
@@ -185,8 +180,3 @@ def to_tell(comparison: Comparison) -> Sequence[Pair]:
 def _changed(pair: Pair) -> bool:
     changes: list[Change[Any]] = [pair.changes.verdict, pair.changes.loss_rule, pair.changes.gradient_rule]
     return any(change.changed for change in changes)
-
-
-def verdict_word(verdict: str) -> str:
-    """A verdict as tables write it."""
-    return WORDS[verdict]
