@@ -1,0 +1,67 @@
+"""The dataclasses that everything passes: what was planned, what was observed, what is reported.
+
+Nothing of accumcheck's own is imported here. Arrays are numpy's; torch stays inside the workers.
+"""
+
+from accumcheck.record.observed import MicroBatch, SplitObservation, StackBelief, StepObservation, TrajectoryPoint
+from accumcheck.record.reference import (
+    BatchedStep,
+    BatchTerm,
+    Coordinates,
+    CountAnswer,
+    Divergence,
+    LossProbe,
+    ModelRecord,
+    Recomputation,
+    ReferenceObservation,
+)
+from accumcheck.record.reported import (
+    SCHEMA_VERSION,
+    ConfigFile,
+    Environment,
+    Finding,
+    NoiseMeasurement,
+    ReferenceStep,
+    Report,
+    SampleWeights,
+    SplitResult,
+    StepRecord,
+    ToleranceOrigin,
+    Tolerances,
+    WorstParameter,
+)
+from accumcheck.record.split import Severity, Split, Status, Verdict
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "BatchTerm",
+    "BatchedStep",
+    "ConfigFile",
+    "Coordinates",
+    "CountAnswer",
+    "Divergence",
+    "Environment",
+    "Finding",
+    "LossProbe",
+    "MicroBatch",
+    "ModelRecord",
+    "NoiseMeasurement",
+    "Recomputation",
+    "ReferenceObservation",
+    "ReferenceStep",
+    "Report",
+    "SampleWeights",
+    "Severity",
+    "Split",
+    "SplitObservation",
+    "SplitResult",
+    "StackBelief",
+    "Status",
+    "StepObservation",
+    "StepRecord",
+    "ToleranceOrigin",
+    "Tolerances",
+    "TrajectoryPoint",
+    "Verdict",
+    "WorstParameter",
+]

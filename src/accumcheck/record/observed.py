@@ -1,0 +1,87 @@
+"""What is observed of a stack, in the workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from accumcheck.record.split import Split, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """What one process fed the model at once, in the order in which it was fed.
+
+    ``samples`` are indices into the workload's samples; -1 is a row that accumcheck did not make.
+    ``loss``: what the model returned; ``factor``: by how much the stack multiplied that loss before it differentiated
+    it (before gradients are averaged over processes), None where no gradient came back to it; ``token_count``: the
+    count that the stack passed the model, None where it passed none.
+    """
+
+    process: int
+    samples: tuple[int, ...]
+    loss: float | None = None
+    factor: float | None = None
+    token_count: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepObservation:
+    """One optimizer step of one split as the stack did it; steps count from 1, as in the stacks' own logs.
+
+    ``gradients`` maps a process to the gradient its optimizer received, shape ``[coordinates]`` (before clipping);
+    ``grad_norms`` to the norm of all of that process's gradient, whatever the number of coordinates kept.
+    ``loss`` and ``logged_grad_norm`` are what the stack told its user, None where it told nothing.
+    """
+
+    step: int
+    loss: float | None
+    logged_grad_norm: float | None
+    grad_norms: dict[int, float]
+    micro_batches: tuple[MicroBatch, ...]
+    gradients: dict[int, npt.NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitObservation:
+    """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them."""
+
+    split: Split
+    status: Status
+    reason: str = ""
+    log: str = ""
+    duration_seconds: float = 0.0
+    steps: tuple[StepObservation, ...] = ()
+    trajectory: tuple[TrajectoryPoint, ...] = ()
+    belief: StackBelief | None = None
+    unapplied: tuple[MicroBatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StackBelief:
+    """What the stack believes of its model's loss, and where its code stands (``file:line``); None is not seen.
+
+    ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it believes that the model takes a token count;
+    ``own_loss``: what computes the loss in the model's place; ``counts_place``: where tokens are counted;
+    ``divides_place``: where the loss is divided by the accumulation steps.
+    """
+
+    stack: str
+    accepts_loss_kwargs: bool | None = None
+    own_loss: str | None = None
+    own_loss_place: str | None = None
+    counts_place: str | None = None
+    divides_place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryPoint:
+    """One step of the free-running trajectory: the loss and the gradient norm that the stack logged."""
+
+    step: int
+    loss: float | None
+    grad_norm: float | None

@@ -1,0 +1,146 @@
+"""What the reference gives: the truth, sample by sample, and what floating point and batching do to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+CountAnswer = Literal["divides", "ignores", "partly", "rejects"]
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """Relative differences: loss, gradient norm, and ``||g - g'|| / ||g'||`` for the gradient itself.
+
+    ``weights``: the part of the gradient's that is in how samples are weighted, ``||sum((w_i - w'_i) g_i)|| / ||g'||``;
+    None where the weights were not recovered. Rounding is mostly outside the span of the samples' gradients, so that
+    this part is known several times as closely.
+    """
+
+    loss: float | None
+    grad_norm: float | None
+    gradient: float | None
+    weights: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """What was trained."""
+
+    architecture: str
+    parameters: int
+    dtype: str
+    shrunk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """Which entries of the gradient are kept: per parameter its name, its size, and the range its entries take."""
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    starts: tuple[int, ...]
+    total: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every entry of the gradient is kept."""
+        return sum(self.sizes) == self.total
+
+
+@dataclass(frozen=True, slots=True)
+class LossProbe:
+    """How the model makes its loss, as the model itself answered; None is not seen.
+
+    ``token_count``: what the loss does with the count it is passed: ``divides`` by it, ``ignores`` it, divides
+    ``partly`` (a term beside is not divided), or the model ``rejects`` the argument. ``function`` and ``reduction``:
+    the loss function that is called; ``place``: the line (``file:line``) of the model's forward that asks for it;
+    ``call_place``: the line that calls it.
+    """
+
+    token_count: CountAnswer | None = None
+    function: str | None = None
+    reduction: str | None = None
+    place: str | None = None
+    call_place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerm:
+    """What makes a model depend on its batch.
+
+    ``name``: in words, for example of the layers or of the model's output; ``additive``: it is a summand of the loss;
+    ``complete``: without it batching changes nothing.
+    """
+
+    name: str
+    additive: bool
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchedStep:
+    """One step in micro-batches of one size, computed without any stack: for a model that depends on its batch.
+
+    ``loss``, ``grad_norm`` and ``gradient`` (``[coordinates]``) are of the mean over micro-batches, each weighted as
+    ``base`` says: ``token-mean`` by its predictions, ``microbatch-mean`` like any other. Of these, ``term`` and
+    ``term_gradient`` are what an additive term gives, in a plain mean over micro-batches; None where there is none.
+    """
+
+    base: str
+    step: int
+    size: int
+    micro_batches: tuple[tuple[int, ...], ...]
+    loss: float
+    grad_norm: float
+    gradient: npt.NDArray[np.floating[Any]]
+    term: float | None = None
+    term_gradient: npt.NDArray[np.floating[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputation:
+    """The first step's batch computed once more without any stack, in another order and other micro-batches.
+
+    ``order`` in words; ``size``: samples at once; ``apart``: relative differences from the sum of the single samples;
+    ``gradient``: ``[coordinates]``, as accumulated in the run's own dtype.
+    """
+
+    order: str
+    size: int
+    apart: Divergence
+    gradient: npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceObservation:
+    """The independent truth, sample by sample.
+
+    ``losses``: shape ``[samples]``, mean loss per predicted token; ``tokens``: ``[samples]``, predicted tokens as the
+    model's own loss counts them; ``labels``: ``[samples]``, labels that are not masked, before any causal shift;
+    ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss; ``grad_norms``: the norm
+    of the whole right gradient of each step; ``membership``: the samples of each step;
+    ``noise``: the relative differences that floating point alone makes, the largest of ``recomputed``;
+    ``batch_effect``: the largest relative difference, in loss or gradient, that batching made and that is no noise, 0
+    where the model treats each sample for itself; ``batched``: where it does not, every step for every micro-batch size
+    of the run, and ``batch_term``: why; ``probe``: how the model makes its loss.
+    """
+
+    losses: npt.NDArray[np.float64]
+    tokens: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    gradients: npt.NDArray[np.floating[Any]]
+    grad_norms: tuple[float, ...]
+    membership: tuple[tuple[int, ...], ...]
+    coordinates: Coordinates
+    noise: Divergence
+    batch_effect: float
+    model: ModelRecord
+    batched: tuple[BatchedStep, ...] = ()
+    batch_term: BatchTerm | None = None
+    probe: LossProbe = field(default_factory=lambda: LossProbe())
+    recomputed: tuple[Recomputation, ...] = ()

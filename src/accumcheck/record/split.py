@@ -1,0 +1,43 @@
+"""A split of a global batch, and the words for what becomes of one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["pass", "warn", "fail", "error", "skipped"]
+Status = Literal["ran", "skipped", "error"]
+Severity = Literal["ignore", "warn", "fail"]
+
+_SHORT = re.compile(r"\s*(\d+)\s*[xX]\s*(\d+)\s*[xX]\s*(\d+)\s*")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Split:
+    """One way to spread a global batch: ``n`` processes, ``b`` samples each, ``k`` accumulation steps."""
+
+    num_processes: int
+    per_device_train_batch_size: int
+    gradient_accumulation_steps: int
+
+    @classmethod
+    def parse(cls, text: str) -> Split:
+        """Read the short form ``n x b x k``, for example ``4x16x2``.
+
+        Raises:
+            ValueError: the text is not three positive whole numbers joined by ``x``.
+        """
+        match = _SHORT.fullmatch(text)
+        if match is None or "0" in [number.lstrip("0") or "0" for number in match.groups()]:
+            raise ValueError(f"{text!r} is no split; write n x b x k, for example 4x16x2")
+        n, b, k = (int(number) for number in match.groups())
+        return cls(n, b, k)
+
+    @property
+    def global_batch_size(self) -> int:
+        """``B = n * b * k``, the samples of one optimizer step."""
+        return self.num_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    def __str__(self) -> str:
+        return f"{self.num_processes}x{self.per_device_train_batch_size}x{self.gradient_accumulation_steps}"
