@@ -27,6 +27,11 @@ class Windows:
     fault: str = ""
     rule: str = UNEXPLAINED
 
+    @property
+    def off_control(self) -> frozenset[int]:
+        """The steps that cannot be compared with the control's, since their samples are others."""
+        return self.others | frozenset(self.padding)
+
 
 def windows_of(split: SplitObservation, membership: Sequence[Sequence[int]], samples: int, epochs: int) -> Windows:
     """Compare the steps of a split with the samples that each should have, ``membership``."""

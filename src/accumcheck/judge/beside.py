@@ -1,0 +1,74 @@
+"""What each step of each split is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.judge.batching import batched_truth
+from accumcheck.judge.compare import Truth, compare_step, truth_of
+from accumcheck.judge.epochs import Windows, fed_truth, other_batches, windows_of
+from accumcheck.record import ReferenceObservation, Split, SplitObservation, StepObservation, StepRecord
+
+
+def truths_of(reference: ReferenceObservation | None, steps: int) -> list[Truth]:
+    """The right answers for the samples of every step; none without a reference."""
+    if reference is None:
+        return []
+    return [truth_of(reference, step) for step in range(min(steps, len(reference.membership)))]
+
+
+def windows_in(
+    good: Sequence[SplitObservation], reference: ReferenceObservation | None, check: CheckConfig
+) -> dict[Split, Windows]:
+    """With whole epochs, what each split made of them; with a program, which of its batches are not the control's."""
+    if reference is None:
+        return {}
+    if check.runs_program:
+        found = {split.split: other_batches(split, reference.membership) for split in good}
+        return {split: windows for split, windows in found.items() if windows is not None}
+    if check.data.epochs is None:
+        return {}
+    membership, samples, epochs = reference.membership, check.sample_count, check.data.epochs
+    return {split.split: windows_of(split, membership, samples, epochs) for split in good}
+
+
+def due(split: Split, alone: Sequence[Truth], reference: ReferenceObservation | None) -> list[Truth]:
+    """The truth of every step for one split: the samples', but for a model that depends on its batch."""
+    if reference is None:
+        return []
+    size = split.per_device_train_batch_size
+    return [batched_truth(reference, step, size, truth) for step, truth in enumerate(alone, start=1)]
+
+
+def beside(
+    split: SplitObservation,
+    alone: Sequence[Truth],
+    reference: ReferenceObservation,
+    windows: Mapping[Split, Windows],
+) -> list[Truth]:
+    """What each step of a split is compared with: the truth of what it was fed, where samples were repeated."""
+    right = due(split.split, alone, reference)
+    for step in windows.get(split.split, Windows()).off_control:
+        right[step] = fed_truth(reference, split.steps[step], right[step])
+    return right
+
+
+def records_of(
+    split: SplitObservation,
+    good: Sequence[SplitObservation],
+    control: Split,
+    truths: Sequence[Truth],
+    reference: ReferenceObservation | None,
+    windows: Mapping[Split, Windows],
+) -> tuple[StepRecord, ...]:
+    """The steps of a split beside the control's and the truth's, where these are of the same samples."""
+    control_step: StepObservation | None
+    records = []
+    steps = next((other.steps for other in good if other.split == control), ())
+    for position, observed in enumerate(split.steps):
+        apart = any(position in windows[one].off_control for one in (split.split, control) if one in windows)
+        control_step = steps[position] if position < len(steps) and not apart else None
+        truth = truths[position] if position < len(truths) else None
+        records.append(compare_step(observed, control_step, truth, reference))
+    return tuple(records)
