@@ -25,12 +25,13 @@ MARKER = "accumcheck"
 
 
 class NotEquivalentError(AssertionError):
-    """Splits diverge; the message is the table of ``report``."""
+    """Splits diverge; the message is the verdict on a line of its own, and the table of ``report``."""
 
     def __init__(self, report: Report) -> None:
         from accumcheck.report.table import text
+        from accumcheck.report.words import verdict
 
-        super().__init__(f"\n{text(report)}")
+        super().__init__(f"{verdict(report)}\n\n{text(report)}")
         self.report = report
 
 
