@@ -137,8 +137,8 @@ def _halve(
         search.tell(release, None if is_bad is None else is_bad == (find == "broken"))
         return is_bad
 
-    for release in set(releases[1:-1]) & set(tried):
-        note(release)
+    for known in set(releases[1:-1]) & set(tried):
+        note(known)
     while (release := search.next()) is not None:
         tried[release] = attempt(release)
         is_bad = note(release)
