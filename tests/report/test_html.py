@@ -196,7 +196,7 @@ def test_text_has_the_contrast_of_wcag_aa_in_both_themes() -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [360, 720, 900, 1200])
 def test_a_browser_draws_it_without_scrolling_sideways(tmp_path: Path, width: int) -> None:
     page = tmp_path / "report.html"
     report = with_values(examples.with_trajectory())
