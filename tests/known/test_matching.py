@@ -199,6 +199,19 @@ def test_a_rule_that_the_data_cannot_tell_from_the_faults_is_the_faults() -> Non
     ]
 
 
+def test_a_fault_that_only_what_fits_as_well_points_to_is_not_cited_beside_one_that_the_name_does() -> None:
+    # every row's first label is masked: counted before the shift or after it is the same
+    ids = cited(
+        transformers("4.49.0"),
+        "LlamaForCausalLM",
+        "device-mean",
+        alternatives=("unshifted-device-mean",),
+        **DIVIDED,
+        training_arguments={"average_tokens_across_devices": False},
+    )
+    assert ids == ["transformers-device-mean"]
+
+
 def test_alternatives_of_the_run_are_not_those_of_a_split_with_a_rule_of_its_own() -> None:
     finding = Finding("x", "fail", ("1x2x4",), "s", loss_rule="token-mean*k", gradient_rule="token-mean*k")
     run = Circumstances(transformers("4.48.3"), LLAVA, **REJECTED)

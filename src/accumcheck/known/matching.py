@@ -67,7 +67,7 @@ def cite(
     fitted: Fitted,
     faults: Sequence[KnownFault] | None = None,
 ) -> tuple[Finding, ...]:
-    """The findings, each with the published faults that it is.
+    """The findings, each with the published faults that it is: by the rules it is named by, else by what fits as well.
 
     Args:
         findings: those without weighting rules are left as they are.
@@ -76,7 +76,14 @@ def cite(
         faults: default: those that accumcheck is shipped with.
     """
     rows = known_faults() if faults is None else faults
-    return tuple(_cited(finding, [row for row in rows if fits(row, finding, run, fitted)]) for finding in findings)
+    return tuple(
+        _cited(
+            finding,
+            [row for row in rows if fits(row, finding, run, Fitted((), ()))]
+            or [row for row in rows if fits(row, finding, run, fitted)],
+        )
+        for finding in findings
+    )
 
 
 def _cited(finding: Finding, fitting: Sequence[KnownFault]) -> Finding:
