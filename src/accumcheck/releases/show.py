@@ -17,13 +17,12 @@ _WIDTH, _INDENT = 80, 8
 
 
 def step_line(step: Step) -> str:
-    """``4.53.3    fail     device-mean    bad    12 s   6 left, about 3 steps``."""
+    """``4.53.3    bad      fail   device-mean (12 s; 6 left, about 3 steps)``."""
     one = step.tried
     spent = "kept from an earlier run" if one.kept else numbers.seconds(one.seconds)
     left = f"{step.left} left, about {_steps(step.steps)}" if step.left else "none left"
-    state = "skipped" if step.bad is None else "bad" if step.bad else "good"
-    line = f"{one.release:<9} {state:<8} {_verdict(one):<6} {_rules(one):<26} {spent}; {left}"
-    return f"{line}\n{' ' * 10}{clean(one.reason)}" if step.bad is None else line
+    said = _rules(one) if step.bad is not None else clean(one.reason)
+    return f"{one.release:<9} {_state(one, step.bad):<8} {_verdict(one):<6} {said} ({spent}; {left})"
 
 
 def plan_line(badness: Badness) -> str:
@@ -36,10 +35,10 @@ def ending(result: Result, find: Find) -> Iterator[str]:
     before, after = result.before, result.after
     known_side = after if find == "broken" else before
     yield f"bad means: {result.badness}"
-    yield f"transformers {before.release:<9} {_state(find == 'fixed'):<5} {_verdict(before):<6} {_rules(before)}"
+    yield _side(before, find == "fixed")
     for one in result.skipped:
         yield f"transformers {one.release:<9} skipped: {clean(one.reason)}"
-    yield f"transformers {after.release:<9} {_state(find == 'broken'):<5} {_verdict(after):<6} {_rules(after)}"
+    yield _side(after, find == "broken")
     if find == "fixed" and after.report is not None and after.report.exit_code == 1:
         yield f"transformers {after.release} fails by another rule: what is fixed is {result.badness}"
     for finding in known_side.report.findings if known_side.report is not None else ():
@@ -52,6 +51,10 @@ def ending(result: Result, find: Find) -> Iterator[str]:
         yield f"first {what} release: {after.release}"
     else:
         yield f"first {what} release: one of {', '.join(result.candidates)}; the others could not be tried"
+
+
+def _side(one: Tried, bad: bool) -> str:
+    return f"transformers {one.release:<9} {_state(one, bad):<5} {_verdict(one):<6} {_rules(one)}"
 
 
 def _finding(finding: Finding, release: str) -> Iterator[str]:
@@ -71,8 +74,11 @@ def _wrapped(text: str) -> list[str]:
     )
 
 
-def _state(bad: bool) -> str:
-    return "bad" if bad else "good"
+def _state(one: Tried, bad: bool | None) -> str:
+    """``other``: it fails, but not in the way that is looked for."""
+    if bad is None:
+        return "skipped"
+    return "bad" if bad else "other" if one.report is not None and one.report.exit_code == 1 else "good"
 
 
 def _verdict(one: Tried) -> str:
