@@ -94,7 +94,5 @@ def test_checks_of_several_machines_are_refused_all_at_once() -> None:
     wrong = [Planned(several, ConfigFile(name)) for name in ("b.yaml", "c.yaml")]
     on_one_machine(planned("a.yaml"))
     with pytest.raises(ConfigError) as refused:
-        on_one_machine(
-            [Planned(several, ConfigFile("b.yaml")), *planned("a.yaml"), Planned(several, ConfigFile("c.yaml"))]
-        )
+        on_one_machine([wrong[0], *planned("a.yaml"), wrong[1]])
     assert [line.split(":")[0] for line in str(refused.value).splitlines()] == ["b.yaml", "c.yaml"]

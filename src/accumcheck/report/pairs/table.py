@@ -55,10 +55,10 @@ def _lines(comparison: Comparison, width: int, comfortable: int, limit: int, rul
             if block:
                 yield from block
                 yield Text()
-        yield _verdict(conclusion(pair, comparison))
+        yield from _verdict(conclusion(pair, comparison), width)
     if len(comparison.pairs) > 1:
         yield Text()
-        yield _verdict(overall(comparison))
+        yield from _verdict(overall(comparison), width)
 
 
 def _blocks(
@@ -76,5 +76,5 @@ def _blocks(
         yield note_lines(note, width)
 
 
-def _verdict(said: Conclusion) -> Text:
-    return Text(f"{said.word}:", STYLES[said.tone]) + Text(f" {said.text} ({said.exit})")
+def _verdict(said: Conclusion, width: int) -> list[Text]:
+    return prose(f"{said.text} ({said.exit})", width, first=Text(f"{said.word}: ", STYLES[said.tone]))
