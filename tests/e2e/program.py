@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import yaml
+
+from accumcheck.report.schema import report_schema
 
 TINY_LLAMA = {
     "model_type": "llama",
@@ -68,7 +71,9 @@ class Ended:
 
     @property
     def report(self) -> dict[str, Any]:
+        """The JSON on standard output; every report that a test reads satisfies the schema."""
         report: dict[str, Any] = json.loads(self.out)
+        jsonschema.validate(report, report_schema())
         return report
 
     def split(self, label: str) -> dict[str, Any]:
