@@ -1,0 +1,120 @@
+"""What a report says, as its table shows it: the verdict, and runs of which little can be said."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+
+from accumcheck.record import Finding
+from accumcheck.report import show, table
+
+from . import examples
+
+
+@pytest.mark.parametrize(
+    ("verdict", "exit_code", "verdicts", "expected"),
+    [
+        ("pass", 0, "pass pass", "pass: 2 of 2 splits agree with the reference (exit code 0)"),
+        ("pass", 0, "pass", "pass: 1 of 1 split agrees with the reference (exit code 0)"),
+        (
+            "pass",
+            0,
+            "pass skipped",
+            "pass: 1 of 2 splits agrees with the reference, 1 skipped (exit code 0: skipped splits are allowed)",
+        ),
+        (
+            "warn",
+            0,
+            "pass warn",
+            "warn: 2 of 2 splits ran, 1 with a warning (exit code 0: warnings are allowed)",
+        ),
+        (
+            "fail",
+            1,
+            "pass warn",
+            "fail: 2 of 2 splits ran, 1 with a warning (exit code 1: warnings fail under --strict)",
+        ),
+        ("fail", 1, "pass fail", "fail: 1 of 2 splits diverges (exit code 1: divergence)"),
+        ("fail", 1, "pass pass", "fail: the run as a whole diverges (exit code 1: divergence)"),
+        (
+            "fail",
+            1,
+            "fail fail error skipped",
+            "fail: 2 of 4 splits diverge, 1 could not run, 1 skipped (exit code 1: divergence)",
+        ),
+        ("error", 3, "pass error", "could not be decided: of 2 splits, 1 could not run (exit code 3)"),
+        ("skipped", 3, "pass skipped", "could not be decided: of 2 splits, 1 skipped (exit code 3)"),
+        ("error", 3, "", "could not be decided: the reason stands above (exit code 3)"),
+    ],
+)
+def test_last_line(verdict: str, exit_code: int, verdicts: str, expected: str) -> None:
+    report = examples.clean()
+    splits = tuple(replace(report.splits[0], verdict=one) for one in verdicts.split())
+    text = table.text(replace(report, verdict=verdict, exit_code=exit_code, splits=splits, findings=()))
+    assert text.splitlines()[-1] == expected
+
+
+def test_last_line_where_only_a_finding_warns_or_is_ignored() -> None:
+    report = replace(examples.clean(), findings=(Finding("x", "warn", (), "the logged norm is off"),))
+    last = table.text(replace(report, verdict="warn")).splitlines()[-1]
+    assert last == "warn: 3 of 3 splits ran, with a warning on the run as a whole (exit code 0: warnings are allowed)"
+    last = table.text(replace(report, verdict="fail", exit_code=1)).splitlines()[-1]
+    assert last.endswith("with a warning on the run as a whole (exit code 1: warnings fail under --strict)")
+    report = replace(report, findings=(Finding("x", "ignore", ("4x16x2",), "loss 2.00 times the reference's"),))
+    assert "note    4x16x2: loss 2.00 times" in table.text(report)
+    last = table.text(report).splitlines()[-1]
+    assert last == "pass: 3 of 3 splits ran, what differs is ignored as configured (exit code 0)"
+
+
+def test_a_run_without_a_model_still_reads() -> None:
+    report = replace(
+        examples.clean(), verdict="error", exit_code=3, model=None, reference=(), tolerances=None, splits=(), control=""
+    )
+    finding = Finding("no-model", "error", (), "no model: the folder ./my-model does not exist")
+    text = table.text(replace(report, findings=(finding,), loss_rule=None, gradient_rule=None))
+    assert text.startswith("model not known, from llava-hf/llava-1.5-7b-hf\n")
+    assert text.endswith(
+        "ERROR   no model: the folder ./my-model does not exist\n\n"
+        "could not be decided: the reason stands above (exit code 3)\n"
+    )
+
+
+def test_an_error_finding_that_repeats_a_splits_reason_is_not_said_twice() -> None:
+    report = examples.undecided()
+    reason = report.splits[2].reason
+    finding = Finding("crashed", "error", ("4x8x4",), reason)
+    assert table.text(replace(report, findings=(finding,))) == table.text(report)
+    said_more = replace(finding, explanation="it needs more memory")
+    assert "        it needs more memory\n" in table.text(replace(report, findings=(said_more,)))
+
+
+def test_devices_and_the_stacks_own_version_are_named() -> None:
+    report = examples.clean()
+    environment = replace(
+        report.environment,
+        device="cuda",
+        device_name="NVIDIA H200",
+        device_count=8,
+        backend="nccl",
+        stack_version="1.16.0",
+    )
+    text = table.text(replace(report, environment=environment, config={**report.config, "stack": "trl-sft"}))
+    assert "8 x NVIDIA H200 (nccl), stack trl-sft 1.16.0, global batch 128,\n3 optimizer steps, 41 s\n" in text
+
+
+def test_forty_splits_have_a_row_each_and_a_finding_names_a_few() -> None:
+    text = table.text(examples.many(40))
+    assert len(re.findall(r"^1x16x\d+ .* FAIL$", text, re.MULTILINE)) == 39
+    assert "FAIL    1x16x2, 1x16x3, 1x16x4, 1x16x5, 1x16x6, 1x16x7 and 33 more: the reported" in text
+    assert text.endswith("fail: 39 of 40 splits diverge (exit code 1: divergence)\n")
+
+
+def test_what_the_streams_encoding_lacks_is_replaced() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    report = examples.clean()
+    report = replace(report, config={**report.config, "model": {"name_or_path": "Modell-Ü"}})
+    show(report, "table", stream)
+    assert b"from Modell-?\n" in stream.buffer.getvalue()
