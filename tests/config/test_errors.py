@@ -14,7 +14,7 @@ MODEL_KEYS = (
 ROOT_KEYS = (
     "model, data, global_batch_size, steps, trajectory_steps, splits, stack, script, callable, "
     "training_arguments, tolerances, severity, "
-    "launcher, seed"
+    "launcher, hotfix, seed"
 )
 RULES = (
     "token-mean, sample-mean, microbatch-mean, device-mean, unshifted-token-mean, unshifted-device-mean, each with "

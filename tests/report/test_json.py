@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "schema_version accumcheck_version verdict exit_code strict started_at duration_seconds environment config "
-    "config_file model reference tolerances control splits loss_rule gradient_rule alternatives findings"
+    "config_file model reference tolerances control splits loss_rule gradient_rule alternatives findings before"
 )
 SPLIT_KEYS = (
     "split per_device_train_batch_size gradient_accumulation_steps num_processes is_control status reason verdict "

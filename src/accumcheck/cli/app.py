@@ -15,6 +15,7 @@ from accumcheck.cli.bisect import bisect
 from accumcheck.cli.compare import compare
 from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
+from accumcheck.cli.hotfix import hotfix_app
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.selftest import selftest
@@ -42,6 +43,7 @@ app.command()(compare)
 app.command()(selftest)
 app.command()(env)
 app.add_typer(environments_app, name="environments")
+app.add_typer(hotfix_app, name="hotfix")
 app.add_typer(schema_app, name="schema")
 
 

@@ -25,6 +25,9 @@ TRANSFORMERS_HELP = (
 )
 WITH_HELP = "Another release for that environment, for example --with accelerate==1.4.0. Repeatable."
 EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
+HOTFIX_HELP = (
+    "Apply this hot-fix (accumcheck hotfix list) to the Trainer, and compare with a short run without it: is it a cure?"
+)
 IMPORTING = "importing torch and transformers"
 SET_HELP = "Override one key of the configuration, for example --set steps=1. Repeatable."
 
@@ -45,6 +48,7 @@ def run(
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
     explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
+    hotfix: Annotated[str | None, typer.Option("--hotfix", metavar="NAME", help=HOTFIX_HELP)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
     """Train a few real steps under every split and compare.
@@ -57,11 +61,14 @@ def run(
     from accumcheck.config.load import load_config
     from accumcheck.config.places import config_file
     from accumcheck.environments import environments, latest, parse_request
+    from accumcheck.known.hotfixes import find_hotfix
+    from accumcheck.known.hotfixes.trial import run_with_hotfix
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.progress import Progress
 
     check_format(format_)
-    check = load_config(config, set_ or [])
+    overrides = [*(set_ or []), *([f"hotfix={find_hotfix(hotfix).name}"] if hotfix else [])]
+    check = load_config(config, overrides)
     check_writable(output or [])
     request = parse_request(transformers, with_ or [], latest=latest)
     if check.launcher.node_rank > 0:
@@ -72,10 +79,11 @@ def run(
         raise typer.Exit(code)
     with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
         progress.message(IMPORTING)
-        report = run_check(
+        run_one = run_check if check.hotfix is None else run_with_hotfix
+        report = run_one(
             check, on_event=tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
         )
-    report = replace(report, config_file=config_file(config, set_ or []))
+    report = replace(report, config_file=config_file(config, overrides))
     for path in output or []:
         write(report, path)
     show(report, format_, sys.stdout, explain_tolerances=explain_tolerances)

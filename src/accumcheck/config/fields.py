@@ -20,6 +20,7 @@ from accumcheck.config.model import (
     ToleranceConfig,
 )
 from accumcheck.config.sections import Field, Free, Section
+from accumcheck.known.hotfixes import NAMES as HOTFIXES
 from accumcheck.record import Split
 
 STACKS = ("trainer", "script", "callable")
@@ -284,6 +285,7 @@ ROOT = Section(
             "Severity by weighting rule; default: unshifted-token-mean warns, other rules than token-mean fail.",
         ),
         Field("launcher", LAUNCHER, "Where and how processes are started."),
+        Field("hotfix", Choice(HOTFIXES), "A hot-fix that the Trainer is given, see accumcheck hotfix.", nullable=True),
         Field("seed", Whole(0, 2**32 - 1), "Seed of weights and synthetic data."),
     ),
     elsewhere={

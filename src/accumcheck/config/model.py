@@ -117,6 +117,8 @@ class CheckConfig:
     With a ``script`` or a ``callable``, the user's program makes the model and the data, and ``model`` says nothing.
     With ``data.epochs``, ``steps`` follows from the samples: the last step of an epoch takes what is left.
 
+    ``hotfix``: what the Trainer is given before it trains, see `accumcheck.known.hotfixes`.
+
     ``splits`` is None for ``auto``: which splits are sensible depends on the devices, known only at the launch.
     """
 
@@ -133,6 +135,7 @@ class CheckConfig:
     tolerances: ToleranceConfig = field(default_factory=ToleranceConfig)
     severity: dict[str, Severity] = field(default_factory=dict)
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
+    hotfix: str | None = None
     seed: int = 0
 
     @property

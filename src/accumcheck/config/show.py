@@ -80,6 +80,7 @@ def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     """Of a program only what it is; of another stack all but that. Else the configuration would not be a valid one."""
     program = ("script", "callable")
     dropped = ("model", "data", "trajectory_steps") if plain["stack"] in program else program
+    dropped = dropped if plain["hotfix"] else (*dropped, "hotfix")
     return {name: value for name, value in plain.items() if name not in dropped}
 
 

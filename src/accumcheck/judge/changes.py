@@ -35,7 +35,7 @@ def compare_reports(old: Report, new: Report) -> Changes:
         verdict=Change(old.verdict, new.verdict),
         loss_rule=Change(old.loss_rule, new.loss_rule),
         gradient_rule=Change(old.gradient_rule, new.gradient_rule),
-        worst=Change(_worst(before[label] for label in common), _worst(after[label] for label in common)),
+        worst=Change(worst(before[label] for label in common), worst(after[label] for label in common)),
         splits=tuple(_split(before[label], after[label]) for label in common),
         only_old=tuple(label for label in before if label not in after),
         only_new=tuple(label for label in after if label not in before),
@@ -135,11 +135,11 @@ def _split(old: SplitResult, new: SplitResult) -> SplitChange:
         verdict=Change(old.verdict, new.verdict),
         loss_rule=Change(old.loss_rule, new.loss_rule),
         gradient_rule=Change(old.gradient_rule, new.gradient_rule),
-        worst=Change(_worst([old]), _worst([new])),
+        worst=Change(worst([old]), worst([new])),
     )
 
 
-def _worst(splits: Iterable[SplitResult]) -> Divergence:
+def worst(splits: Iterable[SplitResult]) -> Divergence:
     """The largest differences from the reference, each of its own step; NaN wins, None where nothing was compared."""
     found = [step.vs_reference for split in splits for step in split.steps]
     return Divergence(

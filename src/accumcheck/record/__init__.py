@@ -3,6 +3,7 @@
 Nothing of accumcheck's own is imported here. Arrays are numpy's; torch stays inside the workers.
 """
 
+from accumcheck.record.before import Before, SplitBefore
 from accumcheck.record.observed import MicroBatch, SplitObservation, StackBelief, StepObservation, TrajectoryPoint
 from accumcheck.record.reference import (
     BatchedStep,
@@ -36,6 +37,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "BatchTerm",
     "BatchedStep",
+    "Before",
     "ConfigFile",
     "Coordinates",
     "CountAnswer",
@@ -53,6 +55,7 @@ __all__ = [
     "SampleWeights",
     "Severity",
     "Split",
+    "SplitBefore",
     "SplitObservation",
     "SplitResult",
     "StackBelief",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from accumcheck.record.before import Before
 from accumcheck.record.observed import TrajectoryPoint
 from accumcheck.record.reference import Divergence, ModelRecord
 from accumcheck.record.split import Severity, Split, Status, Verdict
@@ -179,7 +180,8 @@ class ConfigFile:
 class Report:
     """The whole result of one run, the content of the JSON report.
 
-    ``strict``: a warning counts as a failure; ``config_file``: None where the configuration was in no file.
+    ``strict``: a warning counts as a failure; ``config_file``: None where the configuration was in no file;
+    ``before``: None where no hot-fix was applied, or nothing is known of the run without it.
     """
 
     accumcheck_version: str
@@ -200,4 +202,5 @@ class Report:
     findings: tuple[Finding, ...] = ()
     strict: bool = False
     config_file: ConfigFile | None = None
+    before: Before | None = None
     schema_version: str = SCHEMA_VERSION

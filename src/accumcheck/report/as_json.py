@@ -31,6 +31,7 @@ from accumcheck.record import (
     TrajectoryPoint,
     WorstParameter,
 )
+from accumcheck.report.before import read_before
 from accumcheck.report.redact import without_secrets
 
 
@@ -57,6 +58,7 @@ def report_to_dict(report: Report) -> dict[str, Any]:
             "gradient_rule": report.gradient_rule,
             "alternatives": report.alternatives,
             "findings": [_finding(finding) for finding in report.findings],
+            "before": None if report.before is None else asdict(report.before),
         }
     )
     return plain
@@ -157,6 +159,7 @@ def _report(plain: dict[str, Any]) -> Report:
         findings=tuple(_read_finding(finding) for finding in plain["findings"]),
         strict=bool(plain.get("strict", False)),
         config_file=None if plain.get("config_file") is None else ConfigFile(**plain["config_file"]),
+        before=read_before(plain.get("before")),
     )
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from accumcheck.report.before import BEFORE_COLUMNS, before_rows, before_title
 from accumcheck.report.drift import DRIFT_COLUMNS, drift, drift_title
 from accumcheck.report.layout import clean
 from accumcheck.report.rows import COLUMNS, legend, reference_row, rows
@@ -35,6 +36,8 @@ def text(report: Report) -> str:
         blocks += [table(COLUMNS, [*rows(report), *([foot] if foot else [])]), f"<sub>{escape(legend(report))}</sub>"]
     if notes := [*not_run(report), *findings(report)]:
         blocks += ["### Findings", *map(note_item, notes)]
+    if title := before_title(report):
+        blocks += ["### Hot-fix", escape(title), table(BEFORE_COLUMNS, before_rows(report))]
     if title := drift_title(report):
         blocks += ["### Trajectory", escape(title), table(DRIFT_COLUMNS, drift(report))]
     if pairs := measures(report):

@@ -45,6 +45,7 @@ def report_schema() -> Schema:
                 gradient=_list({"type": "string"}),
             ),
             findings=_list(_finding(), "What is wrong, one entry per fault."),
+            before=_or_null(_before(), "Null: no hot-fix was applied."),
         ),
         "$defs": {
             "number": {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]},
@@ -101,6 +102,24 @@ def _environment() -> Schema:
         device_count=_ref("count"),
         backend={"type": "string"},
         platform={"type": "string"},
+    )
+
+
+def _before() -> Schema:
+    rules = {
+        "loss_rule": _rule("How reported losses were weighted."),
+        "gradient_rule": _rule("How gradients were weighted."),
+    }
+    verdict: Schema = {"enum": _VERDICTS}
+    split = _object(split=_ref("label"), verdict=verdict, **rules, worst=_ref("divergence", "From the reference."))
+    return _object(
+        "What the run came to without the hot-fix; the rest of the report is of the run with it.",
+        hotfix={"type": "string"},
+        price={"type": "string", "description": "What the hot-fix costs."},
+        verdict=verdict,
+        exit_code={"enum": [0, 1, 3]},
+        **rules,
+        splits=_list(split),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from accumcheck.report.before import BEFORE_COLUMNS, before_rows, before_title
 from accumcheck.report.drift import CURVE_COLUMN, DRIFT_COLUMNS, drift, drift_title
 from accumcheck.report.layout import STYLES, clean, columns, prose
 from accumcheck.report.rows import COLUMNS, legend, reference_row, rows
@@ -62,6 +63,7 @@ def _lines(report: Report, width: int, comfortable: int, limit: int, graphic: bo
         prose(legend(report), width, style="dim") if body else [],
         [line for note in not_run(report) for line in note_lines(note, width)],
         *(note_lines(note, width) for note in findings(report)),
+        _before(report, width, comfortable, limit, rule),
         _drift(report, width, rule, graphic),
         [line for label, said in measures(report) for line in _labelled(label, said, width)],
         *(explained(report, width, comfortable, limit, rule) if explain else ()),
@@ -94,6 +96,12 @@ def note_lines(note: Note, width: int) -> list[Text]:
         for line in [known.url, *facts] if known.url else facts:
             lines += prose(line, width, indent=_INDENT + 2, style="dim")
     return lines
+
+
+def _before(report: Report, width: int, comfortable: int, limit: int, rule: str) -> list[Text]:
+    if not (title := before_title(report)):
+        return []
+    return [*prose(title, width, style="dim"), *columns(BEFORE_COLUMNS, before_rows(report), comfortable, limit, rule)]
 
 
 def _drift(report: Report, width: int, rule: str, graphic: bool) -> list[Text]:

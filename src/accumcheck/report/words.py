@@ -105,6 +105,7 @@ def header(report: Report) -> Header:
     plan = [
         f"{device} ({environment.backend})" if device and environment.backend else device,
         f"stack {stack}" if stack else "",
+        f"hot-fix {config['hotfix']}" if config.get("hotfix") else "",
         f"global batch {config['global_batch_size']}" if "global_batch_size" in config else "",
         _plural(config["steps"], "optimizer step") if "steps" in config else "",
         numbers.seconds(report.duration_seconds),
@@ -180,7 +181,7 @@ def measures(report: Report) -> list[tuple[str, str]]:
     Returns:
         Pairs of a label and a text.
     """
-    found: list[tuple[str, str]] = []
+    found = _hotfixed(report)
     if report.loss_rule or report.gradient_rule:
         rules = f"loss {report.loss_rule or 'no rule'}, gradient {report.gradient_rule or 'no rule'}"
         others = list(dict.fromkeys(rule for found in report.alternatives.values() for rule in found))
@@ -190,6 +191,23 @@ def measures(report: Report) -> list[tuple[str, str]]:
         found.append(("tolerance", _three(report.tolerances)))
         found.append(("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)"))
     return found
+
+
+def _hotfixed(report: Report) -> list[tuple[str, str]]:
+    """What a hot-fix does to the verdict and to the weighting, and what it costs."""
+    if (before := report.before) is None:
+        return []
+    changes = [
+        f"{what} {old or 'no rule'} -> {new or 'no rule'}"
+        for what, old, new in (
+            ("loss", before.loss_rule, report.loss_rule),
+            ("gradient", before.gradient_rule, report.gradient_rule),
+        )
+    ]
+    return [
+        ("hot-fix", f"{before.hotfix}: {before.verdict} -> {report.verdict}; {', '.join(changes)}"),
+        ("price", before.price),
+    ]
 
 
 def verdict(report: Report) -> Conclusion:

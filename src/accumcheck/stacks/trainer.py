@@ -9,6 +9,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from accumcheck.capture.observer import Observer
+from accumcheck.known.hotfixes.apply import apply
 from accumcheck.record import TrajectoryPoint
 from accumcheck.stacks.protocol import Task
 
@@ -104,6 +105,8 @@ class TrainerStack:
             data_collator=task.collator,
             callbacks=[_Log(told)],
         )
+        if task.check.hotfix is not None:
+            apply(task.check.hotfix, trainer)
         if seen is not None:
             seen(trainer)
         trainer.train()

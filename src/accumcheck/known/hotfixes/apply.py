@@ -1,0 +1,39 @@
+"""Apply a hot-fix inside a worker, as its user would: when the Trainer has been made."""
+
+from __future__ import annotations
+
+import functools
+from importlib import import_module
+from typing import Any
+
+from accumcheck.known.hotfixes import find_hotfix
+
+
+def apply(name: str, trainer: Any) -> None:
+    """Apply it to this Trainer.
+
+    Raises:
+        ValueError: it cannot cure a Trainer that is set up like this one.
+    """
+    function = find_hotfix(name).function
+    getattr(import_module(f"accumcheck.known.hotfixes.{function}"), function)(trainer)
+
+
+def apply_to_every_trainer(name: str) -> None:
+    """Apply it to every Trainer that this process makes from now on, whoever makes it."""
+    from transformers import Trainer
+
+    original, train = Trainer.__init__, Trainer.train
+
+    @functools.wraps(original)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        apply(name, self)
+
+    @functools.wraps(train)
+    def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # what every hot-fix says, where a class derived from Trainer said otherwise after Trainer's own part
+        self.model_accepts_loss_kwargs = False
+        return train(self, *args, **kwargs)
+
+    Trainer.__init__, Trainer.train = made, trained

@@ -1,0 +1,10 @@
+"""Tell Trainer that its model takes no token count, so that Trainer divides each loss by the accumulation steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def no_loss_kwargs(trainer: Any) -> None:
+    """To be called when the trainer is made, before ``trainer.train()``."""
+    trainer.model_accepts_loss_kwargs = False

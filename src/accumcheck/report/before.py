@@ -1,0 +1,65 @@
+"""What a run with a hot-fix was without it: a table of splits beside each other, and its JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accumcheck.record import Before, Divergence, SplitBefore
+from accumcheck.report import numbers
+from accumcheck.report.layout import Cell, Column
+from accumcheck.report.words import WORDS
+
+if TYPE_CHECKING:
+    from accumcheck.record import Report
+
+BEFORE_COLUMNS = (
+    Column(("", "split"), "left", gap=0),
+    Column(("without", "gradient error"), title="without: gradient error"),
+    Column(("", "weighting of the gradient"), "left", title="without: weighting"),
+    Column(("", "verdict"), "left", title="without: verdict"),
+    Column(("with", "gradient error"), title="with: gradient error"),
+    Column(("", "verdict"), "left", title="with: verdict"),
+)
+"""The columns of `before_rows`."""
+
+
+def before_title(report: Report) -> str:
+    """What stands above the table; empty where there is none."""
+    return "" if report.before is None else f"without and with the hot-fix {report.before.hotfix}"
+
+
+def before_rows(report: Report) -> list[list[Cell]]:
+    """Every split of the run without the hot-fix, and what became of it."""
+    if report.before is None:
+        return []
+    now = {str(split.split): split for split in report.splits}
+    rows = []
+    for old in report.before.splits:
+        new = now.get(old.split)
+        error, word = Cell(numbers.MISSING, "quiet"), Cell("not there", "quiet")
+        if new is not None:
+            apart = numbers.worst(step.vs_reference.gradient for step in new.steps)
+            error, word = Cell(numbers.difference(apart)), Cell(WORDS[new.verdict], new.verdict)
+        rows.append(
+            [
+                Cell(old.split, "label"),
+                Cell(numbers.difference(old.worst.gradient)),
+                Cell(old.gradient_rule or numbers.MISSING),
+                Cell(WORDS[old.verdict], old.verdict),
+                error,
+                word,
+            ]
+        )
+    return rows
+
+
+def read_before(plain: dict[str, Any] | None) -> Before | None:
+    """The record from JSON types, in which numbers that are not finite are strings."""
+    if plain is None:
+        return None
+    return Before(**{**plain, "splits": tuple(_read_split(split) for split in plain["splits"])})
+
+
+def _read_split(plain: dict[str, Any]) -> SplitBefore:
+    worst = {name: None if value is None else float(value) for name, value in plain["worst"].items()}
+    return SplitBefore(**{**plain, "worst": Divergence(**worst)})
