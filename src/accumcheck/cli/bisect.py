@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from accumcheck.cli.run import SET_HELP, tell
 from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from accumcheck.config.model import CheckConfig
     from accumcheck.releases.bisect import Find
@@ -49,8 +50,7 @@ def bisect(
     differ; 3 not decided: only releases that cannot run the check are left;
     130 interrupted.
     """
-    from accumcheck.cli.upgrade import plans
-    from accumcheck.environments import latest, parse_request
+    from accumcheck.cli.upgrade import plans, release
     from accumcheck.releases.bisect import in_order, run_bisect
     from accumcheck.releases.show import ending, plan_line, step_line
     from accumcheck.releases.upgrade import on_one_machine
@@ -63,10 +63,9 @@ def bisect(
     sought: Find = "broken" if find == "broken" else "fixed"
     (planned,) = plans([config], set_ or [])
     on_one_machine([planned])
-    named = [parse_request(version, with_ or [], latest=latest) for version in (good, bad)]
-    requests = [request for request in named if request is not None]
+    requests = [release("--good", good, with_ or []), release("--bad", bad, with_ or [])]
     ends = in_order(requests[0].pins[0].version, requests[1].pins[0].version, sought)
-    with Progress(quiet=quiet) as progress:
+    with _kept(), Progress(quiet=quiet) as progress:
         say, on_event = _following(progress, planned.check)
         result = run_bisect(
             planned,
@@ -84,6 +83,16 @@ def bisect(
     for line in ending(result, sought):
         typer.echo(line)
     raise typer.Exit(0 if len(result.candidates) == 1 else 3)
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """Say, where the search is interrupted, that it can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("accumcheck: what was found is kept; the same command goes on from there", err=True)
+        raise
 
 
 def _following(

@@ -15,6 +15,7 @@ from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
+    from accumcheck.environments import Request
     from accumcheck.releases.upgrade import Planned, Side
 
 CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Repeatable."
@@ -100,20 +101,36 @@ def sides(old: str | None, new: str, others: Sequence[str]) -> tuple[Side, Side]
     """
     from importlib.metadata import PackageNotFoundError, version
 
-    from accumcheck.environments import latest, parse_request
+    from packaging.version import Version
+
     from accumcheck.releases.upgrade import Side
 
-    candidate = parse_request(new, others, latest=latest)
-    current = parse_request(old, others, latest=latest)
-    assert candidate is not None
+    candidate = release("--to", new, others)
+    current = None if old is None and not others else release("--from", old, others)
     if current is not None:
-        release = current.pins[0].version
+        installed = current.pins[0].version
     else:
         try:
-            release = version("transformers")
+            installed = version("transformers")
         except PackageNotFoundError:
             raise ConfigError("transformers is not installed here, so name the release in use with --from") from None
-    if release == candidate.pins[0].version:
-        whose = "--from" if old is not None else "the release installed here"
-        raise ConfigError(f"--to {new}: {release} is {whose} as well; there is nothing to compare")
-    return Side(release, current), Side(candidate.pins[0].version, candidate)
+    if Version(installed) == Version(candidate.pins[0].version):
+        whose = "the release installed here" if old is None else "--from"
+        raise ConfigError(f"--to {new}: {installed} is {whose} as well; there is nothing to compare")
+    return Side(installed, current), Side(candidate.pins[0].version, candidate)
+
+
+def release(option: str, version: str | None, others: Sequence[str]) -> Request:
+    """Read what one option and ``--with`` ask for; without a version, the installed transformers.
+
+    Raises:
+        ConfigError: it is malformed; the text names the option.
+    """
+    from accumcheck.environments import latest, parse_request
+
+    try:
+        request = parse_request(version, others, latest=latest)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("--transformers", option)) from error
+    assert request is not None
+    return request

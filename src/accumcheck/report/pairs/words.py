@@ -52,7 +52,7 @@ def facts(pair: Pair, comparison: Comparison) -> list[tuple[str, str]]:
     found = [("verdict", arrow(changes.verdict.old, changes.verdict.new))]
     if rules := _rules(changes.loss_rule, changes.gradient_rule):
         found.append(("weighting", rules))
-    if changes.worst.old.gradient is not None or changes.worst.new.gradient is not None:
+    if changes.worst.old.gradient is not None and changes.worst.new.gradient is not None:
         errors = (numbers.difference(one.gradient) for one in (changes.worst.old, changes.worst.new))
         found.append(("worst", f"gradient error {arrow(*errors)}"))
     found.append(("reference", reference(pair, comparison)))
