@@ -6,7 +6,16 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from accumcheck.record import ConfigFile, Divergence, Finding, Report, Split, TrajectoryPoint
+from accumcheck.record import (
+    Before,
+    ConfigFile,
+    Divergence,
+    Finding,
+    Report,
+    Split,
+    SplitBefore,
+    TrajectoryPoint,
+)
 
 from .runs import clean, llava_449, split, step
 
@@ -169,6 +178,31 @@ def no_reference() -> Report:
     )
 
 
+def hotfixed() -> Report:
+    """The fault under the hot-fix that leaves a mean of means."""
+    worst, rule = Divergence(30.96, 35.12, 35.96), "microbatch-mean"
+    old = ("microbatch-mean*k", "microbatch-mean*k")
+    mean = split("4x1x32", 0.999, norm=1.14, gradient=0.52, weights=(1.0, 0.46, 6.0), rule=rule, verdict="fail")
+    return replace(
+        llava_449(),
+        splits=(split("1x128x1", control=True, rule=rule), mean),
+        loss_rule=rule,
+        gradient_rule=rule,
+        findings=(Finding(rule, "fail", ("4x1x32",), "gradient off by up to 0.52 of its norm"),),
+        before=Before(
+            "no-loss-kwargs",
+            "a mean of means where lengths differ",
+            "fail",
+            1,
+            *old,
+            splits=(
+                SplitBefore("1x128x1", "pass", *old, worst=Divergence(3e-8, 4e-8, 5e-8)),
+                SplitBefore("4x1x32", "fail", *old, worst=worst),
+            ),
+        ),
+    )
+
+
 def no_model() -> Report:
     """Nothing ran at all."""
     finding = Finding("no-model", "error", (), "no model: the folder ./my-model does not exist")
@@ -233,6 +267,7 @@ EVERY = (
     many,
     skipped,
     warned,
+    hotfixed,
     no_reference,
     no_model,
     hostile,

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,15 @@ def test_show_prints_the_format_asked_for() -> None:
     stream = io.StringIO()
     show(examples.llava_449(), "json", stream)
     assert stream.getvalue() == as_json.report_to_json(examples.llava_449())
+
+
+@pytest.mark.parametrize("name", ["markdown", "junit", "github"])
+def test_what_the_streams_encoding_lacks_is_escaped(name: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    finding = Finding("x", "fail", (), "Größe")
+    show(replace(examples.clean(), findings=(finding,)), name, stream)
+    escaped = {"junit": b"Gr&#246;&#223;e"}.get(name, b"Gr\\xf6\\xdfe")
+    assert escaped in stream.buffer.getvalue()
 
 
 def test_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

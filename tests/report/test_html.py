@@ -116,10 +116,21 @@ def test_sections_are_there_when_there_is_something_to_say() -> None:
         return [words(one) for one in tagged(parsed(report), "h2")]
 
     failing = ["Splits", "Findings", "Loss and gradient norm", "How each sample counted"]
-    assert headings(examples.with_trajectory()) == [*failing, "Trajectory", "Tolerances", "Environment"]
-    assert headings(examples.clean()) == ["Splits", *failing[2:], "Tolerances", "Environment"]
+    assert headings(examples.with_trajectory()) == [*failing, "Trajectory", "Weighting and tolerances", "Environment"]
+    assert headings(examples.clean()) == ["Splits", *failing[2:], "Weighting and tolerances", "Environment"]
     assert headings(examples.no_model()) == ["Findings", "Environment"]
-    assert headings(examples.no_reference()) == [*failing[:3], "Tolerances", "Environment"]
+    assert headings(examples.no_reference()) == [*failing[:3], "Weighting and tolerances", "Environment"]
+
+
+def test_a_hotfixed_run_shows_what_it_was_before() -> None:
+    page = parsed(examples.hotfixed())
+    tables = list(tagged(page, "table"))
+    rows = [[words(cell) for cell in row] for row in tagged(tables[1], "tr")]
+    assert rows[1:] == [
+        ["1x128x1", "5.0e-08", "microbatch-mean*k", "✓ pass", "5.2e-08", "✓ pass"],
+        ["4x1x32", "36.0", "microbatch-mean*k", "✕ FAIL", "0.52", "✕ FAIL"],
+    ]
+    assert "a mean of means where lengths differ" in words(page)
 
 
 def test_findings_say_everything_that_is_known() -> None:

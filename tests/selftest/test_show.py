@@ -17,6 +17,7 @@ from accumcheck.report import FORMATS as REPORT_FORMATS
 from accumcheck.selftest.cases import CLEAN, FAULTY
 from accumcheck.selftest.run import Outcome, outcome_of
 from accumcheck.selftest.show import FORMATS, as_github, as_html, as_json, as_junit, as_markdown, as_table
+from tests.e2e.program import accumcheck
 from tests.report import examples
 
 SUM_OF_MEANS = next(case for case in FAULTY if case.name == "sum of means")
@@ -88,3 +89,15 @@ def test_html(outcomes: list[Outcome], word: str) -> None:
     page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(as_html(outcomes))
     assert "".join(next(page.iter("title")).itertext()).lower() == f"{word}: accumcheck selftest"
     assert len(list(page.iter("tr"))) == 1 + len(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "pdf"], "--format pdf: no such format; use table, json, markdown, junit or github"),
+        (["-o", "x.pdf"], "x.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml, .md or .html"),
+    ],
+)
+def test_usage_errors_are_said_before_anything_runs(arguments: list[str], message: str) -> None:
+    ended = accumcheck("selftest", *arguments)
+    assert (ended.code, ended.out, ended.err) == (2, "", f"{message}\n")

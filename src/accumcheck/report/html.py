@@ -11,6 +11,7 @@ from markupsafe import Markup
 from accumcheck.config.yaml_positions import write_document
 from accumcheck.report import numbers
 from accumcheck.report.as_json import report_to_dict
+from accumcheck.report.before import BEFORE_COLUMNS, before_rows, before_title
 from accumcheck.report.curves import step_charts, trajectory_charts
 from accumcheck.report.drift import DRIFT_COLUMNS, drift, drift_title
 from accumcheck.report.layout import clean, legal
@@ -39,6 +40,9 @@ def text(report: Report) -> str:
         reference=reference_row(report),
         legend=legend(report),
         notes=[*not_run(report), *findings(report)],
+        before_title=before_title(report),
+        before_columns=BEFORE_COLUMNS,
+        before=before_rows(report),
         charts=step_charts(report),
         weights=weights_picture(report),
         trajectory=trajectory_charts(report),
