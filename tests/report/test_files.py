@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from accumcheck.errors import AccumcheckError, ConfigError
+from accumcheck.record import Finding
 from accumcheck.report import (
     ENDINGS,
     FILE_FORMATS,
