@@ -70,6 +70,25 @@ def test_the_first_bad_release_is_the_last_line(
     assert lines[-1].endswith("none left)")
 
 
+@pytest.mark.parametrize(("options", "first"), [([], "5.0.0"), (["--pre"], "5.0.0rc1")])
+def test_prereleases_are_tried_when_asked_for(
+    options: list[str],
+    first: str,
+    local_index: LocalIndex,
+    config: str,
+    ran: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        trial,
+        "run_check",
+        lambda *_, python, **__: failing("microbatch-mean*k") if python.startswith("5.") else passing(),
+    )
+    assert main(["bisect", config, "--good", "4.48.3", "--bad", "5.0.0", *options]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"first bad release: {first}"
+
+
 def test_a_repeated_command_runs_nothing_again_unless_asked_to(
     local_index: LocalIndex, config: str, ran: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

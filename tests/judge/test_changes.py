@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from accumcheck.comparison import Change
 from accumcheck.errors import ConfigError
 from accumcheck.judge.changes import compare_reports, exit_code, worst_exit_code
 from accumcheck.record import Finding, ReferenceStep, Report, ToleranceOrigin
+from accumcheck.record.comparison import Change
 from tests.report import examples
 
 

@@ -50,6 +50,15 @@ def test_a_log_has_one_line_where_something_ends() -> None:
     )
 
 
+def test_a_line_that_stays_is_printed_unless_silence_was_asked_for() -> None:
+    for quiet, expected in ((False, "4.49.0    bad\n"), (True, "")):
+        stream = io.StringIO()
+        with Progress(stream, quiet=quiet) as progress:
+            assert not progress.redraws
+            progress.line("\x1b[2J4.49.0    bad")
+        assert stream.getvalue() == expected
+
+
 def test_a_log_has_a_sign_of_life_when_nothing_ends() -> None:
     stream, clock = io.StringIO(), Clock()
     with Progress(stream, clock=clock) as progress:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from accumcheck.comparison import Change, Changes, Drift, SplitChange
 from accumcheck.errors import ConfigError
 from accumcheck.judge.comparable import likeness
 from accumcheck.judge.divergence import relative
 from accumcheck.record import Divergence, Finding, Report, SplitResult, Tolerances
+from accumcheck.record.comparison import Change, Changes, Drift, SplitChange
 
 UNDECIDED = 3
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from accumcheck.check import run_checks
-from accumcheck.comparison import Comparison, Pair
 from accumcheck.config.model import CheckConfig
 from accumcheck.environments import Request, environments
 from accumcheck.errors import ConfigError, LaunchError
 from accumcheck.judge.changes import compare_reports, exit_code, worst_exit_code
 from accumcheck.record import ConfigFile, Report
+from accumcheck.record.comparison import Comparison, Pair
 
 Say = Callable[[str], None]
 OnEvent = Callable[[CheckConfig, dict[str, Any]], None]

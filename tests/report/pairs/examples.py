@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accumcheck.comparison import Comparison, Pair
 from accumcheck.judge.changes import compare_reports, exit_code, worst_exit_code
 from accumcheck.record import ConfigFile, Report
+from accumcheck.record.comparison import Comparison, Pair
 from tests.report import examples
 
 

@@ -13,7 +13,7 @@ import html5lib
 import pytest
 from jsonschema import Draft202012Validator
 
-from accumcheck.comparison import Comparison
+from accumcheck.record.comparison import Comparison
 from accumcheck.report import FILE_FORMATS as REPORT_FILE_FORMATS
 from accumcheck.report import FORMATS as REPORT_FORMATS
 from accumcheck.report.pairs import FILE_FORMATS, FORMATS, as_json, show, write

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from accumcheck.comparison import Comparison
+from accumcheck.record.comparison import Comparison
 from accumcheck.report.pairs.words import conclusion, facts, notes, overall, subject, to_tell
 from tests.report import examples as reports
 

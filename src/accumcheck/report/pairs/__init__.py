@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from accumcheck.comparison import Comparison
+    from accumcheck.record.comparison import Comparison
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {
     "table": table.text,

@@ -12,7 +12,7 @@ from accumcheck.report.as_json import report_to_dict
 from accumcheck.report.schema import report_schema
 
 if TYPE_CHECKING:
-    from accumcheck.comparison import Change, Changes, Comparison
+    from accumcheck.record.comparison import Change, Changes, Comparison
 
 Schema = dict[str, Any]
 _RULES = ("loss_rule", "gradient_rule")

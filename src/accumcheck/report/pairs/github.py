@@ -9,7 +9,7 @@ from accumcheck.report.layout import clean
 from accumcheck.report.pairs.words import conclusion, facts, notes, overall
 
 if TYPE_CHECKING:
-    from accumcheck.comparison import Comparison, Pair
+    from accumcheck.record.comparison import Comparison, Pair
 
 
 def text(comparison: Comparison) -> str:

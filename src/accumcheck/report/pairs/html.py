@@ -9,7 +9,7 @@ from accumcheck.report.pairs.rows import LEGEND, check_columns, check_rows, spli
 from accumcheck.report.pairs.words import conclusion, facts, notes, overall, subject, to_tell
 
 if TYPE_CHECKING:
-    from accumcheck.comparison import Comparison, Pair
+    from accumcheck.record.comparison import Comparison, Pair
 
 
 def text(comparison: Comparison) -> str:

@@ -10,7 +10,7 @@ from accumcheck.report.layout import clean
 from accumcheck.report.pairs.words import arrow, conclusion, facts, notes, reference, where
 
 if TYPE_CHECKING:
-    from accumcheck.comparison import Comparison, Pair, SplitChange
+    from accumcheck.record.comparison import Comparison, Pair, SplitChange
 
 _OUTCOMES: dict[str, Outcome] = {"fail": "failure", "error": "error", "skipped": "skipped"}
 

@@ -11,7 +11,7 @@ from accumcheck.report.pairs.words import conclusion, facts, notes, overall, sub
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from accumcheck.comparison import Comparison, Pair
+    from accumcheck.record.comparison import Comparison, Pair
 
 
 def text(comparison: Comparison) -> str:

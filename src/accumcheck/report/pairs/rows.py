@@ -11,8 +11,8 @@ from accumcheck.report.pairs.words import arrow, conclusion
 from accumcheck.report.words import WORDS
 
 if TYPE_CHECKING:
-    from accumcheck.comparison import Comparison, Pair
     from accumcheck.record import Report, SplitResult
+    from accumcheck.record.comparison import Comparison, Pair
 
 LEGEND = (
     "split: processes x per-device batch x accumulation steps. loss, gradient error: against the reference of the same "

@@ -16,7 +16,7 @@ from accumcheck.report.table import PLAIN_TABLE_WIDTH, PLAIN_WIDTH, READABLE_WID
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from accumcheck.comparison import Comparison, Pair
+    from accumcheck.record.comparison import Comparison, Pair
     from accumcheck.report.words import Conclusion
 
 _LABEL = 13  # where texts begin after a label

@@ -12,8 +12,8 @@ from accumcheck.report.words import Conclusion, Note, header, not_run, note_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from accumcheck.comparison import Change, Comparison, Pair
     from accumcheck.record import Report
+    from accumcheck.record.comparison import Change, Comparison, Pair
 
 _VERDICTS = {0: ("pass", "pass"), 1: ("fail", "fail"), 3: ("error", "could not be decided")}
 

@@ -1,7 +1,6 @@
 """The dataclasses of two reports of one check beside each other: under two releases, or at two times.
 
-``old`` is what there was, ``new`` what is to take its place. This module imports nothing of accumcheck's own but
-`accumcheck.record`.
+``old`` is what there was, ``new`` what is to take its place.
 """
 
 from __future__ import annotations
@@ -9,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from accumcheck.record import Divergence, Finding, Report, Verdict
+from accumcheck.record.reference import Divergence
+from accumcheck.record.reported import Finding, Report
+from accumcheck.record.split import Verdict
 
 Value = TypeVar("Value")
 
