@@ -94,7 +94,7 @@ def _report(
 ) -> Report:
     """Collect and judge what a run left in its folder."""
     plan = next(event for event in events if event["event"] == "planned")
-    environment = _environment(plan, check)
+    environment = _environment(plan)
     observations, reference = collect_run(folder, plan["splits"], events)
     judgement = judge(
         check,
@@ -136,7 +136,7 @@ def _cited(
     """The findings with the published faults that they are."""
     if reference is None:
         return judgement.findings
-    run = circumstances(check.stack, check.training_arguments, environment, observations, reference)
+    run = circumstances(check.known_stack, check.training_arguments, environment, observations, reference)
     loss, gradient = (
         [rule, *judgement.alternatives[of]] if rule else []
         for of, rule in (("loss", judgement.loss_rule), ("gradient", judgement.gradient_rule))
@@ -177,11 +177,9 @@ def _why_no_reference(events: list[dict[str, Any]], folder: Path) -> str:
     return f"{ends[0]['reason']} (log: {folder / REFERENCE / 'logs'})" if ends[0]["reason"] else ""
 
 
-def _environment(plan: dict[str, Any], check: CheckConfig) -> Environment:
-    versions = plan["environment"]
+def _environment(plan: dict[str, Any]) -> Environment:
     return Environment(
-        **versions,
-        stack_version=versions.get("transformers", "") if check.stack == "trainer" else "",
+        **plan["environment"],
         device=plan["device"],
         device_name=plan["device_name"],
         device_count=plan["device_count"],

@@ -12,7 +12,7 @@ MODEL_KEYS = (
     "name_or_path, config, architecture, shrink, weights, dtype, attn_implementation, revision, trust_remote_code"
 )
 ROOT_KEYS = (
-    "model, data, global_batch_size, steps, trajectory_steps, splits, stack, script, callable, "
+    "model, data, global_batch_size, steps, trajectory_steps, splits, stack, script, callable, trl, llamafactory, "
     "training_arguments, tolerances, severity, "
     "launcher, hotfix, seed"
 )
@@ -105,7 +105,10 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
             "check.yaml:4: severity: found 'warn' (text); expected a mapping of weighting rules to "
             "ignore, warn or fail",
         ),
-        ("stack: 3", "check.yaml:4: stack: found 3; expected trainer, script or callable"),
+        (
+            "stack: 3",
+            "check.yaml:4: stack: found 3; expected trainer, accelerate, trl-sft, llamafactory, script or callable",
+        ),
         # --- out of range
         ("steps: 0", "check.yaml:4: steps: found 0; expected a whole number of at least 1"),
         ("steps: -3", "check.yaml:4: steps: found -3; expected a whole number of at least 1"),
@@ -182,21 +185,14 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         # --- what this version does not have
         (
-            "stack: llamafactory",
-            "check.yaml:4: stack: llamafactory is not available in accumcheck 0.1.0; available: trainer, script or "
-            "callable",
+            "stack: trl-dpo",
+            "check.yaml:4: stack: trl-dpo is not available in accumcheck 0.1.0; available: trainer, accelerate, "
+            "trl-sft, llamafactory, script or callable",
         ),
         (
             "stack: trainr",
-            "check.yaml:4: stack: found 'trainr' (text); expected trainer, script or callable; did you mean 'trainer'?",
-        ),
-        *(
-            (
-                f"{key}: {{}}",
-                f"check.yaml:4: {key}: is not available in accumcheck 0.1.0; available: stack: trainer, stack: script "
-                "or stack: callable",
-            )
-            for key in ("llamafactory", "trl")
+            "check.yaml:4: stack: found 'trainr' (text); expected trainer, accelerate, trl-sft, llamafactory, script "
+            "or callable; did you mean 'trainer'?",
         ),
         # --- programs
         (

@@ -10,7 +10,8 @@ from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import Faults, Place, show_path
 from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, SPLIT
 from accumcheck.config.kinds import name_of
-from accumcheck.config.model import PROGRAM_STACKS, DataConfig, LauncherConfig, SyntheticData
+from accumcheck.config.model import PROGRAMS, DataConfig, LauncherConfig, SyntheticData
+from accumcheck.config.program_fields import EXAMPLES
 from accumcheck.record import Split
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def check_consistency(tree: Item, values: dict[str, Any], faults: Faults) -> Non
     """
     checks = _Consistency(tree, values, faults)
     checks.sums()
-    if values.get("stack") in PROGRAM_STACKS:
+    if values.get("stack") in PROGRAMS:
         checks.program()
     else:
         checks.model()
@@ -133,14 +134,11 @@ class _Consistency:
     def sources_of_program(self) -> None:
         """Each stack that is a program has the one key that names it, and no other stack has."""
         stack = self.values.get("stack", "trainer")
-        for key, example in (
-            ("script", "script: {path: train.py}"),
-            ("callable", "callable: my_package:build_trainer"),
-        ):
-            if given(self.tree, (key,)) and stack != key:
-                self.note((key,), f"no effect with stack: {stack}; write stack: {key}, or remove it")
-            elif stack == key and not given(self.tree, (key,)):
-                self.note(("stack",), f"needs {key}; add for example {example}")
+        for owner, key in PROGRAMS.items():
+            if given(self.tree, (key,)) and stack != owner:
+                self.note((key,), f"no effect with stack: {stack}; write stack: {owner}, or remove it")
+            elif stack == owner and not given(self.tree, (key,)):
+                self.note(("stack",), f"needs {key}; add for example {EXAMPLES[key]}")
         script = self.values.get("script")
         if script is not None and ("path" in script) == ("module" in script):
             self.note(("script",), "expected exactly one of path and module, for example {path: train.py}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from accumcheck.config.aliases import SPLIT_ALIASES
 from accumcheck.config.composites import FractionPair, OneSplit, Severities, Splits
-from accumcheck.config.kinds import Choice, Flag, Positive, Text, Texts, Whole, not_available
+from accumcheck.config.kinds import Choice, Flag, Positive, Text, Whole
 from accumcheck.config.model import (
     DTYPES,
     CheckConfig,
@@ -15,16 +15,16 @@ from accumcheck.config.model import (
     DatasetSource,
     LauncherConfig,
     ModelConfig,
-    ScriptConfig,
     SyntheticData,
     ToleranceConfig,
 )
+from accumcheck.config.program_fields import LLAMAFACTORY, SCRIPT, TRL
 from accumcheck.config.sections import Field, Free, Section
 from accumcheck.known.hotfixes import NAMES as HOTFIXES
 from accumcheck.record import Split
 
-STACKS = ("trainer", "script", "callable")
-LATER_STACKS = ("accelerate", "trl-sft", "llamafactory")
+STACKS = ("trainer", "accelerate", "trl-sft", "llamafactory", "script", "callable")
+LATER_STACKS = ("trl-dpo", "trl-reward")
 
 RULE_BASES = (
     "token-mean",
@@ -155,20 +155,6 @@ DATA = Section(
     ),
 )
 
-SCRIPT = Section(
-    into=ScriptConfig,
-    fields=(
-        Field("path", Text("the path of a Python file"), "Training script, as python takes it.", nullable=True),
-        Field(
-            "module",
-            Text("a module, for example trl.scripts.sft", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"),
-            "Training program, as python -m takes it.",
-            nullable=True,
-        ),
-        Field("arguments", Texts(), "Its command line; batch size, accumulation and steps are set by accumcheck."),
-    ),
-)
-
 TOLERANCES = Section(
     into=ToleranceConfig,
     fields=tuple(
@@ -230,7 +216,6 @@ SPLIT = Section(
 _BY_SPLIT = "a split sets it; write it in splits, for example splits: [4x16x2] (n x b x k)"
 _BY_STEPS = "accumcheck sets it; write steps, for example steps: 3"
 _BY_EPOCHS = "accumcheck sets it; write data: {epochs: 2}, or steps"
-_LATER_KEY = not_available([f"stack: {stack}" for stack in STACKS])
 
 TRAINING_ARGUMENTS = Free(
     "a mapping of TrainingArguments' fields, for example {average_tokens_across_devices: true}",
@@ -277,6 +262,8 @@ ROOT = Section(
             "With stack: callable, a function that returns a transformers Trainer.",
             nullable=True,
         ),
+        Field("trl", TRL, "With stack: trl-sft, what to train.", nullable=True),
+        Field("llamafactory", LLAMAFACTORY, "With stack: llamafactory, what to train.", nullable=True),
         Field("training_arguments", TRAINING_ARGUMENTS, "Any fields of transformers' TrainingArguments."),
         Field("tolerances", TOLERANCES, "Relative differences that are still called equal."),
         Field(
@@ -289,7 +276,6 @@ ROOT = Section(
         Field("seed", Whole(0, 2**32 - 1), "Seed of weights and synthetic data."),
     ),
     elsewhere={
-        **dict.fromkeys(("llamafactory", "trl"), _LATER_KEY),
         **dict.fromkeys(("num_processes", "per_device_train_batch_size", "gradient_accumulation_steps"), _BY_SPLIT),
         **dict.fromkeys(SPLIT_ALIASES, _BY_SPLIT),
         "max_steps": _BY_STEPS,

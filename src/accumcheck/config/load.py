@@ -14,10 +14,12 @@ from accumcheck.config.model import (
     DataConfig,
     DatasetSource,
     LauncherConfig,
+    LlamaFactoryConfig,
     ModelConfig,
     ScriptConfig,
     SyntheticData,
     ToleranceConfig,
+    TrlConfig,
 )
 from accumcheck.config.overrides import apply_overrides
 from accumcheck.config.paths import resolve_paths
@@ -121,8 +123,9 @@ def _build(values: dict[str, Any]) -> CheckConfig:
         "tolerances": ToleranceConfig(**values.get("tolerances", {})),
         "launcher": LauncherConfig(**values.get("launcher", {})),
     }
-    if "script" in values:
-        sections["script"] = ScriptConfig(**values["script"])
+    for name, kind in (("script", ScriptConfig), ("trl", TrlConfig), ("llamafactory", LlamaFactoryConfig)):
+        if name in values:
+            sections[name] = kind(**values[name])
     if (epochs := data.get("epochs")) is not None:
         batch = values["global_batch_size"]
         samples = data.setdefault("samples", samples_of_epoch(batch, values["splits"]))

@@ -11,8 +11,16 @@ from typing import Any, Literal
 
 from accumcheck.record import Severity, Split
 
-PROGRAM_STACKS = ("script", "callable")
-"""Stacks that are a program of the user's, which makes the model and the data itself."""
+PROGRAMS = {"trl-sft": "trl", "llamafactory": "llamafactory", "script": "script", "callable": "callable"}
+"""Stacks that are a program, which makes the model and the data itself, by the key that names it."""
+
+STACK_PACKAGES = {
+    "trainer": "transformers",
+    "accelerate": "accelerate",
+    "trl-sft": "trl",
+    "llamafactory": "llamafactory",
+}
+"""The package whose release is the stack's."""
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 DType = Literal["float64", "float32", "bfloat16", "float16"]
@@ -111,10 +119,24 @@ class ScriptConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TrlConfig:
+    """TRL's supervised fine-tuning: the command line of ``trl.scripts.sft``."""
+
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaFactoryConfig:
+    """LLaMA-Factory: ``train`` is what ``llamafactory-cli train`` is given."""
+
+    train: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckConfig:
     """One check, resolved: what ``accumcheck validate`` prints and the workers receive.
 
-    With a ``script`` or a ``callable``, the user's program makes the model and the data, and ``model`` says nothing.
+    With one of `PROGRAMS`, the program makes the model and the data, and ``model`` says nothing.
     With ``data.epochs``, ``steps`` follows from the samples: the last step of an epoch takes what is left.
 
     ``hotfix``: what the Trainer is given before it trains, see `accumcheck.known.hotfixes`.
@@ -131,6 +153,8 @@ class CheckConfig:
     stack: str = "trainer"
     script: ScriptConfig | None = None
     callable: str | None = None
+    trl: TrlConfig | None = None
+    llamafactory: LlamaFactoryConfig | None = None
     training_arguments: dict[str, Any] = field(default_factory=dict)
     tolerances: ToleranceConfig = field(default_factory=ToleranceConfig)
     severity: dict[str, Severity] = field(default_factory=dict)
@@ -146,7 +170,14 @@ class CheckConfig:
     @property
     def runs_program(self) -> bool:
         """Whether the model and the data come from a program of the user's."""
-        return self.stack in PROGRAM_STACKS
+        return self.stack in PROGRAMS
+
+    @property
+    def known_stack(self) -> str:
+        """The stack, by its own name where a script is one that accumcheck knows: ``trl.scripts.sft`` is TRL's."""
+        module = (self.script.module if self.script is not None else None) or ""
+        packages = {package: stack for stack, package in STACK_PACKAGES.items()}
+        return packages.get(module.partition(".")[0], self.stack)
 
     @property
     def sample_count(self) -> int:
@@ -175,13 +206,15 @@ class CheckConfig:
         if data["dataset"] is not None:
             data["dataset"] = DatasetSource(**data["dataset"])
         splits = plain["splits"]
-        script = plain["script"]
+        script, trl, llamafactory = (plain[name] for name in ("script", "trl", "llamafactory"))
         return cls(
             **{
                 **plain,
                 "model": ModelConfig(**plain["model"]),
                 "data": DataConfig(**data),
                 "script": script and ScriptConfig(**{**script, "arguments": tuple(script["arguments"])}),
+                "trl": trl and TrlConfig(tuple(trl["arguments"])),
+                "llamafactory": llamafactory and LlamaFactoryConfig(**llamafactory),
                 "splits": None if splits == "auto" else tuple(Split.parse(split) for split in splits),
                 "tolerances": ToleranceConfig(**plain["tolerances"]),
                 "launcher": LauncherConfig(**plain["launcher"]),

@@ -34,6 +34,11 @@ class _Paths:
         script = values.get("script", {})
         if "path" in script:
             script["path"] = str(self._existing(script["path"], ("script", "path"), directory=False))
+        llamafactory = values.get("llamafactory", {})
+        if "train" in llamafactory:
+            llamafactory["train"] = str(
+                self._existing(llamafactory["train"], ("llamafactory", "train"), directory=False)
+            )
         if "jsonl" in data:
             data["jsonl"] = str(self._existing(data["jsonl"], ("data", "jsonl"), directory=False))
 

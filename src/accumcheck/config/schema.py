@@ -12,7 +12,7 @@ from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES, Keys, other_names
 from accumcheck.config.faults import show_path
 from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, ROOT
 from accumcheck.config.kinds import Whole
-from accumcheck.config.model import PROGRAM_STACKS
+from accumcheck.config.model import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +28,11 @@ def config_schema() -> Schema:
     for name in required:
         rules.append({"oneOf": [_present(keys) for keys in _names((name,))]})
     own_model = {"oneOf": [_given(keys) for source in MODEL_SOURCES for keys in _names(source)]}
-    program = {"required": ["stack"], "properties": {"stack": {"enum": list(PROGRAM_STACKS)}}}
+    program = {"required": ["stack"], "properties": {"stack": {"enum": list(PROGRAMS)}}}
     rules.append({"if": program, "then": {"not": _present(("model",))}, "else": own_model})
-    for stack in PROGRAM_STACKS:
+    for stack, key in PROGRAMS.items():
         named = {"required": ["stack"], "properties": {"stack": {"const": stack}}}
-        rules += [{"if": _given((stack,)), "then": named}, {"if": named, "then": _given((stack,))}]
+        rules += [{"if": _given((key,)), "then": named}, {"if": named, "then": _given((key,))}]
     for group in (DATA_SOURCES, DATA_COLUMNS):
         rules.append(_at_most_one(_given(keys) for keys in group))
     for target in dict.fromkeys(ALIASES.values()):

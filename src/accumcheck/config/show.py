@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from accumcheck.config.model import PROGRAMS
 from accumcheck.config.yaml_positions import write_document
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def _canonical(plan: Plan) -> dict[str, Any]:
     """The configuration as one would write it: unset keys are left out, unset tolerances are ``auto``."""
     plain = _without_program_keys(plan.config.to_dict())
     if plan.config.runs_program:
-        plain["script"] = _set(plain["script"]) if plain.get("script") else None
+        for name in ("script", "trl"):
+            plain[name] = _set(plain[name]) if plain.get(name) else None
         return {**_set(plain), "tolerances": _tolerances(plain), "launcher": _set(plain["launcher"])}
     data = {name: _set(value) if isinstance(value, dict) else value for name, value in plain["data"].items()}
     launcher = _set(plain["launcher"])
@@ -78,8 +80,9 @@ def _canonical(plan: Plan) -> dict[str, Any]:
 
 def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     """Of a program only what it is; of another stack all but that. Else the configuration would not be a valid one."""
-    program = ("script", "callable")
-    dropped = ("model", "data", "trajectory_steps") if plain["stack"] in program else program
+    program = tuple(PROGRAMS.values())
+    own = PROGRAMS.get(plain["stack"])
+    dropped = program if own is None else ("model", "data", "trajectory_steps", *(key for key in program if key != own))
     dropped = dropped if plain["hotfix"] else (*dropped, "hotfix")
     return {name: value for name, value in plain.items() if name not in dropped}
 

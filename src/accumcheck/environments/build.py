@@ -11,6 +11,7 @@ from packaging.version import Version
 from accumcheck.environments import index
 from accumcheck.environments.overlay import NEVER, Base, broken_by, packages_in
 from accumcheck.environments.processes import Processes
+from accumcheck.environments.recipes import recipes_for
 from accumcheck.environments.request import Request
 from accumcheck.errors import LaunchError
 
@@ -98,16 +99,22 @@ def differences(request: Request, python: Path, processes: Processes) -> str:
 
 def _install(request: Request, base: Base, folder: Path, site: Path, before: str, processes: Processes) -> None:
     """Install the releases, then whatever below they break, until nothing is broken."""
-    never, bounds = folder / "never.txt", folder / "bounds.txt"
-    never.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in NEVER), encoding="utf-8")
+    overrides, bounds = folder / "overrides.txt", folder / "bounds.txt"
+    named, recipes = {pin.name for pin in request.pins}, recipes_for(request.pins)
+    never = sorted({*NEVER, *(name for recipe in recipes for name in recipe.without)} - named)
+    instead = [requirement for recipe in recipes for requirement in recipe.instead]
+    lines = [*(f"{name}; sys_platform == 'never'" for name in never), *instead]
+    overrides.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     bounds.write_text("".join(f"{bound}\n" for bound in base.bounds()), encoding="utf-8")
-    named = {pin.name for pin in request.pins}
-    wanted = [*(str(pin) for pin in request.pins), *(name for name in ALWAYS if name not in named)]
+    for module, text in ((module, text) for recipe in recipes for module, text in recipe.stubs.items()):
+        (site / f"{module}.py").write_text(text, encoding="utf-8")
+    also = dict.fromkeys([*ALWAYS, *(name for recipe in recipes for name in recipe.also)])
+    wanted = [*(str(pin) for pin in request.pins), *(name for name in also if name not in named)]
     too_young: set[str] = set()
     while True:
         _uv(
             *("pip", "install", "--quiet", "--python", str(python_in(folder)), "--exclude-newer", before),
-            *("--overrides", str(never), "--constraints", str(bounds)),
+            *("--overrides", str(overrides), "--constraints", str(bounds)),
             *(option for name in COMPILED for option in ("--only-binary", name)),
             *wanted,
             processes=processes,

@@ -12,6 +12,7 @@ from accumcheck.environments.build import build, differences, python_in
 from accumcheck.environments.lock import Lock
 from accumcheck.environments.overlay import Base
 from accumcheck.environments.processes import Processes, StoppedError
+from accumcheck.environments.recipes import recipes_for
 from accumcheck.environments.request import Request
 from accumcheck.environments.shelf import Shelf
 from accumcheck.errors import LaunchError
@@ -56,7 +57,7 @@ def environments(
         try:
             for request in distinct:
                 assert base is not None
-                lock = held.enter_context(_lock(shelf, shelf.place(request, base.recipe())))
+                lock = held.enter_context(_lock(shelf, _place(shelf, request, base)))
                 work[request] = pool.submit(_obtain, request, base, shelf, lock, processes, say or _quietly)
             wait(work.values(), return_when=FIRST_EXCEPTION)
         finally:
@@ -71,7 +72,7 @@ def environments(
 
 def _obtain(request: Request, base: Base, shelf: Shelf, lock: Lock, processes: Processes, say: Say) -> Path:
     """The interpreter for one request; when this returns, ``lock`` is held for use."""
-    place = shelf.place(request, base.recipe())
+    place = _place(shelf, request, base)
     waiting = False
 
     def wait_for_others() -> None:
@@ -92,6 +93,12 @@ def _obtain(request: Request, base: Base, shelf: Shelf, lock: Lock, processes: P
             with shelf.building(place) as folder:
                 found = build(request, base, folder, processes, lambda phase: say(f"{request}: {phase}"))
                 shelf.stamp(folder, found)
+
+
+def _place(shelf: Shelf, request: Request, base: Base) -> Path:
+    """Where the environment stands; another one once the way to install its packages has changed."""
+    recipes = [repr(recipe) for recipe in recipes_for(request.pins)]
+    return shelf.place(request, {**base.recipe(), **({"recipes": recipes} if recipes else {})})
 
 
 def _lock(shelf: Shelf, place: Path) -> Lock:

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from accumcheck.config.model import STACK_PACKAGES
 from accumcheck.known.catalogue import KnownFault, known_faults
 from accumcheck.record import Environment, Finding, ReferenceObservation, SplitObservation
-
-PACKAGES = {"trl-sft": "trl", "llamafactory": "llamafactory"}
-"""The package whose release is the stack's, for stacks that bring their own trainer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,8 @@ def circumstances(
 ) -> Circumstances:
     """Those of one run; ``stack`` is its name in the configuration."""
     releases = {"transformers": environment.transformers, "accelerate": environment.accelerate}
-    if stack in PACKAGES:
-        releases[PACKAGES[stack]] = environment.stack_version
+    if stack in STACK_PACKAGES:
+        releases.setdefault(STACK_PACKAGES[stack], environment.stack_version)
     batches = [batch for split in splits for step in split.steps for batch in step.micro_batches]
     # one of which neither a count nor a loss was seen was not watched: that says nothing of what it was passed
     watched = [batch for batch in batches if batch.token_count is not None or batch.loss is not None]

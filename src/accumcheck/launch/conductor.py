@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.config.model import CheckConfig
+from accumcheck.config.model import STACK_PACKAGES, CheckConfig
 from accumcheck.config.splits import auto_splits, control_of
 from accumcheck.launch.events import EventFollower, EventLog
 from accumcheck.launch.job import REFERENCE, Failure, Job
@@ -106,7 +106,7 @@ class Conductor:
             device_name=devices.name,
             device_count=devices.count,
             backend=self._backend(devices.kind, max(split.num_processes for split in splits), devices.count),
-            environment=_versions(),
+            environment=_versions(check.known_stack),
         )
         runnable: list[Split] = []
         for split in splits:
@@ -261,14 +261,16 @@ class Conductor:
         return "nccl" if device == "cuda" and processes <= gpus else "gloo"
 
 
-def _versions() -> dict[str, str]:
+def _versions(stack: str) -> dict[str, str]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in ("torch", "transformers", "accelerate"):
+    packages = {"torch": "torch", "transformers": "transformers", "accelerate": "accelerate"}
+    for name, package in {**packages, "stack_version": STACK_PACKAGES.get(stack)}.items():
         with contextlib.suppress(PackageNotFoundError):
-            found[package] = version(package)
+            if package is not None:
+                found[name] = version(package)
     return found
 
 

@@ -101,7 +101,8 @@ def header(report: Report) -> Header:
         device = f"{environment.device_count or 1} x {environment.device_name}"
     stack = str(config.get("stack", ""))
     if environment.stack_version not in ("", environment.transformers):
-        stack += f" {environment.stack_version}"
+        package = str(script.get("module") or "").partition(".")[0]
+        stack += f" ({package} {environment.stack_version})" if package else f" {environment.stack_version}"
     plan = [
         f"{device} ({environment.backend})" if device and environment.backend else device,
         f"stack {stack}" if stack else "",

@@ -1,4 +1,4 @@
-"""Run a program of the user's in this process, as ``python``, ``python -m`` or its own caller would."""
+"""Run a program in this process, as ``python``, ``python -m``, its own launcher or its own caller would."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import importlib
 import runpy
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.record import Split
+
+TRL_SFT = "trl.scripts.sft"
 
 
 def start(check: CheckConfig, split: Split) -> None:
@@ -21,23 +24,53 @@ def start(check: CheckConfig, split: Split) -> None:
     ``{gradient_accumulation_steps}`` and ``{num_processes}``, and ``{steps}``.
 
     Raises:
-        WorkloadError: it has no such function, or the function returned nothing that can train.
+        WorkloadError: its package is not installed, it has no such function, or the function returned nothing that
+            can train.
         BaseException: whatever the program raises, SystemExit with its exit status among it.
     """
-    if check.script is not None:
+    sys.path.insert(0, str(Path.cwd()))
+    if check.trl is not None:
+        _ask_for("trl", check)
+        _run_module(TRL_SFT, check.trl.arguments)
+    elif check.llamafactory is not None:
+        _ask_for("llamafactory", check)
+        # what LLaMA-Factory has torchrun run in every process; it reads the command line itself
+        sys.argv = ["llamafactory-cli", check.llamafactory.train]
+        importlib.import_module("llamafactory.train.tuner").run_exp()
+    elif check.script is not None:
         arguments = [_filled(argument, check, split) for argument in check.script.arguments]
         if check.script.path is not None:
             sys.argv = [check.script.path, *arguments]
-            sys.path.insert(0, str(Path(check.script.path).parent))
+            sys.path[0] = str(Path(check.script.path).parent)
             runpy.run_path(check.script.path, run_name="__main__")
-            return
-        assert check.script.module is not None
-        sys.argv = [check.script.module, *arguments]
-        sys.path.insert(0, str(Path.cwd()))
-        runpy.run_module(check.script.module, run_name="__main__", alter_sys=True)
-        return
-    assert check.callable is not None
-    _build(check.callable).train()
+        else:
+            assert check.script.module is not None
+            _run_module(check.script.module, arguments)
+    else:
+        assert check.callable is not None
+        _build(check.callable).train()
+
+
+def name_of(check: CheckConfig) -> str:
+    """What is run, in a word."""
+    if check.trl is not None:
+        return TRL_SFT
+    if check.llamafactory is not None:
+        return f"llamafactory-cli train {Path(check.llamafactory.train).name}"
+    return str(check.callable if check.script is None else check.script.path or check.script.module)
+
+
+def _ask_for(package: str, check: CheckConfig) -> None:
+    if find_spec(package) is None:
+        raise WorkloadError(
+            f"stack: {check.stack} needs {package}, which is not installed; install it, or name a release: "
+            f"accumcheck run CONFIG --with {package}==VERSION"
+        )
+
+
+def _run_module(module: str, arguments: Any) -> None:
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _filled(argument: str, check: CheckConfig, split: Split) -> str:
@@ -49,7 +82,6 @@ def _filled(argument: str, check: CheckConfig, split: Split) -> str:
 def _build(name: str) -> Any:
     """What ``module:function`` returns: a Trainer, or anything else with a method ``train``."""
     module, _, function = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
     found = getattr(importlib.import_module(module), function, None)
     if not callable(found):
         raise WorkloadError(f"callable: {module} has no function {function}; expected one that returns a Trainer")

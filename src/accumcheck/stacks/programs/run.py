@@ -17,7 +17,7 @@ from accumcheck.launch.job import Job
 from accumcheck.loops import listen
 from accumcheck.record import Split
 from accumcheck.reference.fed import reference_of_fed
-from accumcheck.stacks.programs.entry import start
+from accumcheck.stacks.programs.entry import name_of, start
 from accumcheck.stacks.programs.rows import Rows
 from accumcheck.stacks.programs.settings import override, settings_of
 from accumcheck.stacks.programs.watch import FinishedError, watch
@@ -50,7 +50,7 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
     observer.stop()
     spectator.end()
     if not observer.steps:
-        raise WorkloadError(f"{_name(check)} ended without an optimizer step")
+        raise WorkloadError(f"{name_of(check)} ended without an optimizer step")
     observer.write()
     rows.write(folder, process)
     return observer
@@ -69,7 +69,7 @@ def run_reference_of(job: Job, check: CheckConfig) -> None:
     watch(spectator)
     _run(check, alone)
     if not spectator.done:
-        raise WorkloadError(f"{_name(check)} ended without training")
+        raise WorkloadError(f"{name_of(check)} ended without training")
 
 
 def _run(check: CheckConfig, split: Split) -> None:
@@ -80,11 +80,6 @@ def _run(check: CheckConfig, split: Split) -> None:
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise
-
-
-def _name(check: CheckConfig) -> str:
-    script = check.script
-    return str(check.callable if script is None else script.path or script.module)
 
 
 class _OfSplit:

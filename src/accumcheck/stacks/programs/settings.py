@@ -41,7 +41,7 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
         "eval_strategy": "no",
-        "evaluation_strategy": "no",
+        "evaluation_strategy": None,  # the same by its old name, which some releases still read
         "load_best_model_at_end": False,
         "eval_on_start": False,
         "push_to_hub": False,
