@@ -42,6 +42,13 @@ def test_a_row_says_what_a_finding_cites() -> None:
     assert not fault.of_any_architecture
 
 
+def test_a_cure_is_named_with_the_commands_that_show_it() -> None:
+    (fault,) = read_faults(text({**ROW, "hotfix": "token-mean"}))
+    assert fault.cited()["workaround"] == (
+        "upgrade; accumcheck run CONFIG --hotfix token-mean shows a cure, accumcheck hotfix show token-mean prints it"
+    )
+
+
 def test_conditions_may_be_left_out() -> None:
     (fault,) = read_faults(text({key: value for key, value in ROW.items() if key != "when"}))
     assert (dict(fault.when.training_arguments), fault.when.token_count, fault.when.count_passed) == ({}, None, None)
@@ -66,6 +73,10 @@ def test_conditions_may_be_left_out() -> None:
         ({"gradient_rules": []}, "some-fault: gradient_rules: a list of names was expected, not []"),
         ({"architectures": "Llava*"}, "some-fault: architectures: a list of names was expected, not 'Llava*'"),
         ({"finding": "x"}, "some-fault: either finding or both of loss_rules and gradient_rules were expected"),
+        (
+            {"hotfix": "token-means"},
+            "some-fault: hotfix: one of no-loss-kwargs, token-mean was expected, not 'token-means'",
+        ),
         ({"when": {"weather": "fine"}}, "some-fault: when.weather: unknown"),
         (
             {"when": {"token_count": "devides"}},

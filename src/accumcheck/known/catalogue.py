@@ -12,6 +12,7 @@ import yaml
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from accumcheck.judge.rules import FAMILY
+from accumcheck.known.hotfixes import NAMES
 from accumcheck.record import CountAnswer
 
 RULES = frozenset(map(str, FAMILY))
@@ -37,7 +38,7 @@ class When:
 class KnownFault:
     """One published fault; the fields are explained at the head of ``faults.yaml``.
 
-    ``finding``: the id of the finding that it shows as; None where it shows by its rules.
+    ``finding``: the id of the finding that it shows as; None where it shows by its rules. ``hotfix``: what cures it.
     """
 
     id: str
@@ -51,6 +52,7 @@ class KnownFault:
     workaround: str
     when: When
     finding: str | None = None
+    hotfix: str | None = None
 
     @property
     def of_any_architecture(self) -> bool:
@@ -65,8 +67,15 @@ class KnownFault:
             "url": self.url,
             "affected": affected,
             "fixed": self.fixed,
-            "workaround": self.workaround,
+            "workaround": self.workaround + self._cure,
         }
+
+    @property
+    def _cure(self) -> str:
+        if self.hotfix is None:
+            return ""
+        name = self.hotfix
+        return f"; accumcheck run CONFIG --hotfix {name} shows a cure, accumcheck hotfix show {name} prints it"
 
 
 @cache
@@ -116,6 +125,7 @@ def _fault(row: Mapping[str, Any]) -> KnownFault:
         workaround=row["workaround"],
         when=When(**row.get("when", {})),
         finding=row.get("finding"),
+        hotfix=row.get("hotfix"),
     )
 
 
@@ -126,7 +136,7 @@ def _problems(row: Any) -> list[str]:
     if not isinstance(row, dict):
         return ["a mapping was expected"]
     problems = [f"{key}: missing" for key in REQUIRED if key not in row]
-    problems += [f"{key}: unknown" for key in row if key not in (*REQUIRED, *SHOWN_BY, "when")]
+    problems += [f"{key}: unknown" for key in row if key not in (*REQUIRED, *SHOWN_BY, "when", "hotfix")]
     if {key for key in SHOWN_BY if key in row} not in ({"finding"}, {"loss_rules", "gradient_rules"}):
         problems.append("either finding or both of loss_rules and gradient_rules were expected")
     if problems:
@@ -134,6 +144,8 @@ def _problems(row: Any) -> list[str]:
     for key in ("id", "title", "fixed", "url", "workaround", *(["finding"] if "finding" in row else [])):
         if not isinstance(row[key], str) or not row[key]:
             problems.append(f"{key}: a text was expected, not {row[key]!r}")
+    if row.get("hotfix") not in (None, *NAMES):
+        problems.append(f"hotfix: one of {', '.join(NAMES)} was expected, not {row['hotfix']!r}")
     if not str(row["url"]).startswith("https://"):
         problems.append(f"url: an https address was expected, not {row['url']!r}")
     for key in ("loss_rules", "gradient_rules") if "finding" not in row else ():

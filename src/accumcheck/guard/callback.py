@@ -1,0 +1,195 @@
+"""``accumcheck.Guard()``: a callback for a real training that checks how its tokens are weighed, while it trains."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from transformers import TrainerCallback
+
+from accumcheck.capture.model_probe import probe_model
+from accumcheck.errors import AccumcheckError
+from accumcheck.guard.agreement import apart, sketch
+from accumcheck.guard.judge import Weighed, explained, finding_of, in_words, rule_of_gradient, rule_of_loss, weigh
+from accumcheck.guard.watch import ModelWatch, Seen
+from accumcheck.judge.findings import unsynchronised_finding
+
+RIGHT = ("token-mean", None)
+ONLY_WARNED_OF = ("unshifted-token-mean",)
+"""Wrong by the same factor under every split: never a reason to stop."""
+LOG_DIGITS = 5e-5
+"""To which some releases of Trainer round the loss in the log."""
+COARSE = 2e-2
+"""What is allowed at least where losses have 16 bits."""
+
+logger = logging.getLogger("accumcheck.guard")
+
+
+class GuardError(AccumcheckError):
+    """A training that `Guard` was asked to stop: its loss or its gradient is not that of the global batch."""
+
+
+class Guard(TrainerCallback):  # type: ignore[misc]
+    """Checks optimizer steps of a real training: ``Trainer(..., callbacks=[accumcheck.Guard()])``.
+
+    Of each step that is checked, every micro-batch's loss and what Trainer multiplies it by before it differentiates it
+    are gathered from all processes. That gives the weight with which each predicted token entered the gradient, with
+    dropout or without, and the loss that should be in the log. Trainer is asked to log the first steps that are
+    checked. Nothing else of the training is changed.
+    """
+
+    def __init__(
+        self,
+        action: Literal["warn", "stop"] = "warn",
+        *,
+        first: int = 2,
+        every: int = 500,
+        tolerance: float = 1e-3,
+    ) -> None:
+        """Set what is checked, and what is done about a fault.
+
+        Args:
+            action: ``warn``: tell it once, on the ``accumcheck.guard`` logger; ``stop``: raise `GuardError`.
+            first: so many optimizer steps are checked from the beginning (or from where training is resumed).
+            every: each step whose number is a multiple of it is checked as well; 0: none.
+            tolerance: how far weights and losses may be off, relative to what they should be.
+
+        Raises:
+            ValueError: an argument is none of these.
+        """
+        if action not in ("warn", "stop"):
+            raise ValueError(f"Guard: action: found {action!r}; expected 'warn' or 'stop'")
+        if first < 0 or every < 0 or not 0 < tolerance < 1:
+            raise ValueError("Guard: first and every are numbers of steps, from 0; tolerance is between 0 and 1")
+        self._action, self._first, self._every, self._tolerance = action, first, every, tolerance
+        self._begun = 0
+        self._watch: ModelWatch | None = None
+        self._pending: tuple[Weighed, float] | None = None
+        self._scale = 1.0
+        self._logged = 0
+        self._sketch: list[float] | None = None
+        self._told: set[str] = set()
+
+    # --- what Trainer calls ---------------------------------------------------------------------------------------
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Training begins, or is resumed."""
+        self._begun = self._logged = state.global_step
+        if getattr(args, "deepspeed", None):
+            self._tell("DeepSpeed scales losses inside of its engine: no step of this training is checked")
+            self._first = self._every = 0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:  # noqa: ARG002
+        """The first micro-batch of an optimizer step comes next."""
+        self._judge(None, args)
+        if not self._checks(state.global_step + 1) or seen.get("model") is None:
+            return
+        scaler = getattr(seen.get("optimizer"), "scaler", None)
+        self._scale = float(scaler.get_scale()) if scaler is not None else 1.0
+        self._watch = ModelWatch(seen["model"])
+        self._watch.start()
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **seen: Any) -> None:  # noqa: ARG002
+        """The gradient is whole."""
+        if self._watch is not None and not getattr(args, "fsdp", None):
+            self._sketch = sketch(seen["model"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The optimizer has stepped."""
+        if self._watch is None:
+            return
+        watch, self._watch = self._watch, None
+        mine, my_sketch, self._sketch = watch.stop(), self._sketch, None
+        gathered = _gathered((watch.problem, mine, my_sketch))
+        if problems := [problem for problem, _, _ in gathered if problem]:
+            self._tell(f"step {state.global_step} could not be checked: {problems[0]}")
+            return
+        self._agree(state.global_step, [one for _, _, one in gathered])
+        for _, seen, _ in gathered:
+            for one in seen:
+                one.factor = None if one.factor is None else one.factor / self._scale
+        k = args.gradient_accumulation_steps
+        weighed = weigh(state.global_step, k, [seen for _, seen, _ in gathered])
+        if weighed is None:
+            return
+        if weighed.weights is None:
+            self._tell(
+                "the loss that is differentiated is not the model's own (a label smoother, or a loss function that was "
+                "given to Trainer): how it weighs tokens cannot be seen; accumcheck run can"
+            )
+            return
+        coarse = next(watch.model.parameters()).dtype in (torch.bfloat16, torch.float16)
+        self._pending = (weighed, max(self._tolerance, COARSE) if coarse else self._tolerance)
+        self._model, self._batch = watch.model, watch.batch
+        if state.global_step - self._begun <= self._first:
+            control.should_log = True
+        if not control.should_log:
+            self._judge(None, args)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002
+        """Trainer tells its user the mean loss of the steps since it last did."""
+        if logs is None or "loss" not in logs:
+            return
+        alone = state.global_step - self._logged == 1
+        self._logged = state.global_step
+        self._judge(float(logs["loss"]) if alone else None, args)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Training ends."""
+        self._judge(None, args)
+
+    # --- what follows ---------------------------------------------------------------------------------------------
+
+    def _checks(self, step: int) -> bool:
+        return step - self._begun <= self._first or (self._every > 0 and step % self._every == 0)
+
+    def _judge(self, reported: float | None, args: Any) -> None:
+        """Judge the step that waits for it. ``reported``: its loss in the log, None where it is in none by itself."""
+        if self._pending is None:
+            return
+        (weighed, tolerance), self._pending = self._pending, None
+        gradient = rule_of_gradient(weighed, tolerance)
+        rounding = LOG_DIGITS / abs(weighed.loss) if weighed.loss else math.inf
+        loss = None if reported is None else rule_of_loss(weighed, reported, tolerance + rounding)
+        if gradient in RIGHT and loss in RIGHT:
+            logger.info("step %d: every predicted token entered loss and gradient as it should", weighed.number)
+            return
+        finding = finding_of(weighed, loss, gradient, reported, tolerance)
+        stops = not {gradient, loss} <= {*RIGHT, *ONLY_WARNED_OF}
+        if finding.id in self._told and not (stops and self._action == "stop"):
+            return
+        count = next((one.token_count for one in weighed.step.micro_batches if one.token_count), 1)
+        probe = probe_model(self._model, self._batch, int(count))
+        finding = explained(finding, weighed, type(self._model).__name__, probe, vars(args))
+        self._act(in_words(finding), finding.id, stops=stops)
+
+    def _agree(self, step: int, sketches: list[list[float] | None]) -> None:
+        """Check that every process is about to apply the same gradient."""
+        if (spread := apart(sketches)) > self._tolerance:
+            finding = unsynchronised_finding((f"step {step}",), spread)
+            self._act(in_words(finding), finding.id, stops=True)
+
+    def _act(self, words: str, about: str, *, stops: bool) -> None:
+        if stops and self._action == "stop":
+            raise GuardError(words)
+        self._tell(words, about)
+
+    def _tell(self, words: str, about: str = "") -> None:
+        """Tell it once, and on one process."""
+        about = about or words
+        if about not in self._told and (not dist.is_initialized() or dist.get_rank() == 0):
+            logger.warning("%s", words if words.startswith("accumcheck") else f"accumcheck.Guard: {words}")
+        self._told.add(about)
+
+
+def _gathered(mine: tuple[str, list[Seen], list[float] | None]) -> list[tuple[str, list[Seen], list[float] | None]]:
+    """The same of every process, in the order of their ranks."""
+    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+        return [mine]
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, mine)
+    return found

@@ -1,0 +1,175 @@
+"""From what all processes saw of one optimizer step to what is wrong with it, in the words of a report's findings."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.guard.watch import Seen
+from accumcheck.judge.findings import divergence_finding
+from accumcheck.judge.rules import FAMILY, UNEXPLAINED, Step
+from accumcheck.judge.why import traced
+from accumcheck.known.matching import Fitted, circumstances, cite
+from accumcheck.record import (
+    Coordinates,
+    Divergence,
+    Environment,
+    Finding,
+    LossProbe,
+    MicroBatch,
+    ModelRecord,
+    ReferenceObservation,
+    Split,
+    SplitObservation,
+    StackBelief,
+    StepObservation,
+)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One optimizer step. The rows of its global batch are numbered; a row's loss is the mean of its micro-batch.
+
+    ``weights``: of each row in the gradient, None where they were not seen; ``right``: what they should be; ``loss``:
+    the right one to report.
+    """
+
+    number: int
+    step: Step
+    losses: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64] | None
+    right: npt.NDArray[np.float64]
+    loss: float
+
+
+def weigh(number: int, k: int, processes: Sequence[Sequence[Seen]]) -> Weighed | None:
+    """Put together what every process saw of step ``number``, with ``k`` accumulation steps asked for.
+
+    A micro-batch's gradient is that of its mean loss, times what the model made of the mean, times what the stack made
+    of the model's loss, over the number of processes: gradients are averaged over them.
+    """
+    n = len(processes)
+    batches: list[MicroBatch] = []
+    tokens: list[int] = []
+    labels: list[int] = []
+    losses: list[float] = []
+    weights: list[float] = []
+    for process, seen in enumerate(processes):
+        for one in seen:
+            rows = range(len(tokens), len(tokens) + len(one.tokens))
+            batches.append(MicroBatch(process, tuple(rows), one.loss, one.factor, one.token_count))
+            tokens += one.tokens
+            labels += one.labels
+            predicted = sum(one.tokens)
+            losses += [one.mean if predicted else 0.0 for _ in rows]  # the mean of no prediction is no number
+            scale = math.nan if one.ratio is None or one.factor is None else one.ratio * one.factor / n
+            weights += [scale * count / predicted if predicted else 0.0 for count in one.tokens]
+    if not sum(tokens):
+        return None
+    size = max(Counter(batch.process for batch in batches).values())
+    split = Split(n, max(len(batch.samples) for batch in batches), max(k, size))
+    step = Step(split, tuple(batches), np.array(tokens), np.array(labels))
+    right = step.weights("token-mean")
+    unseen = any(batch.factor is None for batch in batches)
+    of_rows = np.array(losses)
+    return Weighed(number, step, of_rows, None if unseen else np.array(weights), right, float(right @ of_rows))
+
+
+def rule_of_gradient(weighed: Weighed, tolerance: float) -> str | None:
+    """The rule that the weights of the rows follow, None where they were not seen."""
+    found = weighed.weights
+    if found is None:
+        return None
+    return _first(weighed, lambda predicted: bool(np.all(np.abs(found - predicted) <= tolerance * np.abs(predicted))))
+
+
+def rule_of_loss(weighed: Weighed, reported: float, tolerance: float, gradient: str | None) -> str:
+    """The rule that the reported loss follows: that of the gradient, if it fits the loss as well."""
+
+    def fits(predicted: npt.NDArray[np.float64]) -> bool:
+        loss = float(predicted @ weighed.losses)
+        return abs(reported - loss) <= tolerance * abs(loss)
+
+    return _first(weighed, fits, gradient)
+
+
+def _first(weighed: Weighed, fits: Any, preferred: str | None = None) -> str:
+    step = weighed.step
+    fitting = [str(rule) for rule in FAMILY if fits(step.factor(rule) * step.weights(rule.base))]
+    return preferred if preferred in fitting else (fitting or [UNEXPLAINED])[0]
+
+
+def finding_of(
+    weighed: Weighed, loss_rule: str | None, gradient_rule: str | None, reported: float | None, tolerance: float
+) -> Finding:
+    """What is wrong with the step: how large it is, and what the rules mean."""
+    split = weighed.step.split
+    finding = divergence_finding("fail", [], loss_rule, gradient_rule, "reference")
+    sizes = []
+    if weighed.weights is not None:
+        counted = weighed.right > 0
+        ratios = weighed.weights[counted] / weighed.right[counted]
+        same = math.isclose(ratios.min(), ratios.max(), rel_tol=tolerance)
+        least_to_most = f"{ratios.max():.3g}" if same else f"{ratios.min():.3g} to {ratios.max():.3g}"
+        sizes.append(f"predicted tokens entered the gradient with {least_to_most} times their weight")
+    if reported is not None:
+        sizes.append(f"the log says loss {reported:.4f}, the mean over all predicted tokens is {weighed.loss:.4f}")
+    return replace(finding, splits=(str(split),), summary=f"step {weighed.number}, {split}: {'; '.join(sizes)}")
+
+
+def explained(
+    finding: Finding, weighed: Weighed, architecture: str, probe: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Finding:
+    """The finding with its cause, and the published faults that it is.
+
+    Args:
+        finding: of `finding_of`.
+        weighed: what it is about.
+        architecture: of the model.
+        probe: what `accumcheck.capture.model_probe.probe_model` says of the model.
+        arguments: Trainer's, by name.
+    """
+    step = weighed.step
+    observed = StepObservation(weighed.number, None, None, {}, step.micro_batches, {})
+    split = SplitObservation(step.split, "ran", steps=(observed,), belief=StackBelief("Trainer"))
+    reference = ReferenceObservation(
+        losses=weighed.losses,
+        tokens=step.tokens,
+        labels=step.labels,
+        gradients=np.zeros((len(step.tokens), 0)),
+        grad_norms=(),
+        membership=(tuple(range(len(step.tokens))),),
+        coordinates=Coordinates((), (), (), 0),
+        noise=Divergence(0.0, 0.0, 0.0),
+        batch_effect=0.0,
+        model=ModelRecord(architecture, 0, "", shrunk=False),
+        probe=LossProbe(**probe),
+    )
+    here = Environment(transformers=_installed("transformers"), accelerate=_installed("accelerate"))
+    run = circumstances("trainer", arguments, here, [split], reference)
+    rules = Fitted([finding.loss_rule or ""], [finding.gradient_rule or ""])
+    (cited,) = cite([traced(finding, [split], reference)], run, rules)
+    return cited
+
+
+def in_words(finding: Finding) -> str:
+    """The finding as a message of several lines."""
+    lines = [f"accumcheck.Guard: {finding.summary}", *finding.explanation.split("\n"), finding.consequence]
+    lines += [f"advice: {finding.advice}"] if finding.advice else []
+    for known in finding.known:
+        lines += [f"known: {known['title']} ({known['url']})", f"workaround: {known['workaround']}"]
+    return "\n  ".join(line for line in lines if line)
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
