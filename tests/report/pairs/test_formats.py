@@ -74,7 +74,7 @@ def test_a_split_that_did_not_run_or_is_not_there_has_no_numbers() -> None:
 def test_several_checks_have_a_line_each_and_details_of_what_failed() -> None:
     text = FORMATS["table"](examples.several())
     lines = text.splitlines()
-    assert [line.split() for line in lines[5:8]] == [
+    assert [line.split() for line in lines[4:7]] == [
         ["configs/a.yaml", "pass", "pass", "token-mean", "same", "pass"],
         ["configs/b.yaml", "pass", "FAIL", "token-mean", "->", "microbatch-mean*k", "same", "FAIL"],
         ["configs/c.yaml", "pass", "ERROR", "token-mean", "same", "undecided"],

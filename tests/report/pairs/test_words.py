@@ -130,7 +130,7 @@ def test_versions_that_differ_are_told_with_an_arrow() -> None:
     )
 
 
-def test_of_several_those_are_told_that_did_not_come_out_well_or_changed() -> None:
+def test_of_several_those_are_told_in_full_that_did_not_come_out_well() -> None:
     comparison = examples.several()
     assert [pair.config for pair in to_tell(comparison)] == ["configs/b.yaml", "configs/c.yaml"]
     assert str(overall(comparison)) == (

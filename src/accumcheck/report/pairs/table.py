@@ -46,7 +46,8 @@ def _lines(comparison: Comparison, width: int, comfortable: int, limit: int, rul
     yield from prose(comparison.title, width, style="bold")
     if len(comparison.pairs) > 1:
         yield Text()
-        yield from columns(check_columns(comparison), check_rows(comparison), comfortable, limit, rule)
+        lines = columns(check_columns(comparison), check_rows(comparison), comfortable, limit, rule)
+        yield from (line for line in lines if line.plain)  # the headers have one line here
     for pair in to_tell(comparison):
         yield Text()
         if len(comparison.pairs) > 1:

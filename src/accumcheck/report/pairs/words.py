@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from accumcheck.report import numbers
 from accumcheck.report.words import Conclusion, Note, header, not_run, note_of
@@ -171,12 +171,7 @@ def overall(comparison: Comparison) -> Conclusion:
 
 
 def to_tell(comparison: Comparison) -> Sequence[Pair]:
-    """The pairs that are told in full: the only one, or those that did not come out well or changed."""
+    """The pairs that are told in full: the only one, or of several those that did not come out well."""
     if len(comparison.pairs) == 1:
         return comparison.pairs
-    return [pair for pair in comparison.pairs if pair.exit_code or pair.changes.drifts or _changed(pair)]
-
-
-def _changed(pair: Pair) -> bool:
-    changes: list[Change[Any]] = [pair.changes.verdict, pair.changes.loss_rule, pair.changes.gradient_rule]
-    return any(change.changed for change in changes)
+    return [pair for pair in comparison.pairs if pair.exit_code or pair.changes.drifts]
