@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from accumcheck.cli.validate import validate
 from accumcheck.errors import AccumcheckError, ConfigError
 
 INTERRUPTED = 130
+UNDECIDED = 3
 
 app = typer.Typer(
     name="accumcheck",
@@ -88,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
         if not callable(show) or not isinstance(exit_code, int):
-            raise
+            traceback.print_exc()
+            print("accumcheck: this is a fault of accumcheck itself; nothing is decided", file=sys.stderr)  # noqa: T201
+            return UNDECIDED
         show()  # a usage error of click's, which typer either imports or carries with it
         return exit_code

@@ -25,7 +25,7 @@ def selftest(
     from accumcheck.report import check_format, check_writable, format_of
     from accumcheck.report.files import save
     from accumcheck.report.github import add_to_summary
-    from accumcheck.report.streams import put
+    from accumcheck.report.streams import put, reader_may_leave
     from accumcheck.selftest.run import run_selftest
     from accumcheck.selftest.show import FORMATS, line, summary, title
 
@@ -37,13 +37,14 @@ def selftest(
     outcomes: list[Outcome] = []
     for outcome in run_selftest():
         outcomes.append(outcome)
-        typer.echo(line(outcome), err=not table)
-        sys.stdout.flush()
+        with reader_may_leave(sys.stdout):
+            typer.echo(line(outcome), err=not table)
     for path in output or []:
         save(FORMATS[format_of(path)](outcomes), path)
-    put(f"{summary(outcomes)}\n" if table else FORMATS[format_](outcomes), sys.stdout)
-    if format_ == "github":
-        put(add_to_summary(FORMATS["markdown"](outcomes)), sys.stdout)
+    with reader_may_leave(sys.stdout):
+        put(f"{summary(outcomes)}\n" if table else FORMATS[format_](outcomes), sys.stdout)
+        if format_ == "github":
+            put(add_to_summary(FORMATS["markdown"](outcomes)), sys.stdout)
     if not all(outcome.held for outcome in outcomes):
         undecided = any(outcome.report.exit_code == 3 for outcome in outcomes)
         raise typer.Exit(1 if any(outcome.wrong for outcome in outcomes) or not undecided else 3)
