@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 
@@ -11,13 +12,9 @@ PARAMETERS = 4
 
 
 def sketch(model: torch.nn.Module) -> list[float]:
-    """Of the first parameters that have a gradient, its norm and its sum: a few numbers that tell gradients apart."""
-    found: list[float] = []
-    for parameter in model.parameters():
-        if parameter.grad is not None and len(found) < 2 * PARAMETERS:
-            gradient = parameter.grad.detach().float()
-            found += [float(gradient.norm()), float(gradient.sum())]
-    return found
+    """The norms of the gradient in the first parameters that have one: gradients of other rows have others."""
+    with_gradient = (parameter.grad for parameter in model.parameters() if parameter.grad is not None)
+    return [float(gradient.detach().float().norm()) for gradient in islice(with_gradient, PARAMETERS)]
 
 
 def apart(sketches: Sequence[Sequence[float] | None]) -> float:
@@ -26,7 +23,7 @@ def apart(sketches: Sequence[Sequence[float] | None]) -> float:
     if len(known) < len(sketches) or len({len(one) for one in known}) != 1:
         return 0.0
     largest = 0.0
-    for values in zip(*[one[0::2] for one in known], strict=True):
+    for values in zip(*known, strict=True):
         top = max(values)
         if not all(map(math.isfinite, values)):
             return 0.0  # not a number is told by the loss

@@ -73,6 +73,8 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         self._logged = 0
         self._sketch: list[float] | None = None
         self._told: set[str] = set()
+        self._model: Any = None
+        self._batch: dict[str, Any] = {}
 
     # --- what Trainer calls ---------------------------------------------------------------------------------------
 
@@ -108,12 +110,11 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         if problems := [problem for problem, _, _ in gathered if problem]:
             self._tell(f"step {state.global_step} could not be checked: {problems[0]}")
             return
-        self._agree(state.global_step, [one for _, _, one in gathered])
-        for _, seen, _ in gathered:
-            for one in seen:
-                one.factor = None if one.factor is None else one.factor / self._scale
-        k = args.gradient_accumulation_steps
-        weighed = weigh(state.global_step, k, [seen for _, seen, _ in gathered])
+        self._agree(state.global_step, [norms for _, _, norms in gathered])
+        processes = [batches for _, batches, _ in gathered]
+        for one in (batch for batches in processes for batch in batches):
+            one.factor = None if one.factor is None else one.factor / self._scale
+        weighed = weigh(state.global_step, args.gradient_accumulation_steps, processes)
         if weighed is None:
             return
         if weighed.weights is None:
@@ -154,7 +155,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         (weighed, tolerance), self._pending = self._pending, None
         gradient = rule_of_gradient(weighed, tolerance)
         rounding = LOG_DIGITS / abs(weighed.loss) if weighed.loss else math.inf
-        loss = None if reported is None else rule_of_loss(weighed, reported, tolerance + rounding)
+        loss = None if reported is None else rule_of_loss(weighed, reported, tolerance + rounding, gradient)
         if gradient in RIGHT and loss in RIGHT:
             logger.info("step %d: every predicted token entered loss and gradient as it should", weighed.number)
             return

@@ -87,9 +87,7 @@ class ModelWatch:
         self._losses.returned(output)
         self._asking = True
         try:
-            self._seen.append(
-                self._measured(dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs, output)
-            )
+            self._seen.append(self._measured(args[0] if args and isinstance(args[0], Mapping) else kwargs, output))
         except Exception as error:  # a user's model may be anything: its training goes on
             self.problem = f"{type(error).__name__}: {error}".splitlines()[0]
         finally:
