@@ -36,8 +36,14 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Report]]:
         yield ["here" if request is None else request.pins[0].version for request in requests]
 
     def run_checks(
-        checks: Sequence[CheckConfig], *, on_event: Callable[[dict[str, Any]], None], python: str
+        checks: Sequence[CheckConfig],
+        *,
+        on_event: Callable[[dict[str, Any]], None],
+        allow_skipped: bool,
+        python: str,
     ) -> Iterator[Report]:
+        if allow_skipped:
+            found[python] = [replace(report, exit_code=0) for report in found[python]]
         for _, report in zip(checks, found[python], strict=True):
             on_event({"event": "planned"})
             yield report
@@ -76,6 +82,21 @@ def test_every_check_is_run_under_both_and_the_worst_counts(reports: dict[str, l
         "b.yaml under transformers 5.23.0",
         "c.yaml under transformers 5.23.0",
     ]
+
+
+@pytest.mark.parametrize(("allowed", "code"), [(False, 3), (True, 0)])
+def test_splits_that_are_skipped_may_be_allowed(allowed: bool, code: int, reports: dict[str, list[Report]]) -> None:
+    reports["here"], reports["5.23.0"] = [examples.clean()], [examples.undecided()]
+    found = run_upgrade(
+        planned("a.yaml"),
+        OLD,
+        NEW,
+        allow_drift=False,
+        allow_skipped=allowed,
+        say=lambda _: None,
+        on_event=lambda *_: None,
+    )
+    assert found.exit_code == code
 
 
 def test_a_release_under_which_nothing_starts_is_named(

@@ -22,6 +22,7 @@ CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Rep
 TO_HELP = "The candidate: a transformers release, or latest."
 FROM_HELP = "The release in use; without it, the one that is installed here."
 WITH_HELP = "Another release for both environments, for example --with accelerate==1.4.0. Repeatable."
+ALLOW_SKIPPED_HELP = "A split skipped for want of GPUs does not make exit code 3."
 ENDINGS = (".yaml", ".yml")
 
 
@@ -31,6 +32,7 @@ def upgrade(
     from_: Annotated[str | None, typer.Option("--from", metavar="VERSION", help=FROM_HELP, show_default=False)] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
     allow_drift: Annotated[bool, typer.Option("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
+    allow_skipped: Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
@@ -58,7 +60,15 @@ def upgrade(
         def follow(check: CheckConfig, event: dict[str, Any]) -> None:
             tell(progress, check)(event)
 
-        comparison = run_upgrade(planned, old, new, allow_drift=allow_drift, say=progress.message, on_event=follow)
+        comparison = run_upgrade(
+            planned,
+            old,
+            new,
+            allow_drift=allow_drift,
+            allow_skipped=allow_skipped,
+            say=progress.message,
+            on_event=follow,
+        )
     for path in output or []:
         write(comparison, path)
     show(comparison, format_, sys.stdout)

@@ -35,7 +35,14 @@ class Side:
 
 
 def run_upgrade(
-    planned: Sequence[Planned], old: Side, new: Side, *, allow_drift: bool, say: Say, on_event: OnEvent
+    planned: Sequence[Planned],
+    old: Side,
+    new: Side,
+    *,
+    allow_drift: bool,
+    allow_skipped: bool = False,
+    say: Say,
+    on_event: OnEvent,
 ) -> Comparison:
     """Run every check under the old release and then under the new, on this machine.
 
@@ -46,6 +53,7 @@ def run_upgrade(
         old: the release in use.
         new: the candidate.
         allow_drift: a reference that moved is no failure.
+        allow_skipped: a split skipped for want of devices does not hold a verdict back.
         say: called, from several threads, with what is being done.
         on_event: called with every event of a run, and the check it is of.
 
@@ -57,7 +65,8 @@ def run_upgrade(
     checks = [one.check for one in planned]
     with environments([old.request, new.request], say=say) as pythons:
         reports = [
-            list(_run(planned, side, python, say, on_event)) for side, python in zip((old, new), pythons, strict=True)
+            list(_run(planned, side, python, say, on_event, allow_skipped=allow_skipped))
+            for side, python in zip((old, new), pythons, strict=True)
         ]
     assert len(reports[0]) == len(reports[1]) == len(checks)
     pairs = tuple(
@@ -101,7 +110,9 @@ def on_one_machine(planned: Sequence[Planned]) -> None:
         raise ConfigError("\n".join(errors))
 
 
-def _run(planned: Sequence[Planned], side: Side, python: str, say: Say, on_event: OnEvent) -> Iterator[Report]:
+def _run(
+    planned: Sequence[Planned], side: Side, python: str, say: Say, on_event: OnEvent, *, allow_skipped: bool
+) -> Iterator[Report]:
     """The reports of all checks under one release, as soon as each has ended."""
     waiting = iter(planned)
     running = planned[0]
@@ -115,7 +126,8 @@ def _run(planned: Sequence[Planned], side: Side, python: str, say: Say, on_event
 
     say(f"transformers {side.release}: importing torch and transformers")
     try:
-        reports = run_checks([one.check for one in planned], on_event=follow, python=python)
+        checks = [one.check for one in planned]
+        reports = run_checks(checks, on_event=follow, allow_skipped=allow_skipped, python=python)
         for one, report in zip(planned, reports, strict=True):
             yield replace(report, config_file=one.file)
     except LaunchError as error:

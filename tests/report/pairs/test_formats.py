@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import html5lib
 import pytest
+import xmlschema
 from jsonschema import Draft202012Validator
 
 from accumcheck.record.comparison import Comparison
@@ -21,6 +22,7 @@ from tests.report import examples as reports
 
 from . import examples
 
+JUNIT = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
 every = pytest.mark.parametrize("make", examples.EVERY)
 
 
@@ -138,6 +140,11 @@ def test_junit_has_a_case_for_every_split_and_one_for_the_reference(
         found.append(ended[0] if ended else "passed")
     assert found == expected
     assert suite.findall("testcase")[-1].get("name") == "check reference"
+
+
+@every
+def test_junit_satisfies_its_schema(make: Callable[[], Comparison]) -> None:
+    JUNIT.validate(FORMATS["junit"](make()))
 
 
 def test_junit_never_passes_what_could_not_be_decided() -> None:
