@@ -65,6 +65,14 @@ def test_latest_is_asked_of_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
     assert new.release == "6.1.0"
 
 
+def test_on_the_day_when_the_latest_is_in_use_it_is_checked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "latest", lambda _: Version("6.1.0"))
+    old, new = sides("6.1.0", "latest", [])
+    assert (old.release, new.release) == ("6.1.0", "6.1.0")
+    with pytest.raises(ConfigError, match="there is nothing to compare"):
+        sides("6.1.0", "6.1", [])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
