@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from accumcheck.config.model import CheckConfig, LauncherConfig, ModelConfig
+from accumcheck.config.model import CheckConfig, ModelConfig
 from accumcheck.environments import Pin, Request
-from accumcheck.errors import ConfigError, LaunchError
+from accumcheck.errors import LaunchError
 from accumcheck.record import ConfigFile, Report, Split
 from accumcheck.releases import upgrade
-from accumcheck.releases.upgrade import Planned, Side, on_one_machine, run_upgrade
+from accumcheck.releases.upgrade import Planned, Side, run_upgrade
 from tests.report import examples
 
 CHECK = CheckConfig(model=ModelConfig(config={"model_type": "llama"}), global_batch_size=4, splits=(Split(1, 4, 1),))
@@ -108,12 +108,3 @@ def test_a_release_under_which_nothing_starts_is_named(
     monkeypatch.setattr(upgrade, "run_checks", run_checks)
     with pytest.raises(LaunchError, match=r"under transformers 4\.57\.6: the run could not be started: no torch"):
         run_upgrade(planned("a.yaml"), OLD, NEW, allow_drift=False, say=lambda _: None, on_event=lambda *_: None)
-
-
-def test_checks_of_several_machines_are_refused_all_at_once() -> None:
-    several = replace(CHECK, launcher=LauncherConfig(nnodes=2))
-    wrong = [Planned(several, ConfigFile(name)) for name in ("b.yaml", "c.yaml")]
-    on_one_machine(planned("a.yaml"))
-    with pytest.raises(ConfigError) as refused:
-        on_one_machine([wrong[0], *planned("a.yaml"), wrong[1]])
-    assert [line.split(":")[0] for line in str(refused.value).splitlines()] == ["b.yaml", "c.yaml"]

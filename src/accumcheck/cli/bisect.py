@@ -50,10 +50,9 @@ def bisect(
     differ; 3 not decided: only releases that cannot run the check are left;
     130 interrupted.
     """
-    from accumcheck.cli.upgrade import plans, release
+    from accumcheck.releases.asked import plans, release
     from accumcheck.releases.bisect import in_order, run_bisect
     from accumcheck.releases.show import ending, plan_line, step_line
-    from accumcheck.releases.upgrade import on_one_machine
     from accumcheck.report.progress import Progress
 
     if find not in ("broken", "fixed"):
@@ -62,7 +61,6 @@ def bisect(
         raise ConfigError(f"{config}: this is a folder; a search is for one configuration")
     sought: Find = "broken" if find == "broken" else "fixed"
     (planned,) = plans([config], set_ or [])
-    on_one_machine([planned])
     requests = [release("--good", good, with_ or []), release("--bad", bad, with_ or [])]
     ends = in_order(requests[0].pins[0].version, requests[1].pins[0].version, sought)
     with _kept(), Progress(quiet=quiet) as progress:

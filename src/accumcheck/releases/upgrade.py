@@ -9,7 +9,7 @@ from typing import Any
 from accumcheck.check import run_checks
 from accumcheck.config.model import CheckConfig
 from accumcheck.environments import Request, environments
-from accumcheck.errors import ConfigError, LaunchError
+from accumcheck.errors import LaunchError
 from accumcheck.judge.changes import compare_reports, exit_code, worst_exit_code
 from accumcheck.record import ConfigFile, Report
 from accumcheck.record.comparison import Comparison, Pair
@@ -92,22 +92,6 @@ def pair_of(config: str, old: Report, new: Report, *, gate: bool, allow_drift: b
     """
     changes = compare_reports(old, new)
     return Pair(config, old, new, changes, exit_code(changes, new, gate=gate, allow_drift=allow_drift))
-
-
-def on_one_machine(planned: Sequence[Planned]) -> None:
-    """Check that every configuration is for this machine alone.
-
-    Raises:
-        ConfigError: some are not; one line for each.
-    """
-    errors = [
-        f"{one.file.path}: launcher.nnodes: found {one.check.launcher.nnodes}; environments are made on one "
-        "machine, so releases are compared on one: leave it out, or give --set launcher.nnodes=1"
-        for one in planned
-        if one.check.launcher.nnodes > 1
-    ]
-    if errors:
-        raise ConfigError("\n".join(errors))
 
 
 def _run(
