@@ -66,7 +66,12 @@ def test_the_first_fixed_release_is_found_through_the_faults_that_follow_one_ano
         "bad means: the check fails by microbatch-mean*k",
         "bad means: the check fails by device-mean",
     ]
-    assert list(ending(result, "fixed"))[-1] == "first fixed release: 4.54.0"
+    said = list(ending(result, "fixed"))
+    assert said[:2] == [
+        "until 4.52.1: the check fails by microbatch-mean*k",
+        "bad means: the check fails by device-mean",
+    ]
+    assert said[-1] == "first fixed release: 4.54.0"
 
 
 def test_with_a_rule_the_search_ends_where_that_rule_does() -> None:

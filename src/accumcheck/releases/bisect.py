@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -37,7 +37,8 @@ class Result:
     """Where the search ended.
 
     ``candidates``: the releases that may be the one looked for, a single one where it was found; ``before`` and
-    ``after``: the last release on the near side of the change, and the first on the far side.
+    ``after``: the last release on the near side of the change, and the first on the far side; ``earlier``: the faults
+    that came before the one that was ended here, each with the release that ended it.
     """
 
     badness: Badness
@@ -45,6 +46,7 @@ class Result:
     after: Tried
     candidates: tuple[str, ...]
     skipped: tuple[Tried, ...]
+    earlier: tuple[tuple[Badness, str], ...] = ()
 
 
 def in_order(good: str, bad: str, find: Find) -> tuple[str, str]:
@@ -107,12 +109,14 @@ def bisect(
     for end in ends:
         whole = Search(releases)
         tell(Step(tried[end], _answer(tried[end], badness), whole.left, whole.steps))
+    earlier: list[tuple[Badness, str]] = []
     while True:
         result = _halve(releases, attempt, tried, badness, find, tell)
         after = result.after.report
         if len(result.candidates) > 1 or not (by_verdict and find == "fixed") or after is None or not after.exit_code:
-            return result
+            return replace(result, earlier=tuple(earlier))
         # the fault is gone, and another has come: on to the end of that one
+        earlier.append((badness, result.after.release))
         badness = Badness(rules=rules_of(after))
         explain(badness)
         releases = releases[releases.index(result.after.release) :]

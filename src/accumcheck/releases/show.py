@@ -34,6 +34,8 @@ def ending(result: Result, find: Find) -> Iterator[str]:
     """The lines that end a search; the last of them names the release."""
     before, after = result.before, result.after
     known_side = after if find == "broken" else before
+    for badness, release in result.earlier:
+        yield f"until {release}: {badness}"
     yield f"bad means: {result.badness}"
     yield _side(before, find == "fixed")
     for one in result.skipped:
