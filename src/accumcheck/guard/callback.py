@@ -108,7 +108,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         mine, my_sketch, self._sketch = watch.stop(), self._sketch, None
         gathered = _gathered((watch.problem, mine, my_sketch))
         if problems := [problem for problem, _, _ in gathered if problem]:
-            self._tell(f"step {state.global_step} could not be checked: {problems[0]}")
+            self._tell_once("unseen", f"step {state.global_step} could not be checked: {problems[0]}")
             return
         self._agree(state.global_step, [norms for _, _, norms in gathered])
         processes = [batches for _, batches, _ in gathered]
@@ -118,9 +118,10 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         if weighed is None:
             return
         if weighed.weights is None:
-            self._tell(
+            self._tell_once(
+                "own loss",
                 "the loss that is differentiated is not the model's own (a label smoother, or a loss function that was "
-                "given to Trainer): how it weighs tokens cannot be seen; accumcheck run can"
+                "given to Trainer): how it weighs tokens cannot be seen; accumcheck run can",
             )
             return
         coarse = next(watch.model.parameters()).dtype in (torch.bfloat16, torch.float16)
@@ -159,32 +160,37 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         if gradient in RIGHT and loss in RIGHT:
             logger.info("step %d: every predicted token entered loss and gradient as it should", weighed.number)
             return
-        finding = finding_of(weighed, loss, gradient, reported, tolerance)
-        stops = not {gradient, loss} <= {*RIGHT, *ONLY_WARNED_OF}
-        if finding.id in self._told and not (stops and self._action == "stop"):
+        wrong = {f"{what} {rule}" for what, rule in (("loss", loss), ("gradient", gradient)) if rule not in RIGHT}
+        if wrong <= self._told:  # told already, or all is right
             return
+        self._told |= wrong
+        finding = finding_of(weighed, loss, gradient, reported, tolerance)
         count = next((one.token_count for one in weighed.step.micro_batches if one.token_count), 1)
         probe = probe_model(self._model, self._batch, int(count))
         finding = explained(finding, weighed, type(self._model).__name__, probe, vars(args))
-        self._act(in_words(finding), finding.id, stops=stops)
+        self._act(in_words(finding), stops=not {gradient, loss} <= {*RIGHT, *ONLY_WARNED_OF})
 
     def _agree(self, step: int, sketches: list[list[float] | None]) -> None:
         """Check that every process is about to apply the same gradient."""
-        if (spread := apart(sketches)) > self._tolerance:
+        if (spread := apart(sketches)) > self._tolerance and "unsynchronised" not in self._told:
+            self._told.add("unsynchronised")
             finding = unsynchronised_finding((f"step {step}",), spread)
-            self._act(in_words(finding), finding.id, stops=True)
+            self._act(in_words(finding), stops=True)
 
-    def _act(self, words: str, about: str, *, stops: bool) -> None:
+    def _act(self, words: str, *, stops: bool) -> None:
         if stops and self._action == "stop":
             raise GuardError(words)
-        self._tell(words, about)
+        self._tell(words)
 
-    def _tell(self, words: str, about: str = "") -> None:
-        """Tell it once, and on one process."""
-        about = about or words
-        if about not in self._told and (not dist.is_initialized() or dist.get_rank() == 0):
-            logger.warning("%s", words if words.startswith("accumcheck") else f"accumcheck.Guard: {words}")
+    def _tell_once(self, about: str, words: str) -> None:
+        if about not in self._told:
+            self._tell(words)
         self._told.add(about)
+
+    def _tell(self, words: str) -> None:
+        """Tell it on one process."""
+        if not dist.is_available() or not dist.is_initialized() or dist.get_rank() == 0:
+            logger.warning("accumcheck.Guard: %s", words)
 
 
 def _gathered(mine: tuple[str, list[Seen], list[float] | None]) -> list[tuple[str, list[Seen], list[float] | None]]:

@@ -161,7 +161,7 @@ def explained(
 
 def in_words(finding: Finding) -> str:
     """The finding as a message of several lines."""
-    lines = [f"accumcheck.Guard: {finding.summary}", *finding.explanation.split("\n"), finding.consequence]
+    lines = [finding.summary, *finding.explanation.split("\n"), finding.consequence]
     lines += [f"advice: {finding.advice}"] if finding.advice else []
     for known in finding.known:
         lines += [f"known: {known['title']} ({known['url']})", f"workaround: {known['workaround']}"]
