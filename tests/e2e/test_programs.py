@@ -92,3 +92,20 @@ def test_a_program_that_does_not_train_is_an_error_with_its_reason(tmp_path: Pat
     ended = run(tmp_path, stack="script", script={"path": "train.py"})
     assert (ended.code, verdicts(ended)) == (3, ["error"] * 3)
     assert all(reason in split["reason"] for split in ended.report["splits"])
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "begins with other weights than process 0 of split"),
+        (["--moves"], "although the learning rate was 0"),
+    ],
+)
+def test_weights_that_are_not_the_same_each_time_are_an_error_and_no_verdict(
+    tmp_path: Path, words: list[str], reason: str
+) -> None:
+    ended = run(tmp_path, **script("unseeded.py", "--output_dir", str(tmp_path), *words), splits=["1x8x1", "1x2x4"])
+    assert ended.code == 3, ended.out + ended.err
+    assert "error" in verdicts(ended)
+    assert not {"pass", "warn", "fail"} & set(verdicts(ended))
+    assert reason in ended.out

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from accumcheck.config.yaml_positions import Item
 
 
+OF_ACCELERATE = ("bf16", "fp16", "learning_rate", "max_grad_norm", "weight_decay")
+"""The training arguments that ``stack: accelerate`` obeys."""
+
+
 def check_consistency(tree: Item, values: dict[str, Any], faults: Faults) -> None:
     """Note every contradiction between keys.
 
@@ -34,6 +38,7 @@ def check_consistency(tree: Item, values: dict[str, Any], faults: Faults) -> Non
         checks.model()
         checks.data()
         checks.epochs()
+        checks.accelerate()
     checks.sources_of_program()
     checks.launcher()
 
@@ -161,6 +166,19 @@ class _Consistency:
         if self.values["steps"] != steps:
             message = f"found {self.values['steps']}; with data.epochs there are {steps}: remove steps"
             self.note(("steps",), message)
+
+    def accelerate(self) -> None:
+        """Our own loop obeys few training arguments, and knows no epochs."""
+        if self.values.get("stack") != "accelerate":
+            return
+        for name in self.section("training_arguments"):
+            if name not in OF_ACCELERATE:
+                message = f"no effect with stack: accelerate, which knows {', '.join(OF_ACCELERATE)}; remove it"
+                self.note(("training_arguments", name), message)
+        if given(self.tree, ("hotfix",)):
+            self.note(("hotfix",), "no effect with stack: accelerate, which has no Trainer; remove it")
+        if given(self.tree, ("data", "epochs")):
+            self.note(("data", "epochs"), "not available with stack: accelerate; write steps")
 
     def launcher(self) -> None:
         """What several machines need."""

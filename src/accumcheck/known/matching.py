@@ -53,7 +53,9 @@ def circumstances(
     return Circumstances(
         releases={package: release for package, release in releases.items() if release},
         architecture=reference.model.architecture,
-        training_arguments=training_arguments,
+        # a program makes its own, of which those of the configuration are a part
+        training_arguments=next((split.training_arguments for split in splits if split.training_arguments), {})
+        or training_arguments,
         token_count=reference.probe.token_count,
         count_passed=passed.pop() if len(passed) == 1 else None,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from accumcheck.launch.job import BATCHED, RECOMPUTED, REFERENCE
+from accumcheck.launch.job import ARGUMENTS, BATCHED, RECOMPUTED, REFERENCE
 from accumcheck.launch.membership import UNAPPLIED
 from accumcheck.record import (
     BatchedStep,
@@ -85,7 +85,16 @@ def _collect_split(folder: Path, split: Split, end: dict[str, Any] | None) -> Sp
     except (OSError, ValueError) as error:
         return SplitObservation(split, "error", f"its results cannot be read: {error}", log, seconds)
     return SplitObservation(
-        split, "ran", "", log, seconds, steps, _read_trajectory(folder), _read_belief(folder), _read_rest(folder, split)
+        split,
+        "ran",
+        "",
+        log,
+        seconds,
+        steps,
+        _read_trajectory(folder),
+        _read_belief(folder),
+        _read_rest(folder, split),
+        _read_arguments(folder),
     )
 
 
@@ -129,6 +138,11 @@ def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:
 def _read_belief(folder: Path) -> StackBelief | None:
     path = folder / "belief.json"
     return StackBelief(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def _read_arguments(folder: Path) -> dict[str, Any]:
+    path = folder / ARGUMENTS
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def _read_trajectory(folder: Path) -> tuple[TrajectoryPoint, ...]:

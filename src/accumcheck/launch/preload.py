@@ -46,6 +46,21 @@ def modeling_modules(plan: Path) -> Iterator[str]:
         yield type(part).__module__.replace(".configuration_", ".modeling_")
 
 
+OF_STACKS = {
+    "trl-sft": ("datasets", "trl.trainer.sft_trainer"),
+    # not LLaMA-Factory itself, which looks for GPUs while it is imported
+    "llamafactory": ("datasets", "peft", "trl"),
+}
+"""What the programs of a stack import, and would import again in every worker."""
+
+
+def of_stack(plan: Path) -> tuple[str, ...]:
+    """The modules of the checked stack, if it is one that is known."""
+    from accumcheck.config.model import CheckConfig
+
+    return OF_STACKS.get(CheckConfig.from_dict(json.loads(plan.read_text(encoding="utf-8"))).known_stack, ())
+
+
 def preload() -> None:
     """Import it all, each on its own.
 
@@ -55,6 +70,10 @@ def preload() -> None:
     for module in MODULES:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
+    with contextlib.suppress(Exception):
+        for module in of_stack(Path(os.environ["ACCUMCHECK_PLAN"])):
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
     with contextlib.suppress(Exception):
         for module in modeling_modules(Path(os.environ["ACCUMCHECK_PLAN"])):
             with contextlib.suppress(Exception):

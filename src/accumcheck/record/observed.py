@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.record.split import Split, Status
@@ -48,7 +49,10 @@ class StepObservation:
 
 @dataclass(frozen=True, slots=True)
 class SplitObservation:
-    """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them."""
+    """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them.
+
+    ``training_arguments``: those that a program made for itself, as far as they are plain values.
+    """
 
     split: Split
     status: Status
@@ -59,6 +63,7 @@ class SplitObservation:
     trajectory: tuple[TrajectoryPoint, ...] = ()
     belief: StackBelief | None = None
     unapplied: tuple[MicroBatch, ...] = ()
+    training_arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

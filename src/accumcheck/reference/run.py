@@ -179,9 +179,14 @@ def _probe(workload: Workload, check: CheckConfig, some: Sequence[Sample], devic
         return probe_model(workload.model, batch, sum(count_labels(sample) for sample in some))
 
 
+def _bare(model: Any) -> Any:
+    """The model inside PEFT's adapters."""
+    return model.get_base_model() if hasattr(model, "peft_config") and hasattr(model, "get_base_model") else model
+
+
 def _describe(workload: Workload, check: CheckConfig) -> ModelRecord:
     return ModelRecord(
-        architecture=type(workload.model).__name__,
+        architecture=type(_bare(workload.model)).__name__,
         parameters=sum(parameter.numel() for parameter in workload.model.parameters()),
         dtype=check.compute_dtype if check.runs_program else check.model.dtype,
         shrunk=check.model.shrink,

@@ -18,6 +18,10 @@ def load_stack(name: str) -> Stack:
         from accumcheck.stacks.trainer import TrainerStack
 
         return TrainerStack()
+    if name == "accelerate":
+        from accumcheck.stacks.accelerate import AccelerateStack
+
+        return AccelerateStack()
     if name.startswith("planted:"):
         from accumcheck.stacks.planted import PlantedStack
 

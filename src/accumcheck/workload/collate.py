@@ -33,7 +33,7 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
     others with 0.
 
     Args:
-        samples: at least one; all with the same fields.
+        samples: at least one; all with the same fields, except for image fields.
         pad_token_id: fills ``input_ids``.
 
     Returns:
@@ -41,8 +41,9 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
     """
     fills = {"input_ids": pad_token_id, "labels": IGNORED}
     batch = {}
-    for name in samples[0]:
-        values = [sample[name] for sample in samples]
+    for name in {name: None for sample in samples for name in sample}:
+        # some rows may have no image; every other field is in all of them
+        values = [sample[name] for sample in samples if name in sample]
         if name.startswith(IMAGE_FIELDS):
             batch[name] = torch.cat(values)
         else:

@@ -1,4 +1,7 @@
-"""The rows of what a program feeds its model: told apart, known again, and kept for the reference."""
+"""The rows of what a program feeds its model: told apart, known again, and kept for the reference.
+
+A row is a sample. With packing that is a packed row, whichever texts share it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import Any
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.collate import IMAGE_FIELDS, Sample
+from accumcheck.stacks.programs.images import images_of_rows
+from accumcheck.workload.collate import IGNORED, IMAGE_FIELDS, Sample
 from accumcheck.workload.fingerprint import fingerprint
 
 FILE = "rows-{rank}.pt"
@@ -18,19 +22,25 @@ FILE = "rows-{rank}.pt"
 
 
 class Rows:
-    """Gives each row a number that depends on its content alone, the same in every process and split."""
+    """Gives each row a number that depends on its content alone, the same in every process and split.
 
-    def __init__(self) -> None:
+    ``size``: the rows of a micro-batch; ``config``: the model's, once it is known.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._kept: dict[int, Sample] = {}
+        self.config: Any = None
 
     def find(self, batch: Mapping[str, Any]) -> tuple[int, ...]:
         """The numbers of a batch's rows, which are kept.
 
         Raises:
-            WorkloadError: a field of the batch cannot be dealt out to its rows.
+            WorkloadError: a field of the batch cannot be dealt out to its rows, or several samples are one row.
         """
+        _refuse_padding_free(batch, self._size)
         found = []
-        for row in rows_in(batch):
+        for row in rows_in(batch, self.config):
             number = number_of(row)
             self._kept.setdefault(number, row)
             found.append(number)
@@ -53,14 +63,20 @@ def read_rows(run: Path) -> dict[int, Sample]:
 
 
 def number_of(row: Sample) -> int:
-    """60 bits that tell a row from others: of its inputs and of its labels."""
+    """60 bits that tell a row from others: of its inputs, its images among them, and of its labels."""
     labels = row.get("labels")
     exact = "" if labels is None or labels.is_floating_point() else labels.long().numpy().tobytes().hex()
-    return int(hashlib.blake2b(f"{fingerprint(row)}:{exact}".encode(), digest_size=8).hexdigest()[:15], 16)
+    images = fingerprint({name: value for name, value in row.items() if name.startswith(IMAGE_FIELDS)})
+    text = f"{fingerprint(row)}:{images}:{exact}"
+    return int(hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:15], 16)
 
 
-def rows_in(batch: Mapping[str, Any]) -> list[Sample]:
+def rows_in(batch: Mapping[str, Any], config: Any = None) -> list[Sample]:
     """The rows of a batch, on the CPU, without the padding that its ``attention_mask`` shows.
+
+    Args:
+        batch: what the model was fed.
+        config: the model's, which knows the placeholders of images.
 
     Raises:
         WorkloadError: a field of the batch cannot be dealt out to its rows.
@@ -72,20 +88,51 @@ def rows_in(batch: Mapping[str, Any]) -> list[Sample]:
         raise WorkloadError("the model was fed no tensor with a batch dimension")
     first = next((tensors[name] for name in ("input_ids", "labels") if name in tensors), next(iter(tensors.values())))
     size = len(first)
-    mask = tensors.get("attention_mask")
+    images = images_of_rows(tensors, size, config)
+    texts = {name: value for name, value in tensors.items() if not name.startswith(IMAGE_FIELDS)}
+    for name, value in texts.items():
+        # positions of Qwen2-VL are [3, rows, length]
+        if len(value) != size or (name == "position_ids" and value.ndim > first.ndim):
+            raise WorkloadError(
+                f"the model was fed {name} of shape {tuple(value.shape)} for {size} rows; which part belongs to which "
+                "row cannot be told, so there is no reference for a row by itself"
+            )
+    kept = _kept(texts)
     rows = []
     for index in range(size):
-        row: Sample = {}
-        for name, value in tensors.items():
-            if len(value) % size or (len(value) != size and not name.startswith(IMAGE_FIELDS)):
-                raise WorkloadError(
-                    f"the model was fed {name} of shape {tuple(value.shape)} for {size} rows; which part belongs to "
-                    "which row cannot be told"
-                )
-            share = len(value) // size
-            part = value[index * share : (index + 1) * share]
-            row[name] = part if name.startswith(IMAGE_FIELDS) else part[0]
-            if mask is not None and mask.ndim == 2 and value.shape[:2] == mask.shape:
-                row[name] = row[name][mask[index].bool()]
-        rows.append({name: value.clone() for name, value in row.items()})
+        row = {name: value[index] for name, value in texts.items()}
+        if kept is not None:
+            row = {
+                name: value[kept[index]] if texts[name].shape[:2] == kept.shape else value
+                for name, value in row.items()
+            }
+        rows.append({name: value.clone() for name, value in {**row, **images[index]}.items()})
     return rows
+
+
+def _kept(texts: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+    """Which positions are not padding, shape ``[rows, length]``; None where rows have no length, or none is shown.
+
+    Without a mask, copies of a row's last id that are not predicted are padding.
+    """
+    mask = texts.get("attention_mask")
+    if mask is not None:
+        return mask.bool() if mask.ndim == 2 else None
+    ids, labels = texts.get("input_ids"), texts.get("labels")
+    if ids is None or labels is None or ids.ndim != 2 or labels.shape != ids.shape:
+        return None
+    filled = (labels == IGNORED) & (ids == ids[:, -1:])
+    return ~filled.flip(-1).cumprod(dim=-1).flip(-1).bool()
+
+
+def _refuse_padding_free(batch: Mapping[str, Any], size: int) -> None:
+    """Several samples in one long row, told apart by positions that begin again: the row depends on the split."""
+    ids, positions = batch.get("input_ids"), batch.get("position_ids")
+    if size == 1 or not isinstance(ids, torch.Tensor) or ids.ndim != 2 or len(ids) != 1:
+        return
+    begun = isinstance(positions, torch.Tensor) and int((positions == 0).sum()) > 1
+    if begun or "cu_seq_lens_q" in batch:
+        raise WorkloadError(
+            f"padding-free batches: {size} samples were fed as one row of {ids.shape[-1]} tokens, so no row is the "
+            "same in two splits; turn it off for the check (padding_free: false, and no packing that implies it)"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from accumcheck.record import Split
 from accumcheck.reference.fed import reference_of_fed
 from accumcheck.stacks.programs.entry import name_of, start
 from accumcheck.stacks.programs.rows import Rows
-from accumcheck.stacks.programs.settings import override, settings_of
+from accumcheck.stacks.programs.settings import override, settings_of, write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, watch
+from accumcheck.stacks.programs.weights import begin_alike, stay, sums_of
 from accumcheck.workload.determinism import turn_off_dropout
 
 
@@ -41,16 +43,16 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
         if process == 0:
             events.emit("step", job=job.name, step=step)
 
-    rows = Rows()
+    rows = Rows(split.per_device_train_batch_size)
     observer = Observer(folder, process, rows, on_step)
     override(settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend))
-    spectator = _OfSplit(check, observer)
+    spectator = _OfSplit(check, observer, rows, folder, process)
     watch(spectator)
     _run(check, split)
     observer.stop()
-    spectator.end()
     if not observer.steps:
         raise WorkloadError(f"{name_of(check)} ended without an optimizer step")
+    spectator.end()
     observer.write()
     rows.write(folder, process)
     return observer
@@ -85,16 +87,27 @@ def _run(check: CheckConfig, split: Split) -> None:
 class _OfSplit:
     """Sees the training of one process of a split."""
 
-    def __init__(self, check: CheckConfig, observer: Observer) -> None:
+    def __init__(self, check: CheckConfig, observer: Observer, rows: Rows, folder: Path, process: int) -> None:
         self._check = check
         self._observer = observer
+        self._rows = rows
+        self._folder = folder
+        self._process = process
         self._reported: list[float] = []
+        self._model: torch.nn.Module | None = None
+        self._weights: dict[str, int] = {}
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         turn_off_dropout(model)
+        self._model, self._weights = model, sums_of(model)
+        self._rows.config = getattr(model, "config", None)
+        who = f"process {self._process} of split {self._folder.name}"
+        begin_alike(self._folder.parent, who, self._weights)
         self._observer.watch(model, seed=self._check.seed, rows_are_told=True)
         if trainer is not None:
             self._observer.trained_by(trainer)
+            if self._process == 0:
+                write_arguments(trainer.args, self._folder)
         else:
             register_optimizer_step_pre_hook(_hold_still)
             listen(self._reported.append)
@@ -108,9 +121,12 @@ class _OfSplit:
         self._observer.told(step, logs)
 
     def end(self) -> None:
-        """Tell what a loop has reported, once a step."""
+        """Tell what a loop has reported, once a step; ask whether the weights were held still."""
         for step, loss in enumerate(self._reported, start=1):
             self._observer.told(step, {"loss": loss})
+        # a gradient that is not a number spoils weights at any learning rate, and is found by itself
+        if self._model is not None and all(math.isfinite(step["grad_norm"]) for step in self._observer.steps):
+            stay(self._model, self._weights)
 
 
 def _hold_still(optimizer: torch.optim.Optimizer, *_: Any) -> None:
@@ -129,6 +145,7 @@ class _OfReference:
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         turn_off_dropout(model)
+        begin_alike(Path(self._job.folder).parent, "the reference", sums_of(model))
         reference_of_fed(self._job, self._check, model, trainer)
         self.done = True
         raise FinishedError

@@ -7,12 +7,17 @@ Command lines, YAML files and calls all end there, subclasses such as TRL's ``SF
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.errors import WorkloadError
+from accumcheck.launch.job import ARGUMENTS
 from accumcheck.record import Split
 from accumcheck.stacks.trainer import NEVER_CLIPS
 
@@ -59,9 +64,30 @@ def override(settings: Mapping[str, Any]) -> None:
 
     @functools.wraps(original)
     def with_settings(self: Any) -> None:
+        refuse_sharding(self)
         for name, value in settings.items():
             if hasattr(self, name):
                 setattr(self, name, value)
         original(self)
 
     TrainingArguments.__post_init__ = with_settings
+
+
+def refuse_sharding(arguments: Any) -> None:
+    """What no reference can be compared with yet.
+
+    Raises:
+        WorkloadError: the arguments ask for gradients that no process has whole.
+    """
+    for name in ("fsdp", "deepspeed"):
+        if getattr(arguments, name, None):
+            raise WorkloadError(
+                f"{name}: the program shards its gradients, which are not gathered here; run it without {name}"
+            )
+
+
+def write_arguments(arguments: Any, folder: Path) -> None:
+    """Leave the program's training arguments, as far as they are plain values, with what was observed."""
+    values = {place.name: getattr(arguments, place.name, None) for place in fields(arguments)}
+    plain = {name: value for name, value in values.items() if isinstance(value, (bool, int, float, str))}
+    (folder / ARGUMENTS).write_text(json.dumps(plain), encoding="utf-8")

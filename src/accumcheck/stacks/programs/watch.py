@@ -74,7 +74,6 @@ class _Watch:
 
         @functools.wraps(step)
         def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
-            _refuse_sharding(trainer.args)
             self._feed(trainer.model, trainer, inputs)
             return step(model, inputs, *rest, **more)
 
@@ -94,6 +93,7 @@ class _Watch:
     def _feed(self, model: torch.nn.Module, trainer: Any, batch: Mapping[str, Any]) -> None:
         if not self._begun:
             self._begun = True
+            _refuse_shards(model)
             self._spectator.begin(model, trainer)
         self._spectator.fed(batch)
 
@@ -135,9 +135,12 @@ class _Log(TrainerCallback):  # type: ignore[misc]
         raise FinishedError
 
 
-def _refuse_sharding(args: Any) -> None:
-    for name in ("fsdp", "deepspeed"):
-        if getattr(args, name, None):
-            raise WorkloadError(
-                f"{name}: the program shards its gradients, which are not gathered here; run it without {name}"
-            )
+def _refuse_shards(model: torch.nn.Module) -> None:
+    """Whoever sharded it, and by whichever setting: accelerate takes some from the environment."""
+    kinds = {type(parameter).__name__ for parameter in model.parameters()} & {"DTensor", "FlatParameter"}
+    sharded = kinds or any(hasattr(parameter, "ds_id") for parameter in model.parameters())
+    if sharded:
+        raise WorkloadError(
+            "the program shards its model's parameters (FSDP, DeepSpeed ZeRO-3, or tensor parallel), whose gradients "
+            "are not gathered here; run it without"
+        )

@@ -1,0 +1,129 @@
+"""A training loop with accelerate, ours: the recipe that gives every split one loss and one gradient.
+
+The model's loss is a mean over a micro-batch, but the step's is to be a mean over the global batch. So the tokens of a
+whole window of micro-batches are counted before the first of them is trained on, the counts are summed over processes,
+and every micro-batch's mean is weighted by its share of the sum. Two divisions that come later are undone:
+``accelerator.backward`` divides by the accumulation steps, and DDP averages over processes.
+
+This is what https://huggingface.co/docs/accelerate/usage_guides/gradient_accumulation describes for models of uneven
+lengths, written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
+
+from accumcheck.capture.observer import Observer
+from accumcheck.record import TrajectoryPoint
+from accumcheck.stacks.protocol import Task
+
+IGNORED = -100
+"""The label that transformers' losses leave out."""
+
+
+class AccelerateStack:
+    """``stack: accelerate``."""
+
+    def train(self, task: Task, observer: Observer) -> None:
+        """See `Stack.train`."""
+        optimizer = torch.optim.SGD(task.model.parameters(), lr=0.0)
+        train(task, optimizer, task.check.steps, observer.told)
+
+    def train_freely(self, task: Task) -> list[TrajectoryPoint]:
+        """See `Stack.train_freely`: AdamW, clipped as Trainer does it."""
+        points: list[TrajectoryPoint] = []
+        asked = task.check.training_arguments
+        optimizer = torch.optim.AdamW(
+            task.model.parameters(),
+            lr=float(asked.get("learning_rate", 5e-5)),
+            weight_decay=float(asked.get("weight_decay", 0.0)),
+        )
+
+        def told(step: int, logs: Mapping[str, Any]) -> None:
+            points.append(TrajectoryPoint(step, logs["loss"], logs["grad_norm"]))
+
+        train(task, optimizer, task.check.trajectory_steps, told, clip_at=float(asked.get("max_grad_norm", 1.0)))
+        return points
+
+
+def train(
+    task: Task,
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    told: Callable[[int, Mapping[str, Any]], None],
+    *,
+    clip_at: float = float("inf"),
+) -> None:
+    """The loop.
+
+    Args:
+        task: model, samples and split.
+        optimizer: of the model's parameters.
+        steps: optimizer steps; each takes ``k`` micro-batches of every process.
+        told: called after each step with its number, from 1, its ``loss`` and its ``grad_norm`` before clipping.
+        clip_at: the gradient norm above which it is clipped.
+    """
+    split, asked = task.split, task.check.training_arguments
+    precision = "bf16" if asked.get("bf16") else "fp16" if asked.get("fp16") else "no"
+    accelerator = Accelerator(
+        # a window is read before it is trained on, so that the data may have ended when its first micro-batch begins:
+        # accelerate would take every one of its micro-batches for the last
+        gradient_accumulation_plugin=GradientAccumulationPlugin(
+            num_steps=split.gradient_accumulation_steps, sync_with_dataloader=False
+        ),
+        mixed_precision=precision,
+        cpu=task.device == "cpu",
+    )
+    samples: Any = task.samples
+    loader = torch.utils.data.DataLoader(
+        samples, batch_size=split.per_device_train_batch_size, collate_fn=task.collator
+    )
+    model, optimizer, loader = accelerator.prepare(task.model, optimizer, loader)
+    model.train()
+    norm = torch.zeros(())
+    for step, window in enumerate(_windows(loader, split.gradient_accumulation_steps, steps), start=1):
+        counts = [count_predictions(task.model, batch) for batch in window]
+        total = int(accelerator.reduce(torch.tensor(sum(counts), device=accelerator.device), "sum"))
+        mean = torch.zeros((), device=accelerator.device)
+        for batch, count in zip(window, counts, strict=True):
+            with accelerator.accumulate(model):
+                loss = model(**batch).loss * count / total
+                mean += loss.detach()
+                accelerator.backward(loss * split.num_processes * split.gradient_accumulation_steps)
+                if accelerator.sync_gradients:
+                    norm = accelerator.clip_grad_norm_(model.parameters(), clip_at)
+                optimizer.step()
+                optimizer.zero_grad()
+        told(step, {"loss": float(accelerator.reduce(mean, "sum")), "grad_norm": float(norm)})
+
+
+def count_predictions(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> int:
+    """How many predictions the model's mean loss is taken over.
+
+    A causal model predicts every label from the token before it, so that a row's first is none of them; other models
+    predict all. Where rows have not one label for each token, a row is one prediction.
+    """
+    labels = batch.get("labels")
+    if labels is None or labels.ndim < 2 or labels.is_floating_point():
+        return len(next(iter(batch.values())) if labels is None else labels)
+    config: Any = model.config
+    shifted = "CausalLM" in type(model).__name__ or "LMHead" in type(model).__name__
+    shifted |= "ConditionalGeneration" in type(model).__name__ and not config.is_encoder_decoder
+    return int((labels[:, 1:] if shifted else labels).ne(IGNORED).sum())
+
+
+def _windows(loader: Any, size: int, count: int) -> Iterator[list[dict[str, torch.Tensor]]]:
+    """``count`` lists of ``size`` micro-batches each; the data begin again where they end."""
+
+    def forever() -> Iterator[dict[str, torch.Tensor]]:
+        while True:
+            yield from loader
+
+    batches = forever()
+    return ([*islice(batches, size)] for _ in range(count))

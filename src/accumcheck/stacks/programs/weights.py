@@ -1,0 +1,77 @@
+"""Whether every run of a program starts from the same weights, and keeps them: else its gradients tell nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from accumcheck.errors import WorkloadError
+
+FILE = "weights.json"
+"""In the run's folder: the sums of whoever began first, and who that was."""
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def sums_of(model: torch.nn.Module) -> dict[str, int]:
+    """A whole number for every parameter, the sum of its entries' bit patterns: exact, and in any order the same."""
+    found = {}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            value = parameter.detach()
+            if value.is_complex():
+                value = torch.view_as_real(value)
+            if value.is_floating_point() and value.element_size() > 1:
+                value = value + 0.0  # of the two zeros, an update by 0 can make one from the other
+            bits = value.contiguous().reshape(-1).view(_BITS[value.element_size()])
+            found[name] = int(bits.sum(dtype=torch.int64))
+    return found
+
+
+def begin_alike(run: Path, who: str, sums: Mapping[str, int]) -> None:
+    """Compare with whoever of this run began first.
+
+    Args:
+        run: the run's folder.
+        who: this job and process, for a message.
+        sums: of the weights that it begins with.
+
+    Raises:
+        WorkloadError: they are others.
+    """
+    record = {"who": who, "sums": dict(sums)}
+    written = run / f"{FILE}.{os.getpid()}"
+    written.write_text(json.dumps(record), encoding="utf-8")
+    with contextlib.suppress(FileExistsError):
+        os.link(written, run / FILE)  # unlike a rename, it does not replace what another has written
+    written.unlink()
+    first = json.loads((run / FILE).read_text(encoding="utf-8"))
+    if changed := differing(first["sums"], sums):
+        raise WorkloadError(
+            f"{who} begins with other weights than {first['who']} ({len(changed)} of {len(sums)} parameters, "
+            f"{changed[0]} among them), so their gradients cannot be compared; make the program begin with the same "
+            "ones each time: call transformers.set_seed(0) before it makes its model, or load a checkpoint"
+        )
+
+
+def stay(model: torch.nn.Module, begun: Mapping[str, int]) -> None:
+    """Ask for the weights that training began with: it was to hold them still.
+
+    Raises:
+        WorkloadError: they have changed.
+    """
+    if moved := differing(begun, sums_of(model)):
+        raise WorkloadError(
+            f"training changed {len(moved)} of {len(begun)} parameters ({moved[0]} among them) although the learning "
+            "rate was 0, so that its steps are not tests of one set of weights; use an optimizer that obeys its "
+            "learning rate"
+        )
+
+
+def differing(first: Mapping[str, int], second: Mapping[str, int]) -> list[str]:
+    """The parameters whose sums differ, or that one side lacks."""
+    return [name for name in {**first, **second} if first.get(name) != second.get(name)]
