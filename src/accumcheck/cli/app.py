@@ -17,6 +17,7 @@ from accumcheck.cli.compare import compare
 from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
 from accumcheck.cli.hotfix import hotfix_app
+from accumcheck.cli.init import init
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.selftest import selftest
@@ -43,6 +44,7 @@ app.command()(upgrade)
 app.command()(bisect)
 app.command()(compare)
 app.command()(selftest)
+app.command()(init)
 app.command()(env)
 app.add_typer(environments_app, name="environments")
 app.add_typer(hotfix_app, name="hotfix")
