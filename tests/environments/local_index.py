@@ -30,11 +30,9 @@ class LocalIndex:
     """Serves releases by package name; ``stall`` holds every download until it is set free."""
 
     def __init__(self, packages: Mapping[str, list[Release]]) -> None:
-        self.wheels = {
-            f"{name}-{release.version}-py3-none-any.whl": (name, release, _wheel(name, release))
-            for name, releases in packages.items()
-            for release in releases
-        }
+        self.wheels: dict[str, tuple[str, Release, bytes]] = {}
+        for name, releases in packages.items():
+            self.add(name, releases)
         self.downloads: list[str] = []
         self.free = threading.Event()
         self.free.set()
@@ -52,6 +50,10 @@ class LocalIndex:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/simple"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def add(self, name: str, releases: list[Release]) -> None:
+        for release in releases:
+            self.wheels[f"{name}-{release.version}-py3-none-any.whl"] = (name, release, _wheel(name, release))
 
     def close(self) -> None:
         self.free.set()

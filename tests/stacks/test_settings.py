@@ -1,0 +1,49 @@
+"""What a program's training arguments become, and what is refused before anything is sharded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import transformers
+
+from accumcheck.config.model import CheckConfig, ModelConfig
+from accumcheck.errors import WorkloadError
+from accumcheck.record import Split
+from accumcheck.stacks.programs.settings import override, settings_of, write_arguments
+
+CHECK = CheckConfig(
+    ModelConfig(), 8, (Split(1, 2, 4),), steps=5, stack="script", training_arguments={"label_smoothing_factor": 0.1}
+)
+
+
+@pytest.fixture
+def overridden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # put back what `override` replaces
+    monkeypatch.setattr(
+        transformers.TrainingArguments, "__post_init__", transformers.TrainingArguments.__post_init__, raising=True
+    )
+    override(settings_of(CHECK, Split(1, 2, 4), output=str(tmp_path / "ours"), device="cpu", backend="gloo"))
+    return tmp_path
+
+
+def test_the_split_and_the_check_beat_the_program(overridden: Path) -> None:
+    made = transformers.TrainingArguments(
+        str(overridden / "theirs"), per_device_train_batch_size=64, num_train_epochs=3, learning_rate=1.0, seed=7
+    )
+    assert (made.per_device_train_batch_size, made.gradient_accumulation_steps, made.max_steps) == (2, 4, 5)
+    assert (made.learning_rate, made.output_dir) == (0.0, str(overridden / "ours"))
+    assert (made.label_smoothing_factor, made.seed) == (0.1, 7)  # the configuration's, and the program's own
+
+
+@pytest.mark.parametrize("name", ["fsdp", "deepspeed"])
+def test_sharding_is_refused_by_name_before_it_is_set_up(overridden: Path, name: str) -> None:
+    with pytest.raises(WorkloadError, match=f"{name}: the program shards its gradients"):
+        transformers.TrainingArguments("out", **{name: "full_shard"})
+
+
+def test_the_arguments_are_left_with_what_was_observed(overridden: Path) -> None:
+    write_arguments(transformers.TrainingArguments("out"), overridden)
+    kept = json.loads((overridden / "training-arguments.json").read_text(encoding="utf-8"))
+    assert (kept["label_smoothing_factor"], kept["gradient_accumulation_steps"]) == (0.1, 4)
