@@ -39,8 +39,7 @@ def test_what_is_printed_is_the_source_that_is_applied(name: str, capsys: pytest
 
 def test_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hotfix", "show", "magic"]) == 2
-    told = "no hot-fix is called magic; there are no-loss-kwargs and token-mean (accumcheck hotfix list)
-"
+    told = "no hot-fix is called magic; there are no-loss-kwargs and token-mean (accumcheck hotfix list)\n"
     assert capsys.readouterr().err == told
 
 
