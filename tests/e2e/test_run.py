@@ -116,7 +116,11 @@ def test_a_users_own_text_is_trained_on(tmp_path: Path) -> None:
     [
         (["run", "no-such-file.yaml"], 2, "no-such-file.yaml"),
         (["run"], 2, "Missing argument"),
-        (["run", "check.yaml", "--format", "pdf"], 2, "--format pdf: no such format; use table, json, markdown, junit or github"),
+        (
+            ["run", "check.yaml", "--format", "pdf"],
+            2,
+            "--format pdf: no such format; use table, json, markdown, junit or github",
+        ),
         (["run", "check.yaml", "--set", "stepz=3"], 2, "steps"),
         (["fly"], 2, "fly"),
     ],
