@@ -3,8 +3,8 @@
     python scripts/check_faults.py                      # every row of scripts/faults.yaml
     python scripts/check_faults.py LLAVA-449 SEQCLS     # these
 
-Each row runs as `accumcheck run --transformers RELEASE`. Exits with 0 when every row came out as it must, 1 otherwise,
-2 for a row that is not there.
+Each row runs as `accumcheck run --transformers RELEASE`, with `--with` for what else it names. Exits with 0 when every
+row came out as it must, 1 otherwise, 2 for a row that is not there.
 """
 
 from __future__ import annotations
@@ -21,15 +21,22 @@ from typing import Any
 
 import yaml
 
-from accumcheck.environments import Pin, Request, environments
+from accumcheck.environments import Request, environments, latest, parse_request
 from accumcheck.errors import AccumcheckError
 
 MATRIX = Path(__file__).with_name("faults.yaml")
+EXAMPLES = Path(__file__).parents[1] / "configs" / "examples"
+"""In a row, ``{examples}`` stands for this folder."""
+FOR_READERS = ("url", "architecture")
+"""Fields of a row that nothing here needs."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the matrix: a check, the release to run it under, and what must come out."""
+    """One line of the matrix: a check, the release to run it under, and what must come out.
+
+    ``beside``: further releases, each as ``name==version``.
+    """
 
     id: str
     release: str
@@ -37,6 +44,12 @@ class Row:
     loss: str
     gradient: str
     check: Mapping[str, Any]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def request(self) -> Request | None:
+        """The environment that it runs in."""
+        return parse_request(self.release, self.beside, latest=latest)
 
     @property
     def expected(self) -> str:
@@ -59,11 +72,12 @@ def read_rows(path: Path = MATRIX) -> list[Row]:
     Raises:
         KeyError, TypeError: a row lacks something, or has something that no row has.
     """
-    matrix = yaml.safe_load(path.read_text(encoding="utf-8"))
+    matrix = yaml.safe_load(path.read_text(encoding="utf-8").replace("{examples}", str(EXAMPLES)))
     rows = []
     for fields in matrix["faults"]:
-        fields.pop("url", None)  # for the reader
-        rows.append(Row(**{**fields, "check": {**matrix["common"], **fields["check"]}}))
+        needed = {name: value for name, value in fields.items() if name not in FOR_READERS}
+        check = {**matrix["common"], **fields["check"]}
+        rows.append(Row(**{**needed, "check": check, "beside": tuple(fields.get("beside", ()))}))
     return rows
 
 
@@ -111,11 +125,15 @@ def run(config: Path, output: Path, release: str | None, *options: str) -> tuple
     """
     output.unlink(missing_ok=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "accumcheck", "run", str(config), "--quiet", "--output", str(output), *options]
+    command = [sys.executable, "-m", "accumcheck", "run", str(config.resolve()), "--quiet"]
+    command += ["--output", str(output.resolve()), *options]
     if release is not None:
         command += ["--transformers", release]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    code = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False).returncode
+    # beside the report, where a program looks for what `make_tiny.py` made
+    code = subprocess.run(
+        command, stdout=subprocess.DEVNULL, env=environment, cwd=output.parent, check=False
+    ).returncode
     return code, json.loads(output.read_text(encoding="utf-8")) if output.exists() else None
 
 
@@ -131,8 +149,18 @@ def run_row(row: Row, folder: Path, *, installed: str = "") -> Result:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / f"{name}.yaml"
     config.write_text(yaml.safe_dump(dict(row.check), sort_keys=False), encoding="utf-8")
-    code, report = run(config, folder / f"{name}.json", None if row.release == installed else row.release)
+    if "model" not in row.check:
+        make_tiny(folder / "tiny")
+    release = None if row.release == installed and not row.beside else row.release
+    beside = [option for pin in row.beside for option in ("--with", pin)]
+    code, report = run(config, folder / f"{name}.json", release, *beside)
     return judge(row, code, report)
+
+
+def make_tiny(folder: Path) -> None:
+    """Make the models and the data of programs, unless they are there."""
+    if not folder.exists():
+        subprocess.run([sys.executable, str(EXAMPLES / "make_tiny.py"), "--into", str(folder)], check=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,12 +173,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(options.row) - {row.id for row in rows}):
         parser.error(f"no row {', '.join(unknown)}; there are: {', '.join(row.id for row in rows)}")
     rows = [row for row in rows if not options.row or row.id in options.row]
-    requests = [Request((Pin("transformers", release),)) for release in sorted({row.release for row in rows})]
     results = []
     try:
+        requests = [row.request for row in rows]
         with environments(requests, say=lambda text: print(text, file=sys.stderr, flush=True)):
             for row in rows:
-                print(f"{row.id} under transformers {row.release}", file=sys.stderr, flush=True)
+                print(f"{row.id} under {row.request}", file=sys.stderr, flush=True)
                 results.append(run_row(row, options.out))
     except AccumcheckError as error:
         print(error, file=sys.stderr)

@@ -26,13 +26,14 @@ def number(url: str) -> str:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_what_the_matrix_runs_is_in_the_catalogue(row: dict[str, Any]) -> None:
-    model = row["check"]["model"]
-    architecture = model.get("architecture") or HEADS[model["config"]["model_type"]]
+    model = row["check"].get("model")
+    architecture = row.get("architecture") or model.get("architecture") or HEADS[model["config"]["model_type"]]
+    releases = {"transformers": row["release"], **dict(pin.split("==") for pin in row.get("beside", ()))}
     fitting = [
         fault
         for fault in known_faults()
-        if fault.affected.keys() == {"transformers"}
-        and fault.affected["transformers"].contains(row["release"])
+        if fault.affected.keys() <= releases.keys()
+        and all(fault.affected[package].contains(releases[package]) for package in fault.affected)
         and row["loss"] in fault.loss_rules
         and row["gradient"] in fault.gradient_rules
         and any(fnmatchcase(architecture, pattern) for pattern in fault.architectures)

@@ -1,0 +1,86 @@
+"""The stacks that people use: a real LLaMA-Factory in an environment of its own, our loop, and a plain script.
+
+More releases and more of each stack are rows of scripts/faults.yaml (``make faults``).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.program import TINY_LLAMA, Ended, accumcheck
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLES = Path(__file__).parents[2] / "configs" / "examples"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with the tiny models and data."""
+    folder = tmp_path_factory.mktemp("work")
+    subprocess.run([sys.executable, str(EXAMPLES / "make_tiny.py")], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def run(folder: Path, *options: str, env: Mapping[str, str] | None = None, **keys: Any) -> Ended:
+    config = {"global_batch_size": 8, "steps": 1, "splits": ["1x8x1", "1x2x4"], "launcher": {"device": "cpu"}, **keys}
+    path = folder / "check.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    environment = {"HF_HUB_OFFLINE": "1", **(env or {})}
+    return accumcheck("run", path, "--format", "json", *options, cwd=folder, env=environment)
+
+
+def test_llamafactory_trains_llava_with_k_times_the_loss(made: Path, tmp_path: Path) -> None:
+    ended = run(
+        made,
+        *("--transformers", "4.49.0", "--with", "llamafactory==0.9.2"),
+        env={"ACCUMCHECK_CACHE": str(tmp_path)},
+        stack="llamafactory",
+        llamafactory={"train": str(EXAMPLES / "llava_lora_sft.yaml")},
+    )
+    assert ended.code == 1, ended.out + ended.err
+    report = ended.report
+    assert (report["environment"]["transformers"], report["environment"]["stack_version"]) == ("4.49.0", "0.9.2")
+    assert (report["loss_rule"], report["gradient_rule"]) == ("microbatch-mean*k", "microbatch-mean*k")
+    assert report["model"]["architecture"] == "LlavaForConditionalGeneration"  # inside its LoRA adapter
+    step = ended.split("1x2x4")["steps"][0]
+    assert step["loss"] / report["reference"][0]["loss"] == pytest.approx(4, rel=0.01)
+    titles = [known["title"] for finding in report["findings"] for known in finding["known"]]
+    assert any(title.startswith("LLaMA-Factory trains LLaVA") for title in titles)
+    installed = {path.name.split("-")[0] for path in tmp_path.glob("environments/*/lib/*/site-packages/*.dist-info")}
+    assert {"llamafactory", "peft"} <= installed
+    assert not {"torch", "torchvision", "torchaudio", "gradio"} & installed
+
+
+def test_a_stack_that_is_not_installed_says_how_to_get_it(made: Path) -> None:
+    ended = run(made, stack="llamafactory", llamafactory={"train": str(EXAMPLES / "llava_lora_sft.yaml")})
+    assert ended.code == 3
+    assert "--with llamafactory==VERSION" in ended.report["splits"][0]["reason"]
+
+
+def test_our_loop_gives_every_split_one_loss_and_one_gradient(made: Path) -> None:
+    ended = run(
+        made,
+        stack="accelerate",
+        model={"config": TINY_LLAMA},
+        splits=["1x8x1", "1x2x4", "2x2x2"],
+        steps=2,
+        trajectory_steps=2,
+    )
+    assert ended.code == 0, ended.out + ended.err
+    assert (ended.report["loss_rule"], ended.report["gradient_rule"]) == ("token-mean", "token-mean")
+    assert [split["verdict"] for split in ended.report["splits"]] == ["pass"] * 3
+
+
+def test_the_example_script_passes(made: Path) -> None:
+    words = ["--model", "tiny/llama", "--data", "tiny/trl/train.jsonl", "--output_dir", "saves"]
+    ended = run(made, stack="script", script={"path": str(EXAMPLES / "train.py"), "arguments": words})
+    assert ended.code == 0, ended.out + ended.err
+    assert ended.report["gradient_rule"] == "token-mean"
