@@ -1,16 +1,20 @@
-"""``stack: script`` and ``stack: callable``: the program has its own model and data."""
+"""Stacks that are a program, which has its own model and data; and our own loop, which has few settings."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
+from accumcheck.config.devices import Devices
 from accumcheck.config.load import load_config
 from accumcheck.config.model import ScriptConfig
+from accumcheck.config.plan import make_plan
 from accumcheck.config.schema import config_schema
+from accumcheck.config.show import plan_as_text
 from accumcheck.errors import ConfigError
 
 HEAD = "global_batch_size: 8\nsplits: [1x8x1, 1x2x4]\n"
@@ -38,10 +42,20 @@ def test_a_script_is_found_beside_the_configuration_and_its_words_are_text(tmp_p
     [
         "stack: script\nscript: {module: trl.scripts.sft, arguments: [--max_length, 64]}\n",
         "stack: callable\ncallable: my_package.train:build_trainer\n",
+        "stack: trl-sft\ntrl: {arguments: [--config, sft.yaml, --learning_rate, 1e-5]}\n",
+        "stack: llamafactory\nllamafactory: {train: train.yaml}\n",
     ],
 )
 def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
-    load_config(written(tmp_path, text))
+    (tmp_path / "train.yaml").write_text("stage: sft\n", encoding="utf-8")
+    check = load_config(written(tmp_path, text))
+    assert check.runs_program
+    assert type(check).from_dict(json.loads(json.dumps(check.to_dict()))) == check
+    devices = Devices("cpu", 1, "named")
+    plan = make_plan(check, devices.count)
+    again = written(tmp_path, "").with_name("again.yaml")
+    again.write_text(plan_as_text(plan, devices, "check.yaml"), encoding="utf-8")
+    assert load_config(again) == plan.config
     jsonschema.validate(yaml.safe_load(HEAD + text), config_schema())
 
 
@@ -60,6 +74,33 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         (
             "stack: callable\ncallable: a:b\nmodel: {config: {model_type: llama}}\n",
             "check.yaml:5: model: no effect with stack: callable, whose program has its own model; remove it",
+        ),
+        ("stack: trl-sft\n", "check.yaml:3: stack: needs trl; add for example trl: {arguments: [--config, sft.yaml]}"),
+        ("stack: trl-sft\ntrl: {}\n", "check.yaml:4: trl.arguments: missing; add for example"),
+        (
+            "stack: llamafactory\n",
+            "check.yaml:3: stack: needs llamafactory; add for example llamafactory: {train: train.yaml}",
+        ),
+        (
+            "stack: llamafactory\nllamafactory: {train: lora.yaml}\n",
+            "check.yaml:4: llamafactory.train: there is no file lora.yaml",
+        ),
+        (
+            "stack: llamafactory\nllamafactory: {train: train.py}\n",
+            "check.yaml:4: llamafactory.train: found 'train.py' (text); expected the path of a .yaml or .json file",
+        ),
+        (
+            "model: {config: {model_type: llama}}\ntrl: {arguments: [a]}\n",
+            "check.yaml:4: trl: no effect with stack: trainer; write stack: trl-sft, or remove it",
+        ),
+        (
+            "stack: accelerate\nmodel: {config: {model_type: llama}}\ntraining_arguments: {optim: sgd}\n",
+            "check.yaml:5: training_arguments.optim: no effect with stack: accelerate, which knows bf16, fp16, "
+            "learning_rate, max_grad_norm, weight_decay; remove it",
+        ),
+        (
+            "stack: accelerate\nmodel: {config: {model_type: llama}}\ndata: {epochs: 2}\n",
+            "check.yaml:5: data.epochs: not available with stack: accelerate; write steps",
         ),
         ("stack: script\nscript: {path: trian.py}\n", "check.yaml:4: script.path: there is no file"),
         (

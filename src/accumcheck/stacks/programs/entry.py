@@ -28,7 +28,6 @@ def start(check: CheckConfig, split: Split) -> None:
             can train.
         BaseException: whatever the program raises, SystemExit with its exit status among it.
     """
-    sys.path.insert(0, str(Path.cwd()))
     if check.trl is not None:
         _ask_for("trl", check)
         _run_module(TRL_SFT, check.trl.arguments)
@@ -41,7 +40,7 @@ def start(check: CheckConfig, split: Split) -> None:
         arguments = [_filled(argument, check, split) for argument in check.script.arguments]
         if check.script.path is not None:
             sys.argv = [check.script.path, *arguments]
-            sys.path[0] = str(Path(check.script.path).parent)
+            sys.path.insert(0, str(Path(check.script.path).parent))
             runpy.run_path(check.script.path, run_name="__main__")
         else:
             assert check.script.module is not None
@@ -70,6 +69,7 @@ def _ask_for(package: str, check: CheckConfig) -> None:
 
 def _run_module(module: str, arguments: Any) -> None:
     sys.argv = [module, *arguments]
+    sys.path.insert(0, str(Path.cwd()))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
@@ -82,6 +82,7 @@ def _filled(argument: str, check: CheckConfig, split: Split) -> str:
 def _build(name: str) -> Any:
     """What ``module:function`` returns: a Trainer, or anything else with a method ``train``."""
     module, _, function = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
     found = getattr(importlib.import_module(module), function, None)
     if not callable(found):
         raise WorkloadError(f"callable: {module} has no function {function}; expected one that returns a Trainer")
