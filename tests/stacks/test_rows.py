@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.stacks.programs.rows import Rows, number_of, read_rows, rows_in
+from accumcheck.stacks.programs.rows import RowCollator, Rows, number_of, read_rows, rows_in
 
 LLAVA = SimpleNamespace(image_token_index=9)
 QWEN = SimpleNamespace(image_token_id=9, vision_config=SimpleNamespace(spatial_merge_size=2))
@@ -71,7 +71,7 @@ def test_patches_in_one_long_row_go_by_the_grid_of_their_image() -> None:
         # four placeholders for three images
         ({"pixel_values": torch.zeros(3, 3, 2, 2)}, LLAVA, r"pixel_values of shape \(3, 3, 2, 2\) for 2 rows"),
         ({"pixel_values_videos": torch.zeros(8, 4)}, LLAVA, r"pixel_values_videos of shape \(8, 4\) for 2 rows"),
-        ({"position_ids": torch.zeros(3, 2, 6)}, None, r"position_ids of shape \(3, 2, 6\) for 2 rows"),
+        ({"position_ids": torch.zeros(3, 4, 6)}, None, r"position_ids of shape \(3, 4, 6\) for 2 rows"),
     ],
 )
 def test_what_cannot_be_dealt_out_is_refused_with_its_shape(
@@ -82,10 +82,21 @@ def test_what_cannot_be_dealt_out_is_refused_with_its_shape(
         rows_in(batch, config)
 
 
-def test_positions_of_three_kinds_are_not_taken_for_three_rows() -> None:
-    batch = {**text([1, 2], [3, 4], [5, 6]), "position_ids": torch.zeros(3, 3, 2)}
-    with pytest.raises(WorkloadError, match="position_ids"):
-        rows_in(batch)
+def test_positions_of_several_kinds_are_dealt_out_and_put_together_again() -> None:
+    # three kinds for two rows of 2 and 3 tokens, as Qwen2-VL has them
+    positions = torch.arange(18).reshape(3, 2, 3)
+    rows = rows_in({**text([1, 2], [3, 4, 5]), "position_ids": positions})
+    assert [row["position_ids"].tolist() for row in rows] == [
+        [[0, 1], [6, 7], [12, 13]],
+        [[3, 4, 5], [9, 10, 11], [15, 16, 17]],
+    ]
+    together = RowCollator(0)(rows)
+    assert together["position_ids"].shape == (3, 2, 3)
+    assert together["position_ids"][:, 1].tolist() == positions[:, 1].tolist()
+    assert together["input_ids"].tolist() == [[1, 2, 0], [3, 4, 5]]
+    # one for each token in rows of one kind stays a field like any other
+    (row,) = rows_in({**text([1, 2]), "position_ids": torch.tensor([[0, 1]])})
+    assert RowCollator(0)([row])["position_ids"].tolist() == [[0, 1]]
 
 
 def test_samples_that_share_one_row_are_refused_unless_each_is_alone() -> None:

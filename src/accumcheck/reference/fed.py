@@ -17,9 +17,8 @@ from accumcheck.launch.job import Job
 from accumcheck.launch.membership import drawn_order
 from accumcheck.reference.run import Losses, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked
-from accumcheck.stacks.programs.rows import read_rows
+from accumcheck.stacks.programs.rows import RowCollator, read_rows
 from accumcheck.workload.assemble import Workload
-from accumcheck.workload.collate import Collator
 
 
 def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, trainer: Any) -> None:
@@ -46,7 +45,7 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
         raise WorkloadError(f"{len(missing)} rows that the program fed its model were not kept")
     place = {key: index for index, key in enumerate(numbers)}
     membership = tuple(tuple(place[key] for key in step) for step in keys)
-    collator = Collator.of(model)
+    collator = RowCollator.of(model)
     made = _as_made(check, model, trainer)
     workload = Workload(model, [rows[number] for number, _ in numbers], collator)
     run_reference(

@@ -6,7 +6,7 @@ A row is a sample. With packing that is a packed row, whichever texts share it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,26 @@ import torch
 
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.images import images_of_rows
-from accumcheck.workload.collate import IGNORED, IMAGE_FIELDS, Sample
+from accumcheck.workload.collate import IGNORED, IMAGE_FIELDS, Collator, Sample
 from accumcheck.workload.fingerprint import fingerprint
 
+POSITIONS = "position_ids"
 FILE = "rows-{rank}.pt"
 """In a split's folder: what this process was fed, by the rows' numbers."""
+
+
+class RowCollator(Collator):
+    """A `Collator` that puts positions of several kinds together as the model takes them: ``[kinds, rows, length]``."""
+
+    def __call__(self, rows: Sequence[Sample]) -> dict[str, torch.Tensor]:
+        """Make one micro-batch of ``rows``."""
+        kinds = [row[POSITIONS] for row in rows if POSITIONS in row and row[POSITIONS].ndim > row["input_ids"].ndim]
+        if not kinds:
+            return super().__call__(rows)
+        batch = super().__call__([{name: value for name, value in row.items() if name != POSITIONS} for row in rows])
+        longest = max(value.shape[-1] for value in kinds)
+        padded = [torch.nn.functional.pad(value, (0, longest - value.shape[-1])) for value in kinds]
+        return {**batch, POSITIONS: torch.stack(padded, dim=1)}
 
 
 class Rows:
@@ -90,9 +105,10 @@ def rows_in(batch: Mapping[str, Any], config: Any = None) -> list[Sample]:
     size = len(first)
     images = images_of_rows(tensors, size, config)
     texts = {name: value for name, value in tensors.items() if not name.startswith(IMAGE_FIELDS)}
-    for name, value in texts.items():
-        # positions of Qwen2-VL are [3, rows, length]
-        if len(value) != size or (name == "position_ids" and value.ndim > first.ndim):
+    # positions of several kinds, as Qwen2-VL's, are [kinds, rows, length]
+    kinds = texts.pop(POSITIONS) if texts.get(POSITIONS, first).ndim > first.ndim else None
+    for name, value in (*texts.items(), *([] if kinds is None else [(POSITIONS, kinds)])):
+        if value.shape[value is kinds] != size:
             raise WorkloadError(
                 f"the model was fed {name} of shape {tuple(value.shape)} for {size} rows; which part belongs to which "
                 "row cannot be told, so there is no reference for a row by itself"
@@ -106,6 +122,8 @@ def rows_in(batch: Mapping[str, Any], config: Any = None) -> list[Sample]:
                 name: value[kept[index]] if texts[name].shape[:2] == kept.shape else value
                 for name, value in row.items()
             }
+        if kinds is not None:
+            row[POSITIONS] = kinds[:, index] if kept is None else kinds[:, index, kept[index]]
         rows.append({name: value.clone() for name, value in {**row, **images[index]}.items()})
     return rows
 
@@ -127,10 +145,10 @@ def _kept(texts: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
 
 def _refuse_padding_free(batch: Mapping[str, Any], size: int) -> None:
     """Several samples in one long row, told apart by positions that begin again: the row depends on the split."""
-    ids, positions = batch.get("input_ids"), batch.get("position_ids")
+    ids, positions = batch.get("input_ids"), batch.get(POSITIONS)
     if size == 1 or not isinstance(ids, torch.Tensor) or ids.ndim != 2 or len(ids) != 1:
         return
-    begun = isinstance(positions, torch.Tensor) and int((positions == 0).sum()) > 1
+    begun = isinstance(positions, torch.Tensor) and positions.ndim == 2 and int((positions == 0).sum()) > 1
     if begun or "cu_seq_lens_q" in batch:
         raise WorkloadError(
             f"padding-free batches: {size} samples were fed as one row of {ids.shape[-1]} tokens, so no row is the "
