@@ -1,8 +1,8 @@
 """What `accumcheck.Guard` costs a real training: ``python benchmarks/guard.py`` (see README.md).
 
-Two processes of their own train the same small model on the same rows at the same time of day: in turns of so many
-steps one has the guard at its default, the other none. A checked step is also timed by itself, since what 1,000 steps
-cost follows from it: that number does not drown in the noise of a shared machine.
+The same small model is trained on the same rows without the guard, and with it at its default. A checked step is also
+timed by itself, beside its neighbours: what 1,000 steps cost follows from it, and does not drown in the noise of a
+shared machine. Seconds are of CPU time, in one thread.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ def main() -> None:
 
 
 class _Clock(TrainerCallback):  # type: ignore[misc]
-    """The seconds of every optimizer step, from the first micro-batch on to the beginning of the next."""
+    """The CPU seconds of every optimizer step, from the first micro-batch on to the beginning of the next."""
 
     def __init__(self) -> None:
         self.starts: list[float] = []
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
-        self.starts.append(time.perf_counter())
+        self.starts.append(time.process_time())
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
-        self.starts.append(time.perf_counter())
+        self.starts.append(time.process_time())
 
     @property
     def seconds(self) -> list[float]:

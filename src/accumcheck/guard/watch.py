@@ -163,14 +163,15 @@ class _State:
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = model
         self._device = next(model.parameters()).device
-        self._buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+        self._buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
         self._cpu = torch.get_rng_state()
         self._gpu = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None
 
     def set(self) -> None:
         """Make them what they were."""
         for buffer, kept in self._buffers:
-            buffer.copy_(kept)
+            if not torch.equal(buffer, kept):
+                buffer.data.copy_(kept)  # not seen by autograd, for whose backward it is as it was
         torch.set_rng_state(self._cpu)
         if self._gpu is not None:
             torch.cuda.set_rng_state(self._gpu, self._device)
