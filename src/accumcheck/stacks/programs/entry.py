@@ -14,7 +14,8 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.record import Split
 
-TRL_SFT = "trl.scripts.sft"
+TRL_SFT = ("trl.scripts.sft", "trl.commands.scripts.sft")
+"""Where TRL has its script: from 0.13 on, and before."""
 
 
 def start(check: CheckConfig, split: Split) -> None:
@@ -30,7 +31,7 @@ def start(check: CheckConfig, split: Split) -> None:
     """
     if check.trl is not None:
         _ask_for("trl", check)
-        _run_module(TRL_SFT, check.trl.arguments)
+        _run_module(next(filter(_there, TRL_SFT), TRL_SFT[0]), check.trl.arguments)
     elif check.llamafactory is not None:
         _ask_for("llamafactory", check)
         # what LLaMA-Factory has torchrun run in every process; it reads the command line itself
@@ -53,18 +54,25 @@ def start(check: CheckConfig, split: Split) -> None:
 def name_of(check: CheckConfig) -> str:
     """What is run, in a word."""
     if check.trl is not None:
-        return TRL_SFT
+        return TRL_SFT[0]
     if check.llamafactory is not None:
         return f"llamafactory-cli train {Path(check.llamafactory.train).name}"
     return str(check.callable if check.script is None else check.script.path or check.script.module)
 
 
 def _ask_for(package: str, check: CheckConfig) -> None:
-    if find_spec(package) is None:
+    if not _there(package):
         raise WorkloadError(
             f"stack: {check.stack} needs {package}, which is not installed; install it, or name a release: "
             f"accumcheck run CONFIG --with {package}==VERSION"
         )
+
+
+def _there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False
 
 
 def _run_module(module: str, arguments: Any) -> None:
