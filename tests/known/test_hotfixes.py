@@ -103,3 +103,22 @@ def test_token_mean_counts_the_shorter_last_step_of_an_epoch(tmp_path: Path) -> 
     ended = accumcheck("run", config, "--hotfix", "token-mean", "--format", "json")
     assert ended.code == 0, ended.out + ended.err
     assert ended.report["gradient_rule"] == "token-mean"
+
+
+@pytest.mark.e2e
+def test_a_loop_without_a_trainer_is_an_error_and_no_cure(tmp_path: Path) -> None:
+    words = ["--batch", "{per_device_train_batch_size}", "--accumulate", "{gradient_accumulation_steps}"]
+    plan = {
+        "global_batch_size": 8,
+        "steps": 1,
+        "splits": ["1x8x1", "1x2x4"],
+        "launcher": {"device": "cpu"},
+        "stack": "script",
+        "script": {"path": str(PROGRAMS / "loop.py"), "arguments": words},
+    }
+    config = tmp_path / "check.yaml"
+    config.write_text(json.dumps(plan), encoding="utf-8")
+    ended = accumcheck("run", config, "--hotfix", "token-mean", "--format", "json")
+    assert ended.code == 3, ended.out + ended.err
+    for split in ended.report["splits"]:
+        assert "made no transformers Trainer that could be given token-mean" in split["reason"]

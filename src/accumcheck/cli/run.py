@@ -61,6 +61,7 @@ def run(
     from accumcheck.config.load import load_config
     from accumcheck.config.places import config_file
     from accumcheck.environments import environments, latest, parse_request
+    from accumcheck.errors import ConfigError
     from accumcheck.known.hotfixes import find_hotfix
     from accumcheck.known.hotfixes.trial import run_with_hotfix
     from accumcheck.report import check_format, check_writable, show, write
@@ -69,6 +70,8 @@ def run(
     check_format(format_)
     overrides = [*(set_ or []), *([f"hotfix={find_hotfix(hotfix).name}"] if hotfix else [])]
     check = load_config(config, overrides)
+    if check.hotfix is not None and check.stack == "accelerate":
+        raise ConfigError("hotfix: stack accelerate has no Trainer that could be given one; leave it out")
     check_writable(output or [])
     request = parse_request(transformers, with_ or [], latest=latest)
     if check.launcher.node_rank > 0:
@@ -79,7 +82,8 @@ def run(
         raise typer.Exit(code)
     with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
         progress.message(IMPORTING)
-        run_one = run_check if check.hotfix is None else run_with_hotfix
+        alone = check.hotfix is None or check.launcher.nnodes > 1  # the other machines join one run
+        run_one = run_check if alone else run_with_hotfix
         report = run_one(
             check, on_event=tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
         )

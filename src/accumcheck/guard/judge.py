@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from accumcheck.guard.watch import Seen
 from accumcheck.judge.findings import divergence_finding
-from accumcheck.judge.rules import FAMILY, UNEXPLAINED, Step
+from accumcheck.judge.rules import BASES, FAMILY, UNEXPLAINED, Step
 from accumcheck.judge.why import traced
 from accumcheck.known.matching import Fitted, circumstances, cite
 from accumcheck.record import (
@@ -101,9 +101,15 @@ def rule_of_loss(weighed: Weighed, reported: float, tolerance: float, gradient: 
 
 
 def _first(weighed: Weighed, fits: Any, preferred: str | None = None) -> str:
+    """The first rule that fits. Where k = n, one split cannot tell them apart: the likelier k is named."""
     step = weighed.step
-    fitting = [str(rule) for rule in FAMILY if fits(step.factor(rule) * step.weights(rule.base))]
+    fitting = [str(rule) for rule in _BY_K if fits(step.factor(rule) * step.weights(rule.base))]
     return preferred if preferred in fitting else (fitting or [UNEXPLAINED])[0]
+
+
+_BY_K = sorted(
+    FAMILY, key=lambda rule: (abs(rule.k_power) + abs(rule.n_power), BASES.index(rule.base), abs(rule.n_power))
+)
 
 
 def finding_of(

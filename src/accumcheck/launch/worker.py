@@ -96,8 +96,10 @@ def _run_program(job: Job, check: CheckConfig, folder: Path, process: int) -> No
     if check.hotfix is not None:
         from accumcheck.known.hotfixes.apply import apply_to_every_trainer
 
-        apply_to_every_trainer(check.hotfix)
+        made_a_trainer = apply_to_every_trainer(check.hotfix)
     observer = run_split(job, check, folder, process)
+    if check.hotfix is not None:
+        made_a_trainer()
     if job.nodes > 1:
         _gather_across_nodes(folder, process, observer.steps)
 
