@@ -109,3 +109,10 @@ def test_weights_that_are_not_the_same_each_time_are_an_error_and_no_verdict(
     assert "error" in verdicts(ended)
     assert not {"pass", "warn", "fail"} & set(verdicts(ended))
     assert reason in ended.out
+
+
+def test_a_program_that_takes_no_notice_of_the_split_does_not_pass_for_agreeing_with_itself(tmp_path: Path) -> None:
+    loop = script("loop.py", "--batch", "8", "--accumulate", "1", "--count-tokens")
+    ended = run(tmp_path, **loop, splits=["1x8x1", "1x2x4"])
+    assert (ended.code, verdicts(ended)) == (3, ["pass", "error"]), ended.out + ended.err
+    assert "its first step was 1 micro-batches of 8 rows, where 1x2x4 asks for 4 of 2" in ended.out

@@ -1,4 +1,4 @@
-"""A training script that draws its weights anew in every run, or an optimizer that moves them at a learning rate of 0."""
+"""A training script that draws its weights anew in every run, or moves them at a learning rate of 0."""
 
 from __future__ import annotations
 

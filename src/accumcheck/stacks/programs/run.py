@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
     observer.stop()
     if not observer.steps:
         raise WorkloadError(f"{name_of(check)} ended without an optimizer step")
+    _ask_for(split, observer.steps[0]["micro_batches"])
     spectator.end()
     observer.write()
     rows.write(folder, process)
@@ -72,6 +73,27 @@ def run_reference_of(job: Job, check: CheckConfig) -> None:
     _run(check, alone)
     if not spectator.done:
         raise WorkloadError(f"{name_of(check)} ended without training")
+
+
+def _ask_for(split: Split, fed: Sequence[Sequence[int]]) -> None:
+    """Whether the program has trained under the split at all: one that took no notice would agree with itself.
+
+    Args:
+        split: the one that was asked for.
+        fed: the rows of every micro-batch that this process fed the model in its first step.
+
+    Raises:
+        WorkloadError: there were other micro-batches.
+    """
+    b, k = split.per_device_train_batch_size, split.gradient_accumulation_steps
+    if [len(rows) for rows in fed] != [b] * k:
+        sizes = ", ".join(dict.fromkeys(str(len(rows)) for rows in fed))
+        raise WorkloadError(
+            f"the program took no notice of the split: its first step was {len(fed)} micro-batches of {sizes} rows, "
+            f"where {split} asks for {k} of {b}; where it makes no TrainingArguments, hand it the numbers, for example "
+            "script: {arguments: [--batch, '{per_device_train_batch_size}', "
+            "--accumulate, '{gradient_accumulation_steps}']}"
+        )
 
 
 def _run(check: CheckConfig, split: Split) -> None:
