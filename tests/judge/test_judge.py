@@ -51,6 +51,10 @@ def unshifted(split: Split, fed: Fed) -> Weights:
     return right(split, fed) * TOKENS[rows].sum() / LABELS[rows].sum()
 
 
+def unshifted_over_k(split: Split, fed: Fed) -> Weights:
+    return unshifted(split, fed) / split.gradient_accumulation_steps
+
+
 def unshifted_by_device(split: Split, fed: Fed) -> Weights:
     weights = np.zeros(len(TOKENS))
     for process in fed:
@@ -87,6 +91,8 @@ def times_k_and_n(split: Split, fed: Fed) -> Weights:
         (device_mean, "device-mean", ["pass", "pass", "fail", "fail", "pass"]),
         (unshifted, "unshifted-token-mean", ["warn"] * 5),
         (unshifted_by_device, "unshifted-device-mean", ["fail"] * 5),
+        # a control has no k: what is wrong with it is the count alone, which is a warning
+        (unshifted_over_k, "unshifted-token-mean/k", ["warn", "fail", "fail", "fail", "fail"]),
         (sample_mean, "sample-mean", ["fail"] * 5),
         (times_k, "token-mean*k", ["pass", "fail", "fail", "fail", "fail"]),
         (over_n, "token-mean/n", ["pass", "pass", "fail", "fail", "pass"]),

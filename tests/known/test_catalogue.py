@@ -137,9 +137,9 @@ def test_the_shipped_rows_are_well_formed_and_each_condition_can_hold() -> None:
 
 def row(fault: KnownFault) -> str:
     """The fault's row on the page."""
-    owner, repository, _, number = fault.url.split("#")[0].split("/")[3:]
+    owner, repository, kind, *_, number = fault.url.split("#")[0].split("/")[3:]
     title = fault.title.replace("*", "\\*")
-    link = f"[{owner}/{repository}#{number}]({fault.url})"
+    link = f"[{owner}/{repository}{' ' if kind == 'releases' else '#'}{number}]({fault.url})"
     return f"| `{fault.id}` | {title} | {fault.cited()['affected']} | {fault.fixed} | {link} |"
 
 

@@ -261,3 +261,10 @@ def test_the_circumstances_of_a_run(stack: str, releases: dict[str, str]) -> Non
     assert circumstances(stack, {}, environment, [split(8.0), split(None)], truth).count_passed is None
     assert circumstances(stack, {}, environment, [split(8.0, loss=None)], truth).count_passed is True
     assert circumstances(stack, {}, environment, [split(None, loss=None)], truth).count_passed is None
+
+
+def test_a_division_by_k_that_trainer_and_accelerate_both_do_is_known_by_its_releases() -> None:
+    rules = ("unshifted-token-mean", "unshifted-token-mean/k")
+    for release, ids in (("5.1.0", []), ("5.2.0", ["5"]), ("5.5.3", ["5"]), ("5.5.4", [])):
+        found = cited(transformers(release), "LlamaForCausalLM", *rules, **DIVIDED)
+        assert found == ["transformers-5-divided-twice" for _ in ids]

@@ -123,7 +123,8 @@ def judge(
             verdict = "fail"
         else:
             own = split.split in batching
-            verdict = judge_split(mine, tolerances, rule_of_loss, rule_of_gradient, check.severity, batching=own)
+            rules = (rule_of_loss, rule_of_gradient)
+            verdict = judge_split(split.split, mine, tolerances, *rules, check.severity, batching=own)
             if verdict == "pass" and windows.get(split.split, Windows()).off_control:
                 verdict = "warn"
             if verdict in ("pass", "warn") and reference is None:

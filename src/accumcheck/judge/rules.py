@@ -62,6 +62,14 @@ FAMILY = tuple(
 """Every rule, the fewest factors first, then in the order of `BASES`."""
 
 
+def within(rule: str, split: Split) -> str:
+    """What a run's rule comes to in one of its splits: a power of ``k`` is none where ``k`` is 1."""
+    for name, value in (("k", split.gradient_accumulation_steps), ("n", split.num_processes)):
+        if value == 1:
+            rule = rule.replace(f"*{name}", "").replace(f"/{name}", "")
+    return rule
+
+
 @dataclass(frozen=True)
 class Step:
     """One observed step, with what is needed to predict it.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from accumcheck.judge.rules import UNEXPLAINED
-from accumcheck.record import Divergence, Severity, SplitResult, StepRecord, Tolerances, Verdict
+from accumcheck.judge.rules import UNEXPLAINED, within
+from accumcheck.record import Divergence, Severity, Split, SplitResult, StepRecord, Tolerances, Verdict
 
 DEFAULT_SEVERITY: Mapping[str, Severity] = {"unshifted-token-mean": "warn"}
 """Of rules that a diverging split may follow; every other one fails. A split that does not diverge passes."""
@@ -40,6 +40,7 @@ def _beyond(value: float | None, tolerance: float | None) -> bool:
 
 
 def judge_split(
+    split: Split,
     steps: Sequence[StepRecord],
     tolerances: Tolerances,
     loss_rule: str | None,
@@ -49,6 +50,8 @@ def judge_split(
     batching: bool = False,
 ) -> Verdict:
     """The verdict on a split that ran: pass where nothing diverges, else as bad as the rule that it follows.
+
+    A rule's powers of ``k`` and ``n`` count against the splits that they change, and not against a control without any.
 
     ``batching``: beside the model's own micro-batches nothing diverges. All that does is then the model's doing, which
     is a warning.
@@ -66,8 +69,10 @@ def judge_split(
             verdicts.append("warn")
         elif wrong:
             # a divergence that the right rule seems to fit is one that no rule explains
-            named = UNEXPLAINED if rule in (None, "token-mean") else str(rule)
-            verdicts.append(_AS_VERDICT[severity_of(named, overrides)])
+            names = [
+                UNEXPLAINED if name in ("", "token-mean") else name for name in (rule or "", within(rule or "", split))
+            ]
+            verdicts.append(min((_AS_VERDICT[severity_of(name, overrides)] for name in names), key=_ORDER.index))
     return max(verdicts, key=_ORDER.index)
 
 
