@@ -103,10 +103,10 @@ def free_when(index: LocalIndex, said: list[str], installing: int) -> None:
 def test_two_processes_that_want_the_same_build_it_once(local_index: LocalIndex, tmp_path: Path) -> None:
     local_index.free.clear()
     builders = [start(), start()]
-    assert local_index.downloading.wait(60)
+    assert local_index.downloading.wait(240)
     time.sleep(0.5)  # the other has had time to begin, if it could
     local_index.free.set()
-    outs = [builder.communicate(timeout=60)[0].splitlines() for builder in builders]
+    outs = [builder.communicate(timeout=240)[0].splitlines() for builder in builders]
     assert [builder.returncode for builder in builders] == [0, 0]
     assert outs[0][-1] == outs[1][-1]
     assert sum("installing" in line for out in outs for line in out) == 1
@@ -120,9 +120,9 @@ def test_a_build_that_is_killed_is_never_used_and_the_next_run_builds_anew(
 ) -> None:
     local_index.free.clear()
     builder = start()
-    assert local_index.downloading.wait(60)
+    assert local_index.downloading.wait(240)
     builder.kill()
-    builder.communicate(timeout=60)
+    builder.communicate(timeout=240)
     (entry,) = shelf_of(tmp_path).entries()
     assert not entry.complete
     local_index.free.set()  # what was left running may now write what it likes
@@ -146,7 +146,7 @@ def test_an_interrupted_build_ends_what_it_started_and_leaves_nothing(
         text=True,
         env={**os.environ, "MARK": str(tmp_path)},
     )
-    assert local_index.downloading.wait(60)
+    assert local_index.downloading.wait(240)
     run.send_signal(word)
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
