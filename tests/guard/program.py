@@ -86,5 +86,6 @@ told = {
     "losses": [entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
 }
 (folder / f"{os.environ.get('RANK', 0)}.json").write_text(json.dumps(told))
-if torch.distributed.is_initialized():  # gloo's threads may not outlive the interpreter: it aborts now and then
-    torch.distributed.destroy_process_group()
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(0)  # gloo's threads may not outlive the interpreter: it aborts now and then while it shuts down
