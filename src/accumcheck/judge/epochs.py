@@ -101,7 +101,7 @@ def other_batches(split: SplitObservation, membership: Sequence[Sequence[int]]) 
     others = set()
     for position, (step, due) in enumerate(zip(split.steps, membership, strict=False)):
         fed = samples_of(step)
-        if len(fed) != split.split.global_batch_size or -1 in fed:
+        if len(fed) != split.split.global_batch_size or -1 in fed or len(set(fed)) != len(fed):
             return None
         if sorted(fed) != sorted(due):
             others.add(position)
