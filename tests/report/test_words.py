@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from accumcheck.record import Finding
-from accumcheck.report import show, table
+from accumcheck.report import show, table, words
 
 from . import examples
 
@@ -118,3 +118,47 @@ def test_what_the_streams_encoding_lacks_is_replaced() -> None:
     report = replace(report, config={**report.config, "model": {"name_or_path": "Modell-Ü"}})
     show(report, "table", stream)
     assert b"from Modell-?\n" in stream.buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("splits", "alternatives", "expected"),
+    [
+        # what the losses leave open is said of the losses alone
+        (
+            ["1x8x1", "2x4x1", "1x1x8"],
+            {"loss": ["sample-mean", "device-mean"], "gradient": ["device-mean"]},
+            "loss token-mean, gradient token-mean (fits as well: loss sample-mean, device-mean; gradient device-mean)",
+        ),
+        (
+            ["1x8x1", "2x4x1", "1x1x8"],
+            {"loss": ["sample-mean"], "gradient": []},
+            "loss token-mean, gradient token-mean (fits as well: loss sample-mean)",
+        ),
+        (["1x8x1", "2x4x1", "1x1x8"], {"loss": [], "gradient": []}, "loss token-mean, gradient token-mean"),
+        # with one process everywhere, n and devices are no rules of their own
+        (
+            ["1x8x1", "1x1x8"],
+            {name: ["device-mean", "token-mean*n", "microbatch-mean/n"] for name in ("loss", "gradient")},
+            "loss token-mean, gradient token-mean",
+        ),
+        (
+            ["1x8x1", "1x1x8"],
+            {name: ["device-mean", "sample-mean", "token-mean*k"] for name in ("loss", "gradient")},
+            "loss token-mean, gradient token-mean (fits as well: sample-mean, token-mean*k)",
+        ),
+        (
+            ["1x8x1", "2x4x1"],
+            {name: ["token-mean*k", "token-mean/k", "token-mean*n"] for name in ("loss", "gradient")},
+            "loss token-mean, gradient token-mean (fits as well: token-mean*n)",
+        ),
+    ],
+)
+def test_which_other_rules_fit(splits: list[str], alternatives: dict[str, list[str]], expected: str) -> None:
+    report = replace(
+        examples.clean(),
+        splits=tuple(examples.split(name, control=name == splits[0]) for name in splits),
+        loss_rule="token-mean",
+        gradient_rule="token-mean",
+        alternatives=alternatives,
+    )
+    assert dict(words.measures(report))["weighting"] == expected

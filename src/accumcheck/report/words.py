@@ -185,13 +185,29 @@ def measures(report: Report) -> list[tuple[str, str]]:
     found = _hotfixed(report)
     if report.loss_rule or report.gradient_rule:
         rules = f"loss {report.loss_rule or 'no rule'}, gradient {report.gradient_rule or 'no rule'}"
-        others = list(dict.fromkeys(rule for found in report.alternatives.values() for rule in found))
-        also = f" (fits as well: {_few(others)})" if others else ""
-        found.append(("weighting", rules + also))
+        found.append(("weighting", rules + _as_well(report)))
     if report.tolerances is not None:
         found.append(("tolerance", _three(report.tolerances)))
         found.append(("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)"))
     return found
+
+
+def _as_well(report: Report) -> str:
+    """Which other rules fit: the loss often leaves open what the gradient decides."""
+    of = {name: _told_apart(rules, report) for name, rules in report.alternatives.items()}
+    loss, gradient = of.get("loss", []), of.get("gradient", [])
+    if loss == gradient:
+        return f" (fits as well: {_few(loss)})" if loss else ""
+    parts = [f"{name} {_few(rules)}" for name, rules in (("loss", loss), ("gradient", gradient)) if rules]
+    return f" (fits as well: {'; '.join(parts)})"
+
+
+def _told_apart(rules: Sequence[str], report: Report) -> list[str]:
+    """Without the rules that are another of them by definition: where n is 1 in every split there is no n to see."""
+    splits = [split.split for split in report.splits]
+    hidden = ["*k", "/k"] if all(split.gradient_accumulation_steps == 1 for split in splits) else []
+    hidden += ["*n", "/n", "device-mean"] if all(split.num_processes == 1 for split in splits) else []
+    return [rule for rule in rules if not any(part in rule for part in hidden)]
 
 
 def _hotfixed(report: Report) -> list[tuple[str, str]]:
