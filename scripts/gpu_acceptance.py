@@ -208,33 +208,34 @@ class GpuMemory:
 
 def run_case(case: Case, device: str, out: Path) -> Outcome:
     """Run accumcheck once, in a process of its own; its report is kept as ``out/NAME.json``, its table beside it."""
+    # the report names the configuration as it is given here: relative, so that it can be committed from any machine
     if isinstance(case.config, str):
-        config = ROOT / "configs" / case.config
+        folder, config = ROOT, f"configs/{case.config}"
     else:
-        config = out / f"{case.name}.config.yaml"
-        config.write_text(json.dumps(case.config, indent=2) + "\n", encoding="utf-8")  # JSON is YAML
+        folder, config = out, f"{case.name}.config.yaml"
+        (out / config).write_text(json.dumps(case.config, indent=2) + "\n", encoding="utf-8")  # JSON is YAML
     report, table = out / f"{case.name}.json", out / f"{case.name}.txt"
     for old in (report, table):
         old.unlink(missing_ok=True)
     settings = [*case.settings, f"launcher.device={device}", "launcher.oversubscribe=true"]
     if device == "cpu":
         settings.append("model.shrink=true")
-    command = [sys.executable, "-m", "accumcheck", "run", str(config), "--quiet", "-o", str(report), "-o", str(table)]
+    command = [sys.executable, "-m", "accumcheck", "run", config, "--quiet", "-o", str(report), "-o", str(table)]
     command += [part for setting in settings for part in ("--set", setting)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
     if case.one_gpu:
         environment["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     started = time.monotonic()
     with GpuMemory() as memory:
-        exit_code = _run(command, environment, case.limit)
+        exit_code = _run(command, folder, environment, case.limit)
     seconds = time.monotonic() - started
     found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
     problems = tuple(problems_of(case, exit_code, seconds, found))
     return Outcome(case, exit_code, seconds, found, memory.peak_mib, problems)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], limit: float) -> int:
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], limit: float) -> int:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder, env=environment) as process:
         try:
             return process.wait(limit + 15)
         except subprocess.TimeoutExpired:
