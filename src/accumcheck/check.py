@@ -123,6 +123,7 @@ def _report(
         alternatives=judgement.alternatives,
         findings=_cited(judgement, check, environment, observations, reference),
         strict=strict,
+        program=next((split.program for split in observations if split.program is not None), None),
     )
 
 

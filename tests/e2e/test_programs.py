@@ -46,6 +46,24 @@ def test_a_script_is_checked_as_it_is_and_does_nothing_after_training(tmp_path: 
         assert [step["samples"] for step in split["steps"]] == [8, 8]
         assert split["sample_weights"]["min"] == pytest.approx(1, abs=1e-4)
     assert not after.exists()
+    assert ended.report["program"] == {"split_set_by": ["TrainingArguments"], "sample": "row"}
+
+
+def test_the_texts_of_padding_free_batches_are_weighed_one_by_one(tmp_path: Path) -> None:
+    ended = run(tmp_path, **script("train.py", "--output_dir", str(tmp_path), "--flatten"))
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out + ended.err
+    assert ended.report["program"]["sample"] == "text of a padding-free row"
+    for split in ended.report["splits"]:
+        assert [step["samples"] for step in split["steps"]] == [8, 8]
+        assert split["sample_weights"]["max"] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_loop_is_told_the_split_in_the_yaml_file_that_it_reads(tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text("per_device_train_batch_size: 64\ngradient_accumulation_steps: 1\n", encoding="utf-8")
+    ended = run(tmp_path, **script("loop.py", "--config", str(file), "--count-tokens"), splits=["1x8x1", "1x2x4"])
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 2), ended.out + ended.err
+    assert ended.report["program"]["split_set_by"] == ["train.yaml"]
 
 
 def test_a_fault_in_a_script_is_named_with_its_cause(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+import yaml
 from accelerate import Accelerator
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,11 +18,16 @@ from accumcheck import report_loss
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--batch", type=int, required=True)
-    parser.add_argument("--accumulate", type=int, required=True)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--accumulate", type=int)
+    parser.add_argument("--config", type=Path, help="a YAML file with the two, by their names in TrainingArguments")
     parser.add_argument("--count-tokens", action="store_true")
     parser.add_argument("--silent", action="store_true")
     options = parser.parse_args()
+    if options.config is not None:
+        written = yaml.safe_load(options.config.read_text(encoding="utf-8"))
+        options.batch = written["per_device_train_batch_size"]
+        options.accumulate = written["gradient_accumulation_steps"]
     accelerator = Accelerator(gradient_accumulation_steps=options.accumulate, cpu=True)
     model = make_model()
     loader = torch.utils.data.DataLoader(rows(), batch_size=options.batch, collate_fn=collate)

@@ -12,6 +12,7 @@ from transformers import HfArgumentParser, LlamaConfig, LlamaForCausalLM, Traine
 @dataclass
 class Options:
     ignores_count: bool = field(default=False, metadata={"help": "a model that ignores the token count it is passed"})
+    flatten: bool = field(default=False, metadata={"help": "padding-free batches"})
     after: str = field(default="", metadata={"help": "a file to write when training has ended"})
 
 
@@ -46,10 +47,18 @@ def collate(batch: list[list[int]]) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
+def flatten(batch: list[list[int]]) -> dict[str, torch.Tensor]:
+    ids = torch.tensor([[token for row in batch for token in row]])
+    labels = torch.tensor([[-100 if place == 0 else token for row in batch for place, token in enumerate(row)]])
+    positions = torch.tensor([[place for row in batch for place in range(len(row))]])
+    return {"input_ids": ids, "labels": labels, "position_ids": positions}
+
+
 def main() -> None:
     options, arguments = HfArgumentParser((Options, TrainingArguments)).parse_args_into_dataclasses()
     model = make_model(CountIgnored if options.ignores_count else LlamaForCausalLM)
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows(), data_collator=collate)
+    collator = flatten if options.flatten else collate
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows(), data_collator=collator)
     trainer.train()
     if options.after:
         Path(options.after).write_text("trained", encoding="utf-8")

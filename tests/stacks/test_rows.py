@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -99,11 +100,52 @@ def test_positions_of_several_kinds_are_dealt_out_and_put_together_again() -> No
     assert RowCollator(0)([row])["position_ids"].tolist() == [[0, 1]]
 
 
-def test_samples_that_share_one_row_are_refused_unless_each_is_alone() -> None:
-    flat = {"input_ids": torch.tensor([[1, 5, 1, 6, 7]]), "position_ids": torch.tensor([[0, 1, 0, 1, 2]])}
-    with pytest.raises(WorkloadError, match="padding-free batches: 2 samples were fed as one row of 5 tokens"):
-        Rows(2).find(flat)
-    assert len(Rows(1).find(flat)) == 1  # a packed row: the row is the sample
+FLAT = {
+    "input_ids": torch.tensor([[1, 5, 1, 6, 7]]),
+    "labels": torch.tensor([[-100, 5, -100, 6, 7]]),
+    "position_ids": torch.tensor([[0, 1, 0, 1, 2]]),
+}
+"""Two texts of two and three tokens, padding-free."""
+BOUNDS = {"cu_seq_lens_q": torch.tensor([0, 2, 5]), "cu_seq_lens_k": torch.tensor([0, 2, 5]), "max_length_q": 3}
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [FLAT, {**FLAT, **BOUNDS}, {**BOUNDS, "input_ids": FLAT["input_ids"], "labels": FLAT["labels"]}],
+    ids=["positions", "both", "boundaries"],
+)
+def test_the_texts_of_a_padding_free_row_are_samples_the_same_as_in_rows_of_their_own(batch: dict[str, Any]) -> None:
+    flat, padded = Rows(2), Rows(2)
+    assert flat.find(batch) == padded.find(text([1, 5], [1, 6, 7]))
+    assert flat.find(batch) == (*Rows(1).find(text([1, 5])), *Rows(1).find(text([1, 6, 7])))
+    assert (flat.sample, padded.sample) == ("text of a padding-free row", "row")
+
+
+def test_a_text_of_a_padding_free_row_is_kept_without_what_told_it_from_others(tmp_path: Path) -> None:
+    (tmp_path / "1x2x1").mkdir()
+    rows = Rows(2)
+    first, second = rows.find({**FLAT, **BOUNDS})
+    rows.write(tmp_path / "1x2x1", 0)
+    kept = read_rows(tmp_path)
+    assert sorted(kept[second]) == ["input_ids", "labels", "position_ids"]
+    assert kept[second]["position_ids"].tolist() == [0, 1, 2]
+    assert (kept[first]["input_ids"].tolist(), kept[second]["labels"].tolist()) == ([1, 5], [-100, 6, 7])
+
+
+def test_several_texts_in_a_row_fed_alone_are_a_packed_row() -> None:
+    rows = Rows(1)
+    assert len(rows.find(FLAT)) == 1
+    assert rows.sample == "packed row"
+
+
+def test_packed_rows_without_padding_are_refused_for_no_row_is_known_again() -> None:
+    with pytest.raises(WorkloadError, match="2 texts were fed as one row of 5 tokens, where the split asks for 4 rows"):
+        Rows(4).find(FLAT)
+
+
+def test_a_field_that_cannot_be_dealt_out_to_texts_is_refused_with_its_shape() -> None:
+    with pytest.raises(WorkloadError, match=r"pixel_values of shape \(2, 3, 4, 4\) with 2 samples in one row"):
+        Rows(2).find({**FLAT, "pixel_values": torch.zeros(2, 3, 4, 4)})
 
 
 def test_rows_are_kept_for_whoever_reads_the_run(tmp_path: Path) -> None:

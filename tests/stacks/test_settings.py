@@ -17,6 +17,9 @@ CHECK = CheckConfig(
     ModelConfig(), 8, (Split(1, 2, 4),), steps=5, stack="script", training_arguments={"label_smoothing_factor": 0.1}
 )
 
+made: list[int] = []
+"""One entry for each time that a program has made training arguments."""
+
 
 @pytest.fixture
 def overridden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -24,17 +27,20 @@ def overridden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         transformers.TrainingArguments, "__post_init__", transformers.TrainingArguments.__post_init__, raising=True
     )
-    override(settings_of(CHECK, Split(1, 2, 4), output=str(tmp_path / "ours"), device="cpu", backend="gloo"))
+    made.clear()
+    settings = settings_of(CHECK, Split(1, 2, 4), output=str(tmp_path / "ours"), device="cpu", backend="gloo")
+    override(settings, lambda: made.append(1))
     return tmp_path
 
 
 def test_the_split_and_the_check_beat_the_program(overridden: Path) -> None:
-    made = transformers.TrainingArguments(
+    theirs = transformers.TrainingArguments(
         str(overridden / "theirs"), per_device_train_batch_size=64, num_train_epochs=3, learning_rate=1.0, seed=7
     )
-    assert (made.per_device_train_batch_size, made.gradient_accumulation_steps, made.max_steps) == (2, 4, 5)
-    assert (made.learning_rate, made.output_dir) == (0.0, str(overridden / "ours"))
-    assert (made.label_smoothing_factor, made.seed) == (0.1, 7)  # the configuration's, and the program's own
+    assert (theirs.per_device_train_batch_size, theirs.gradient_accumulation_steps, theirs.max_steps) == (2, 4, 5)
+    assert (theirs.learning_rate, theirs.output_dir) == (0.0, str(overridden / "ours"))
+    assert (theirs.label_smoothing_factor, theirs.seed) == (0.1, 7)  # the configuration's, and the program's own
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("name", ["fsdp", "deepspeed"])

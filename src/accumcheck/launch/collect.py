@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from accumcheck.launch.job import ARGUMENTS, BATCHED, RECOMPUTED, REFERENCE
+from accumcheck.launch.job import ARGUMENTS, BATCHED, PROGRAM, RECOMPUTED, REFERENCE
 from accumcheck.launch.membership import UNAPPLIED
 from accumcheck.record import (
     BatchedStep,
@@ -21,6 +21,7 @@ from accumcheck.record import (
     LossProbe,
     MicroBatch,
     ModelRecord,
+    ProgramRecord,
     Recomputation,
     ReferenceObservation,
     Split,
@@ -107,6 +108,7 @@ def _collect_split(folder: Path, split: Split, end: dict[str, Any] | None) -> Sp
         _read_belief(folder),
         _read_rest(folder, split),
         _read_arguments(folder),
+        _read_program(folder),
     )
 
 
@@ -155,6 +157,14 @@ def _read_belief(folder: Path) -> StackBelief | None:
 def _read_arguments(folder: Path) -> dict[str, Any]:
     path = folder / ARGUMENTS
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _read_program(folder: Path) -> ProgramRecord | None:
+    path = folder / PROGRAM
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return ProgramRecord(tuple(record["split_set_by"]), record["sample"])
 
 
 def _read_trajectory(folder: Path) -> tuple[TrajectoryPoint, ...]:

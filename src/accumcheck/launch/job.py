@@ -27,6 +27,8 @@ RECOMPUTED = "recomputed.npy"
 """In the reference's folder: the gradients of `accumcheck.record.Recomputation`, one row each."""
 ARGUMENTS = "training-arguments.json"
 """In a split's folder: the training arguments that a program made for itself, as far as they are plain values."""
+PROGRAM = "program.json"
+"""In a split's folder: the `accumcheck.record.ProgramRecord` of its first process."""
 BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
 """In the reference's folder: the arrays of `accumcheck.record.BatchedStep`, one row a step."""
 

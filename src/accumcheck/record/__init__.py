@@ -4,7 +4,14 @@ Nothing of accumcheck's own is imported here. Arrays are numpy's; torch stays in
 """
 
 from accumcheck.record.before import Before, SplitBefore
-from accumcheck.record.observed import MicroBatch, SplitObservation, StackBelief, StepObservation, TrajectoryPoint
+from accumcheck.record.observed import (
+    MicroBatch,
+    ProgramRecord,
+    SplitObservation,
+    StackBelief,
+    StepObservation,
+    TrajectoryPoint,
+)
 from accumcheck.record.reference import (
     BatchedStep,
     BatchTerm,
@@ -48,6 +55,7 @@ __all__ = [
     "MicroBatch",
     "ModelRecord",
     "NoiseMeasurement",
+    "ProgramRecord",
     "Recomputation",
     "ReferenceObservation",
     "ReferenceStep",

@@ -51,7 +51,8 @@ class StepObservation:
 class SplitObservation:
     """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them.
 
-    ``training_arguments``: those that a program made for itself, as far as they are plain values.
+    ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
+    where the stack is none.
     """
 
     split: Split
@@ -64,6 +65,20 @@ class SplitObservation:
     belief: StackBelief | None = None
     unapplied: tuple[MicroBatch, ...] = ()
     training_arguments: Mapping[str, Any] = field(default_factory=dict)
+    program: ProgramRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRecord:
+    """How a program of the user's was run.
+
+    ``split_set_by``: where it found the split's numbers, ``TrainingArguments``, ``the command line``, or the name of a
+    YAML file; ``sample``: what is taken for one sample: a ``row``, a ``packed row``, or a ``text of a padding-free
+    row``.
+    """
+
+    split_set_by: tuple[str, ...]
+    sample: str
 
 
 @dataclass(frozen=True, slots=True)

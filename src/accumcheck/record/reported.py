@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from accumcheck.record.before import Before
-from accumcheck.record.observed import TrajectoryPoint
+from accumcheck.record.observed import ProgramRecord, TrajectoryPoint
 from accumcheck.record.reference import Divergence, ModelRecord
 from accumcheck.record.split import Severity, Split, Status, Verdict
 
@@ -181,7 +181,8 @@ class Report:
     """The whole result of one run, the content of the JSON report.
 
     ``strict``: a warning counts as a failure; ``config_file``: None where the configuration was in no file;
-    ``before``: None where no hot-fix was applied, or nothing is known of the run without it.
+    ``before``: None where no hot-fix was applied, or nothing is known of the run without it; ``program``: None where
+    the stack is none, or none of it ran.
     """
 
     accumcheck_version: str
@@ -203,4 +204,5 @@ class Report:
     strict: bool = False
     config_file: ConfigFile | None = None
     before: Before | None = None
+    program: ProgramRecord | None = None
     schema_version: str = SCHEMA_VERSION

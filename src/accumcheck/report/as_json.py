@@ -20,6 +20,7 @@ from accumcheck.record import (
     Finding,
     ModelRecord,
     NoiseMeasurement,
+    ProgramRecord,
     ReferenceStep,
     Report,
     SampleWeights,
@@ -50,6 +51,7 @@ def report_to_dict(report: Report) -> dict[str, Any]:
             "config": without_secrets(report.config),
             "config_file": None if report.config_file is None else asdict(report.config_file),
             "model": None if report.model is None else asdict(report.model),
+            "program": None if report.program is None else asdict(report.program),
             "reference": [asdict(step) for step in report.reference],
             "tolerances": None if report.tolerances is None else asdict(report.tolerances),
             "control": report.control,
@@ -160,7 +162,12 @@ def _report(plain: dict[str, Any]) -> Report:
         strict=bool(plain.get("strict", False)),
         config_file=None if plain.get("config_file") is None else ConfigFile(**plain["config_file"]),
         before=read_before(plain.get("before")),
+        program=_read_program(plain.get("program")),
     )
+
+
+def _read_program(plain: dict[str, Any] | None) -> ProgramRecord | None:
+    return None if plain is None else ProgramRecord(tuple(plain["split_set_by"]), plain["sample"])
 
 
 def _known_fields(record: type[Any], plain: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def report_schema() -> Schema:
             },
             config_file=_or_null(_config_file(), "Null: the configuration was in no file."),
             model=_or_null(_model(), "Null: nothing ran to its end."),
+            program=_or_null(_program(), "Null: the stack is no program of the user's, or none of it ran."),
             reference=_list(_reference(), "The independent truth, one entry per optimizer step."),
             tolerances=_or_null(_tolerances(), "Null: nothing was compared."),
             control={"type": "string", "description": "The split that the others are compared with; may be empty."},
@@ -139,6 +140,18 @@ def _model() -> Schema:
         parameters=_ref("count"),
         dtype={"type": "string"},
         shrunk={"type": "boolean", "description": "The same architecture in tiny sizes."},
+    )
+
+
+def _program() -> Schema:
+    where = "TrainingArguments, the command line, or the name of a YAML file."
+    return _object(
+        "How the user's program was run.",
+        split_set_by=_list({"type": "string", "description": where}, "Where it found the split's numbers."),
+        sample={
+            "type": "string",
+            "description": "What is taken for one sample: row, packed row, or text of a padding-free row.",
+        },
     )
 
 

@@ -103,9 +103,12 @@ def header(report: Report) -> Header:
     if environment.stack_version not in ("", environment.transformers):
         package = str(script.get("module") or "").partition(".")[0]
         stack += f" ({package} {environment.stack_version})" if package else f" {environment.stack_version}"
+    program = report.program
     plan = [
         f"{device} ({environment.backend})" if device and environment.backend else device,
         f"stack {stack}" if stack else "",
+        f"split set in {' and '.join(program.split_set_by)}" if program is not None and program.split_set_by else "",
+        f"a sample is a {program.sample}" if program is not None and program.sample != "row" else "",
         f"hot-fix {config['hotfix']}" if config.get("hotfix") else "",
         f"global batch {config['global_batch_size']}" if "global_batch_size" in config else "",
         _plural(config["steps"], "optimizer step") if "steps" in config else "",

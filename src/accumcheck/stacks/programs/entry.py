@@ -5,24 +5,23 @@ from __future__ import annotations
 import importlib
 import runpy
 import sys
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
-from accumcheck.record import Split
+from accumcheck.stacks.programs.handover import Handover
 
 TRL_SFT = ("trl.scripts.sft", "trl.commands.scripts.sft")
 """Where TRL has its script: from 0.13 on, and before."""
 
 
-def start(check: CheckConfig, split: Split) -> None:
+def start(check: CheckConfig, handover: Handover) -> None:
     """Run it to its end, or until something raises.
 
     A script's arguments may hold a split's numbers as ``{per_device_train_batch_size}``,
-    ``{gradient_accumulation_steps}`` and ``{num_processes}``, and ``{steps}``.
+    ``{gradient_accumulation_steps}`` and ``{num_processes}``, and ``{steps}``; see `Handover` for the other ways.
 
     Raises:
         WorkloadError: its package is not installed, it has no such function, or the function returned nothing that
@@ -38,7 +37,8 @@ def start(check: CheckConfig, split: Split) -> None:
         sys.argv = ["llamafactory-cli", check.llamafactory.train]
         importlib.import_module("llamafactory.train.tuner").run_exp()
     elif check.script is not None:
-        arguments = [_filled(argument, check, split) for argument in check.script.arguments]
+        arguments = handover.fill(check.script.arguments)
+        handover.answer_yaml(arguments)
         if check.script.path is not None:
             sys.argv = [check.script.path, *arguments]
             sys.path.insert(0, str(Path(check.script.path).parent))
@@ -79,12 +79,6 @@ def _run_module(module: str, arguments: Any) -> None:
     sys.argv = [module, *arguments]
     sys.path.insert(0, str(Path.cwd()))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def _filled(argument: str, check: CheckConfig, split: Split) -> str:
-    for name, value in {**asdict(split), "steps": check.steps}.items():
-        argument = argument.replace(f"{{{name}}}", str(value))
-    return argument
 
 
 def _build(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The rows of what a program feeds its model: told apart, known again, and kept for the reference.
 
-A row is a sample. With packing that is a packed row, whichever texts share it.
+A row is a sample. With packing that is a packed row, whichever texts share it; in a padding-free batch it is a text.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import torch
 
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.images import images_of_rows
+from accumcheck.stacks.programs.padding_free import POSITIONS, begin, samples_in
 from accumcheck.workload.collate import IGNORED, IMAGE_FIELDS, Collator, Sample
 from accumcheck.workload.fingerprint import fingerprint
 
-POSITIONS = "position_ids"
+ROW, PACKED, FLATTENED = "row", "packed row", "text of a padding-free row"
+"""What is taken for a sample."""
 FILE = "rows-{rank}.pt"
 """In a split's folder: what this process was fed, by the rows' numbers."""
 
@@ -39,23 +41,27 @@ class RowCollator(Collator):
 class Rows:
     """Gives each row a number that depends on its content alone, the same in every process and split.
 
-    ``size``: the rows of a micro-batch; ``config``: the model's, once it is known.
+    ``size``: the rows of a micro-batch; ``config``: the model's, once it is known; ``sample``: what is taken for one.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._kept: dict[int, Sample] = {}
         self.config: Any = None
+        self.sample = ROW
 
     def find(self, batch: Mapping[str, Any]) -> tuple[int, ...]:
         """The numbers of a batch's rows, which are kept.
 
         Raises:
-            WorkloadError: a field of the batch cannot be dealt out to its rows, or several samples are one row.
+            WorkloadError: a field of the batch cannot be dealt out to its rows, or it cannot be told what is a row.
         """
-        _refuse_padding_free(batch, self._size)
+        starts = begin(batch) or []
+        apart = self._size > 1 and len(starts) > 1
+        if len(starts) > 1:
+            self.sample = FLATTENED if apart else PACKED
         found = []
-        for row in rows_in(batch, self.config):
+        for row in samples_in(batch, starts, self._size) if apart else rows_in(batch, self.config):
             number = number_of(row)
             self._kept.setdefault(number, row)
             found.append(number)
@@ -141,16 +147,3 @@ def _kept(texts: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         return None
     filled = (labels == IGNORED) & (ids == ids[:, -1:])
     return ~filled.flip(-1).cumprod(dim=-1).flip(-1).bool()
-
-
-def _refuse_padding_free(batch: Mapping[str, Any], size: int) -> None:
-    """Several samples in one long row, told apart by positions that begin again: the row depends on the split."""
-    ids, positions = batch.get("input_ids"), batch.get(POSITIONS)
-    if size == 1 or not isinstance(ids, torch.Tensor) or ids.ndim != 2 or len(ids) != 1:
-        return
-    begun = isinstance(positions, torch.Tensor) and positions.ndim == 2 and int((positions == 0).sum()) > 1
-    if begun or "cu_seq_lens_q" in batch:
-        raise WorkloadError(
-            f"padding-free batches: {size} samples were fed as one row of {ids.shape[-1]} tokens, so no row is the "
-            "same in two splits; turn it off for the check (padding_free: false, and no packing that implies it)"
-        )

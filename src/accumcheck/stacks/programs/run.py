@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ from accumcheck.capture.observer import Observer
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.launch.events import EventLog
-from accumcheck.launch.job import Job
+from accumcheck.launch.job import PROGRAM, Job
 from accumcheck.loops import listen
-from accumcheck.record import Split
+from accumcheck.record import ProgramRecord, Split
 from accumcheck.reference.fed import reference_of_fed
 from accumcheck.stacks.programs.entry import name_of, start
-from accumcheck.stacks.programs.rows import Rows
+from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
+from accumcheck.stacks.programs.rows import PACKED, Rows
 from accumcheck.stacks.programs.settings import override, settings_of, write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, watch
 from accumcheck.stacks.programs.weights import begin_alike, stay, sums_of
@@ -45,10 +48,12 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
 
     rows = Rows(split.per_device_train_batch_size)
     observer = Observer(folder, process, rows, on_step)
-    override(settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend))
+    handover = Handover(split, check.steps)
+    settings = settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend)
+    override(settings, lambda: handover.take(TRAINING_ARGUMENTS))
     spectator = _OfSplit(check, observer, rows, folder, process)
     watch(spectator)
-    _run(check, split)
+    _run(check, handover)
     observer.stop()
     if not observer.steps:
         raise WorkloadError(f"{name_of(check)} ended without an optimizer step")
@@ -56,6 +61,9 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
     spectator.end()
     observer.write()
     rows.write(folder, process)
+    if process == 0:
+        program = ProgramRecord(handover.ways, rows.sample)
+        (folder / PROGRAM).write_text(json.dumps(asdict(program)), encoding="utf-8")
     return observer
 
 
@@ -67,10 +75,13 @@ def run_reference_of(job: Job, check: CheckConfig) -> None:
         BaseException: whatever the program raises.
     """
     alone = Split(1, (check.splits or (Split(1, 1, 1),))[0].per_device_train_batch_size, 1)
-    override(settings_of(check, alone, output=str(Path(job.folder) / "output"), device=job.device, backend=job.backend))
+    output = str(Path(job.folder) / "output")
+    handover = Handover(alone, check.steps)
+    settings = settings_of(check, alone, output=output, device=job.device, backend=job.backend)
+    override(settings, lambda: handover.take(TRAINING_ARGUMENTS))
     spectator = _OfReference(job, check)
     watch(spectator)
-    _run(check, alone)
+    _run(check, handover)
     if not spectator.done:
         raise WorkloadError(f"{name_of(check)} ended without training")
 
@@ -92,13 +103,13 @@ def _ask_for(split: Split, fed: Sequence[Sequence[int]]) -> None:
             f"the program took no notice of the split: its first step was {len(fed)} micro-batches of {sizes} rows, "
             f"where {split} asks for {k} of {b}; where it makes no TrainingArguments, hand it the numbers, for example "
             "script: {arguments: [--batch, '{per_device_train_batch_size}', "
-            "--accumulate, '{gradient_accumulation_steps}']}"
+            "--accumulate, '{gradient_accumulation_steps}']}, or in a YAML file that it is given, under these names"
         )
 
 
-def _run(check: CheckConfig, split: Split) -> None:
+def _run(check: CheckConfig, handover: Handover) -> None:
     try:
-        start(check, split)
+        start(check, handover)
     except FinishedError:
         return
     except SystemExit as ended:
@@ -128,6 +139,8 @@ class _OfSplit:
         self._observer.watch(model, seed=self._check.seed, rows_are_told=True)
         if trainer is not None:
             self._observer.trained_by(trainer)
+            if getattr(trainer.args, "packing", False):
+                self._rows.sample = PACKED
             if self._process == 0:
                 write_arguments(trainer.args, self._folder)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,11 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
     }
 
 
-def override(settings: Mapping[str, Any]) -> None:
-    """From now on every ``TrainingArguments`` of this process has these settings, where it has such fields."""
+def override(settings: Mapping[str, Any], made: Callable[[], None]) -> None:
+    """From now on every ``TrainingArguments`` of this process has these settings, where it has such fields.
+
+    ``made`` is called each time that the program makes some.
+    """
     original: Any = TrainingArguments.__post_init__
 
     @functools.wraps(original)
@@ -68,6 +71,7 @@ def override(settings: Mapping[str, Any]) -> None:
         for name, value in settings.items():
             if hasattr(self, name):
                 setattr(self, name, value)
+        made()
         original(self)
 
     TrainingArguments.__post_init__ = with_settings

@@ -1,0 +1,108 @@
+"""How a split's numbers reach a program: on its command line, in its training arguments, in a YAML file that it reads.
+
+Each way is open to every program at once, and none changes a file of the user's; which of them a program took is noted.
+That a program has followed the split at all is asked of what it fed its model, not of this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from accumcheck.config.aliases import SPLIT_ALIASES
+from accumcheck.record import Split
+
+TRAINING_ARGUMENTS = "TrainingArguments"
+COMMAND_LINE = "the command line"
+YAML_ENDINGS = (".yaml", ".yml")
+
+OF_SPLIT = ("per_device_train_batch_size", "gradient_accumulation_steps")
+
+
+class Handover:
+    """The numbers of one split, and where a program has found them: ``ways``, in the order in which they count."""
+
+    def __init__(self, split: Split, steps: int) -> None:
+        self._numbers = {**asdict(split), "steps": steps}
+        self._in_files = {
+            **{name: self._numbers[name] for name in OF_SPLIT},
+            **{
+                alias: self._numbers[name]
+                for alias, name in SPLIT_ALIASES.items()
+                if len(alias) > 1 and name in OF_SPLIT
+            },
+            "max_steps": steps,
+        }
+        self._taken: list[str] = []
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """`COMMAND_LINE`, `TRAINING_ARGUMENTS`, or a file's name; empty where the program has found none."""
+        first = (COMMAND_LINE, TRAINING_ARGUMENTS)
+        return tuple(sorted(dict.fromkeys(self._taken), key=lambda way: first.index(way) if way in first else 2))
+
+    def take(self, way: str) -> None:
+        """The program has found them there."""
+        self._taken.append(way)
+
+    def fill(self, arguments: Sequence[str]) -> list[str]:
+        """A command line with the numbers in the place of ``{per_device_train_batch_size}`` and so on."""
+        filled = []
+        for argument in arguments:
+            for name, value in self._numbers.items():
+                if f"{{{name}}}" in argument and name in OF_SPLIT:
+                    self.take(COMMAND_LINE)
+                argument = argument.replace(f"{{{name}}}", str(value))
+            filled.append(argument)
+        return filled
+
+    def answer_yaml(self, arguments: Sequence[str]) -> None:
+        """From now on whoever reads a YAML file that stands on this command line is told the split's numbers in it.
+
+        Only keys that the file has are answered, at any depth, by their names in `TrainingArguments` or as
+        accumcheck's own configuration knows them (``micro_batch_size``). The file stays as it is.
+        """
+        files = {text: name for name, text in _yaml_files(arguments)}
+        if not files:
+            return
+        original = yaml.load
+
+        @functools.wraps(original)
+        def load(stream: Any, *args: Any, **kwargs: Any) -> Any:
+            text = stream if isinstance(stream, (str, bytes)) else stream.read()
+            found = original(text, *args, **kwargs)
+            name = files.get(text.decode(errors="replace") if isinstance(text, bytes) else text)
+            if name is not None and self._answer(found):
+                self.take(name)
+            return found
+
+        yaml.load = load  # safe_load, full_load and OmegaConf.load end here too
+
+    def _answer(self, found: Any) -> bool:
+        """Set the numbers in what was read; whether one of the split's was there."""
+        told = False
+        if isinstance(found, dict):
+            for key, value in found.items():
+                if key in self._in_files and not isinstance(value, (Mapping, list)):
+                    found[key] = self._in_files[key]
+                    told |= key != "max_steps"
+                else:
+                    told |= self._answer(value)
+        return told
+
+
+def _yaml_files(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """The name and the text of every YAML file that the words of a command line name, ``--config=FILE`` too."""
+    found = []
+    for argument in arguments:
+        path = Path(argument.partition("=")[2] if argument.startswith("-") else argument)
+        if path.suffix in YAML_ENDINGS:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                found.append((path.name, path.read_text(encoding="utf-8")))
+    return found

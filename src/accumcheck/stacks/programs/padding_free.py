@@ -1,0 +1,68 @@
+"""Padding-free batches: the samples of a micro-batch in one long row, told apart by positions that begin again.
+
+transformers' ``DataCollatorWithFlattening`` and TRL's ``padding_free`` make them. Whether the model keeps the samples
+apart is for its attention to see to; the reference runs each alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from accumcheck.errors import WorkloadError
+from accumcheck.workload.collate import Sample
+
+POSITIONS = "position_ids"
+BOUNDARIES = "cu_seq_lens_q"
+"""Where each sample begins, and where the last ends: what flash attention is told."""
+
+
+def begin(batch: Mapping[str, Any]) -> list[int] | None:
+    """Where samples begin in the only row of a batch; None where it has several rows, or says nothing of it."""
+    ids, positions, bounds = (batch.get(name) for name in ("input_ids", POSITIONS, BOUNDARIES))
+    if not isinstance(ids, torch.Tensor) or ids.ndim != 2 or len(ids) != 1:
+        return None
+    if isinstance(bounds, torch.Tensor):
+        return [int(bound) for bound in bounds.flatten()[:-1]]
+    if isinstance(positions, torch.Tensor) and positions.shape == ids.shape:
+        return [int(place) for place in (positions[0] == 0).nonzero().flatten()]
+    return None
+
+
+def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[Sample]:
+    """The samples of a padding-free batch, on the CPU, each with its positions, which some programs ask for.
+
+    Args:
+        batch: what the model was fed, fields of shape ``[1, length]``.
+        starts: of `begin`.
+        size: how many samples the split asks for.
+
+    Raises:
+        WorkloadError: there are more or fewer, or a field cannot be dealt out to them.
+    """
+    length = batch["input_ids"].shape[-1]
+    if len(starts) != size:
+        raise WorkloadError(
+            f"a packed, padding-free batch: {len(starts)} texts were fed as one row of {length} tokens, where the "
+            f"split asks for {size} rows; which texts share a row cannot be told, so no row is the same in two splits; "
+            "pack without it (TRL: packing_strategy: wrapped), or do not pack"
+        )
+    ends = [*starts[1:], length]
+    told = {name: value for name, value in batch.items() if isinstance(value, torch.Tensor) and not _describes(name)}
+    for name, value in told.items():
+        if value.shape[:2] != (1, length):
+            raise WorkloadError(
+                f"the model was fed {name} of shape {tuple(value.shape)} with {size} samples in one row of {length} "
+                "tokens; which part belongs to which sample cannot be told, so there is no reference for one by itself"
+            )
+    return [
+        {name: value[0, start:end].detach().cpu().clone() for name, value in told.items()}
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _describes(name: str) -> bool:
+    """Whether a field says where samples begin, and is nothing that belongs to one."""
+    return name == "seq_idx" or name.startswith(("cu_seq_lens", "max_length_"))
