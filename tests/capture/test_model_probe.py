@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
-from accumcheck.capture.model_probe import probe_model
+from accumcheck.capture.model_probe import keeps_apart, probe_model
 
 BATCH = {"x": torch.arange(12.0).reshape(6, 2), "labels": torch.tensor([0, 1, 2, 0, 1, 2])}
 
@@ -139,3 +140,33 @@ def test_probing_leaves_gradients_and_random_numbers_alone() -> None:
     probe_model(model, BATCH, 5)
     assert model.score.weight.grad is None
     assert torch.rand(3).tolist() == expected.tolist()
+
+
+class Sums(torch.nn.Module):
+    """A position's logits are the sum of all ids up to it, of its own text only where ``apart``."""
+
+    def __init__(self, apart: bool) -> None:
+        super().__init__()
+        self.apart = apart
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, input_ids: torch.Tensor, position_ids: torch.Tensor) -> Any:
+        sums = input_ids.cumsum(-1).float()
+        if self.apart:
+            begun = (position_ids == 0).cumsum(-1)
+            sums = torch.stack(
+                [sums[0, place] - sums[0][begun[0] < begun[0, place]][-1:].sum() for place in range(sums.shape[1])]
+            )[None]
+        return SimpleNamespace(logits=sums[..., None])
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_model_says_whether_it_keeps_the_texts_of_a_row_apart(apart: bool) -> None:
+    first = {"input_ids": torch.tensor([5, 6, 7]), "position_ids": torch.tensor([0, 1, 2])}
+    second = {"input_ids": torch.tensor([1, 2]), "position_ids": torch.tensor([0, 1])}
+    assert keeps_apart(Sums(apart), first, second) is apart
+
+
+def test_a_model_that_takes_no_positions_is_not_asked() -> None:
+    text = {"input_ids": torch.tensor([1, 2]), "position_ids": torch.tensor([0, 1])}
+    assert keeps_apart(Rejects(), text, text) is None

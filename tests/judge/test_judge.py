@@ -275,3 +275,25 @@ def test_a_logged_norm_that_is_not_the_gradients_is_a_warning() -> None:
     found = judged_with(changed(sound, logged_grad_norm=sound.steps[0].grad_norms[0] * 4), 1)
     assert (found.verdict, found.exit_code) == ("warn", 0)
     assert found.findings[0].id == "logged-grad-norm"
+
+
+def test_splits_that_are_right_where_the_control_is_not_are_told_apart_from_it() -> None:
+    def wrong_without_accumulation(split: Split, fed: Fed) -> Weights:
+        return right(split, fed) * (1.5 if split.gradient_accumulation_steps == 1 else 1.0)
+
+    found = judged(wrong_without_accumulation)
+    assert [split.verdict for split in found.splits] == ["fail"] * 5
+    (apart,) = [finding for finding in found.findings if finding.id == "control-differs"]
+    accumulating = [split for split in SPLITS if Split.parse(split).gradient_accumulation_steps > 1]
+    assert apart.splits == tuple(accumulating)
+    assert (
+        apart.summary == "loss and gradient are the reference's; they differ from the control's, 1x8x1, which is wrong"
+    )
+    (others,) = [finding for finding in found.findings if finding.id != "control-differs"]
+    assert set(others.splits) == set(SPLITS) - set(accumulating)
+    assert "loss 1.50" in others.summary
+
+
+def test_splits_that_are_as_wrong_as_the_control_do_not_blame_it() -> None:
+    found = judged(sum_of_means)
+    assert "control-differs" not in [finding.id for finding in found.findings]

@@ -286,3 +286,21 @@ def test_a_loss_that_no_gradient_came_back_to_was_not_the_one_that_was_different
     words, source = cause("microbatch-mean", "divides", none, none, belief=StackBelief("Trainer", False))
     assert words == "The loss that is differentiated is not LlamaForCausalLM's own: Trainer computes it."
     assert source is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept_apart", "told"),
+    [
+        ("unexplained", False, True),
+        ("unexplained", True, False),
+        ("unexplained", None, False),
+        ("token-mean*k", False, False),
+    ],
+)
+def test_texts_that_see_their_neighbours_are_the_cause_where_no_weighting_explains_the_gradient(
+    rule: str, kept_apart: bool | None, told: bool
+) -> None:
+    finding = Finding("x", "fail", ("1x2x4",), "summary", "said before", gradient_rule=rule)
+    asked = replace(reference(), probe=LossProbe(keeps_apart=kept_apart))
+    found = traced(finding, [observe(Split.parse("1x2x4"), right)], asked)
+    assert ("The texts of a padding-free row are not kept apart" in found.explanation) is told

@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from accumcheck.errors import ConfigError
+from accumcheck.record import ProgramRecord
 from accumcheck.report.as_json import report_from_json, report_to_json
 from accumcheck.report.schema import report_schema
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "schema_version accumcheck_version verdict exit_code strict started_at duration_seconds environment config "
-    "config_file model reference tolerances control splits loss_rule gradient_rule alternatives findings before"
+    "config_file model program reference tolerances control splits loss_rule gradient_rule alternatives findings before"
 )
 SPLIT_KEYS = (
     "split per_device_train_batch_size gradient_accumulation_steps num_processes is_control status reason verdict "
@@ -129,3 +130,11 @@ def test_unknown_keys_are_ignored() -> None:
 def test_what_is_no_report_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         report_from_json(text)
+
+
+def test_how_a_program_was_run_comes_back() -> None:
+    report = replace(examples.clean(), program=ProgramRecord(("the command line", "train.yaml"), "packed row"))
+    plain = json.loads(report_to_json(report))
+    Draft202012Validator(report_schema()).validate(plain)
+    assert plain["program"] == {"split_set_by": ["the command line", "train.yaml"], "sample": "packed row"}
+    assert report_from_json(json.dumps(plain)) == report

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from accumcheck.record import Finding
+from accumcheck.record import Finding, ProgramRecord
 from accumcheck.report import show, table, words
 
 from . import examples
@@ -162,3 +162,17 @@ def test_which_other_rules_fit(splits: list[str], alternatives: dict[str, list[s
         alternatives=alternatives,
     )
     assert dict(words.measures(report))["weighting"] == expected
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        (ProgramRecord(("TrainingArguments",), "row"), ["split set in TrainingArguments"]),
+        (ProgramRecord(("the command line", "train.yaml"), "row"), ["split set in the command line and train.yaml"]),
+        (ProgramRecord((), "packed row"), ["a sample is a packed row"]),
+        (None, []),
+    ],
+)
+def test_how_a_program_was_run_stands_in_the_head(program: ProgramRecord | None, said: list[str]) -> None:
+    plan = words.header(replace(examples.clean(), program=program)).plan
+    assert [part for part in plan if part.startswith(("split set", "a sample"))] == said

@@ -40,6 +40,30 @@ def probe_model(model: torch.nn.Module, batch: Mapping[str, Any], count: int) ->
     return found
 
 
+# --- does it keep the texts of one row apart --------------------------------------------------------------------------
+
+
+def keeps_apart(model: torch.nn.Module, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool | None:
+    """Whether a text's logits are the same behind another, in one row with positions that begin again, as alone.
+
+    Args:
+        model: returns logits for every position.
+        first: one text on the model's device, fields of shape ``[length]``, ``input_ids`` and ``position_ids`` among
+            them.
+        second: another.
+
+    Returns:
+        None where the model could not be asked.
+    """
+    with torch.no_grad(), contextlib.suppress(Exception), _same_random_numbers(model):
+        fields = ("input_ids", "position_ids")
+        row = {name: torch.cat([first[name], second[name]])[None] for name in fields}
+        alone = model(**{name: second[name][None] for name in fields}).logits
+        behind = model(**row).logits[:, -alone.shape[1] :]
+        return float((behind - alone).norm()) <= _CLOSE * float(alone.norm())
+    return None
+
+
 # --- does it divide by the count it is passed -------------------------------------------------------------------------
 
 

@@ -31,7 +31,10 @@ def divergences(
         base = None if truths else next((other for other in results if other.split == control), None)
         effects = [_effect(member, truths.get(member.split, ()), base, tolerances) for member in members]
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
-        found.append(say.divergence_finding(severity, effects, loss_rule, gradient_rule, against))
+        if all(effect.right for effect in effects):
+            found.append(say.control_finding(severity, effects, control, loss_rule, gradient_rule))
+        else:
+            found.append(say.divergence_finding(severity, effects, loss_rule, gradient_rule, against))
     return found
 
 
@@ -63,6 +66,8 @@ def _effect(
         grad_norm=_ratio(worst.grad_norm, right.grad_norm if right else None),
         gradient=divergence.gradient,
         weights=_in_weights_alone(result, tolerances),
+        right=bool(truths)
+        and not any(found for step in result.steps for found in diverges(step.vs_reference, tolerances)),
     )
 
 

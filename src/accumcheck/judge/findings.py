@@ -55,7 +55,8 @@ class Effect:
     """How big a fault is in one split: observed over right, in the step where it is worst.
 
     ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error, ``weights`` the part of
-    it that is in how samples are weighted, where that part alone is beyond its tolerance.
+    it that is in how samples are weighted, where that part alone is beyond its tolerance. ``right``: every step gives
+    the reference's loss and gradient.
     """
 
     split: Split
@@ -63,6 +64,7 @@ class Effect:
     grad_norm: float | None
     gradient: float | None
     weights: float | None = None
+    right: bool = False
 
 
 def divergence_finding(
@@ -87,6 +89,22 @@ def divergence_finding(
         explanation=_explanation(rules),
         consequence=consequence(loss_rule, gradient_rule),
         advice=advice(loss_rule, gradient_rule),
+    )
+
+
+def control_finding(
+    severity: Severity, effects: Sequence[Effect], control: Split, loss_rule: str | None, gradient_rule: str | None
+) -> Finding:
+    """Splits that are right, and diverge only from a control that is not."""
+    return Finding(
+        id="control-differs",
+        severity=severity,
+        splits=tuple(str(effect.split) for effect in effects),
+        loss_rule=loss_rule,
+        gradient_rule=gradient_rule,
+        summary=f"loss and gradient are the reference's; they differ from the control's, {control}, which is wrong",
+        explanation="Splits of one global batch must agree, and these do not agree with the others.",
+        advice="What is wrong with the others is said of them.",
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from accumcheck.judge.factors import Factor, differentiated, logged
-from accumcheck.judge.rules import FAMILY, Rule
+from accumcheck.judge.rules import FAMILY, UNEXPLAINED, Rule
 from accumcheck.judge.token_counts import BY_PROCESS, Passed, passed_counts
 from accumcheck.record import Finding, ReferenceObservation, Split, SplitObservation, StackBelief
 
@@ -50,9 +50,12 @@ def traced(finding: Finding, splits: Sequence[SplitObservation], reference: Refe
     if reference is None or not concerned:
         return finding
     evidence = _evidence(concerned, reference)
-    if evidence is None:
+    if finding.gradient_rule == UNEXPLAINED and reference.probe.keeps_apart is False:
+        words, source = _neighbours(reference.model.architecture), None
+    elif evidence is None:
         return finding
-    words, source = _cause(evidence, finding)
+    else:
+        words, source = _cause(evidence, finding)
     if not words:
         return finding
     return replace(finding, explanation=f"{finding.explanation}\n{words}".lstrip(), source=source or finding.source)
@@ -104,6 +107,14 @@ def _cause(seen: Evidence, finding: Finding) -> tuple[str, str | None]:
         sentences.append(_other_log(seen, seen.logged, seen.factor))
         source = source or seen.belief.divides_place
     return _sentence_case(" ".join(sentences)), source
+
+
+def _neighbours(model: str) -> str:
+    return (
+        f"The texts of a padding-free row are not kept apart: {model}'s output for a text changes with the one before "
+        "it, so that what it learns from a text depends on its neighbours. Choose an attention that tells them apart "
+        "by their positions (attn_implementation: flash_attention_2, or a release whose masks do), or pad."
+    )
 
 
 def _own_mean(seen: Evidence, rule: Rule, factor: Factor) -> tuple[list[str], str | None]:

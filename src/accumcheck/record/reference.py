@@ -59,7 +59,8 @@ class LossProbe:
     ``token_count``: what the loss does with the count it is passed: ``divides`` by it, ``ignores`` it, divides
     ``partly`` (a term beside is not divided), or the model ``rejects`` the argument. ``function`` and ``reduction``:
     the loss function that is called; ``place``: the line (``file:line``) of the model's forward that asks for it;
-    ``call_place``: the line that calls it.
+    ``call_place``: the line that calls it. ``keeps_apart``: whether a text's output is the same behind another in a
+    padding-free row as alone; asked only where there are such rows.
     """
 
     token_count: CountAnswer | None = None
@@ -67,6 +68,7 @@ class LossProbe:
     reduction: str | None = None
     place: str | None = None
     call_place: str | None = None
+    keeps_apart: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

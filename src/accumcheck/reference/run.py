@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.capture.model_probe import probe_model
+from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.config.model import CheckConfig
 from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
@@ -175,8 +175,13 @@ def _shapes(check: CheckConfig) -> list[int]:
 def _probe(workload: Workload, check: CheckConfig, some: Sequence[Sample], device: str) -> dict[str, Any]:
     """How the model makes its loss, asked on a batch of two samples at most; see `probe_model`."""
     batch = {name: value.to(device) for name, value in workload.collator(some).items()}
+    texts = [{name: value.to(device) for name, value in sample.items()} for sample in some]
+    shared = len(texts) == 2 and all("position_ids" in text and "attention_mask" not in text for text in texts)
     with precision(check, device):
-        return probe_model(workload.model, batch, sum(count_labels(sample) for sample in some))
+        return {
+            **probe_model(workload.model, batch, sum(count_labels(sample) for sample in some)),
+            "keeps_apart": keeps_apart(workload.model, *texts) if shared else None,
+        }
 
 
 def _bare(model: Any) -> Any:
