@@ -46,17 +46,25 @@ class Answers(torch.utils.data.Dataset[dict[str, Any]]):
         return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
 
 
-def main() -> None:
-    """Train."""
-    options, arguments = HfArgumentParser((Options, TrainingArguments)).parse_args_into_dataclasses()
+def make_trainer(options: Options, arguments: TrainingArguments) -> Trainer:
+    """What is to be trained, on what, and how."""
     tokenizer = AutoTokenizer.from_pretrained(options.model)
-    model = AutoModelForCausalLM.from_pretrained(options.model)
-    trainer = Trainer(
-        model=model,
+    return Trainer(
+        model=AutoModelForCausalLM.from_pretrained(options.model),
         args=arguments,
         train_dataset=Answers(options.data, tokenizer),
         data_collator=DataCollatorForSeq2Seq(tokenizer),
     )
+
+
+def build_trainer(model: str, data: str) -> Trainer:
+    """The same without a command line, for ``stack: callable`` and for pytest."""
+    return make_trainer(Options(model, Path(data)), TrainingArguments("saves"))
+
+
+def main() -> None:
+    """Train."""
+    trainer = make_trainer(*HfArgumentParser((Options, TrainingArguments)).parse_args_into_dataclasses())
     trainer.train()
     trainer.save_model()
 
