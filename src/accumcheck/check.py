@@ -32,6 +32,7 @@ def run_check(
     allow_skipped: bool = False,
     strict: bool = False,
     python: str = sys.executable,
+    path: Sequence[str] = (),
 ) -> Report:
     """Run every split and the reference, and judge them.
 
@@ -41,12 +42,15 @@ def run_check(
         allow_skipped: a split skipped for want of devices does not hold the verdict back.
         strict: a warning is a failure.
         python: the interpreter under test.
+        path: where it looks for modules first.
 
     Raises:
         LaunchError: nothing could be started.
         KeyboardInterrupt: passed on when every process has been ended.
     """
-    (report,) = run_checks([check], on_event=on_event, allow_skipped=allow_skipped, strict=strict, python=python)
+    (report,) = run_checks(
+        [check], on_event=on_event, allow_skipped=allow_skipped, strict=strict, python=python, path=path
+    )
     return report
 
 
@@ -57,6 +61,7 @@ def run_checks(
     allow_skipped: bool = False,
     strict: bool = False,
     python: str = sys.executable,
+    path: Sequence[str] = (),
 ) -> Iterator[Report]:
     """Run several checks, one after the other, as `run_check` does; the imports are paid once.
 
@@ -67,7 +72,7 @@ def run_checks(
     kept: set[Path] = set()
     started_at, clock = datetime.now(timezone.utc), time.monotonic()
     try:
-        with closing(launch(plans, on_event or _ignore, python=python)) as runs:
+        with closing(launch(plans, on_event or _ignore, python=python, path=path)) as runs:
             for (check, folder), events in zip(plans, runs, strict=True):
                 report = _report(check, folder, events, started_at, clock, allow_skipped=allow_skipped, strict=strict)
                 if not report.reference or any(split.status == "error" for split in report.splits):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
     from accumcheck.record import Report, Split
 
-    Config = str | os.PathLike[str] | Mapping[str, Any] | CheckConfig
+    Config = str | os.PathLike[str] | Mapping[str, Any] | CheckConfig | Callable[..., Any]
     Splits = str | Sequence[str | Split | Mapping[str, int]]
 
 MARKER = "accumcheck"
@@ -55,8 +56,10 @@ class Checker:
         """Run a check and assert that every split gives the same loss and gradient, and the right one.
 
         Args:
-            config: the path of a YAML file, the same keys as a mapping, or a `CheckConfig`.
-            splits: in place of the configuration's, for example ``["1x8x1", "2x2x2"]``.
+            config: a function that returns a transformers Trainer, which every process calls for itself; or the path
+                of a YAML file, the same keys as a mapping, or a `CheckConfig`.
+            splits: in place of the configuration's, for example ``["1x8x1", "2x2x2"]``; with a function, they say what
+                the global batch is as well.
             strict: a warning fails the test.
             allow_skipped: a split that was skipped for want of GPUs does not skip the test.
             overrides: other keys of the configuration; a mapping is merged into the section of that name.
@@ -99,9 +102,11 @@ class Checker:
         wanted = {**self._defaults, **{name: value for name, value in given.items() if value is not None}}
         strictly, skipping = bool(wanted.pop("strict", False)), bool(wanted.pop("allow_skipped", False))
         try:
-            return run_check(self._resolved(config, wanted), strict=strictly, allow_skipped=skipping)
+            check = self._resolved(config, wanted)
+            return run_check(check, strict=strictly, allow_skipped=skipping, path=_searched())
         except AccumcheckError as error:
-            pytest.fail(f"accumcheck: {error}", pytrace=False)
+            said = f"accumcheck: {error}"
+        pytest.fail(said, pytrace=False)  # out here the error is not shown a second time, as the cause
 
     def _resolved(self, config: Config, overrides: Mapping[str, Any]) -> CheckConfig:
         from accumcheck.config.faults import Place
@@ -113,8 +118,11 @@ class Checker:
         written = [argument for key, value in overrides.items() for argument in _arguments(key, value)]
         if isinstance(config, (str, os.PathLike)):
             return load_config(self._root / config, written)
-        plain = config.to_dict() if isinstance(config, CheckConfig) else dict(config)
-        return read_config(json.dumps(plain, default=str), Place(self._test), self._root, written)
+        if isinstance(config, CheckConfig):
+            plain = config.to_dict()
+        else:
+            plain = dict(config) if isinstance(config, Mapping) else _of_function(config, overrides)
+        return read_config(_json(plain), Place(self._test), self._root, written)
 
 
 @pytest.fixture
@@ -141,10 +149,40 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(MARKER)
 
 
+def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a function that makes a Trainer; splits say what their global batch is.
+
+    Raises:
+        ConfigError: other processes cannot import it, or splits do not say what the global batch is.
+    """
+    from accumcheck.config.splits import batch_of
+    from accumcheck.stacks.programs.functions import name_function
+
+    named = name_function(function)
+    batch = overrides["global_batch_size"] if "global_batch_size" in overrides else batch_of(overrides.get("splits"))
+    return {
+        "stack": "callable",
+        "callable": named.name,
+        "callable_arguments": named.arguments,
+        "global_batch_size": batch,
+        "splits": "auto",  # unless some are given
+    }
+
+
+def _searched() -> list[str]:
+    """Where this process looks for modules, pytest's own folders and its ``pythonpath`` included: workers do, too."""
+    return [folder or str(Path.cwd()) for folder in sys.path]
+
+
 def _arguments(key: str, value: Any) -> list[str]:
     if isinstance(value, Mapping):
-        return [f"{key}.{name}={json.dumps(inner, default=str)}" for name, inner in value.items()]
-    return [f"{key}={json.dumps(value, default=str)}"]
+        return [f"{key}.{name}={_json(inner)}" for name, inner in value.items()]
+    return [f"{key}={_json(value)}"]
+
+
+def _json(value: Any) -> str:
+    """JSON that is YAML as well, in which a character beyond 16 bits cannot be written as two escapes."""
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _undecided(report: Report) -> NoReturn:

@@ -12,9 +12,8 @@ MODEL_KEYS = (
     "name_or_path, config, architecture, shrink, weights, dtype, attn_implementation, revision, trust_remote_code"
 )
 ROOT_KEYS = (
-    "model, data, global_batch_size, steps, trajectory_steps, splits, stack, script, callable, trl, llamafactory, "
-    "training_arguments, tolerances, severity, "
-    "launcher, hotfix, seed"
+    "model, data, global_batch_size, steps, trajectory_steps, splits, stack, script, callable, "
+    "callable_arguments, trl, llamafactory, training_arguments, tolerances, severity, launcher, hotfix, seed"
 )
 RULES = (
     "token-mean, sample-mean, microbatch-mean, device-mean, unshifted-token-mean, unshifted-device-mean, each with "
@@ -202,7 +201,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         (
             "callable: my_package",
             "check.yaml:4: callable: found 'my_package' (text); expected module:function, for example "
-            "my_package.train:build_trainer\n"
+            "my_package.train:build_trainer, or file.py:function\n"
             "check.yaml:4: callable: no effect with stack: trainer; write stack: callable, or remove it",
         ),
         # --- training arguments that are set elsewhere

@@ -37,11 +37,17 @@ def test_a_script_is_found_beside_the_configuration_and_its_words_are_text(tmp_p
     assert type(check).from_dict(check.to_dict()) == check
 
 
+def test_a_function_in_a_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
+    check = load_config(written(tmp_path, "stack: callable\ncallable: train.py:build_trainer\n"))
+    assert check.callable == f"{tmp_path}/train.py:build_trainer"
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "stack: script\nscript: {module: trl.scripts.sft, arguments: [--max_length, 64]}\n",
         "stack: callable\ncallable: my_package.train:build_trainer\n",
+        "stack: callable\ncallable: my_package.train:Suite.build\ncallable_arguments: {size: 2, names: [a, null]}\n",
         "stack: trl-sft\ntrl: {arguments: [--config, sft.yaml, --learning_rate, 1e-5]}\n",
         "stack: llamafactory\nllamafactory: {train: train.yaml}\n",
     ],
@@ -74,6 +80,22 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         (
             "stack: callable\ncallable: a:b\nmodel: {config: {model_type: llama}}\n",
             "check.yaml:5: model: no effect with stack: callable, whose program has its own model; remove it",
+        ),
+        (
+            "stack: callable\ncallable: trian.py:build\n",
+            "check.yaml:4: callable: there is no file trian.py",
+        ),
+        (
+            "stack: callable\ncallable: train.py\n",
+            "check.yaml:4: callable: found 'train.py' (text); expected module:function, for example",
+        ),
+        (
+            "stack: script\nscript: {path: train.py}\ncallable_arguments: {size: 2}\n",
+            "check.yaml:5: callable_arguments: no effect with stack: script; write stack: callable, or remove it",
+        ),
+        (
+            "stack: callable\ncallable: a:b\ncallable_arguments: [2]\n",
+            "check.yaml:5: callable_arguments: found a list; expected a mapping of parameters' names to values",
         ),
         ("stack: trl-sft\n", "check.yaml:3: stack: needs trl; add for example trl: {arguments: [--config, sft.yaml]}"),
         ("stack: trl-sft\ntrl: {}\n", "check.yaml:4: trl.arguments: missing; add for example"),

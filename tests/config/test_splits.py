@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from accumcheck.config.devices import Devices, assume_devices
 from accumcheck.config.model import CheckConfig, LauncherConfig, ModelConfig
 from accumcheck.config.plan import make_plan
-from accumcheck.config.splits import auto_splits, control_of
+from accumcheck.config.splits import auto_splits, batch_of, control_of
+from accumcheck.errors import ConfigError
 from accumcheck.record import Split
 
 
@@ -30,6 +32,27 @@ from accumcheck.record import Split
 )
 def test_auto_splits(batch: int, devices: int, expected: str) -> None:
     assert " ".join(str(split) for split in auto_splits(batch, devices)) == expected
+
+
+@pytest.mark.parametrize("splits", [["2x3x4"], ["1x24x1", {"n": 2, "b": 12, "k": 1}, Split(3, 2, 4)]])
+def test_splits_say_what_their_global_batch_is(splits: list[Any]) -> None:
+    assert batch_of(splits) == 24
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        (None, "splits: missing; give for example splits=['1x8x1', '1x2x4'] (n x b x k), or global_batch_size"),
+        ("auto", "splits: found 'auto'; give for example splits=['1x8x1', '1x2x4'] (n x b x k), or global_batch_size"),
+        (["1x8x1", "1x2x4", "1x2x2"], "splits: 1x8x1 of 8, 1x2x2 of 4 samples; all splits of a check are of one "),
+        (["1x8"], "splits: splits[0]: found '1x8' (text); expected n x b x k, three whole numbers of at least 1"),
+        ([], "splits: splits: found a list; expected auto or a list of splits, for example [1x8x1, 2x2x2]"),
+    ],
+)
+def test_splits_that_do_not_say_what_their_global_batch_is(splits: Any, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        batch_of(splits)
+    assert str(raised.value).startswith(said)
 
 
 @pytest.mark.parametrize("devices", [1, 2, 3, 4, 8])

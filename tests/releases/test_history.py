@@ -56,6 +56,16 @@ def test_a_model_folder_that_changed_is_another_check(tmp_path: Path) -> None:
     assert history(tmp_path / "kept", check).find("4.49.0") is None
 
 
+def test_a_program_that_changed_is_another_check(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text("def build_trainer(): ...")
+    check = replace(CHECK, stack="callable", callable=f"{program}:build_trainer")
+    history(tmp_path / "kept", check).keep("4.49.0", examples.clean())
+    assert history(tmp_path / "kept", check).find("4.49.0") is not None
+    program.write_text("def build_trainer(): return 1")
+    assert history(tmp_path / "kept", check).find("4.49.0") is None
+
+
 def test_a_damaged_file_counts_as_none(tmp_path: Path) -> None:
     kept = history(tmp_path)
     kept.keep("4.49.0", examples.clean())

@@ -144,6 +144,8 @@ class _Consistency:
                 self.note((key,), f"no effect with stack: {stack}; write stack: {owner}, or remove it")
             elif stack == owner and not given(self.tree, (key,)):
                 self.note(("stack",), f"needs {key}; add for example {EXAMPLES[key]}")
+        if stack != "callable" and self.values.get("callable_arguments"):
+            self.note(("callable_arguments",), f"no effect with stack: {stack}; write stack: callable, or remove it")
         script = self.values.get("script")
         if script is not None and ("path" in script) == ("module" in script):
             self.note(("script",), "expected exactly one of path and module, for example {path: train.py}")

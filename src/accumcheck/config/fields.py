@@ -256,11 +256,17 @@ ROOT = Section(
         Field(
             "callable",
             Text(
-                "module:function, for example my_package.train:build_trainer",
-                pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+                "module:function, for example my_package.train:build_trainer, or file.py:function",
+                pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*[^/]\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
             ),
-            "With stack: callable, a function that returns a transformers Trainer.",
+            "With stack: callable, what returns a transformers Trainer: module:function, or file.py:function (relative "
+            "to the config file).",
             nullable=True,
+        ),
+        Field(
+            "callable_arguments",
+            Free("a mapping of parameters' names to values, for example {size: 2}"),
+            "With stack: callable, what the function is called with, by name.",
         ),
         Field("trl", TRL, "With stack: trl-sft, what to train.", nullable=True),
         Field("llamafactory", LLAMAFACTORY, "With stack: llamafactory, what to train.", nullable=True),

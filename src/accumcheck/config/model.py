@@ -139,6 +139,8 @@ class CheckConfig:
     With one of `PROGRAMS`, the program makes the model and the data, and ``model`` says nothing.
     With ``data.epochs``, ``steps`` follows from the samples: the last step of an epoch takes what is left.
 
+    ``callable_arguments``: what the ``callable`` is called with, by name.
+
     ``hotfix``: what the Trainer is given before it trains, see `accumcheck.known.hotfixes`.
 
     ``splits`` is None for ``auto``: which splits are sensible depends on the devices, known only at the launch.
@@ -153,6 +155,7 @@ class CheckConfig:
     stack: str = "trainer"
     script: ScriptConfig | None = None
     callable: str | None = None
+    callable_arguments: dict[str, Any] = field(default_factory=dict)
     trl: TrlConfig | None = None
     llamafactory: LlamaFactoryConfig | None = None
     training_arguments: dict[str, Any] = field(default_factory=dict)

@@ -39,6 +39,9 @@ class _Paths:
             llamafactory["train"] = str(
                 self._existing(llamafactory["train"], ("llamafactory", "train"), directory=False)
             )
+        file, _, function = values.get("callable", "").rpartition(":")
+        if file.endswith(".py"):
+            values["callable"] = f"{self._existing(file, ('callable',), directory=False)}:{function}"
         if "jsonl" in data:
             data["jsonl"] = str(self._existing(data["jsonl"], ("data", "jsonl"), directory=False))
 

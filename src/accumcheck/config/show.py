@@ -83,7 +83,7 @@ def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     program = tuple(PROGRAMS.values())
     own = PROGRAMS.get(plain["stack"])
     dropped = program if own is None else ("model", "data", "trajectory_steps", *(key for key in program if key != own))
-    dropped = dropped if plain["hotfix"] else (*dropped, "hotfix")
+    dropped += tuple(name for name in ("hotfix", "callable_arguments") if not plain[name])
     return {name: value for name, value in plain.items() if name not in dropped}
 
 

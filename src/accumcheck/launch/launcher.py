@@ -28,13 +28,16 @@ Plan = tuple[CheckConfig, Path]
 """A resolved configuration, and an empty folder that its run may fill."""
 
 
-def launch(plans: Sequence[Plan], on_event: OnEvent, *, python: str = sys.executable) -> Generator[Events, None, None]:
+def launch(
+    plans: Sequence[Plan], on_event: OnEvent, *, python: str = sys.executable, path: Sequence[str] = ()
+) -> Generator[Events, None, None]:
     """Run every job of the plans, one plan after the other, and pay for the imports once.
 
     Args:
         plans: at least one.
         on_event: called with every event as it happens.
         python: the interpreter under test.
+        path: where it looks for modules first.
 
     Yields:
         The events of each plan, in order, as soon as it has ended; they name the files that hold the results.
@@ -47,7 +50,7 @@ def launch(plans: Sequence[Plan], on_event: OnEvent, *, python: str = sys.execut
         (folder / "plan.json").write_text(json.dumps(check.to_dict()), encoding="utf-8")
     folders = [folder for _, folder in plans]
     log = folders[0] / "conductor.log"
-    with _conductor(folders, log, python) as conductor:
+    with _conductor(folders, log, python, path) as conductor:
         for folder in folders:
             yield _follow(folder, conductor, on_event, log)
 
@@ -79,13 +82,17 @@ def last_words(log: str) -> str:
 
 
 @contextlib.contextmanager
-def _conductor(folders: Sequence[Path], log: Path, python: str) -> Iterator[subprocess.Popen[bytes]]:
+def _conductor(
+    folders: Sequence[Path], log: Path, python: str, path: Sequence[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
     with log.open("wb") as stream:
         conductor = subprocess.Popen(
             [python, "-m", "accumcheck.launch.conductor", *map(str, folders)],
             stdin=subprocess.PIPE,  # held open: the conductor ends its group when it is closed
             stdout=stream,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **({"PYTHONPATH": searched} if searched else {})},
             start_new_session=True,  # a group of its own: Ctrl-C reaches the parent alone, which ends the group
         )
     try:

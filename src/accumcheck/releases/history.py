@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from accumcheck.record import Report
 from accumcheck.report.as_json import report_to_json
 from accumcheck.report.files import save
 from accumcheck.report.read_json import read_report
+
+_NAMED_IN_A_FILE = re.compile(r"\.py:[\w.]+$")
+"""``file.py:function``."""
 
 
 class History:
@@ -77,7 +81,7 @@ def _files(value: Any) -> Iterator[tuple[str, int, int]]:
         for one in value:
             yield from _files(one)
     elif isinstance(value, str) and Path(value).is_absolute():
-        path = Path(value)
+        path = Path(value.rpartition(":")[0] if _NAMED_IN_A_FILE.search(value) else value)
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
                 stat = file.stat()

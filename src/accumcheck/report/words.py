@@ -88,8 +88,8 @@ def header(report: Report) -> Header:
         model = f"{report.model.architecture}{shrunk}, {parameters} parameters, {report.model.dtype}"
     script = config.get("script") or {}
     source = (config.get("model") or {}).get("name_or_path") or script.get("module") or config.get("callable")
-    if script.get("path"):
-        source = PurePath(script["path"]).name
+    if script.get("path") or config.get("callable"):  # a file's folder is of no interest
+        source = PurePath(script.get("path") or config["callable"]).name
     versions = {
         "transformers": environment.transformers,
         "accelerate": environment.accelerate,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import runpy
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
+from accumcheck.stacks.programs.functions import find_function
 from accumcheck.stacks.programs.handover import Handover
 
 TRL_SFT = ("trl.scripts.sft", "trl.commands.scripts.sft")
@@ -48,7 +50,7 @@ def start(check: CheckConfig, handover: Handover) -> None:
             _run_module(check.script.module, arguments)
     else:
         assert check.callable is not None
-        _build(check.callable).train()
+        _build(check.callable, check.callable_arguments).train()
 
 
 def name_of(check: CheckConfig) -> str:
@@ -81,14 +83,9 @@ def _run_module(module: str, arguments: Any) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _build(name: str) -> Any:
-    """What ``module:function`` returns: a Trainer, or anything else with a method ``train``."""
-    module, _, function = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    found = getattr(importlib.import_module(module), function, None)
-    if not callable(found):
-        raise WorkloadError(f"callable: {module} has no function {function}; expected one that returns a Trainer")
-    built = found()
+def _build(name: str, arguments: Mapping[str, Any]) -> Any:
+    """What the function returns: a Trainer, or anything else with a method ``train``."""
+    built = find_function(name)(**arguments)
     if not hasattr(built, "train"):
         raise WorkloadError(f"callable: {name} returned {type(built).__name__}; expected a transformers Trainer")
     return built

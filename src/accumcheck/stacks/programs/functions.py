@@ -1,0 +1,201 @@
+"""A function of the user's between processes: the name by which another one can import it, and the import.
+
+``my_package.train:build_trainer`` is a function of a module on the module search path; ``train.py:build_trainer``
+is one in a file. Functions go by name, as in pickles: their code is run by the releases under test, in fresh processes.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from accumcheck.errors import ConfigError, WorkloadError
+
+ENDING = ".py"
+_EXPECTED = "a function at the top level of a file, so that the fresh processes of every split can import it"
+
+
+@dataclass(frozen=True)
+class NamedFunction:
+    """A function by its name, and what it is to be called with."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def name_function(function: Any) -> NamedFunction:
+    """Name a function that is at hand, so that `find_function` finds it in another process with this `sys.path`.
+
+    Args:
+        function: defined at a module's top level or in a class there; a ``functools.partial`` of one gives its
+            arguments.
+
+    Raises:
+        ConfigError: another process could not import it, or not call it with what is given.
+    """
+    inner = function.func if isinstance(function, functools.partial) else function
+    qualified, namespace = _checked(inner)
+    file = namespace.get("__file__")
+    module = str(namespace.get("__name__"))
+    if file is None or not Path(file).is_file():
+        raise _no_function(f"{qualified} of {module}, which has no file", "write it to one")
+    by_name = all(map(str.isidentifier, module.split("."))) and _is_importable(module, Path(file))
+    where = module if by_name else str(Path(file).resolve())
+    return NamedFunction(f"{where}:{qualified}", _arguments(function, inner))
+
+
+def find_function(name: str) -> Callable[..., Any]:
+    """Import a function.
+
+    Args:
+        name: ``module:function`` or ``file.py:function``; a function in a class is ``Class.function``.
+
+    Raises:
+        WorkloadError: there is no such module, file or function.
+        Exception: whatever importing it raises.
+    """
+    where, _, qualified = name.rpartition(":")
+    found: Any = _module_in(Path(where)) if where.endswith(ENDING) else _module_named(where)
+    for part in qualified.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise WorkloadError(f"callable: {where} has no function {qualified}; expected one that returns a Trainer")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _checked(function: Any) -> tuple[str, dict[str, Any]]:
+    """The function's name in its module, and the module's namespace, in which it stands under that name."""
+    if hasattr(function, "train") and not inspect.isclass(function):
+        what = f"a {type(function).__name__}, made already"
+        raise _no_function(what, "every process makes its own: give the function that makes it")
+    if inspect.isclass(function):
+        raise _no_function(f"the class {function.__qualname__}", "write a function that makes one")
+    qualified = getattr(function, "__qualname__", None)
+    if qualified is None:
+        raise _no_function(f"{type(function).__name__} {function!r:.60}", "or a configuration: a path, or a mapping")
+    said = f"{qualified}{_line(function)}"
+    if inspect.ismethod(function):
+        raise _no_function(f"{said}, bound to an object", "what it takes from that becomes parameters")
+    if qualified.endswith("<lambda>"):
+        raise _no_function(said, "write def build_trainer(): return ...")
+    if "<locals>" in qualified:
+        advice = "move it there, and give what it takes from around it with functools.partial(build_trainer, size=2)"
+        raise _no_function(f"{said}, defined inside another function", advice)
+    namespace = getattr(inspect.unwrap(function), "__globals__", None)
+    if namespace is None:
+        raise _no_function(f"{said}, not written in Python", "write one that calls it")
+    first, *rest = qualified.split(".")
+    found = namespace.get(first)
+    for part in rest:
+        found = getattr(found, part, None)
+    if found is not function:
+        raise _no_function(f"{said}, but {qualified} in {namespace.get('__name__')} is another object", "rename one")
+    return qualified, namespace
+
+
+def _no_function(found: str, advice: str) -> ConfigError:
+    return ConfigError(f"found {found}; expected {_EXPECTED}; {advice}")
+
+
+def _line(function: Any) -> str:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return "" if code is None else f" ({Path(code.co_filename).name}:{code.co_firstlineno})"
+
+
+def _is_importable(module: str, file: Path) -> bool:
+    """Whether another process with this module search path imports the file by the module's name."""
+    path = None
+    spec = None
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:length]), path)
+        if spec is None:
+            return False
+        path = spec.submodule_search_locations
+    origin = spec.origin if spec is not None else None
+    return origin is not None and Path(origin).is_file() and Path(origin).samefile(file)
+
+
+def _arguments(function: Any, inner: Any) -> dict[str, Any]:
+    """What a partial gives, by name, after checking that nothing is missing and that it can be written down."""
+    given = function if isinstance(function, functools.partial) else functools.partial(inner)
+    signature = inspect.signature(inner)
+    name = inner.__qualname__
+    try:
+        bound = signature.bind_partial(*given.args, **given.keywords)
+    except TypeError as error:
+        raise ConfigError(f"{name}{signature} cannot be called with what the partial gives: {error}") from error
+    kinds = inspect.Parameter
+    missing = [
+        one.name
+        for one in signature.parameters.values()
+        if one.default is kinds.empty
+        and one.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+        and one.name not in bound.arguments
+    ]
+    if missing:
+        raise ConfigError(
+            f"{name}{signature} needs {', '.join(missing)}, and is called without arguments; give for example "
+            f"functools.partial({name}, {missing[0]}=...). Batch size, accumulation and steps it need not be given: "
+            "they are set in whatever TrainingArguments it makes"
+        )
+    arguments: dict[str, Any] = {}
+    for parameter, value in bound.arguments.items():
+        kind = signature.parameters[parameter].kind
+        if kind in (kinds.POSITIONAL_ONLY, kinds.VAR_POSITIONAL):
+            raise ConfigError(f"{name}{signature}: {parameter} has no name to be given by; make it a named parameter")
+        arguments.update(value if kind is kinds.VAR_KEYWORD else {parameter: value})
+    for parameter, value in arguments.items():
+        _ask_for_plain(name, parameter, value)
+    return arguments
+
+
+def _ask_for_plain(name: str, parameter: str, value: Any) -> None:
+    try:
+        plain = json.loads(json.dumps(value, allow_nan=False)) == value  # a tuple comes back as a list
+    except (TypeError, ValueError):
+        plain = False
+    if not plain:
+        hint = f"; give str({parameter})" if isinstance(value, Path) else ""
+        raise ConfigError(
+            f"{name}: {parameter} is {type(value).__name__} {value!r:.60}; other processes are given text, finite "
+            f"numbers, True, False, None, and lists and mappings of these{hint}"
+        )
+
+
+def _module_named(module: str) -> ModuleType:
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # something that the module itself imports
+        raise WorkloadError(
+            f"callable: there is no module {error.name}; expected a package that is installed here, or a module in the "
+            f"working directory, {Path.cwd()}; or name its file: path/to/train.py:build_trainer"
+        ) from error
+
+
+def _module_in(file: Path) -> ModuleType:
+    """Import a file, as part of the package that it is in, with the folder above that first on the search path."""
+    root, parts = file.parent, [] if file.stem == "__init__" else [file.stem]
+    while (root / "__init__.py").is_file():
+        root, parts = root.parent, [root.name, *parts]
+    sys.path.insert(0, str(root))
+    module = importlib.import_module(".".join(parts))
+    if module.__file__ is None or not Path(module.__file__).samefile(file):
+        raise WorkloadError(
+            f"callable: {file} would be module {module.__name__}, but that is {module.__file__ or 'another'}; rename it"
+        )
+    return module
