@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from accumcheck.cli import main
@@ -14,6 +16,7 @@ from accumcheck.environments import Request
 from accumcheck.errors import LaunchError
 from accumcheck.record import Report
 from accumcheck.releases import trial
+from accumcheck.report.bisections.as_json import schema
 from tests.environments.conftest import local_index
 from tests.environments.local_index import LocalIndex
 from tests.releases.ladder import failing, passing
@@ -68,6 +71,27 @@ def test_the_first_bad_release_is_the_last_line(
         ["4.49.0", "bad", "fail"],
     ]
     assert lines[-1].endswith("none left)")
+
+
+def test_the_search_is_written_to_files_and_the_last_line_stays(
+    local_index: LocalIndex, config: str, ran: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / f"search.{ending}" for ending in ("json", "md", "txt", "html")]
+    outputs = [word for file in files for word in ("-o", str(file))]
+    assert main(["bisect", config, "--good", "4.48.3", "--bad", "4.50.1", *outputs]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == "first bad release: 4.49.0"
+    plain = json.loads(files[0].read_text())
+    jsonschema.validate(plain, schema())
+    assert (plain["config"], plain["found"]) == (config, "4.49.0")
+    assert [(step["release"], step["state"]) for step in plain["steps"]] == [
+        ("4.48.3", "good"),
+        ("4.50.1", "bad"),
+        ("4.49.0", "bad"),
+    ]
+    assert files[1].read_text().startswith("## accumcheck bisect ")
+    assert files[2].read_text().endswith(captured.out)
+    assert files[3].read_text().startswith("<!DOCTYPE html>")
 
 
 @pytest.mark.parametrize(("options", "first"), [([], "5.0.0"), (["--pre"], "5.0.0rc1")])
@@ -143,6 +167,7 @@ def test_a_release_that_cannot_be_had_is_skipped_and_what_is_left_is_listed(
     ("arguments", "words"),
     [
         (["--good", "4.48.3"], "Missing option '--bad'"),
+        (["--good", "4.48.3", "--bad", "4.49.0", "-o", "a.xml"], "a.xml: .xml is not the ending of a report format"),
         (["--good", "4.50.1", "--bad", "4.48.3"], "give --find fixed"),
         (["--good", "4.48.3", "--bad", "4.49.0", "--find", "fault"], "--find fault: no such thing to find"),
         (["--good", "4.49.0", "--bad", "4.50.1"], "the --good end is not good"),

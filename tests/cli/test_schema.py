@@ -1,12 +1,15 @@
 """``accumcheck schema config`` prints the JSON Schema and nothing else."""
 
 import json
+from collections.abc import Callable
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
 from accumcheck.cli.schema import schema_app
 from accumcheck.config.schema import config_schema
+from accumcheck.report import bisections, pairs
 from accumcheck.report.schema import report_schema
 
 app = typer.Typer()
@@ -28,3 +31,10 @@ def test_the_schema_of_the_report() -> None:
     result = CliRunner().invoke(app, ["schema", "report"])
     assert result.exit_code == 0
     assert json.loads(result.stdout) == report_schema()
+
+
+@pytest.mark.parametrize(("of", "schema"), [("upgrade", pairs.as_json.schema), ("bisect", bisections.as_json.schema)])
+def test_the_schemas_of_what_is_run_under_several_releases(of: str, schema: Callable[[], object]) -> None:
+    result = CliRunner().invoke(app, ["schema", of])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == schema()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from accumcheck.record import Report
-from accumcheck.releases.trial import Tried
+from accumcheck.record.bisection import Tried
 from tests.report import examples
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from accumcheck.errors import AccumcheckError, ConfigError
-from accumcheck.releases.bisect import Find, Result, Step, bisect, in_order
-from accumcheck.releases.show import ending, plan_line, step_line
+from accumcheck.record.bisection import Bisection, Find, Step
+from accumcheck.releases.bisect import bisect, in_order
+from accumcheck.report.bisections.lines import ending, step_line
+from accumcheck.report.bisections.words import means
 from tests.releases.ladder import Ladder, failing, passing
 from tests.report import examples
 
@@ -29,7 +31,7 @@ LLAVA = {
 
 def find(
     ladder: Ladder, ends: tuple[str, str], sought: Find = "broken", rule: str | None = None
-) -> tuple[Result, list[str], list[str]]:
+) -> tuple[Bisection, list[str], list[str]]:
     """The result, the steps told, and what bad was said to mean."""
     releases = list(ladder.history)
     steps: list[Step] = []
@@ -41,14 +43,14 @@ def find(
         find=sought,
         rule=rule,
         tell=steps.append,
-        explain=lambda badness: meanings.append(plan_line(badness)),
+        explain=lambda badness: meanings.append(means(str(badness))),
     )
     return result, [step_line(step) for step in steps], meanings
 
 
 def test_the_release_that_changed_the_rule_is_found_between_two_that_fail() -> None:
     result, steps, meanings = find(Ladder(LLAVA), ("4.48.3", "4.51.3"))
-    assert list(ending(result, "broken"))[-1] == "first bad release: 4.49.0"
+    assert list(ending(result))[-1] == "first bad release: 4.49.0"
     assert meanings == ["bad means: the check fails by microbatch-mean*k"]
     assert steps == [
         "4.48.3    other    fail   microbatch-mean (1.0 s; 2 left, about 2 steps)",
@@ -66,7 +68,7 @@ def test_the_first_fixed_release_is_found_through_the_faults_that_follow_one_ano
         "bad means: the check fails by microbatch-mean*k",
         "bad means: the check fails by device-mean",
     ]
-    said = list(ending(result, "fixed"))
+    said = list(ending(result))
     assert said[:2] == [
         "until 4.52.1: the check fails by microbatch-mean*k",
         "bad means: the check fails by device-mean",
@@ -78,7 +80,7 @@ def test_with_a_rule_the_search_ends_where_that_rule_does() -> None:
     result, _, meanings = find(Ladder(LLAVA), ("4.50.3", "5.23.0"), "fixed", "microbatch-mean*k")
     assert result.candidates == ("4.52.1",)
     assert meanings == ["bad means: loss or gradient follows microbatch-mean*k"]
-    said = list(ending(result, "fixed"))
+    said = list(ending(result))
     assert (
         "transformers 4.52.1 fails by another rule: what is fixed is loss or gradient follows microbatch-mean*k" in said
     )
@@ -100,7 +102,7 @@ def test_a_release_that_cannot_run_the_check_is_skipped_and_said_to_be() -> None
 def test_where_only_skipped_releases_are_left_they_are_listed() -> None:
     history = {**LLAVA, "4.49.0": "no wheel", "4.50.3": examples.undecided()}
     result, _, _ = find(Ladder(history), ("4.48.3", "4.51.3"))
-    said = list(ending(result, "broken"))
+    said = list(ending(result))
     assert result.candidates == ("4.49.0", "4.50.3", "4.51.3")
     assert said[-1] == "first bad release: one of 4.49.0, 4.50.3, 4.51.3; the others could not be tried"
     assert "transformers 4.49.0    skipped: no wheel" in said
@@ -108,7 +110,7 @@ def test_where_only_skipped_releases_are_left_they_are_listed() -> None:
 
 def test_the_ending_tells_both_sides_the_fault_and_the_notes() -> None:
     result, _, _ = find(Ladder(LLAVA), ("4.48.3", "4.51.3"))
-    assert list(ending(result, "broken")) == [
+    assert list(ending(result)) == [
         "bad means: the check fails by microbatch-mean*k",
         "transformers 4.48.3    other fail   microbatch-mean",
         "transformers 4.49.0    bad   fail   microbatch-mean*k",

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from accumcheck.config.model import CheckConfig
-    from accumcheck.releases.bisect import Find
+    from accumcheck.record.bisection import Find
     from accumcheck.report.progress import Progress
 
 GOOD_HELP = "A transformers release under which the check is good."
 BAD_HELP = "A transformers release under which it is bad."
 FIND_HELP = "broken: the first bad release; fixed: the first good one, --bad being the older end."
 RULE_HELP = "A weighting rule that makes a release bad, such as 'microbatch-mean*k'; without it, failing does."
+OUTPUT_HELP = "Also write the search to this file, as its ending says: .json, .txt, .md or .html. Repeatable."
 WITH_HELP = "Another release for every environment, for example --with accelerate==1.4.0. Repeatable."
 
 
@@ -37,6 +38,7 @@ def bisect(
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what an earlier search has run.")] = False,
+    output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
     """Find the transformers release in which a check's verdict (or rule) changes.
@@ -52,7 +54,10 @@ def bisect(
     """
     from accumcheck.releases.asked import plans, release
     from accumcheck.releases.bisect import in_order, run_bisect
-    from accumcheck.releases.show import ending, plan_line, step_line
+    from accumcheck.report.bisections import FILE_FORMATS, write
+    from accumcheck.report.bisections.lines import ending, step_line
+    from accumcheck.report.bisections.words import means
+    from accumcheck.report.files import check_writable
     from accumcheck.report.progress import Progress
 
     if find not in ("broken", "fixed"):
@@ -61,6 +66,7 @@ def bisect(
         raise ConfigError(f"{config}: this is a folder; a search is for one configuration")
     sought: Find = "broken" if find == "broken" else "fixed"
     (planned,) = plans([config], set_ or [])
+    check_writable(output or [], FILE_FORMATS)
     requests = [release("--good", good, with_ or []), release("--bad", bad, with_ or [])]
     ends = in_order(requests[0].pins[0].version, requests[1].pins[0].version, sought)
     with _kept(), Progress(quiet=quiet) as progress:
@@ -74,13 +80,15 @@ def bisect(
             prereleases=pre,
             fresh=fresh,
             tell=lambda step: progress.line(step_line(step)),
-            explain=lambda badness: progress.line(plan_line(badness)),
+            explain=lambda badness: progress.line(means(str(badness))),
             say=say,
             on_event=on_event,
         )
-    for line in ending(result, sought):
+    for path in output or []:
+        write(result, path)
+    for line in ending(result):
         typer.echo(line)
-    raise typer.Exit(0 if len(result.candidates) == 1 else 3)
+    raise typer.Exit(result.exit_code)
 
 
 @contextlib.contextmanager

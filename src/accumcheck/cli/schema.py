@@ -34,3 +34,11 @@ def upgrade() -> None:
     from accumcheck.report.pairs.as_json import schema as comparison_schema
 
     typer.echo(json.dumps(comparison_schema(), indent=2))
+
+
+@schema_app.command("bisect")
+def bisect() -> None:
+    """Print the JSON Schema of what bisect writes (draft 2020-12)."""
+    from accumcheck.report.bisections.as_json import schema as bisection_schema
+
+    typer.echo(json.dumps(bisection_schema(), indent=2))

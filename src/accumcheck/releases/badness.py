@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import Report
-
-Rules = tuple[str | None, str | None]
+from accumcheck.report.bisections.words import Rules, described, rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +37,6 @@ class Badness:
         if self.rules is not None:
             return f"the check fails by {described(self.rules)}"
         return "the check fails"
-
-
-def rules_of(report: Report) -> Rules:
-    """The rules of the reported loss and of the gradient."""
-    return report.loss_rule, report.gradient_rule
-
-
-def described(rules: Rules) -> str:
-    """Two rules in a few words."""
-    loss, gradient = (rule or "no rule" for rule in rules)
-    return loss if loss == gradient else f"loss {loss}, gradient {gradient}"
 
 
 def badness_between(good: Report, bad: Report, rule: str | None) -> Badness:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from packaging.version import Version
 
@@ -13,40 +13,13 @@ from accumcheck.environments import Pin, published_versions
 from accumcheck.environments.processes import Processes
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Report
-from accumcheck.releases.badness import Badness, badness_between, rules_of
+from accumcheck.record.bisection import Bisection, Find, Step, Tried
+from accumcheck.releases.badness import Badness, badness_between
 from accumcheck.releases.history import History
 from accumcheck.releases.search import Search
-from accumcheck.releases.trial import Trial, Tried
+from accumcheck.releases.trial import Trial
 from accumcheck.releases.upgrade import Planned
-
-Find = Literal["broken", "fixed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One release that was tried: whether it is a bad one (None: skipped), how many are left, and in how many steps."""
-
-    tried: Tried
-    bad: bool | None
-    left: int
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Where the search ended.
-
-    ``candidates``: the releases that may be the one looked for, a single one where it was found; ``before`` and
-    ``after``: the last release on the near side of the change, and the first on the far side; ``earlier``: the faults
-    that came before the one that was ended here, each with the release that ended it.
-    """
-
-    badness: Badness
-    before: Tried
-    after: Tried
-    candidates: tuple[str, ...]
-    skipped: tuple[Tried, ...]
-    earlier: tuple[tuple[Badness, str], ...] = ()
+from accumcheck.report.bisections.words import rules_of
 
 
 def in_order(good: str, bad: str, find: Find) -> tuple[str, str]:
@@ -78,7 +51,7 @@ def bisect(
     rule: str | None,
     tell: Callable[[Step], None],
     explain: Callable[[Badness], None],
-) -> Result:
+) -> Bisection:
     """Try both ends, then releases between them, until one is left.
 
     Faults follow one another: under the release that cures one, the check may fail by the next. The first fixed release
@@ -106,17 +79,23 @@ def bisect(
         badness = Badness(rules=rules_of(bad))
     releases = [ends[0], *between(), ends[1]]
     explain(badness)
+    steps: list[Step] = []
+
+    def step(one: Step) -> None:
+        steps.append(one)
+        tell(one)
+
     for end in ends:
         whole = Search(releases)
-        tell(Step(tried[end], _answer(tried[end], badness), whole.left, whole.steps))
-    earlier: list[tuple[Badness, str]] = []
+        step(Step(tried[end], _answer(tried[end], badness), str(badness), whole.left, whole.steps))
+    earlier: list[tuple[str, str]] = []
     while True:
-        result = _halve(releases, attempt, tried, badness, find, tell)
+        result = _halve(releases, attempt, tried, badness, find, step)
         after = result.after.report
-        if len(result.candidates) > 1 or not (by_verdict and find == "fixed") or after is None or not after.exit_code:
-            return replace(result, earlier=tuple(earlier))
+        if result.found is None or not (by_verdict and find == "fixed") or after is None or not after.exit_code:
+            return replace(result, steps=tuple(steps), earlier=tuple(earlier))
         # the fault is gone, and another has come: on to the end of that one
-        earlier.append((badness, result.after.release))
+        earlier.append((str(badness), result.after.release))
         badness = Badness(rules=rules_of(after))
         explain(badness)
         releases = releases[releases.index(result.after.release) :]
@@ -129,7 +108,7 @@ def _halve(
     badness: Badness,
     find: Find,
     tell: Callable[[Step], None],
-) -> Result:
+) -> Bisection:
     """Halve what is between two releases that differ in ``badness``, until it cannot be halved any more.
 
     ``tried``: what was tried so far; what is tried now is added.
@@ -146,13 +125,15 @@ def _halve(
     while (release := search.next()) is not None:
         tried[release] = attempt(release)
         is_bad = note(release)
-        tell(Step(tried[release], is_bad, search.left, search.steps))
-    return Result(
-        badness=badness,
+        tell(Step(tried[release], is_bad, str(badness), search.left, search.steps))
+    return Bisection(
+        find=find,
+        meaning=str(badness),
         before=tried[search.before],
         after=tried[search.candidates[-1]],
         candidates=search.candidates,
         skipped=tuple(tried[one] for one in search.candidates[:-1]),
+        steps=(),
     )
 
 
@@ -174,7 +155,7 @@ def run_bisect(
     explain: Callable[[Badness], None],
     say: Callable[[str], None],
     on_event: Callable[[dict[str, Any]], None],
-) -> Result:
+) -> Bisection:
     """Search the published transformers releases, each in an environment of its own.
 
     The releases are listed while the ends are tried. Every result is kept as soon as it is known.
@@ -217,7 +198,8 @@ def run_bisect(
 
         try:
             trial.prepare(ends)
-            return bisect(ends, between, trial, find=find, rule=rule, tell=tell, explain=explain)
+            result = bisect(ends, between, trial, find=find, rule=rule, tell=tell, explain=explain)
+            return replace(result, config=planned.file.path)
         finally:
             asking.stop()
 

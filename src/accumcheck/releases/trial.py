@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from packaging.version import Version
@@ -14,25 +14,11 @@ from accumcheck.check import run_check
 from accumcheck.environments import Pin, Request, environments, published_versions
 from accumcheck.errors import ConfigError, LaunchError
 from accumcheck.record import Report
+from accumcheck.record.bisection import Tried
 from accumcheck.releases.history import History
 from accumcheck.releases.upgrade import Planned
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What came out under one release.
-
-    ``report``: None where there is none; ``reason``: why it could not be decided, else empty; ``seconds``: what it
-    took, building the environment included; ``kept``: it is from an earlier search.
-    """
-
-    release: str
-    report: Report | None
-    reason: str = ""
-    seconds: float = 0.0
-    kept: bool = False
 
 
 class Trial:

@@ -1,0 +1,72 @@
+"""The dataclasses of a search over releases: what each came to, and where the check's verdict (or rule) changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from accumcheck.record.reported import Report
+
+Find = Literal["broken", "fixed"]
+"""What is looked for: the first bad release, or the first that is no longer bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came out under one release.
+
+    ``report``: None where there is none; ``reason``: why it could not be decided, else empty; ``seconds``: what it
+    took, building the environment included; ``kept``: it is from an earlier search.
+    """
+
+    release: str
+    report: Report | None
+    reason: str = ""
+    seconds: float = 0.0
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One release that was tried.
+
+    ``bad``: whether it is a bad one, None where it was skipped; ``meaning``: what bad meant then; ``left``: how many
+    are left, and ``steps``: in how many steps.
+    """
+
+    tried: Tried
+    bad: bool | None
+    meaning: str
+    left: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bisection:
+    """Where a search ended.
+
+    ``meaning``: what makes a release a bad one; ``before`` and ``after``: the last release on the near side of the
+    change, and the first on the far side; ``candidates``: the releases that may be the one looked for, a single one
+    where it was found; ``skipped``: those of them that could not be decided; ``earlier``: what bad meant before the
+    fault that was ended here, each with the release that ended it; ``config``: the check's file, as the user named it.
+    """
+
+    find: Find
+    meaning: str
+    before: Tried
+    after: Tried
+    candidates: tuple[str, ...]
+    skipped: tuple[Tried, ...]
+    steps: tuple[Step, ...]
+    earlier: tuple[tuple[str, str], ...] = ()
+    config: str = ""
+
+    @property
+    def found(self) -> str | None:
+        """The first bad or fixed release; None where only releases that could not be decided are left."""
+        return self.candidates[0] if len(self.candidates) == 1 else None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 where it was not found."""
+        return 3 if self.found is None else 0
