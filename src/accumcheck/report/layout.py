@@ -43,7 +43,8 @@ class Cell(NamedTuple):
 class Column:
     """One column: its two header lines, and the spaces before it; ``title`` where these do not say enough alone.
 
-    ``leave_out`` ranks columns that may go where the terminal is too narrow: 1 goes first, 0 never goes.
+    ``leave_out`` ranks columns that may go where the terminal is too narrow: 1 goes first, 0 never goes. ``wraps``:
+    on a page its texts, which may be long, are broken into lines.
     """
 
     header: tuple[str, str]
@@ -51,6 +52,7 @@ class Column:
     gap: int = 2
     leave_out: int = 0
     title: str = ""
+    wraps: bool = False
 
     @property
     def name(self) -> str:

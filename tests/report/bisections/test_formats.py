@@ -106,7 +106,7 @@ def test_markdown_of_a_search() -> None:
         "## accumcheck bisect llava.yaml: 4.49.0\n\n"
         "**first bad release; since then the check fails by microbatch-mean\\*k** (exit code 0)\n\n"
         "LlavaForConditionalGeneration (shrunk), 1.24M parameters, float32, from llava-hf/llava-1.5-7b-hf\n\n"
-        "| release | is | verdict | weighting | took |\n"
+        "| release | state | verdict | weighting | took |\n"
         "| --- | --- | --- | --- | --- |\n"
         "| **4.48.3** | **other** | **FAIL** | microbatch-mean | 1 min 18 s |\n"
         "| **4.51.3** | **bad** | **FAIL** | microbatch-mean\\*k | kept from an earlier run |\n"

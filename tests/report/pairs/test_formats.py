@@ -86,6 +86,12 @@ def test_several_checks_have_a_line_each_and_details_of_what_failed() -> None:
     assert lines[-1] == "fail: of 3 configurations 1 fail, 1 could not be decided, 1 pass (exit code 1)"
 
 
+def test_on_a_page_texts_that_may_be_long_are_broken_into_lines() -> None:
+    page = FILE_FORMATS["html"](examples.several())
+    assert '<th role="rowheader" scope="row" class="wraps">configs/b.yaml</th>' in page
+    assert 'class="left  wraps" data-label="weighting">token-mean -&gt; microbatch-mean*k</td>' in page
+
+
 @every
 def test_json_satisfies_its_schema_and_holds_both_reports(make: Callable[[], Comparison]) -> None:
     comparison = make()

@@ -19,9 +19,9 @@ Rules = tuple["str | None", "str | None"]
 
 STEP_COLUMNS = (
     Column(("", "release"), "left", gap=0),
-    Column(("", "is"), "left", gap=2),
+    Column(("", "state"), "left", gap=2),
     Column(("", "verdict"), "left", gap=2),
-    Column(("", "weighting"), "left", gap=2),
+    Column(("", "weighting"), "left", gap=2, wraps=True),
     Column(("", "took"), "left", gap=2),
 )
 """The columns of `step_rows`."""

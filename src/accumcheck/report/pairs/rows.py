@@ -55,9 +55,9 @@ def _cells(split: SplitResult | None, report: Report) -> tuple[Cell, Cell, Cell]
 def check_columns(comparison: Comparison) -> tuple[Column, ...]:
     """The columns of `check_rows`."""
     return (
-        Column(("", "configuration"), "left", gap=0),
+        Column(("", "configuration"), "left", gap=0, wraps=True),
         *(Column(("", name), "left", gap=2) for name in (comparison.old, comparison.new)),
-        Column(("", "weighting"), "left", gap=2, leave_out=2),
+        Column(("", "weighting"), "left", gap=2, leave_out=2, wraps=True),
         Column(("", "reference"), "left", gap=2, leave_out=1),
         Column(("", "result"), "left", gap=2),
     )
