@@ -114,8 +114,8 @@ def test_markdown_of_a_search() -> None:
         "| **4.49.0** | **bad** | **FAIL** | microbatch-mean\\*k | 1 min 10 s |\n\n"
         "- **bad means:** the check fails by microbatch-mean\\*k\n"
         "- **before:** transformers 4.48.3 is other: FAIL, microbatch-mean\n"
-        "- **after:** transformers 4.49.0 is bad: FAIL, microbatch-mean\\*k\n\n"
-        "Release notes: <https://github.com/huggingface/transformers/releases/tag/v4.49.0>\n\n"
+        "- **after:** transformers 4.49.0 is bad: FAIL, microbatch-mean\\*k\n"
+        "- **release notes:** <https://github.com/huggingface/transformers/releases/tag/v4.49.0>\n\n"
         "### Under transformers 4.49.0\n\n- **FAIL** "
     )
 

@@ -28,8 +28,12 @@ def text(bisection: Bisection) -> str:
         f"**{escape(said.text)}** ({escape(said.exit)})",
         escape(subject(bisection)),
         table(STEP_COLUMNS, step_rows(bisection)),
-        "\n".join(f"- **{inline(label)}:** {inline(told)}" for label, told in facts(bisection)),
-        "\n".join(f"Release notes: <{address}>" for address in release_notes(bisection)),
+        "\n".join(
+            [
+                *(f"- **{inline(label)}:** {inline(told)}" for label, told in facts(bisection)),
+                *(f"- **release notes:** <{address}>" for address in release_notes(bisection)),
+            ]
+        ),
     ]
     if found := [note_item(note) for note in notes(bisection)]:
         blocks += [f"### Under transformers {inline(told_side(bisection).release)}", *found]
