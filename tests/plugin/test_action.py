@@ -187,7 +187,9 @@ def test_a_divergence_is_annotated_at_the_splits_line_and_ends_the_job(tmp_path:
 
 @pytest.mark.e2e
 def test_a_wrong_configuration_ends_the_job_with_its_message(tmp_path: Path) -> None:
-    ended = _run("Check", tmp_path, REAL, config="none.yaml")
+    ended = _run("Check", tmp_path, REAL, config="<b>none.yaml")
     assert ended.code == 2
-    assert "none.yaml" in ended.err
+    said = "<b>none.yaml: there is no such file; give the path of a YAML file\n"
+    assert ended.err == said
     assert ended.outputs["exit-code"] == "2"
+    assert ended.summary == f"## accumcheck: exit code 2\n\n    {said}\n"  # in a code block nothing is markup
