@@ -6,7 +6,9 @@
 ::
 
     tiny/llama, tiny/llava      models of 2 layers with their tokenizer, as save_pretrained leaves them
+    tiny/reward                 tiny/llama with a head of one number, a reward model
     tiny/trl/train.jsonl        prompts and completions, for TRL
+    tiny/preferences/           prompts with a chosen and a rejected answer, for TRL
     tiny/llamafactory/          instructions, plain text, and conversations about images, with a dataset_info.json
 
 Answers differ in length on purpose: with equal ones a mean of means is invisible.
@@ -25,7 +27,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import CLIPVisionConfig, LlamaConfig, LlamaForCausalLM, LlavaConfig, LlavaForConditionalGeneration
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
 ROWS = 64
 IMAGE = 28
@@ -86,6 +95,14 @@ def make_llama(folder: Path) -> None:
     write_tokenizer(folder)
 
 
+def make_reward(folder: Path) -> None:
+    """A model that gives a text one number. Its head is saved with it: not every release draws it from a seed."""
+    config = text_config(make_tokenizer().get_vocab_size())
+    config.num_labels = 1
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    write_tokenizer(folder)
+
+
 def make_llava(folder: Path) -> None:
     """The architecture of LLaVA-1.5, with a processor for images of 28 x 28, which make 4 tokens each."""
     vision = CLIPVisionConfig(
@@ -126,6 +143,9 @@ def make_data(folder: Path) -> None:
     pairs = [(say(draw, 2, 5), say(draw, 1, 12)) for _ in range(ROWS)]
     (folder / "trl").mkdir(parents=True)
     write_lines(folder / "trl" / "train.jsonl", [{"prompt": f"{ask}? ", "completion": tell} for ask, tell in pairs])
+    (folder / "preferences").mkdir()
+    preferences = [{"prompt": f"{ask}? ", "chosen": tell, "rejected": say(draw, 1, 12)} for ask, tell in pairs]
+    write_lines(folder / "preferences" / "train.jsonl", preferences)
     here = folder / "llamafactory"
     (here / "images").mkdir(parents=True)
     write_lines(here / "instructions.jsonl", [{"instruction": ask, "input": "", "output": tell} for ask, tell in pairs])
@@ -179,6 +199,7 @@ def main() -> None:
     torch.manual_seed(0)
     make_llama(into / "llama")
     make_llava(into / "llava")
+    make_reward(into / "reward")
     make_data(into)
     print(f"made {into}")
 

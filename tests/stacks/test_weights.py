@@ -51,8 +51,8 @@ def test_whoever_begins_with_others_is_told_who_was_first(tmp_path: Path) -> Non
 def test_weights_that_moved_are_named() -> None:
     made = model()
     begun = sums_of(made)
-    stay(made, begun)
+    stay(begun, sums_of(made))
     with torch.no_grad():
         made.bias += 1
     with pytest.raises(WorkloadError, match=r"changed 1 of 2 parameters \(bias among them\)"):
-        stay(made, begun)
+        stay(begun, sums_of(made))

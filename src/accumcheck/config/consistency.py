@@ -9,7 +9,7 @@ from accumcheck.config.composites import OneSplit
 from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import Faults, Place, show_path
 from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, SPLIT
-from accumcheck.config.kinds import name_of
+from accumcheck.config.kinds import either, name_of
 from accumcheck.config.model import PROGRAMS, DataConfig, LauncherConfig, SyntheticData
 from accumcheck.config.program_fields import EXAMPLES
 from accumcheck.record import Split
@@ -139,10 +139,11 @@ class _Consistency:
     def sources_of_program(self) -> None:
         """Each stack that is a program has the one key that names it, and no other stack has."""
         stack = self.values.get("stack", "trainer")
-        for owner, key in PROGRAMS.items():
-            if given(self.tree, (key,)) and stack != owner:
-                self.note((key,), f"no effect with stack: {stack}; write stack: {owner}, or remove it")
-            elif stack == owner and not given(self.tree, (key,)):
+        for key in dict.fromkeys(PROGRAMS.values()):
+            owners = [owner for owner, own in PROGRAMS.items() if own == key]
+            if given(self.tree, (key,)) and stack not in owners:
+                self.note((key,), f"no effect with stack: {stack}; write stack: {either(owners)}, or remove it")
+            elif stack in owners and not given(self.tree, (key,)):
                 self.note(("stack",), f"needs {key}; add for example {EXAMPLES[key]}")
         if stack != "callable" and self.values.get("callable_arguments"):
             self.note(("callable_arguments",), f"no effect with stack: {stack}; write stack: callable, or remove it")

@@ -10,6 +10,7 @@ from accumcheck.config.composites import FractionPair, OneSplit, Severities, Spl
 from accumcheck.config.kinds import Choice, Flag, Positive, Text, Whole
 from accumcheck.config.model import (
     DTYPES,
+    PROGRAMS,
     CheckConfig,
     DataConfig,
     DatasetSource,
@@ -23,8 +24,7 @@ from accumcheck.config.sections import Field, Free, Section
 from accumcheck.known.hotfixes import NAMES as HOTFIXES
 from accumcheck.record import Split
 
-STACKS = ("trainer", "accelerate", "trl-sft", "llamafactory", "script", "callable")
-LATER_STACKS = ("trl-dpo", "trl-reward")
+STACKS = ("trainer", "accelerate", *PROGRAMS)
 
 RULE_BASES = (
     "token-mean",
@@ -251,7 +251,7 @@ ROOT = Section(
             "Splits n x b x k to compare, short (4x16x2) or as mappings; auto: chosen for the devices.",
             example="splits: [1x8x1, 1x2x4]",
         ),
-        Field("stack", Choice(STACKS, later=LATER_STACKS), "Training software under test."),
+        Field("stack", Choice(STACKS), "Training software under test."),
         Field("script", SCRIPT, "With stack: script, the program: exactly one of path and module.", nullable=True),
         Field(
             "callable",
@@ -268,7 +268,7 @@ ROOT = Section(
             Free("a mapping of parameters' names to values, for example {size: 2}"),
             "With stack: callable, what the function is called with, by name.",
         ),
-        Field("trl", TRL, "With stack: trl-sft, what to train.", nullable=True),
+        Field("trl", TRL, "With stack: trl-sft, trl-dpo or trl-reward, what to train.", nullable=True),
         Field("llamafactory", LLAMAFACTORY, "With stack: llamafactory, what to train.", nullable=True),
         Field("training_arguments", TRAINING_ARGUMENTS, "Any fields of transformers' TrainingArguments."),
         Field("tolerances", TOLERANCES, "Relative differences that are still called equal."),

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from accumcheck import __version__
 from accumcheck.config.faults import Faults, KeyPath, did_you_mean, show_path
 from accumcheck.config.yaml_positions import Item, shorten
 
@@ -72,11 +71,6 @@ def reject(item: Item, path: KeyPath, faults: Faults, expected: str, hint: str =
 def either(words: Sequence[str]) -> str:
     """``a, b or c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def not_available(words: Sequence[str]) -> str:
-    """What to say of something that a later accumcheck may know: ``is not available in ...; available: ...``."""
-    return f"is not available in accumcheck {__version__}; available: {either(words)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +201,10 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few words. ``spellings`` maps other names of a word to it; ``later`` are words not available yet."""
+    """One of a few words. ``spellings`` maps other names of a word to it."""
 
     words: tuple[str, ...]
     spellings: Mapping[str, str] = field(default_factory=dict)
-    later: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
@@ -226,9 +219,6 @@ class Choice:
         word = self.spellings.get(value, value)
         if word in self.words:
             return word
-        if word in self.later:
-            faults.add(item.place, name_of(item, path), f"{word} {not_available(self.words)}")
-            return INVALID
         return reject(item, path, faults, self.expected, did_you_mean(value, (*self.words, *self.spellings)))
 
     def json_schema(self) -> dict[str, Any]:

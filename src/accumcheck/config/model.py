@@ -11,13 +11,25 @@ from typing import Any, Literal
 
 from accumcheck.record import Severity, Split
 
-PROGRAMS = {"trl-sft": "trl", "llamafactory": "llamafactory", "script": "script", "callable": "callable"}
+TRL_SCRIPTS = {
+    "trl-sft": ("trl.scripts.sft", "trl.commands.scripts.sft"),
+    "trl-dpo": ("trl.scripts.dpo", "trl.commands.scripts.dpo"),
+    "trl-reward": ("trl.scripts.reward", "trl.commands.scripts.reward_modeling"),
+}
+"""Where TRL has its scripts: today, and in 0.12. Between 0.13 and 0.23 it has none for rewards."""
+
+PROGRAMS = {
+    **dict.fromkeys(TRL_SCRIPTS, "trl"),
+    "llamafactory": "llamafactory",
+    "script": "script",
+    "callable": "callable",
+}
 """Stacks that are a program, which makes the model and the data itself, by the key that names it."""
 
 STACK_PACKAGES = {
     "trainer": "transformers",
     "accelerate": "accelerate",
-    "trl-sft": "trl",
+    **dict.fromkeys(TRL_SCRIPTS, "trl"),
     "llamafactory": "llamafactory",
 }
 """The package whose release is the stack's."""
@@ -120,7 +132,7 @@ class ScriptConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrlConfig:
-    """TRL's supervised fine-tuning: the command line of ``trl.scripts.sft``."""
+    """TRL's training scripts: the command line of the one that the stack is, see `TRL_SCRIPTS`."""
 
     arguments: tuple[str, ...]
 
@@ -179,7 +191,11 @@ class CheckConfig:
     def known_stack(self) -> str:
         """The stack, by its own name where a script is one that accumcheck knows: ``trl.scripts.sft`` is TRL's."""
         module = (self.script.module if self.script is not None else None) or ""
-        packages = {package: stack for stack, package in STACK_PACKAGES.items()}
+        for stack, modules in TRL_SCRIPTS.items():
+            if module in modules:
+                return stack
+        # of several stacks of one package, the first
+        packages = {package: stack for stack, package in reversed(STACK_PACKAGES.items())}
         return packages.get(module.partition(".")[0], self.stack)
 
     @property

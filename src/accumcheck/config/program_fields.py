@@ -36,7 +36,7 @@ TRL = Section(
         Field(
             "arguments",
             Texts("a list of words, for example [--config, sft.yaml]"),
-            f"Command line of trl.scripts.sft; {_SET_BY_US}",
+            f"Command line of trl.scripts.sft, dpo or reward, whichever the stack is; {_SET_BY_US}",
             example="arguments: [--config, sft.yaml]",
         ),
     ),

@@ -30,8 +30,9 @@ def config_schema() -> Schema:
     own_model = {"oneOf": [_given(keys) for source in MODEL_SOURCES for keys in _names(source)]}
     program = {"required": ["stack"], "properties": {"stack": {"enum": list(PROGRAMS)}}}
     rules.append({"if": program, "then": {"not": _present(("model",))}, "else": own_model})
-    for stack, key in PROGRAMS.items():
-        named = {"required": ["stack"], "properties": {"stack": {"const": stack}}}
+    for key in dict.fromkeys(PROGRAMS.values()):
+        owners = [stack for stack, own in PROGRAMS.items() if own == key]
+        named = {"required": ["stack"], "properties": {"stack": {"enum": owners}}}
         rules += [{"if": _given((key,)), "then": named}, {"if": named, "then": _given((key,))}]
     for group in (DATA_SOURCES, DATA_COLUMNS):
         rules.append(_at_most_one(_given(keys) for keys in group))

@@ -48,6 +48,8 @@ def modeling_modules(plan: Path) -> Iterator[str]:
 
 OF_STACKS = {
     "trl-sft": ("datasets", "trl.trainer.sft_trainer"),
+    "trl-dpo": ("datasets", "trl.trainer.dpo_trainer"),
+    "trl-reward": ("datasets", "trl.trainer.reward_trainer"),
     # not LLaMA-Factory itself, which looks for GPUs while it is imported
     "llamafactory": ("datasets", "peft", "trl"),
 }

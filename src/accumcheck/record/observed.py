@@ -73,8 +73,8 @@ class ProgramRecord:
     """How a program of the user's was run.
 
     ``split_set_by``: where it found the split's numbers, ``TrainingArguments``, ``the command line``, or the name of a
-    YAML file; ``sample``: what is taken for one sample: a ``row``, a ``packed row``, or a ``text of a padding-free
-    row``.
+    YAML file; ``sample``: what is taken for one sample: a ``row``, a ``packed row``, a ``text of a padding-free
+    row``, or a ``pair``.
     """
 
     split_set_by: tuple[str, ...]

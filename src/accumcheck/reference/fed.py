@@ -15,8 +15,10 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.launch.job import Job
 from accumcheck.launch.membership import drawn_order
+from accumcheck.reference.reduction import SAME
 from accumcheck.reference.run import Losses, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked
+from accumcheck.stacks.programs.pairs import holds_pairs, pairs_of
 from accumcheck.stacks.programs.rows import RowCollator, read_rows
 from accumcheck.workload.assemble import Workload
 
@@ -48,13 +50,13 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
     collator = RowCollator.of(model)
     made = _as_made(check, model, trainer)
     workload = Workload(model, [rows[number] for number, _ in numbers], collator)
-    run_reference(
-        replace(job, membership=membership),
-        made,
-        workload,
-        losses=None if trainer is None else _losses_of(trainer, model, made),
-        keys=numbers,
-    )
+    losses = None
+    if holds_pairs(trainer):
+        losses = _losses_of_pairs(trainer, model)
+        _ask_for_memory(losses, workload, made.compute_dtype, trainer)
+    elif trainer is not None:
+        losses = _losses_of(trainer, model, made)
+    run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers)
 
 
 def _fed_in(folder: Path) -> list[list[int]]:
@@ -99,3 +101,36 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
 
     smoothed = getattr(trainer, "label_smoother", None) is not None
     return Losses(as_asked, loss_as_asked(made, model, device, smoothed=False) if smoothed else as_asked)
+
+
+def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:
+    """The loss as a trainer of preference pairs computes it; each pair is one prediction: which of the two is chosen.
+
+    What such a trainer calls label smoothing is a part of a pair's loss.
+    """
+    device = str(next(model.parameters()).device)
+
+    def as_asked(batch: Batch) -> tuple[torch.Tensor, int]:
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        with trainer.compute_loss_context_manager():
+            # the outputs are not asked for: some releases run the model once more for them
+            loss = trainer.compute_loss(model, inputs)
+        return loss, pairs_of(batch)
+
+    return Losses(as_asked, as_asked, pairs_of)
+
+
+def _ask_for_memory(losses: Losses, workload: Workload, dtype: str, trainer: Any) -> None:
+    """Whether a sample's loss is the same each time: one that follows a running mean depends on what came before.
+
+    Raises:
+        WorkloadError: it is another one after another sample.
+    """
+    with torch.no_grad():
+        first, _, again = (float(losses.asked(workload.collator([workload.samples[index]]))[0]) for index in (0, -1, 0))
+    if abs(first - again) > SAME[dtype] * abs(first):
+        raise WorkloadError(
+            f"{type(trainer).__name__} computed a loss of {first:.6g} for a pair, and of {again:.6g} for the same one "
+            "after another: it remembers pairs (loss_type bco_pair keeps a running mean of rewards), so no pair has a "
+            "right loss by itself; check with another loss_type"
+        )

@@ -46,19 +46,23 @@ def reduction_of(loss_of: LossOf, samples: Sequence[Sample], collator: Collator,
     return nearest if fits else "token-mean"
 
 
-def reduced(loss_of: LossOf, reduction: Reduction, global_batch_size: int) -> LossOf:
+def reduced(
+    loss_of: LossOf, reduction: Reduction, global_batch_size: int, samples_in: Callable[[Batch], int] = rows_in
+) -> LossOf:
     """The same loss, such that its mean, weighted by its counts, is what the head would give for the global batch.
 
     Where the head averages over samples, each counts once. Where it sums, each counts once as well, and its loss is
     taken as many times as the global batch has samples: the mean of these is the sum.
+
+    ``samples_in``: the samples of a batch.
     """
     if reduction == "token-mean":
         return loss_of
 
     def by_sample(batch: Batch) -> tuple[torch.Tensor, int]:
         loss, _ = loss_of(batch)
-        rows = rows_in(batch)
-        return (loss * (global_batch_size / rows) if reduction == "sum" else loss), rows
+        samples = samples_in(batch)
+        return (loss * (global_batch_size / samples) if reduction == "sum" else loss), samples
 
     return by_sample
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order, write_batched
 from accumcheck.reference.noise import NO_NOISE, Truth, measure_noise, write_recomputed
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
-from accumcheck.reference.samples import LossOf, count_labels, loss_as_asked, precision
+from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
 from accumcheck.workload.assemble import Workload
 from accumcheck.workload.collate import Sample
 
@@ -30,10 +30,14 @@ PROGRESS_EVERY = 8
 
 
 class Losses(NamedTuple):
-    """What a batch's loss is: as the user asked for it, and without label smoothing, which no model does itself."""
+    """What a batch's loss is: as the user asked for it, and without label smoothing, which no model does itself.
+
+    ``samples_in``: how many samples a batch has.
+    """
 
     asked: LossOf
     plain: LossOf
+    samples_in: Callable[[Batch], int] = rows_in
 
 
 def run_reference(
@@ -62,7 +66,7 @@ def run_reference(
         losses = Losses(loss_as_asked(check, model, device), loss_as_asked(check, model, device, smoothed=False))
     some = [samples[index] for index in (job.membership[0] if job.membership else range(len(samples)))]
     reduction = reduction_of(losses.plain, some, workload.collator, check.compute_dtype)
-    loss_of = reduced(losses.asked, reduction, check.global_batch_size)
+    loss_of = reduced(losses.asked, reduction, check.global_batch_size, losses.samples_in)
     labels_of = labels_counted(reduction)
     reader = GradientReader.of(model.named_parameters(), seed=check.seed)
     folder = Path(job.folder)

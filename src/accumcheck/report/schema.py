@@ -150,7 +150,7 @@ def _program() -> Schema:
         split_set_by=_list({"type": "string", "description": where}, "Where it found the split's numbers."),
         sample={
             "type": "string",
-            "description": "What is taken for one sample: row, packed row, or text of a padding-free row.",
+            "description": "What is taken for one sample: row, packed row, text of a padding-free row, or pair.",
         },
     )
 

@@ -29,8 +29,8 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
     """Make one micro-batch.
 
     Image fields are concatenated along their own first dimension. All others are stacked; where their shapes differ,
-    each is first padded on the right to the largest: ``input_ids`` with the padding id, ``labels`` with -100, all
-    others with 0.
+    each is first padded on the right to the largest: ``input_ids`` with the padding id, ``labels`` with -100 (and
+    fields whose names have these in them, as ``chosen_input_ids``), all others with 0.
 
     Args:
         samples: at least one; all with the same fields, except for image fields.
@@ -47,7 +47,8 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
         if name.startswith(IMAGE_FIELDS):
             batch[name] = torch.cat(values)
         else:
-            batch[name] = torch.stack(_padded(values, fills.get(name, 0)))
+            fill = next((value for part, value in fills.items() if part in name), 0)
+            batch[name] = torch.stack(_padded(values, fill))
     return batch
 
 

@@ -6,17 +6,15 @@ import importlib
 import runpy
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from accumcheck.config.model import CheckConfig
+from accumcheck.config.model import TRL_SCRIPTS, CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.functions import find_function
 from accumcheck.stacks.programs.handover import Handover
-
-TRL_SFT = ("trl.scripts.sft", "trl.commands.scripts.sft")
-"""Where TRL has its script: from 0.13 on, and before."""
 
 
 def start(check: CheckConfig, handover: Handover) -> None:
@@ -32,7 +30,7 @@ def start(check: CheckConfig, handover: Handover) -> None:
     """
     if check.trl is not None:
         _ask_for("trl", check)
-        _run_module(next(filter(_there, TRL_SFT), TRL_SFT[0]), check.trl.arguments)
+        _run_module(_script_of_trl(check.stack), check.trl.arguments)
     elif check.llamafactory is not None:
         _ask_for("llamafactory", check)
         # what LLaMA-Factory has torchrun run in every process; it reads the command line itself
@@ -56,7 +54,7 @@ def start(check: CheckConfig, handover: Handover) -> None:
 def name_of(check: CheckConfig) -> str:
     """What is run, in a word."""
     if check.trl is not None:
-        return TRL_SFT[0]
+        return TRL_SCRIPTS[check.stack][0]
     if check.llamafactory is not None:
         return f"llamafactory-cli train {Path(check.llamafactory.train).name}"
     return str(check.callable if check.script is None else check.script.path or check.script.module)
@@ -68,6 +66,18 @@ def _ask_for(package: str, check: CheckConfig) -> None:
             f"stack: {check.stack} needs {package}, which is not installed; install it, or name a release: "
             f"accumcheck run CONFIG --with {package}==VERSION"
         )
+
+
+def _script_of_trl(stack: str) -> str:
+    """The module of TRL that the stack is, in the release that is installed."""
+    found = next(filter(_there, TRL_SCRIPTS[stack]), None)
+    if found is None:
+        raise WorkloadError(
+            f"stack: {stack} runs {TRL_SCRIPTS[stack][0]}, which trl {version('trl')} does not have (releases 0.13 to "
+            "0.23 have no script for rewards); name another release with --with trl==VERSION, or write stack: script "
+            "with a script of your own that makes the trainer"
+        )
+    return found
 
 
 def _there(module: str) -> bool:

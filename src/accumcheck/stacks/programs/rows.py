@@ -1,6 +1,7 @@
 """The rows of what a program feeds its model: told apart, known again, and kept for the reference.
 
-A row is a sample. With packing that is a packed row, whichever texts share it; in a padding-free batch it is a text.
+A row is a sample. With packing that is a packed row, whichever texts share it; in a padding-free batch it is a text; of
+preference pairs it is a pair.
 """
 
 from __future__ import annotations
@@ -15,20 +16,38 @@ import torch
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.images import images_of_rows
 from accumcheck.stacks.programs.padding_free import POSITIONS, begin, samples_in
+from accumcheck.stacks.programs.pairs import CHOSEN, REJECTED, as_rows, half, is_pair, pairs_in
 from accumcheck.workload.collate import IGNORED, IMAGE_FIELDS, Collator, Sample
 from accumcheck.workload.fingerprint import fingerprint
 
-ROW, PACKED, FLATTENED = "row", "packed row", "text of a padding-free row"
+ROW, PACKED, FLATTENED, PAIR = "row", "packed row", "text of a padding-free row", "pair"
 """What is taken for a sample."""
+MASK = "attention_mask"
 FILE = "rows-{rank}.pt"
 """In a split's folder: what this process was fed, by the rows' numbers."""
 
+PADDED_LEFT = "prompt_"
+"""Begins the names of what TRL pads on the left, since a completion of another field follows."""
+PRECOMPUTED = ("ref_", "reference_")
+"""Begin the names of what a stack has computed from the row: the same in two splits up to rounding only."""
+
 
 class RowCollator(Collator):
-    """A `Collator` that puts positions of several kinds together as the model takes them: ``[kinds, rows, length]``."""
+    """A `Collator` that makes of rows what a stack would have made of them.
+
+    Positions of several kinds are ``[kinds, rows, length]``, prompts of a field of their own are padded on the left,
+    and pairs are all their chosen rows before all their rejected ones.
+    """
 
     def __call__(self, rows: Sequence[Sample]) -> dict[str, torch.Tensor]:
         """Make one micro-batch of ``rows``."""
+        if rows and is_pair(rows[0]):
+            return {**self(as_rows(rows)), **super().__call__([half(row, "") for row in rows])}
+        left = [name for name in (rows[0] if rows else {}) if name.startswith(PADDED_LEFT) and rows[0][name].ndim]
+        if left:
+            turned = [{**row, **{name: row[name].flip(0) for name in left}} for row in rows]
+            batch = super().__call__(turned)
+            return {**batch, **{name: batch[name].flip(1) for name in left}}
         kinds = [row[POSITIONS] for row in rows if POSITIONS in row and row[POSITIONS].ndim > row["input_ids"].ndim]
         if not kinds:
             return super().__call__(rows)
@@ -41,7 +60,8 @@ class RowCollator(Collator):
 class Rows:
     """Gives each row a number that depends on its content alone, the same in every process and split.
 
-    ``size``: the rows of a micro-batch; ``config``: the model's, once it is known; ``sample``: what is taken for one.
+    ``size``: the rows of a micro-batch; ``config``: the model's, once it is known; ``sample``: what is taken for one,
+    to be set to `PAIR` where rows come in pairs, see `accumcheck.stacks.programs.pairs`.
     """
 
     def __init__(self, size: int) -> None:
@@ -61,7 +81,8 @@ class Rows:
         if len(starts) > 1:
             self.sample = FLATTENED if apart else PACKED
         found = []
-        for row in samples_in(batch, starts, self._size) if apart else rows_in(batch, self.config):
+        pairs = self.sample == PAIR
+        for row in samples_in(batch, starts, self._size) if apart else rows_in(batch, self.config, pairs=pairs):
             number = number_of(row)
             self._kept.setdefault(number, row)
             found.append(number)
@@ -85,19 +106,32 @@ def read_rows(run: Path) -> dict[int, Sample]:
 
 def number_of(row: Sample) -> int:
     """60 bits that tell a row from others: of its inputs, its images among them, and of its labels."""
-    labels = row.get("labels")
-    exact = "" if labels is None or labels.is_floating_point() else labels.long().numpy().tobytes().hex()
-    images = fingerprint({name: value for name, value in row.items() if name.startswith(IMAGE_FIELDS)})
-    text = f"{fingerprint(row)}:{images}:{exact}"
+    if is_pair(row):
+        text = ":".join(str(number_of(part)) for part in (half(row, CHOSEN), half(row, REJECTED)))
+        text += _contents(half(row, ""))
+    elif "input_ids" in row or not any("input_ids" in name for name in row):
+        labels = row.get("labels")
+        exact = "" if labels is None or labels.is_floating_point() else labels.long().numpy().tobytes().hex()
+        images = fingerprint({name: value for name, value in row.items() if name.startswith(IMAGE_FIELDS)})
+        text = f"{fingerprint(row)}:{images}:{exact}"
+    else:  # several texts, none of which is the row's identity alone
+        text = fingerprint(row) + _contents(row)
     return int(hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:15], 16)
 
 
-def rows_in(batch: Mapping[str, Any], config: Any = None) -> list[Sample]:
+def _contents(row: Sample) -> str:
+    """All numbers of a row but those of images, and those that were computed from it."""
+    names = [name for name in sorted(row) if not name.startswith((*IMAGE_FIELDS, *PRECOMPUTED))]
+    return "".join(f":{name}={row[name].tolist()}" for name in names)
+
+
+def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False) -> list[Sample]:
     """The rows of a batch, on the CPU, without the padding that its ``attention_mask`` shows.
 
     Args:
         batch: what the model was fed.
         config: the model's, which knows the placeholders of images.
+        pairs: whether two rows of ``input_ids`` are one sample.
 
     Raises:
         WorkloadError: a field of the batch cannot be dealt out to its rows.
@@ -107,6 +141,8 @@ def rows_in(batch: Mapping[str, Any], config: Any = None) -> list[Sample]:
     }
     if not tensors:
         raise WorkloadError("the model was fed no tensor with a batch dimension")
+    if pairs and "input_ids" in tensors:
+        return pairs_in(tensors, POSITIONS, lambda rows: rows_in(rows, config))
     first = next((tensors[name] for name in ("input_ids", "labels") if name in tensors), next(iter(tensors.values())))
     size = len(first)
     images = images_of_rows(tensors, size, config)
@@ -123,27 +159,31 @@ def rows_in(batch: Mapping[str, Any], config: Any = None) -> list[Sample]:
     rows = []
     for index in range(size):
         row = {name: value[index] for name, value in texts.items()}
-        if kept is not None:
-            row = {
-                name: value[kept[index]] if texts[name].shape[:2] == kept.shape else value
-                for name, value in row.items()
-            }
+        row = {name: value[kept[name][index]] if name in kept else value for name, value in row.items()}
         if kinds is not None:
-            row[POSITIONS] = kinds[:, index] if kept is None else kinds[:, index, kept[index]]
+            shown = kept.get("input_ids")
+            row[POSITIONS] = kinds[:, index] if shown is None else kinds[:, index, shown[index]]
         rows.append({name: value.clone() for name, value in {**row, **images[index]}.items()})
     return rows
 
 
-def _kept(texts: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-    """Which positions are not padding, shape ``[rows, length]``; None where rows have no length, or none is shown.
+def _kept(texts: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Which positions of each field are not padding, shape ``[rows, length]``; fields that show none are left out.
 
-    Without a mask, copies of a row's last id that are not predicted are padding.
+    The mask is that of all fields of its shape. Where a row is several texts, each mask is that of the fields whose
+    names begin and end as its own does: ``prompt_attention_mask`` of ``prompt_input_ids``, ``attention_mask_chosen`` of
+    ``input_ids_chosen``. Without any, copies of a row's last id that are not predicted are padding.
     """
-    mask = texts.get("attention_mask")
-    if mask is not None:
-        return mask.bool() if mask.ndim == 2 else None
+    found: dict[str, torch.Tensor] = {}
+    for mask in {MASK} & texts.keys() or (set() if "input_ids" in texts else texts.keys()):
+        before, is_mask, after = mask.partition(MASK)
+        for name, value in texts.items():
+            fits = is_mask and name.startswith(before) and name.endswith(after) and texts[mask].ndim == 2
+            if fits and value.shape[:2] == texts[mask].shape:
+                found[name] = texts[mask].bool()
     ids, labels = texts.get("input_ids"), texts.get("labels")
-    if ids is None or labels is None or ids.ndim != 2 or labels.shape != ids.shape:
-        return None
+    if MASK in texts or ids is None or labels is None or ids.ndim != 2 or labels.shape != ids.shape:
+        return found
     filled = (labels == IGNORED) & (ids == ids[:, -1:])
-    return ~filled.flip(-1).cumprod(dim=-1).flip(-1).bool()
+    unfilled = ~filled.flip(-1).cumprod(dim=-1).flip(-1).bool()
+    return {**{name: unfilled for name, value in texts.items() if value.shape[:2] == unfilled.shape}, **found}

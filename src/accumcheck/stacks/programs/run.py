@@ -22,10 +22,11 @@ from accumcheck.record import ProgramRecord, Split
 from accumcheck.reference.fed import reference_of_fed
 from accumcheck.stacks.programs.entry import name_of, start
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
-from accumcheck.stacks.programs.rows import PACKED, Rows
+from accumcheck.stacks.programs.pairs import holds_pairs, refuse
+from accumcheck.stacks.programs.rows import PACKED, PAIR, Rows
 from accumcheck.stacks.programs.settings import override, settings_of, write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, watch
-from accumcheck.stacks.programs.weights import begin_alike, stay, sums_of
+from accumcheck.stacks.programs.weights import begin_alike, reference_model_of, stay, sums_of
 from accumcheck.workload.determinism import turn_off_dropout
 
 
@@ -127,13 +128,17 @@ class _OfSplit:
         self._folder = folder
         self._process = process
         self._reported: list[float] = []
-        self._model: torch.nn.Module | None = None
+        self._models: tuple[torch.nn.Module, torch.nn.Module | None] | None = None
         self._weights: dict[str, int] = {}
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
+        refuse(trainer)
+        self._models = model, _frozen(trainer)
         turn_off_dropout(model)
-        self._model, self._weights = model, sums_of(model)
+        self._weights = sums_of(*self._models)
         self._rows.config = getattr(model, "config", None)
+        if holds_pairs(trainer):
+            self._rows.sample = PAIR
         who = f"process {self._process} of split {self._folder.name}"
         begin_alike(self._folder.parent, who, self._weights)
         self._observer.watch(model, seed=self._check.seed, rows_are_told=True)
@@ -160,8 +165,16 @@ class _OfSplit:
         for step, loss in enumerate(self._reported, start=1):
             self._observer.told(step, {"loss": loss})
         # a gradient that is not a number spoils weights at any learning rate, and is found by itself
-        if self._model is not None and all(math.isfinite(step["grad_norm"]) for step in self._observer.steps):
-            stay(self._model, self._weights)
+        if self._models is not None and all(math.isfinite(step["grad_norm"]) for step in self._observer.steps):
+            stay(self._weights, sums_of(*self._models))
+
+
+def _frozen(trainer: Any) -> torch.nn.Module | None:
+    """The reference model of preference tuning, without dropout; None where the trainer has none of its own."""
+    model = reference_model_of(trainer)
+    if model is not None:
+        turn_off_dropout(model)
+    return model
 
 
 def _hold_still(optimizer: torch.optim.Optimizer, *_: Any) -> None:
@@ -179,8 +192,9 @@ class _OfReference:
         self.done = False
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
+        refuse(trainer)
         turn_off_dropout(model)
-        begin_alike(Path(self._job.folder).parent, "the reference", sums_of(model))
+        begin_alike(Path(self._job.folder).parent, "the reference", sums_of(model, _frozen(trainer)))
         reference_of_fed(self._job, self._check, model, trainer)
         self.done = True
         raise FinishedError

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,11 +18,23 @@ FILE = "weights.json"
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def sums_of(model: torch.nn.Module) -> dict[str, int]:
-    """A whole number for every parameter, the sum of its entries' bit patterns: exact, and in any order the same."""
+def reference_model_of(trainer: Any) -> torch.nn.Module | None:
+    """The frozen model that preference tuning compares with, by the name that TRL and LLaMA-Factory give it."""
+    model = getattr(trainer, "ref_model", None)
+    return model if isinstance(model, torch.nn.Module) else None
+
+
+def sums_of(model: torch.nn.Module, reference: torch.nn.Module | None = None) -> dict[str, int]:
+    """A whole number for every parameter, the sum of its entries' bit patterns: exact, and in any order the same.
+
+    ``reference``: a frozen model that takes part in the loss; its names begin with ``ref_model.``.
+    """
+    named = list(model.named_parameters())
+    if reference is not None:
+        named += [(f"ref_model.{name}", parameter) for name, parameter in reference.named_parameters()]
     found = {}
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        for name, parameter in named:
             value = parameter.detach()
             if value.is_complex():
                 value = torch.view_as_real(value)
@@ -58,13 +71,17 @@ def begin_alike(run: Path, who: str, sums: Mapping[str, int]) -> None:
         )
 
 
-def stay(model: torch.nn.Module, begun: Mapping[str, int]) -> None:
+def stay(begun: Mapping[str, int], ended: Mapping[str, int]) -> None:
     """Ask for the weights that training began with: it was to hold them still.
+
+    Args:
+        begun: the sums of the weights that it began with.
+        ended: of those after the last step.
 
     Raises:
         WorkloadError: they have changed.
     """
-    if moved := differing(begun, sums_of(model)):
+    if moved := differing(begun, ended):
         raise WorkloadError(
             f"training changed {len(moved)} of {len(begun)} parameters ({moved[0]} among them) although the learning "
             "rate was 0, so that its steps are not tests of one set of weights; use an optimizer that obeys its "
