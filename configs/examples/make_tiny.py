@@ -9,7 +9,8 @@
     tiny/reward                 tiny/llama with a head of one number, a reward model
     tiny/trl/train.jsonl        prompts and completions, for TRL
     tiny/preferences/           prompts with a chosen and a rejected answer, for TRL
-    tiny/llamafactory/          instructions, plain text, and conversations about images, with a dataset_info.json
+    tiny/llamafactory/          instructions, plain text, preferences, and conversations about images, with a
+                                dataset_info.json
 
 Answers differ in length on purpose: with equal ones a mean of means is invisible.
 """
@@ -148,6 +149,7 @@ def make_data(folder: Path) -> None:
     write_lines(folder / "preferences" / "train.jsonl", preferences)
     here = folder / "llamafactory"
     (here / "images").mkdir(parents=True)
+    write_lines(here / "preferences.jsonl", preferences)
     write_lines(here / "instructions.jsonl", [{"instruction": ask, "input": "", "output": tell} for ask, tell in pairs])
     write_lines(here / "text.jsonl", [{"text": f"{ask} {tell}"} for ask, tell in pairs])
     conversations = []
@@ -162,6 +164,11 @@ def make_data(folder: Path) -> None:
         here / "dataset_info.json",
         {
             "instructions": {"file_name": "instructions.jsonl"},
+            "preferences": {
+                "file_name": "preferences.jsonl",
+                "ranking": True,
+                "columns": {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"},
+            },
             "text": {"file_name": "text.jsonl", "columns": {"prompt": "text"}},
             "conversations": {
                 "file_name": "conversations.jsonl",

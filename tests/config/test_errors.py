@@ -106,7 +106,8 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         (
             "stack: 3",
-            "check.yaml:4: stack: found 3; expected trainer, accelerate, trl-sft, llamafactory, script or callable",
+            "check.yaml:4: stack: found 3; expected trainer, accelerate, trl-sft, trl-dpo, trl-reward, "
+            "llamafactory, script or callable",
         ),
         # --- out of range
         ("steps: 0", "check.yaml:4: steps: found 0; expected a whole number of at least 1"),
@@ -182,16 +183,15 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
             "severity: {token-mean*k/n: warn, token-mean/n*k: fail}",
             "check.yaml:4: severity.token-mean/n*k: token-mean*k/n is given twice; keep one",
         ),
-        # --- what this version does not have
-        (
-            "stack: trl-dpo",
-            "check.yaml:4: stack: trl-dpo is not available in accumcheck 0.1.0; available: trainer, accelerate, "
-            "trl-sft, llamafactory, script or callable",
-        ),
         (
             "stack: trainr",
-            "check.yaml:4: stack: found 'trainr' (text); expected trainer, accelerate, trl-sft, llamafactory, script "
-            "or callable; did you mean 'trainer'?",
+            "check.yaml:4: stack: found 'trainr' (text); expected trainer, accelerate, trl-sft, trl-dpo, trl-reward, "
+            "llamafactory, script or callable; did you mean 'trainer'?",
+        ),
+        (
+            "stack: trl-rewards",
+            "check.yaml:4: stack: found 'trl-rewards' (text); expected trainer, accelerate, trl-sft, trl-dpo, "
+            "trl-reward, llamafactory, script or callable; did you mean 'trl-reward'?",
         ),
         # --- programs
         (

@@ -49,6 +49,8 @@ def test_a_function_in_a_file_is_found_beside_the_configuration(tmp_path: Path) 
         "stack: callable\ncallable: my_package.train:build_trainer\n",
         "stack: callable\ncallable: my_package.train:Suite.build\ncallable_arguments: {size: 2, names: [a, null]}\n",
         "stack: trl-sft\ntrl: {arguments: [--config, sft.yaml, --learning_rate, 1e-5]}\n",
+        "stack: trl-dpo\ntrl: {arguments: [--config, dpo.yaml]}\n",
+        "stack: trl-reward\ntrl: {arguments: [--config, reward.yaml]}\n",
         "stack: llamafactory\nllamafactory: {train: train.yaml}\n",
     ],
 )
@@ -98,6 +100,7 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
             "check.yaml:5: callable_arguments: found a list; expected a mapping of parameters' names to values",
         ),
         ("stack: trl-sft\n", "check.yaml:3: stack: needs trl; add for example trl: {arguments: [--config, sft.yaml]}"),
+        ("stack: trl-dpo\n", "check.yaml:3: stack: needs trl; add for example trl: {arguments: [--config, sft.yaml]}"),
         ("stack: trl-sft\ntrl: {}\n", "check.yaml:4: trl.arguments: missing; add for example"),
         (
             "stack: llamafactory\n",
@@ -113,7 +116,8 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         ),
         (
             "model: {config: {model_type: llama}}\ntrl: {arguments: [a]}\n",
-            "check.yaml:4: trl: no effect with stack: trainer; write stack: trl-sft, or remove it",
+            "check.yaml:4: trl: no effect with stack: trainer; write stack: trl-sft, trl-dpo or trl-reward, "
+            "or remove it",
         ),
         (
             "stack: accelerate\nmodel: {config: {model_type: llama}}\ntraining_arguments: {optim: sgd}\n",
@@ -135,3 +139,19 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, message:
     with pytest.raises(ConfigError) as raised:
         load_config(written(tmp_path, text))
     assert message in str(raised.value).replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize(
+    ("module", "stack"),
+    [
+        ("trl.scripts.sft", "trl-sft"),
+        ("trl.scripts.dpo", "trl-dpo"),
+        ("trl.commands.scripts.reward_modeling", "trl-reward"),  # TRL 0.12
+        ("trl.scripts.kto", "trl-sft"),  # TRL's, if no stack of its own
+        ("llamafactory.cli", "llamafactory"),
+        ("my_package.train", "script"),
+    ],
+)
+def test_a_module_of_a_known_package_is_that_stack(tmp_path: Path, module: str, stack: str) -> None:
+    check = load_config(written(tmp_path, f"stack: script\nscript: {{module: {module}}}\n"))
+    assert check.known_stack == stack

@@ -5,6 +5,7 @@ More releases and more of each stack are rows of scripts/faults.yaml (``make fau
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -37,11 +38,20 @@ def run(folder: Path, *options: str, env: Mapping[str, str] | None = None, **key
     return accumcheck("run", path, "--format", "json", *options, cwd=folder, env=environment)
 
 
-def test_llamafactory_trains_llava_with_k_times_the_loss(made: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where environments are built, once for the tests that share one."""
+    return tmp_path_factory.mktemp("cache")
+
+
+LLAMAFACTORY = ("--transformers", "4.49.0", "--with", "llamafactory==0.9.2")
+
+
+def test_llamafactory_trains_llava_with_k_times_the_loss(made: Path, cache: Path) -> None:
     ended = run(
         made,
-        *("--transformers", "4.49.0", "--with", "llamafactory==0.9.2"),
-        env={"ACCUMCHECK_CACHE": str(tmp_path)},
+        *LLAMAFACTORY,
+        env={"ACCUMCHECK_CACHE": str(cache)},
         stack="llamafactory",
         llamafactory={"train": str(EXAMPLES / "llava_lora_sft.yaml")},
     )
@@ -54,9 +64,28 @@ def test_llamafactory_trains_llava_with_k_times_the_loss(made: Path, tmp_path: P
     assert step["loss"] / report["reference"][0]["loss"] == pytest.approx(4, rel=0.01)
     titles = [known["title"] for finding in report["findings"] for known in finding["known"]]
     assert any(title.startswith("LLaMA-Factory trains LLaVA") for title in titles)
-    installed = {path.name.split("-")[0] for path in tmp_path.glob("environments/*/lib/*/site-packages/*.dist-info")}
+    installed = {path.name.split("-")[0] for path in cache.glob("environments/*/lib/*/site-packages/*.dist-info")}
     assert {"llamafactory", "peft"} <= installed
     assert not {"torch", "torchvision", "torchaudio", "gradio"} & installed
+
+
+def test_pairs_of_dpo_are_samples(made: Path, cache: Path) -> None:
+    ended = run(
+        made,
+        *LLAMAFACTORY,
+        env={"ACCUMCHECK_CACHE": str(cache)},
+        splits=["1x8x1", "1x2x4", "2x2x2"],
+        stack="llamafactory",
+        llamafactory={"train": str(EXAMPLES / "llama_lora_dpo.yaml")},
+    )
+    assert ended.code == 0, ended.out + ended.err
+    assert (ended.report["loss_rule"], ended.report["gradient_rule"]) == ("token-mean", "token-mean")
+    (truth,) = ended.report["reference"]
+    # a pair is one prediction; an adapter that adds nothing yet prefers neither text more than the model without it
+    assert (truth["samples"], truth["tokens"]) == (8, 8)
+    assert truth["loss"] == pytest.approx(math.log(2), rel=1e-3)
+    weights = [split["sample_weights"] for split in ended.report["splits"]]
+    assert [(found["min"], found["max"]) for found in weights] == [(pytest.approx(1, abs=1e-4),) * 2] * 3
 
 
 def test_a_stack_that_is_not_installed_says_how_to_get_it(made: Path) -> None:

@@ -113,6 +113,18 @@ def test_what_batching_alone_does_is_a_warning(term: bool) -> None:
     assert (found.loss_rule, found.gradient_rule) == ("token-mean", "token-mean")
 
 
+def test_a_loss_of_the_stack_that_samples_enter_together_is_named() -> None:
+    term = BatchTerm("DPOTrainer.compute_loss (trl/trainer/dpo_trainer.py:7)", False, True, of_stack=True)
+    splits = [Split.parse(text) for text in SPLITS]
+    runs = [observed(split, 1.0, token_weights, 0.0) for split in splits]
+    found = judge(check(SPLITS), runs, CONTROL, replace(batch_dependent(term=False), batch_term=term))
+    assert found.verdict == "warn"
+    (finding,) = found.findings
+    assert finding.summary.startswith(
+        "DPOTrainer.compute_loss (trl/trainer/dpo_trainer.py:7) makes of several samples another loss than the mean"
+    )
+
+
 @pytest.mark.parametrize("term", [False, True])
 @pytest.mark.parametrize(
     ("scale", "weights_of", "rule"),

@@ -233,6 +233,37 @@ def test_a_fault_that_shows_as_a_finding_of_its_own_is_cited_beside_it() -> None
     assert known("leaked-samples", "4.49.0", **REJECTED) == []
 
 
+@pytest.mark.parametrize(
+    ("trl", "release", "rules", "beta", "ids"),
+    [
+        ("0.13.0", "4.48.3", ["token-mean*k"], 0.1, ["trl-dpo-times-k"]),
+        ("0.12.0", "4.52.4", ["token-mean*k"], 0.1, ["trl-dpo-times-k"]),
+        ("0.14.0", "4.48.3", ["token-mean*k"], 0.1, []),
+        ("0.13.0", "4.53.0", ["token-mean*k"], 0.1, []),
+        ("0.13.0", "4.48.3", ["token-mean*k"], None, []),  # no arguments of preference tuning
+        ("0.13.0", "4.48.3", ["token-mean"], 0.1, []),
+        ("0.12.2", "4.46.3", ["token-mean", "token-mean*k"], 0.1, ["trl-dpo-log-only-divided"]),
+        ("0.12.2", "4.48.0", ["token-mean", "token-mean*k"], 0.1, []),
+    ],
+)
+def test_dpo_that_nothing_divides_is_known(
+    trl: str, release: str, rules: list[str], beta: float | None, ids: list[str]
+) -> None:
+    arguments = {} if beta is None else {"beta": beta}
+    releases = {**transformers(release), "trl": trl}
+    # a model that is not asked for a loss was not watched: whether it was passed a count is not known
+    run = {"token_count": "divides", "count_passed": None, "training_arguments": arguments}
+    assert cited(releases, "LlamaForCausalLM", *rules, **run) == ids
+
+
+@pytest.mark.parametrize(("trl", "known"), [("0.12.2", ["2330"]), ("0.13.0", [])])
+def test_dpo_that_cuts_a_token_where_it_pads_is_known(trl: str, known: list[str]) -> None:
+    finding = Finding("batch-dependent-model", "warn", (), "s", advice="a")
+    here = Circumstances({"transformers": "4.46.3", "trl": trl}, "LlamaForCausalLM", {"beta": 0.1})
+    (found,) = cite([finding], here, Fitted())
+    assert [fault["url"].rsplit("/", 1)[1] for fault in found.known] == known
+
+
 def test_a_finding_without_rules_is_left_as_it_is() -> None:
     finding = Finding("samples-differ", "fail", ("1x2x4",), "s", advice="look there")
     assert cite([finding], Circumstances(transformers("4.49.0"), LLAVA, **IGNORED), Fitted()) == (finding,)

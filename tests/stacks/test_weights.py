@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.stacks.programs.weights import begin_alike, stay, sums_of
+from accumcheck.stacks.programs.weights import begin_alike, reference_model_of, stay, sums_of
 
 
 def model(seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
@@ -56,3 +57,15 @@ def test_weights_that_moved_are_named() -> None:
         made.bias += 1
     with pytest.raises(WorkloadError, match=r"changed 1 of 2 parameters \(bias among them\)"):
         stay(begun, sums_of(made))
+
+
+def test_the_reference_model_of_a_trainer_must_be_the_same_too(tmp_path: Path) -> None:
+    trained, frozen = model(0), reference_model_of(SimpleNamespace(ref_model=model(1)))
+    begin_alike(tmp_path, "process 0 of split 1x4x1", sums_of(trained, frozen))
+    begin_alike(tmp_path, "process 0 of split 2x2x1", sums_of(trained, model(1)))
+    with pytest.raises(WorkloadError, match=r"2 of 4 parameters, ref_model\.weight among them"):
+        begin_alike(tmp_path, "the reference", sums_of(trained, model(2)))
+    with pytest.raises(WorkloadError, match=r"changed 2 of 4 parameters \(ref_model\.weight"):
+        stay(sums_of(trained, frozen), sums_of(trained, model(2)))
+    assert reference_model_of(SimpleNamespace(ref_model=None)) is None
+    assert reference_model_of(None) is None

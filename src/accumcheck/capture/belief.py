@@ -21,7 +21,7 @@ def belief_of(trainer: Any) -> dict[str, Any]:
         trainer: a ``transformers.Trainer``, or an object of a class derived from it.
     """
     accepts = getattr(trainer, "model_accepts_loss_kwargs", None)
-    name, where = _own_loss(trainer)
+    name, where = own_loss(trainer)
     return {
         "stack": type(trainer).__name__,
         "accepts_loss_kwargs": accepts if isinstance(accepts, bool) else None,
@@ -32,7 +32,7 @@ def belief_of(trainer: Any) -> dict[str, Any]:
     }
 
 
-def _own_loss(trainer: Any) -> tuple[str | None, str | None]:
+def own_loss(trainer: Any) -> tuple[str | None, str | None]:
     """What computes the loss in the model's place, and where: a label smoother, or a function that the user gave."""
     if (smoother := getattr(trainer, "label_smoother", None)) is not None:
         return type(smoother).__name__, _defined(type(smoother).__call__)

@@ -15,6 +15,7 @@ from accumcheck.judge.explain import Rules, explain
 from accumcheck.judge.rules import FAMILY, UNEXPLAINED, Fit, Rule
 from accumcheck.record import (
     BatchedStep,
+    BatchTerm,
     Finding,
     ReferenceObservation,
     Split,
@@ -129,6 +130,8 @@ def explained_by_batching(splits: Sequence[SplitObservation], rules: BatchRules 
 def batching_finding(reference: ReferenceObservation, splits: Sequence[SplitObservation], control: Split) -> Finding:
     """A model whose loss for a sample depends on the others in its micro-batch: why, and how much that explains."""
     term = reference.batch_term
+    if term is not None and term.of_stack:
+        return _of_loss(term, reference.batch_effect)
     cause = f"because of {term.name}" if term is not None else "for a reason that was not found"
     partly = "" if term is None or term.complete else " (and of something else: without it, batching still matters)"
     by_split = {split.split: split for split in splits}
@@ -145,6 +148,24 @@ def batching_finding(reference: ReferenceObservation, splits: Sequence[SplitObse
         explanation=(
             "Samples of a micro-batch affect each other, so that splits with other per-device batches cannot agree. "
             "Each split was therefore judged beside its own micro-batches, computed without the stack."
+        ),
+        advice="Keep the per-device batch the same in runs that are to agree.",
+    )
+
+
+def _of_loss(term: BatchTerm, effect: float) -> Finding:
+    """A loss of the stack's own that samples of a micro-batch enter together."""
+    return Finding(
+        id="batch-dependent-model",
+        severity="warn",
+        splits=(),
+        summary=(
+            f"{term.name} makes of several samples another loss than the mean of what it makes of each alone: a "
+            f"difference of up to {effect:.2g}, without any accumulation"
+        ),
+        explanation=(
+            "Samples of a micro-batch affect each other in the loss itself, so that splits with other per-device "
+            "batches cannot agree. Each split was therefore judged beside its own micro-batches."
         ),
         advice="Keep the per-device batch the same in runs that are to agree.",
     )

@@ -76,12 +76,14 @@ class BatchTerm:
     """What makes a model depend on its batch.
 
     ``name``: in words, for example of the layers or of the model's output; ``additive``: it is a summand of the loss;
-    ``complete``: without it batching changes nothing.
+    ``complete``: without it batching changes nothing; ``of_stack``: it is no part of the model but what computes the
+    loss in its place.
     """
 
     name: str
     additive: bool
     complete: bool
+    of_stack: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from accumcheck.capture.belief import own_loss
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.launch.job import Job
 from accumcheck.launch.membership import drawn_order
-from accumcheck.reference.reduction import SAME
 from accumcheck.reference.run import Losses, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked
 from accumcheck.stacks.programs.pairs import holds_pairs, pairs_of
@@ -53,7 +53,7 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
     losses = None
     if holds_pairs(trainer):
         losses = _losses_of_pairs(trainer, model)
-        _ask_for_memory(losses, workload, made.compute_dtype, trainer)
+        ask_for_memory(losses, workload, trainer)
     elif trainer is not None:
         losses = _losses_of(trainer, model, made)
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers)
@@ -117,20 +117,24 @@ def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:
             loss = trainer.compute_loss(model, inputs)
         return loss, pairs_of(batch)
 
-    return Losses(as_asked, as_asked, pairs_of)
+    name, where = own_loss(trainer)
+    return Losses(as_asked, as_asked, pairs_of, by=f"{name} ({where})")
 
 
-def _ask_for_memory(losses: Losses, workload: Workload, dtype: str, trainer: Any) -> None:
+def ask_for_memory(losses: Losses, workload: Workload, trainer: Any) -> None:
     """Whether a sample's loss is the same each time: one that follows a running mean depends on what came before.
+
+    The same computation gives the same number, to its last digits: a running mean of centred rewards moves a loss by
+    no more than its square.
 
     Raises:
         WorkloadError: it is another one after another sample.
     """
     with torch.no_grad():
-        first, _, again = (float(losses.asked(workload.collator([workload.samples[index]]))[0]) for index in (0, -1, 0))
-    if abs(first - again) > SAME[dtype] * abs(first):
+        first, _, again = (losses.asked(workload.collator([workload.samples[index]]))[0] for index in (0, -1, 0))
+    if abs(float(first - again)) > 4 * torch.finfo(first.dtype).eps * abs(float(first)):
         raise WorkloadError(
-            f"{type(trainer).__name__} computed a loss of {first:.6g} for a pair, and of {again:.6g} for the same one "
-            "after another: it remembers pairs (loss_type bco_pair keeps a running mean of rewards), so no pair has a "
-            "right loss by itself; check with another loss_type"
+            f"{type(trainer).__name__} computed a loss of {float(first):.7g} for a pair, and of {float(again):.7g} for "
+            "the same one after another: it remembers pairs (loss_type bco_pair keeps a running mean of rewards), so "
+            "no pair has a right loss by itself; check with another loss_type"
         )

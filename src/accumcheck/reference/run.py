@@ -17,7 +17,7 @@ from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.config.model import CheckConfig
 from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
-from accumcheck.record import ModelRecord
+from accumcheck.record import BatchTerm, ModelRecord
 from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order, write_batched
 from accumcheck.reference.noise import NO_NOISE, Truth, measure_noise, write_recomputed
@@ -32,12 +32,14 @@ PROGRESS_EVERY = 8
 class Losses(NamedTuple):
     """What a batch's loss is: as the user asked for it, and without label smoothing, which no model does itself.
 
-    ``samples_in``: how many samples a batch has.
+    ``samples_in``: how many samples a batch has; ``by``: what computes the loss in the model's place, None for the
+    model itself.
     """
 
     asked: LossOf
     plain: LossOf
     samples_in: Callable[[Batch], int] = rows_in
+    by: str | None = None
 
 
 def run_reference(
@@ -118,6 +120,8 @@ def run_reference(
     effect = noise.batch_effect
     sizes = sorted({split.per_device_train_batch_size for split in check.splits or ()} or set(shapes))
     term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.compute_dtype) if effect else None
+    if effect and term is None and losses.by is not None:
+        term = BatchTerm(losses.by, additive=False, complete=True, of_stack=True)
     order = fed_order(folder.parent, job.membership) if effect else []
     batched = batched_steps(workload, loss_of, order, tokens, reader, sizes, term)
     np.save(folder / "losses.npy", means)

@@ -46,9 +46,10 @@ def refuse(trainer: Any) -> None:
         WorkloadError: the trainer is one of `WITHOUT_REFERENCE`.
     """
     for name in sorted(_kinds(trainer) & WITHOUT_REFERENCE.keys()):
+        own = type(trainer).__name__
         raise WorkloadError(
-            f"{type(trainer).__name__}: {name} {WITHOUT_REFERENCE[name]}, so a sample by itself has no loss to compare "
-            "with, and splits may differ; nothing is compared. Pairs (DPOTrainer, RewardTrainer) can be checked"
+            f"{own if own == name else f'{own}, a {name},'} {WITHOUT_REFERENCE[name]}, so a sample has no right loss "
+            "by itself, and nothing can be compared; of preference tuning, DPOTrainer and RewardTrainer can be checked"
         )
 
 
