@@ -14,7 +14,7 @@ from accumcheck.reference.fed import ask_for_memory
 from accumcheck.reference.reduction import reduced
 from accumcheck.reference.run import Losses
 from accumcheck.stacks.programs.pairs import holds_pairs, pairs_of, refuse
-from accumcheck.stacks.programs.rows import RowCollator, Rows, number_of, read_rows, rows_in
+from accumcheck.stacks.programs.rows import PAIR, RowCollator, Rows, number_of, read_rows, rows_in
 from accumcheck.workload.assemble import Workload
 
 PAD = 0
@@ -202,5 +202,5 @@ def test_a_trainer_that_remembers_pairs_is_refused() -> None:
 
 def pairs() -> Rows:
     rows = Rows(2)
-    rows.pairs = True
+    rows.sample = PAIR
     return rows
