@@ -24,7 +24,7 @@ def test_small_parameters_keep_all_and_large_ones_share_the_rest() -> None:
 
 def test_a_small_model_keeps_every_entry() -> None:
     model = model_with_gradients()
-    reader = GradientReader.of(model.named_parameters(), seed=0)
+    reader = GradientReader.of(model, seed=0)
     assert reader.coordinates.names == ("0.weight", "0.bias", "1.weight")
     assert reader.coordinates.starts == (0, 6, 8)
     assert reader.coordinates.complete
@@ -37,7 +37,7 @@ def test_a_subset_is_the_same_for_the_same_seed_and_the_norm_is_still_whole() ->
     model = model_with_gradients()
     weight = model[0].weight  # type: ignore[index]
     weight.grad = torch.arange(6.0).reshape(2, 3)
-    readers = [GradientReader.of(model.named_parameters(), seed=3, limit=7) for _ in range(2)]
+    readers = [GradientReader.of(model, seed=3, limit=7) for _ in range(2)]
     (first, norm), (second, _) = (reader.read(model) for reader in readers)
     assert not readers[0].coordinates.complete
     assert readers[0].coordinates.sizes == (3, 2, 2)
@@ -49,24 +49,24 @@ def test_a_subset_is_the_same_for_the_same_seed_and_the_norm_is_still_whole() ->
 def test_what_no_gradient_reached_counts_as_zero() -> None:
     model = model_with_gradients()
     model[0].bias.grad = None  # type: ignore[index, union-attr]
-    entries, _ = GradientReader.of(model.named_parameters(), seed=0).read(model)
+    entries, _ = GradientReader.of(model, seed=0).read(model)
     assert entries[6:8].tolist() == [0.0, 0.0]
 
 
 def test_frozen_parameters_are_left_out() -> None:
     model = model_with_gradients()
     model[0].weight.requires_grad_(False)  # type: ignore[index, union-attr, operator]
-    assert GradientReader.of(model.named_parameters(), seed=0).coordinates.names == ("0.bias", "1.weight")
+    assert GradientReader.of(model, seed=0).coordinates.names == ("0.bias", "1.weight")
 
 
 def test_bfloat16_is_kept_exactly_and_float64_in_full() -> None:
-    entries, _ = GradientReader.of((half := model_with_gradients(torch.bfloat16)).named_parameters(), seed=0).read(half)
+    entries, _ = GradientReader.of((half := model_with_gradients(torch.bfloat16)), seed=0).read(half)
     assert entries.dtype == np.float32
-    entries, _ = GradientReader.of((wide := model_with_gradients(torch.float64)).named_parameters(), seed=0).read(wide)
+    entries, _ = GradientReader.of((wide := model_with_gradients(torch.float64)), seed=0).read(wide)
     assert entries.dtype == np.float64
 
 
 def test_another_model_is_refused() -> None:
-    reader = GradientReader.of(model_with_gradients().named_parameters(), seed=0)
+    reader = GradientReader.of(model_with_gradients(), seed=0)
     with pytest.raises(LookupError, match=r"no parameter '0\.weight'"):
         reader.read(torch.nn.Linear(1, 1))

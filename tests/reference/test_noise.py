@@ -30,7 +30,7 @@ def measured(loss_of: Callable[[Any], tuple[torch.Tensor, int]], shapes: list[in
         return {"x": torch.stack([row["x"] for row in rows]), "model": model}
 
     workload = Workload(model, SAMPLES, collator)  # type: ignore[arg-type]
-    reader = GradientReader.of(model.named_parameters(), seed=0)
+    reader = GradientReader.of(model, seed=0)
     return measure_noise(workload, loss_of, [0, 1, 2, 3], TOKENS, TRUTH, reader, shapes, dtype)
 
 

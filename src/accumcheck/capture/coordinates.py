@@ -6,7 +6,7 @@ thousand entries of its gradient, not billions. Every parameter keeps a share, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from accumcheck.capture.shards import Whole, parameters_of
+from accumcheck.errors import WorkloadError
 from accumcheck.record import Coordinates
 
 LIMIT = 262_144
@@ -41,17 +43,19 @@ def share_out(sizes: Sequence[int], limit: int) -> list[int]:
 class GradientReader:
     """Reads the kept entries of a model's gradient, in the order of ``named_parameters()``.
 
-    Two readers made with the same seed from models of the same parameters keep the same entries.
+    Two readers made with the same seed from models of the same parameters keep the same entries, also where one of the
+    models is sharded: entries are counted in whole parameters.
     """
 
     coordinates: Coordinates
+    numels: tuple[int, ...]
     picks: tuple[torch.Tensor | None, ...]
 
     @classmethod
-    def of(cls, parameters: Iterable[tuple[str, torch.Tensor]], *, seed: int, limit: int = LIMIT) -> GradientReader:
-        """Choose the entries for these named parameters; those that need no gradient are left out."""
-        trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
-        sizes = [parameter.numel() for _, parameter in trained]
+    def of(cls, model: torch.nn.Module, *, seed: int, limit: int = LIMIT) -> GradientReader:
+        """Choose the entries for this model's parameters; those that need no gradient are left out."""
+        trained = [parameter for parameter in parameters_of(model) if parameter.requires_grad]
+        sizes = [parameter.numel for parameter in trained]
         kept = sizes if sum(sizes) <= limit else share_out(sizes, limit)
         generator = torch.Generator().manual_seed(seed)
         picks: list[torch.Tensor | None] = []
@@ -63,36 +67,42 @@ class GradientReader:
         starts = np.concatenate([[0], np.cumsum(kept)[:-1]]) if kept else np.zeros(0)
         return cls(
             Coordinates(
-                names=tuple(name for name, _ in trained),
+                names=tuple(parameter.name for parameter in trained),
                 sizes=tuple(kept),
                 starts=tuple(int(start) for start in starts),
                 total=sum(sizes),
             ),
+            tuple(sizes),
             tuple(picks),
         )
 
-    def gradients(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:
-        """The gradient of each parameter of the reader, flat; zeros where none has reached it.
+    def _gradients(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:
+        """The gradient of each parameter of the reader, whole and flat; zeros where none has reached it.
 
         Raises:
             LookupError: the model lacks one of the reader's parameters.
+            WorkloadError: a parameter is of another size.
         """
-        parameters = dict(model.named_parameters())
-        for name in self.coordinates.names:
+        parameters: dict[str, Whole] = {parameter.name: parameter for parameter in parameters_of(model)}
+        for name, numel in zip(self.coordinates.names, self.numels, strict=True):
             if name not in parameters:
                 raise LookupError(f"the trained model has no parameter {name!r}, which the checked model has")
-            parameter = parameters[name]
-            grad = parameter.grad
-            yield (torch.zeros_like(parameter) if grad is None else grad).detach().reshape(-1)
+            if parameters[name].numel != numel:
+                raise WorkloadError(
+                    f"the optimizer's step finds {parameters[name].numel} entries of {name} in this process, which had "
+                    f"{numel} when training began: it was cut in a way that is not known here"
+                )
+            yield parameters[name].gradient()
 
     def read(self, model: torch.nn.Module) -> tuple[npt.NDArray[np.floating[Any]], float]:
         """The kept entries, shape ``[coordinates]``, and the norm of the whole gradient.
 
         Entries come as float64 for a float64 model, else as float32, which holds every bfloat16 and float16 exactly.
+        Of a sharded model, every process of its group must read: one parameter at a time is gathered.
         """
         entries: list[torch.Tensor] = []
         squares: list[torch.Tensor] = []
-        for grad, pick in zip(self.gradients(model), self.picks, strict=True):
+        for grad, pick in zip(self._gradients(model), self.picks, strict=True):
             chosen = grad if pick is None else grad[pick.to(grad.device)]
             entries.append(chosen.to(torch.float64 if grad.dtype == torch.float64 else torch.float32))
             squares.append(torch.linalg.vector_norm(grad, dtype=torch.float64).square())

@@ -19,6 +19,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from accumcheck.capture.belief import belief_of
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.losses import LossWatch
+from accumcheck.capture.shards import is_sharded
+from accumcheck.capture.shards.asked import ask_for_shards, refuse_deepspeed
+from accumcheck.errors import WorkloadError
 
 
 class FindsRows(Protocol):
@@ -63,7 +66,7 @@ class Observer:
         """
         self._rows_are_told = rows_are_told
         self._model = model
-        self._reader = GradientReader.of(model.named_parameters(), seed=seed)
+        self._reader = GradientReader.of(model, seed=seed)
         self._handles = [
             model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
             model.register_forward_hook(self._after_forward),
@@ -120,10 +123,20 @@ class Observer:
         if module.training and torch.is_grad_enabled():
             self._losses.returned(output)
 
-    def _before_optimizer_step(self, *_: Any) -> None:
+    def _before_optimizer_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        """Read the gradient. All processes are here together, so that what they have in pieces can be gathered."""
         assert self._model is not None
         assert self._reader is not None
+        if not self._steps:
+            arguments = getattr(self._trainer, "args", None)
+            refuse_deepspeed(arguments)
+            ask_for_shards(is_sharded(self._model), arguments)
         entries, norm = self._reader.read(self._model)
+        if norm == 0 and not _steps(optimizer, self._model):
+            raise WorkloadError(
+                f"the optimizer ({type(optimizer).__name__}) steps other tensors than the model's parameters, which "
+                "have no gradient: the gradient that is applied is not seen; train without what keeps copies of its own"
+            )
         step = len(self._steps)
         np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
         record = {"loss": None, "logged_grad_norm": None, "grad_norm": norm}
@@ -133,3 +146,9 @@ class Observer:
         self._steps.append({**record, "micro_batches": self._fed, "passages": passages})
         self._fed = []
         self._on_step(step)
+
+
+def _steps(optimizer: torch.optim.Optimizer, model: torch.nn.Module) -> bool:
+    """Whether any of the optimizer's parameters is the model's."""
+    stepped = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    return any(id(parameter) in stepped for parameter in model.parameters())

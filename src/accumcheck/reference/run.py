@@ -14,6 +14,7 @@ import torch
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.model_probe import keeps_apart, probe_model
+from accumcheck.capture.shards import class_of, parameters_of
 from accumcheck.config.model import CheckConfig
 from accumcheck.launch.events import EventLog
 from accumcheck.launch.job import Job
@@ -70,7 +71,7 @@ def run_reference(
     reduction = reduction_of(losses.plain, some, workload.collator, check.compute_dtype)
     loss_of = reduced(losses.asked, reduction, check.global_batch_size, losses.samples_in)
     labels_of = labels_counted(reduction)
-    reader = GradientReader.of(model.named_parameters(), seed=check.seed)
+    reader = GradientReader.of(model, seed=check.seed)
     folder = Path(job.folder)
     events = EventLog(Path(job.events))
 
@@ -150,18 +151,18 @@ class _Totals:
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = model
         self._tokens = 0
-        self._sums = {
-            name: torch.zeros_like(parameter, dtype=torch.promote_types(parameter.dtype, torch.float32))
-            for name, parameter in model.named_parameters()
-            if parameter.requires_grad
-        }
+        self._sums: dict[str, torch.Tensor] = {}
 
     def add(self, tokens: int) -> None:
         """Add the gradient that is in ``.grad``, that of a sample of so many tokens."""
         self._tokens += tokens
-        for name, parameter in self._model.named_parameters():
-            if parameter.grad is not None:
-                self._sums[name].add_(parameter.grad, alpha=tokens)
+        for parameter in parameters_of(self._model):
+            if parameter.requires_grad:
+                gradient = parameter.gradient()
+                if parameter.name not in self._sums:
+                    wide = torch.promote_types(gradient.dtype, torch.float32)
+                    self._sums[parameter.name] = torch.zeros_like(gradient, dtype=wide)
+                self._sums[parameter.name].add_(gradient, alpha=tokens)
 
     def norm(self) -> float:
         """The norm of the token-weighted mean."""
@@ -199,8 +200,8 @@ def _bare(model: Any) -> Any:
 
 def _describe(workload: Workload, check: CheckConfig) -> ModelRecord:
     return ModelRecord(
-        architecture=type(_bare(workload.model)).__name__,
-        parameters=sum(parameter.numel() for parameter in workload.model.parameters()),
+        architecture=class_of(_bare(workload.model)).__name__,
+        parameters=sum(parameter.numel for parameter in parameters_of(workload.model)),
         dtype=check.compute_dtype if check.runs_program else check.model.dtype,
         shrunk=check.model.shrink,
     )

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+import torch.distributed as dist
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from accumcheck.capture.observer import Observer
+from accumcheck.capture.shards import is_sharded
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.launch.events import EventLog
@@ -24,7 +26,7 @@ from accumcheck.stacks.programs.entry import name_of, start
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
 from accumcheck.stacks.programs.pairs import holds_pairs, refuse
 from accumcheck.stacks.programs.rows import PACKED, PAIR, Rows
-from accumcheck.stacks.programs.settings import override, settings_of, write_arguments
+from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of, write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, watch
 from accumcheck.stacks.programs.weights import begin_alike, reference_model_of, stay, sums_of
 from accumcheck.workload.determinism import turn_off_dropout
@@ -79,7 +81,8 @@ def run_reference_of(job: Job, check: CheckConfig) -> None:
     output = str(Path(job.folder) / "output")
     handover = Handover(alone, check.steps)
     settings = settings_of(check, alone, output=output, device=job.device, backend=job.backend)
-    override(settings, lambda: handover.take(TRAINING_ARGUMENTS))
+    forget_sharding()
+    override({**settings, **UNSHARDED}, lambda: handover.take(TRAINING_ARGUMENTS))
     spectator = _OfReference(job, check)
     watch(spectator)
     _run(check, handover)
@@ -130,6 +133,7 @@ class _OfSplit:
         self._reported: list[float] = []
         self._models: tuple[torch.nn.Module, torch.nn.Module | None] | None = None
         self._weights: dict[str, int] = {}
+        self._stayed = False
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         refuse(trainer)
@@ -151,6 +155,13 @@ class _OfSplit:
         else:
             register_optimizer_step_pre_hook(_hold_still)
             listen(self._reported.append)
+        if is_sharded(model):
+            register_optimizer_step_post_hook(self._after_step)
+
+    def _after_step(self, *_: Any) -> None:
+        """After the last step all processes are still together, and can gather weights; later they may have parted."""
+        if len(self._observer.steps) == self._check.steps:
+            self._ask_to_stay()
 
     def fed(self, batch: Mapping[str, Any]) -> None:
         if len(self._observer.steps) == self._check.steps:  # a loop that goes on: all was seen
@@ -164,9 +175,21 @@ class _OfSplit:
         """Tell what a loop has reported, once a step; ask whether the weights were held still."""
         for step, loss in enumerate(self._reported, start=1):
             self._observer.told(step, {"loss": loss})
+        if not self._stayed:
+            self._ask_to_stay()
+
+    def _ask_to_stay(self) -> None:
         # a gradient that is not a number spoils weights at any learning rate, and is found by itself
-        if self._models is not None and all(math.isfinite(step["grad_norm"]) for step in self._observer.steps):
-            stay(self._weights, sums_of(*self._models))
+        if self._models is None or not all(math.isfinite(step["grad_norm"]) for step in self._observer.steps):
+            return
+        if is_sharded(self._models[0]) and not dist.is_initialized():
+            raise WorkloadError(
+                f"the program left its process group after {len(self._observer.steps)} of {self._check.steps} steps, "
+                "so that its weights cannot be gathered to see whether they were held still; let it train on, or write "
+                f"steps: {len(self._observer.steps)}"
+            )
+        stay(self._weights, sums_of(*self._models))
+        self._stayed = True
 
 
 def _frozen(trainer: Any) -> torch.nn.Module | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import Any
 
 from transformers import TrainingArguments
 
+from accumcheck.capture.shards.asked import refuse_deepspeed
 from accumcheck.config.model import CheckConfig
-from accumcheck.errors import WorkloadError
 from accumcheck.launch.job import ARGUMENTS
 from accumcheck.record import Split
 from accumcheck.stacks.trainer import NEVER_CLIPS
@@ -67,7 +68,7 @@ def override(settings: Mapping[str, Any], made: Callable[[], None]) -> None:
 
     @functools.wraps(original)
     def with_settings(self: Any) -> None:
-        refuse_sharding(self)
+        refuse_deepspeed(self)  # before it is set up
         for name, value in settings.items():
             if hasattr(self, name):
                 setattr(self, name, value)
@@ -77,17 +78,14 @@ def override(settings: Mapping[str, Any], made: Callable[[], None]) -> None:
     TrainingArguments.__post_init__ = with_settings
 
 
-def refuse_sharding(arguments: Any) -> None:
-    """What no reference can be compared with yet.
+UNSHARDED: Mapping[str, Any] = {"fsdp": "", "fsdp_config": None}
+"""Training arguments under which every release leaves the model whole."""
 
-    Raises:
-        WorkloadError: the arguments ask for gradients that no process has whole.
-    """
-    for name in ("fsdp", "deepspeed"):
-        if getattr(arguments, name, None):
-            raise WorkloadError(
-                f"{name}: the program shards its gradients, which are not gathered here; run it without {name}"
-            )
+
+def forget_sharding() -> None:
+    """Nothing of this process is sharded by what ``accelerate launch``, or a job's script, left in the environment."""
+    for name in [name for name in os.environ if name == "ACCELERATE_USE_FSDP" or name.startswith("FSDP_")]:
+        del os.environ[name]
 
 
 def write_arguments(arguments: Any, folder: Path) -> None:

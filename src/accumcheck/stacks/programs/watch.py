@@ -17,8 +17,6 @@ from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import TrainerControl, TrainerState
 from transformers.training_args import TrainingArguments
 
-from accumcheck.errors import WorkloadError
-
 
 class FinishedError(BaseException):
     """What was to be seen has been seen: the program need not go on. No ``except Exception`` of its own catches it."""
@@ -84,17 +82,27 @@ class _Watch:
         if model is None:
             return
 
+        def begins(module: torch.nn.Module, _: Any) -> None:
+            # of a forward, the outermost module's begins first: FSDP has not gathered anything yet
+            if module.training and torch.is_grad_enabled() and any(part is model for part in module.modules()):
+                watching.remove()
+                if not self._has_trainer:
+                    self._begin(model, None)
+
         def before(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if not self._has_trainer and module.training and torch.is_grad_enabled():
                 self._feed(module, None, args[0] if args and isinstance(args[0], Mapping) else kwargs)
 
+        watching = torch.nn.modules.module.register_module_forward_pre_hook(begins)
         model.register_forward_pre_hook(before, with_kwargs=True)
 
-    def _feed(self, model: torch.nn.Module, trainer: Any, batch: Mapping[str, Any]) -> None:
+    def _begin(self, model: torch.nn.Module, trainer: Any) -> None:
         if not self._begun:
             self._begun = True
-            _refuse_shards(model)
             self._spectator.begin(model, trainer)
+
+    def _feed(self, model: torch.nn.Module, trainer: Any, batch: Mapping[str, Any]) -> None:
+        self._begin(model, trainer)
         self._spectator.fed(batch)
 
 
@@ -133,14 +141,3 @@ class _Log(TrainerCallback):  # type: ignore[misc]
     def on_train_end(self, *_: Any, **__: Any) -> None:
         """Called by Trainer when the last step is done."""
         raise FinishedError
-
-
-def _refuse_shards(model: torch.nn.Module) -> None:
-    """Whoever sharded it, and by whichever setting: accelerate takes some from the environment."""
-    kinds = {type(parameter).__name__ for parameter in model.parameters()} & {"DTensor", "FlatParameter"}
-    sharded = kinds or any(hasattr(parameter, "ds_id") for parameter in model.parameters())
-    if sharded:
-        raise WorkloadError(
-            "the program shards its model's parameters (FSDP, DeepSpeed ZeRO-3, or tensor parallel), whose gradients "
-            "are not gathered here; run it without"
-        )

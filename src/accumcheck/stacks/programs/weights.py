@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from accumcheck.capture.shards import parameters_of
 from accumcheck.errors import WorkloadError
 
 FILE = "weights.json"
@@ -27,18 +28,22 @@ def reference_model_of(trainer: Any) -> torch.nn.Module | None:
 def sums_of(model: torch.nn.Module, reference: torch.nn.Module | None = None) -> dict[str, int]:
     """A whole number for every parameter, the sum of its entries' bit patterns: exact, and in any order the same.
 
+    Narrow floats are summed as float32: FSDP keeps a model's bfloat16 as float32, with the same values. Of a sharded
+    model, every process must ask.
+
     ``reference``: a frozen model that takes part in the loss; its names begin with ``ref_model.``.
     """
-    named = list(model.named_parameters())
+    named = [(parameter.name, parameter) for parameter in parameters_of(model)]
     if reference is not None:
-        named += [(f"ref_model.{name}", parameter) for name, parameter in reference.named_parameters()]
+        named += [(f"ref_model.{parameter.name}", parameter) for parameter in parameters_of(reference)]
     found = {}
     with torch.no_grad():
         for name, parameter in named:
-            value = parameter.detach()
+            value = parameter.value()
             if value.is_complex():
                 value = torch.view_as_real(value)
             if value.is_floating_point() and value.element_size() > 1:
+                value = value.to(torch.promote_types(value.dtype, torch.float32))
                 value = value + 0.0  # of the two zeros, an update by 0 can make one from the other
             bits = value.contiguous().reshape(-1).view(_BITS[value.element_size()])
             found[name] = int(bits.sum(dtype=torch.int64))

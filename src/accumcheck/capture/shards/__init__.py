@@ -1,0 +1,41 @@
+"""The parameters of a model, whole: however they are cut over processes, each under the name that the model gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from accumcheck.capture.shards.fsdp1 import has_flat_parameters, parameters_of_units
+from accumcheck.capture.shards.fsdp2 import Distributed, class_of, is_fully_sharded, refuse_others, reshard
+from accumcheck.capture.shards.whole import Plain, Whole, canonical
+
+__all__ = ["Whole", "canonical", "class_of", "is_sharded", "parameters_of"]
+
+
+def parameters_of(model: torch.nn.Module) -> Iterator[Whole]:
+    """Every parameter once, in the order of ``named_parameters()`` of the model before it was sharded.
+
+    Sharded by torch's FSDP, ``FullyShardedDataParallel`` or ``fully_shard``, a parameter is gathered when it is asked
+    for, and only it: every process must then ask for the same ones in the same order. No process asks another for the
+    parameters of a model that is not sharded.
+
+    Raises:
+        WorkloadError: the parameters are distributed in a way that is not known here (tensor parallel, DeepSpeed).
+    """
+    refuse_others(model)
+    if has_flat_parameters(model):
+        yield from parameters_of_units(model)
+        return
+    if is_fully_sharded(model):
+        reshard(model)
+    for name, parameter in model.named_parameters():
+        if type(parameter).__name__ == "DTensor":
+            yield Distributed(canonical(name), parameter)
+        else:
+            yield Plain(canonical(name), parameter)
+
+
+def is_sharded(model: torch.nn.Module) -> bool:
+    """Whether FSDP holds this model's parameters, in as many processes as there may be."""
+    return has_flat_parameters(model) or is_fully_sharded(model)

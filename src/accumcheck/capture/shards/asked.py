@@ -1,0 +1,52 @@
+"""Whether what was asked for is what happened: a program that asks for shards and gets none is another experiment."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from accumcheck.errors import WorkloadError
+
+
+def refuse_deepspeed(arguments: Any) -> None:
+    """DeepSpeed, by the Trainer's arguments or by accelerate's environment.
+
+    Args:
+        arguments: ``TrainingArguments``; None where a loop trains.
+
+    Raises:
+        WorkloadError: it was asked for.
+    """
+    if getattr(arguments, "deepspeed", None) or _in_environment("ACCELERATE_USE_DEEPSPEED"):
+        raise WorkloadError(
+            "DeepSpeed was asked for: its engine keeps gradients to itself, in pieces and in buffers of its own, which "
+            "are not gathered here; run it without DeepSpeed, or with FSDP"
+        )
+
+
+def ask_for_shards(sharded: bool, arguments: Any) -> None:
+    """Whether a model is sharded where FSDP was asked for; one process alone has nothing to share.
+
+    Args:
+        sharded: whether the model that is trained is.
+        arguments: ``TrainingArguments``; None where a loop trains.
+
+    Raises:
+        WorkloadError: it is whole in every process.
+    """
+    asked = getattr(arguments, "fsdp", None) or _in_environment("ACCELERATE_USE_FSDP")
+    if not asked or sharded or not dist.is_initialized() or dist.get_world_size() == 1:
+        return
+    where = "" if torch.cuda.is_available() else ", and on a CPU leaves FSDP out without a word"
+    raise WorkloadError(
+        f"FSDP was asked for, but each of the {dist.get_world_size()} processes trains the whole model: accelerate "
+        f"{version('accelerate')} shards on GPUs and other accelerators{where}; run it there, or without fsdp"
+    )
+
+
+def _in_environment(name: str) -> bool:
+    return os.environ.get(name, "false").lower() == "true"

@@ -1,0 +1,117 @@
+"""Parameters under ``torch.distributed.fsdp.fully_shard`` (FSDP2): each is a DTensor, cut along one dimension.
+
+Types are told by their names: between torch 2.4 and 2.13 they moved from one module to another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from accumcheck.errors import WorkloadError
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """A parameter that is a DTensor over the processes that share it."""
+
+    name: str
+    parameter: Any
+
+    @property
+    def numel(self) -> int:
+        """See `Whole.numel`; of a DTensor that is the number of all its entries."""
+        return int(self.parameter.numel())
+
+    @property
+    def requires_grad(self) -> bool:
+        """See `Whole.requires_grad`."""
+        return bool(self.parameter.requires_grad)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """See `Whole.dtype`."""
+        found: torch.dtype = self.parameter.dtype
+        return found
+
+    def value(self) -> torch.Tensor:
+        """See `Whole.value`."""
+        return self._whole(self.parameter.detach())
+
+    def gradient(self) -> torch.Tensor:
+        """See `Whole.gradient`. A process without one contributes zeros: the others wait for it all the same."""
+        grad = self.parameter.grad
+        if grad is None:
+            grad = torch.zeros_like(self.parameter)
+        if type(grad).__name__ != "DTensor" or grad.shape != self.parameter.shape:
+            raise WorkloadError(
+                f"the gradient of {self.name} is a {type(grad).__name__} of shape {list(grad.shape)}, where its "
+                f"parameter is sharded and has shape {list(self.parameter.shape)}: it cannot be gathered whole"
+            )
+        return self._whole(grad.detach())
+
+    def _whole(self, tensor: Any) -> torch.Tensor:
+        mesh = tensor.device_mesh
+        local = tensor.to_local()
+        if local.device.type != mesh.device_type:  # offloaded to the CPU, where the mesh's backend does not reach
+            tensor = type(tensor).from_local(
+                local.to(mesh.device_type),
+                mesh,
+                tensor.placements,
+                run_check=False,
+                shape=tensor.shape,
+                stride=tensor.stride(),
+            )
+        whole: torch.Tensor = tensor.full_tensor().reshape(-1)
+        if whole.numel() != self.numel:
+            raise WorkloadError(f"{self.name} was gathered with {whole.numel()} entries, but it has {self.numel}")
+        return whole
+
+
+def is_fully_sharded(model: torch.nn.Module) -> bool:
+    """Whether ``fully_shard`` was called on the model or on a part of it."""
+    return any(_is_fsdp_module(module) for module in model.modules())
+
+
+def class_of(model: torch.nn.Module) -> type:
+    """The class of which the model was made: ``fully_shard`` gives it another, which is derived from that one."""
+    kind = type(model)
+    if not _is_fsdp_module(model):
+        return kind
+    return next(made for made in kind.__mro__ if all(base.__name__ != "FSDPModule" for base in made.__mro__))
+
+
+def reshard(model: torch.nn.Module) -> None:
+    """Let go of what was gathered for a forward or a backward: only the shards are what the optimizer trains."""
+    for module in model.modules():
+        if _is_fsdp_module(module):
+            module.reshard()  # type: ignore[operator]
+
+
+def refuse_others(model: torch.nn.Module) -> None:
+    """What cuts parameters along another axis than data parallelism does.
+
+    Raises:
+        WorkloadError: a parameter is cut by tensor or expert parallelism, or by DeepSpeed's ZeRO-3.
+    """
+    by_fsdp = is_fully_sharded(model)
+    for name, parameter in model.named_parameters():
+        if hasattr(parameter, "ds_id"):
+            raise WorkloadError(
+                f"DeepSpeed holds the parameters of the model ({name} among them) in pieces, whose gradients are not "
+                "gathered here; run it without DeepSpeed, or with FSDP"
+            )
+        if type(parameter).__name__ != "DTensor":
+            continue
+        cuts = sum(not placement.is_replicate() for placement in parameter.placements)  # type: ignore[attr-defined]
+        if cuts > 1 or not by_fsdp:
+            raise WorkloadError(
+                f"{name} is cut by tensor or expert parallelism, under which processes are fed the same rows: that is "
+                "no split of a global batch, and is not checked; run it with data parallelism alone (DDP, FSDP)"
+            )
+
+
+def _is_fsdp_module(module: torch.nn.Module) -> bool:
+    return any(kind.__name__ == "FSDPModule" for kind in type(module).__mro__)

@@ -1,0 +1,80 @@
+"""One parameter, whole: what all kinds of sharding are turned into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+_WRAPPERS = {"_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_orig_mod"}
+"""The names under which FSDP, activation checkpointing and ``torch.compile`` keep what they wrap."""
+
+
+class Whole(Protocol):
+    """One parameter of a model. Its tensors are flat, of all its entries, and the same in every process of a group."""
+
+    @property
+    def name(self) -> str:
+        """As the model names it, without what wrappers add."""
+
+    @property
+    def numel(self) -> int:
+        """How many entries it has, wherever they are."""
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether it is trained."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its entries, as the optimizer has them."""
+
+    def value(self) -> torch.Tensor:
+        """Its entries, shape ``[numel]``; every process of its group must ask."""
+
+    def gradient(self) -> torch.Tensor:
+        """What the optimizer would apply, shape ``[numel]``; zeros where no gradient has reached it.
+
+        Every process of its group must ask.
+
+        Raises:
+            WorkloadError: the gradient is not of this parameter's size.
+        """
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A parameter that this process has whole."""
+
+    name: str
+    parameter: torch.Tensor
+
+    @property
+    def numel(self) -> int:
+        """See `Whole.numel`."""
+        return self.parameter.numel()
+
+    @property
+    def requires_grad(self) -> bool:
+        """See `Whole.requires_grad`."""
+        return self.parameter.requires_grad
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """See `Whole.dtype`."""
+        return self.parameter.dtype
+
+    def value(self) -> torch.Tensor:
+        """See `Whole.value`."""
+        return self.parameter.detach().reshape(-1)
+
+    def gradient(self) -> torch.Tensor:
+        """See `Whole.gradient`."""
+        grad = self.parameter.grad
+        return (torch.zeros_like(self.parameter) if grad is None else grad).detach().reshape(-1)
+
+
+def canonical(name: str) -> str:
+    """The name of a parameter without what wrappers add: ``_orig_mod.lm_head.weight`` is ``lm_head.weight``."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
