@@ -31,6 +31,8 @@ TINY_LLAVA: dict[str, Any] = {
     "model": {"config": {"model_type": "llava"}, "architecture": "LlavaForConditionalGeneration", "shrink": True},
     "steps": 2,
 }
+TINY_LLAMA: dict[str, Any] = {"model": {"config": {"model_type": "llama"}, "shrink": True}, "steps": 2}
+TRAINERS_FSDP = {"fsdp": "full_shard auto_wrap", "fsdp_config": {"version": 2}}
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Case:
     """One run of accumcheck.
 
     ``config``: a configuration, or a file of configs/; ``settings``: keys that override it; ``one_gpu``: hide all GPUs
-    but the first; ``backend``: what the run must have used on GPUs; ``limit``: seconds that the whole run may take.
+    but the first; ``backend``: what the run must have used on GPUs; ``limit``: seconds that the whole run may take;
+    ``gpus_only``: the stack does something else on a CPU.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Case:
     one_gpu: bool = False
     backend: str | None = None
     limit: float = 480.0
+    gpus_only: bool = False
 
 
 def matrix(gpus: int) -> tuple[Case, ...]:
@@ -84,6 +88,44 @@ def matrix(gpus: int) -> tuple[Case, ...]:
             )
             for dtype in ("float32", "bfloat16", "float16")
         ),
+        Case(
+            "fsdp",
+            f"Trainer's FSDP2, one process per GPU, {n} of {n}",
+            {
+                **TINY_LLAMA,
+                "global_batch_size": 8 * n,
+                "splits": list(every_gpu),
+                "training_arguments": TRAINERS_FSDP,
+            },
+            backend="nccl",
+            gpus_only=True,
+        ),
+        Case(
+            "fsdp1",
+            f"Trainer's FSDP1, one process per GPU, {n} of {n}",
+            {
+                **TINY_LLAMA,
+                "global_batch_size": 8 * n,
+                "splits": list(every_gpu),
+                "training_arguments": {**TRAINERS_FSDP, "fsdp_config": {"version": 1}},
+            },
+            backend="nccl",
+            gpus_only=True,
+        ),
+        Case(
+            "fsdp-oversubscribed",
+            "Trainer's FSDP2, 2 processes on one GPU, over gloo",
+            {
+                **TINY_LLAMA,
+                "global_batch_size": 16,
+                "splits": ["1x16x1", "2x8x1", "2x2x4"],
+                "training_arguments": TRAINERS_FSDP,
+            },
+            one_gpu=True,
+            backend="gloo",
+            gpus_only=True,
+        ),
+        Case("fsdp-loop", "a loop with fully_shard, its own backend", "fsdp.yaml"),
         Case("seed", "the seed's experiment, shrunk, oversubscribed where GPUs are few", "llava15-seed.yaml"),
         Case(
             "llava15-7b",
@@ -218,7 +260,7 @@ def run_case(case: Case, device: str, out: Path) -> Outcome:
     for old in (report, table):
         old.unlink(missing_ok=True)
     settings = [*case.settings, f"launcher.device={device}", "launcher.oversubscribe=true"]
-    if device == "cpu":
+    if device == "cpu" and case.config != "fsdp.yaml":
         settings.append("model.shrink=true")
     command = [sys.executable, "-m", "accumcheck", "run", config, "--quiet", "-o", str(report), "-o", str(table)]
     command += [part for setting in settings for part in ("--set", setting)]
@@ -261,7 +303,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="list the cases and run nothing")
     options = parser.parse_args()
     gpus = count_gpus(options.device)
-    cases = {case.name: case for case in matrix(max(gpus, 1))}
+    cases = {case.name: case for case in matrix(max(gpus, 1)) if options.device == "cuda" or not case.gpus_only}
     if options.list:
         print("\n".join(f"{case.name:<18}{case.about}" for case in cases.values()))
         return 0

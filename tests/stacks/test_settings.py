@@ -1,8 +1,10 @@
-"""What a program's training arguments become, and what is refused before anything is sharded."""
+"""What a program's training arguments become, what is refused, and what the reference leaves whole."""
 
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import transformers
 from accumcheck.config.model import CheckConfig, ModelConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.record import Split
-from accumcheck.stacks.programs.settings import override, settings_of, write_arguments
+from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of, write_arguments
 
 CHECK = CheckConfig(
     ModelConfig(), 8, (Split(1, 2, 4),), steps=5, stack="script", training_arguments={"label_smoothing_factor": 0.1}
@@ -43,10 +45,24 @@ def test_the_split_and_the_check_beat_the_program(overridden: Path) -> None:
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("name", ["fsdp", "deepspeed"])
-def test_sharding_is_refused_by_name_before_it_is_set_up(overridden: Path, name: str) -> None:
-    with pytest.raises(WorkloadError, match=f"{name}: the program shards its gradients"):
-        transformers.TrainingArguments("out", **{name: "full_shard"})
+def test_deepspeed_is_refused_by_name_before_it_is_set_up(overridden: Path) -> None:
+    with pytest.raises(WorkloadError, match="DeepSpeed was asked for: its engine keeps gradients to itself"):
+        transformers.TrainingArguments("out", deepspeed="zero2.json")
+
+
+def test_the_reference_is_whole_whoever_asked_for_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        transformers.TrainingArguments, "__post_init__", transformers.TrainingArguments.__post_init__, raising=True
+    )
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    check = replace(CHECK, training_arguments={"fsdp": "full_shard", "fsdp_config": {"version": 2}})
+    forget_sharding()
+    settings = settings_of(check, Split(1, 2, 1), output=str(tmp_path), device="cpu", backend="gloo")
+    override({**settings, **UNSHARDED})
+    made = transformers.TrainingArguments("out", fsdp="full_shard", fsdp_config={"version": 1})
+    assert not made.fsdp
+    assert not {"ACCELERATE_USE_FSDP", "FSDP_VERSION"} & os.environ.keys()
 
 
 def test_the_arguments_are_left_with_what_was_observed(overridden: Path) -> None:

@@ -39,6 +39,7 @@ def check_consistency(tree: Item, values: dict[str, Any], faults: Faults) -> Non
         checks.data()
         checks.epochs()
         checks.accelerate()
+        checks.shards()
     checks.sources_of_program()
     checks.launcher()
 
@@ -182,6 +183,11 @@ class _Consistency:
             self.note(("hotfix",), "no effect with stack: accelerate, which has no Trainer; remove it")
         if given(self.tree, ("data", "epochs")):
             self.note(("data", "epochs"), "not available with stack: accelerate; write steps")
+
+    def shards(self) -> None:
+        """A model that FSDP has cut up is not trained a second time."""
+        if self.values.get("trajectory_steps") and self.section("training_arguments").get("fsdp"):
+            self.note(("trajectory_steps",), "not together with training_arguments.fsdp; remove one of them")
 
     def launcher(self) -> None:
         """What several machines need."""

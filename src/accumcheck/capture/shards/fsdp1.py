@@ -136,7 +136,7 @@ def _handles(model: torch.nn.Module) -> list[Any]:
         wrappers += [
             found
             for found in gc.get_objects()
-            if isinstance(found, FullyShardedDataParallel)
+            if issubclass(type(found), FullyShardedDataParallel)  # isinstance would ask objects that warn
             and found not in wrappers
             and any(module is model for module in found.modules())
         ]
