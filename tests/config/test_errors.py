@@ -193,6 +193,11 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
             "check.yaml:4: stack: found 'trl-rewards' (text); expected trainer, accelerate, trl-sft, trl-dpo, "
             "trl-reward, llamafactory, script or callable; did you mean 'trl-reward'?",
         ),
+        # --- shards
+        (
+            "trajectory_steps: 2\ntraining_arguments: {fsdp: full_shard}",
+            "check.yaml:4: trajectory_steps: not together with training_arguments.fsdp; remove one of them",
+        ),
         # --- programs
         (
             "script: {path: check.yaml}",
