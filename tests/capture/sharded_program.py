@@ -5,6 +5,7 @@ What is read of its gradient is written to FOLDER/KIND-RANK.pt.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.distributed.fsdp import FullyShardedDataParallel, MixedPrecisionPolic
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.shards import parameters_of
+from accumcheck.capture.shards.asked import ask_for_shards
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.weights import sums_of
 
@@ -92,9 +94,21 @@ def read(kind: str) -> dict[str, object]:
     }
 
 
+def asked() -> dict[str, object]:
+    """What is said where FSDP was asked for, of a model that is not sharded and of one that is."""
+    os.environ["ACCELERATE_USE_FSDP"] = "true"
+    ask_for_shards(True, None)
+    try:
+        ask_for_shards(False, None)
+    except WorkloadError as error:
+        return {"error": str(error)}
+    return {}
+
+
 if __name__ == "__main__":
     dist.init_process_group("gloo")
     for kind in KINDS:
         torch.save(read(kind), Path(sys.argv[1]) / f"{kind}-{dist.get_rank()}.pt")
+    torch.save(asked(), Path(sys.argv[1]) / f"asked-{dist.get_rank()}.pt")
     dist.barrier()
     dist.destroy_process_group()

@@ -38,7 +38,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
     assert done.returncode == 0, done.stderr
     return {
         kind: [torch.load(folder / f"{kind}-{process}.pt", weights_only=False) for process in range(2)]
-        for kind in KINDS
+        for kind in (*KINDS, "asked")
     }
 
 
@@ -92,6 +92,11 @@ def test_a_gradient_that_was_never_reduced_is_no_gradient_or_an_error(
     for seen in read["unreduced-flat"]:
         # embed 21, norm 6, in the unit of the model itself: 27 entries, 14 for each process with one of padding
         assert "has 27 entries in this process, where its shard has 14: it was not reduced" in seen["error"]
+
+
+def test_shards_that_were_asked_for_and_not_made_are_an_error(read: dict[str, list[dict[str, Any]]]) -> None:
+    for seen in read["asked"]:
+        assert "FSDP was asked for, but each of the 2 processes trains the whole model" in seen["error"]
 
 
 def test_what_wrappers_add_to_a_name_goes() -> None:

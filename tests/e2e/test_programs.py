@@ -139,15 +139,6 @@ def test_a_fault_is_found_in_gradients_that_fsdp_keeps_in_pieces(tmp_path: Path)
     assert (weights["min"], weights["max"]) == (pytest.approx(2, abs=1e-4), pytest.approx(2, abs=1e-4))
 
 
-def test_shards_that_were_asked_for_and_not_made_are_an_error(tmp_path: Path) -> None:
-    # accelerate shards on accelerators alone, and says nothing of it
-    asked = {"fsdp": "full_shard", "fsdp_config": {"version": 2}}
-    loop = script("train.py", "--output_dir", str(tmp_path))
-    ended = run(tmp_path, **loop, training_arguments=asked, splits=["1x8x1", "2x2x2"])
-    assert (ended.code, verdicts(ended)) == (3, ["pass", "error"]), ended.out + ended.err
-    assert "each of the 2 processes trains the whole model" in ended.split("2x2x2")["reason"]
-
-
 def test_a_program_that_takes_no_notice_of_the_split_does_not_pass_for_agreeing_with_itself(tmp_path: Path) -> None:
     loop = script("loop.py", "--batch", "8", "--accumulate", "1", "--count-tokens")
     ended = run(tmp_path, **loop, splits=["1x8x1", "1x2x4"])
