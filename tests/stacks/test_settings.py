@@ -59,7 +59,7 @@ def test_the_reference_is_whole_whoever_asked_for_shards(tmp_path: Path, monkeyp
     check = replace(CHECK, training_arguments={"fsdp": "full_shard", "fsdp_config": {"version": 2}})
     forget_sharding()
     settings = settings_of(check, Split(1, 2, 1), output=str(tmp_path), device="cpu", backend="gloo")
-    override({**settings, **UNSHARDED})
+    override({**settings, **UNSHARDED}, lambda: None)
     made = transformers.TrainingArguments("out", fsdp="full_shard", fsdp_config={"version": 1})
     assert not made.fsdp
     assert not {"ACCELERATE_USE_FSDP", "FSDP_VERSION"} & os.environ.keys()
