@@ -41,7 +41,7 @@ format: $(VENV)/.installed-dev ## ruff: format, and fix what can be fixed
 releases: $(VENV)/.installed-dev ## LLaVA under three transformers releases, each isolated: two known faults, one clean
 	@$(BIN)/python scripts/check_releases.py $(RELEASES)
 
-faults: $(VENV)/.installed-dev ## every published fault, each under its release: caught, named; about twenty minutes
+faults: $(VENV)/.installed-dev ## every published fault, each under its release: caught, named; about half an hour
 	@$(BIN)/python scripts/check_faults.py $(FAULTS)
 
 bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and the floor: about six minutes

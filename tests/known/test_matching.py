@@ -256,6 +256,14 @@ def test_dpo_that_nothing_divides_is_known(
     assert cited(releases, "LlamaForCausalLM", *rules, **run) == ids
 
 
+def test_rewards_of_which_only_the_logged_loss_is_divided_are_known() -> None:
+    rules = ("token-mean", "token-mean*k")
+    head, run = "LlamaForSequenceClassification", {"token_count": "rejects", "count_passed": None}
+    found = [cited({**transformers(release), "trl": "0.12.2"}, head, *rules, **run) for release in ("4.46.3", "4.48.0")]
+    assert found == [["trl-reward-log-only-divided"], []]
+    assert cited(transformers("4.46.3"), head, *rules, **run) == []  # not through TRL
+
+
 @pytest.mark.parametrize(("trl", "known"), [("0.12.2", ["2330"]), ("0.13.0", [])])
 def test_dpo_that_cuts_a_token_where_it_pads_is_known(trl: str, known: list[str]) -> None:
     finding = Finding("batch-dependent-model", "warn", (), "s", advice="a")
