@@ -305,7 +305,7 @@ def main() -> int:
     gpus = count_gpus(options.device)
     cases = {case.name: case for case in matrix(max(gpus, 1)) if options.device == "cuda" or not case.gpus_only}
     if options.list:
-        print("\n".join(f"{case.name:<18}{case.about}" for case in cases.values()))
+        print("\n".join(f"{case.name:<20}{case.about}" for case in cases.values()))
         return 0
     if unknown := sorted(set(options.case or ()) - set(cases)):
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(cases)}")
