@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from accumcheck.capture.shards import canonical, parameters_of
-from accumcheck.capture.shards.asked import ask_for_shards, refuse_deepspeed
+from accumcheck.capture.shards.asked import ask_for_shards, refuse_deepspeed, refuse_shared_gpu
 from accumcheck.errors import WorkloadError
 from tests.capture.sharded_program import KINDS, ROWS, SOME, Small
 
@@ -133,3 +134,23 @@ def test_deepspeed_is_refused_wherever_it_was_asked_for(monkeypatch: pytest.Monk
 def test_one_process_has_nothing_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     ask_for_shards(False, None)  # no process group: no error
+
+
+@pytest.mark.parametrize(
+    ("sharded", "device", "backend", "processes", "refused"),
+    [
+        (True, "cuda", "gloo", 2, True),
+        (True, "cuda", "nccl", 2, False),
+        (True, "cpu", "gloo", 2, False),
+        (True, "cuda", "gloo", 1, False),
+        (False, "cuda", "gloo", 2, False),  # DDP
+    ],
+)
+def test_shards_on_a_gpu_that_processes_share_are_refused_before_they_crash(
+    monkeypatch: pytest.MonkeyPatch, sharded: bool, device: str, backend: str, processes: int, refused: bool
+) -> None:
+    for name, value in {"is_initialized": True, "get_world_size": processes, "get_backend": backend}.items():
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+    expected = pytest.raises(WorkloadError, match="each of the 2 processes needs a GPU of its own")
+    with expected if refused else contextlib.nullcontext():
+        refuse_shared_gpu(sharded, torch.device(device))

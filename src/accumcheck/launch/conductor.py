@@ -252,9 +252,14 @@ class Conductor:
         needed = split.num_processes // self._nodes(split)
         if device == "cpu" or needed <= count:
             return ""
-        if count and self._check.launcher.oversubscribe:
+        sharded = bool(self._check.training_arguments.get("fsdp"))
+        if count and self._check.launcher.oversubscribe and not sharded:
             return ""
         hint = "; launcher.oversubscribe: true puts several processes on one GPU" if count else ""
+        if sharded:
+            hint = (
+                "; under FSDP every process has a GPU of its own: gloo, over which others talk, gathers no shards there"
+            )
         return f"needs {needed} GPU{'' if needed == 1 else 's'}, {count} present{hint}"
 
     def _backend(self, device: str, processes: int, gpus: int) -> str:

@@ -48,5 +48,26 @@ def ask_for_shards(sharded: bool, arguments: Any) -> None:
     )
 
 
+def refuse_shared_gpu(sharded: bool, device: torch.device) -> None:
+    """Shards whose processes have not a GPU each: they talk over gloo, whose collectives for shards crash on GPUs.
+
+    Seen with torch 2.11 on an H200: whichever process gathers first is killed by SIGSEGV.
+
+    Args:
+        sharded: whether the model that is trained is.
+        device: of its parameters.
+
+    Raises:
+        WorkloadError: its processes would talk over gloo about what is on a GPU.
+    """
+    if not sharded or device.type != "cuda" or not dist.is_initialized() or dist.get_world_size() == 1:
+        return
+    if dist.get_backend() == "gloo":
+        raise WorkloadError(
+            f"under FSDP each of the {dist.get_world_size()} processes needs a GPU of its own: several on one talk "
+            "over gloo, which gathers no shards of tensors on GPUs; run this split where there are as many, or on a CPU"
+        )
+
+
 def _in_environment(name: str) -> bool:
     return os.environ.get(name, "false").lower() == "true"

@@ -15,6 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.shards import is_sharded
+from accumcheck.capture.shards.asked import refuse_shared_gpu
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.launch.events import EventLog
@@ -137,6 +138,7 @@ class _OfSplit:
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         refuse(trainer)
+        refuse_shared_gpu(is_sharded(model), next(model.parameters()).device)
         self._models = model, _frozen(trainer)
         turn_off_dropout(model)
         self._weights = sums_of(*self._models)
