@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from accumcheck.capture.shards import canonical, parameters_of
-from accumcheck.capture.shards.asked import ask_for_shards, refuse_deepspeed, refuse_shared_gpu
+from accumcheck.capture.shards.asked import ask_for_shards, refuse_shared_gpu
 from accumcheck.errors import WorkloadError
 from tests.capture.sharded_program import KINDS, ROWS, SOME, Small
 
@@ -117,18 +117,6 @@ def test_tensor_parallel_is_refused_by_name() -> None:
             list(parameters_of(model))
     finally:
         torch.distributed.destroy_process_group()
-
-
-def test_deepspeed_is_refused_wherever_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Arguments:
-        deepspeed = "zero3.json"
-
-    with pytest.raises(WorkloadError, match="DeepSpeed was asked for"):
-        refuse_deepspeed(Arguments())
-    refuse_deepspeed(None)
-    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    with pytest.raises(WorkloadError, match="DeepSpeed was asked for"):
-        refuse_deepspeed(None)
 
 
 def test_one_process_has_nothing_to_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ import pytest
 import transformers
 
 from accumcheck.config.model import CheckConfig, ModelConfig
-from accumcheck.errors import WorkloadError
 from accumcheck.record import Split
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of, write_arguments
 
@@ -45,24 +44,23 @@ def test_the_split_and_the_check_beat_the_program(overridden: Path) -> None:
     assert len(made) == 1
 
 
-def test_deepspeed_is_refused_by_name_before_it_is_set_up(overridden: Path) -> None:
-    with pytest.raises(WorkloadError, match="DeepSpeed was asked for: its engine keeps gradients to itself"):
-        transformers.TrainingArguments("out", deepspeed="zero2.json")
-
-
 def test_the_reference_is_whole_whoever_asked_for_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         transformers.TrainingArguments, "__post_init__", transformers.TrainingArguments.__post_init__, raising=True
     )
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("FSDP_VERSION", "2")
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
     check = replace(CHECK, training_arguments={"fsdp": "full_shard", "fsdp_config": {"version": 2}})
     forget_sharding()
     settings = settings_of(check, Split(1, 2, 1), output=str(tmp_path), device="cpu", backend="gloo")
     override({**settings, **UNSHARDED}, lambda: None)
-    made = transformers.TrainingArguments("out", fsdp="full_shard", fsdp_config={"version": 1})
+    made = transformers.TrainingArguments("out", fsdp="full_shard", fsdp_config={"version": 1}, deepspeed="zero3.json")
     assert not made.fsdp
-    assert not {"ACCELERATE_USE_FSDP", "FSDP_VERSION"} & os.environ.keys()
+    assert not made.deepspeed
+    asked = {"ACCELERATE_USE_FSDP", "FSDP_VERSION", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_DEEPSPEED_ZERO_STAGE"}
+    assert not asked & os.environ.keys()
 
 
 def test_the_arguments_are_left_with_what_was_observed(overridden: Path) -> None:

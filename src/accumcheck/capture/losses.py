@@ -56,8 +56,10 @@ class LossWatch:
         passage.loss = loss.detach().clone()  # some releases of Trainer scale the loss in place
         loss.register_hook(passage.differentiated)  # type: ignore[no-untyped-call]
 
-    def take(self) -> list[dict[str, float | None]]:
+    def take(self, loss_scale: float = 1.0) -> list[dict[str, float | None]]:
         """The passages since the last call, as JSON types: ``loss``, ``factor``, ``token_count``, in order.
+
+        ``loss_scale``: what losses were multiplied by for float16's sake, which is no part of ``factor``.
 
         A ``factor`` of None beside a loss: no gradient reached the model's own loss, another one was differentiated.
         """
@@ -65,7 +67,7 @@ class LossWatch:
         return [
             {
                 "loss": _number(passage.loss),
-                "factor": _number(passage.factor),
+                "factor": _number(None if passage.factor is None else passage.factor / loss_scale),
                 "token_count": _number(passage.count),
             }
             for passage in taken

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -20,7 +21,8 @@ from accumcheck.capture.belief import belief_of
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.losses import LossWatch
 from accumcheck.capture.shards import is_sharded
-from accumcheck.capture.shards.asked import ask_for_shards, refuse_deepspeed
+from accumcheck.capture.shards.asked import ask_for_engine, ask_for_shards
+from accumcheck.capture.shards.zero import around_steps, ask_for_norm, engine_of, loss_scale_of, refuse_unseen
 from accumcheck.errors import WorkloadError
 
 
@@ -57,7 +59,8 @@ class Observer:
         self._rows_are_told = False
         self._trainer: Any = None
         self._steps: list[dict[str, Any]] = []
-        self._handles: list[Any] = []
+        self._engine: Any = None
+        self._ends: list[Callable[[], None]] = []
 
     def watch(self, model: torch.nn.Module, *, seed: int, rows_are_told: bool = False) -> None:
         """Start watching this model (the bare one, before any wrapper) and every optimizer of the process.
@@ -67,10 +70,10 @@ class Observer:
         self._rows_are_told = rows_are_told
         self._model = model
         self._reader = GradientReader.of(model, seed=seed)
-        self._handles = [
-            model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
-            model.register_forward_hook(self._after_forward),
-            register_optimizer_step_pre_hook(self._before_optimizer_step),
+        self._ends = [
+            model.register_forward_pre_hook(self._before_forward, with_kwargs=True).remove,
+            model.register_forward_hook(self._after_forward).remove,
+            register_optimizer_step_pre_hook(self._before_optimizer_step).remove,
         ]
 
     def feed(self, batch: Mapping[str, Any]) -> None:
@@ -79,9 +82,9 @@ class Observer:
 
     def stop(self) -> None:
         """Stop watching: what the process does from here on is not recorded."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        for end in self._ends:
+            end()
+        self._ends = []
 
     def trained_by(self, trainer: Any) -> None:
         """Take the Trainer that the stack trains with, to look at what it believes of its model."""
@@ -114,6 +117,8 @@ class Observer:
 
     def _before_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if module.training and torch.is_grad_enabled():
+            if not self._steps and self._engine is None:
+                self._look_for_engine(module)
             batch = dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs
             if not self._rows_are_told:
                 self._fed.append(self._samples.find(batch))
@@ -123,13 +128,30 @@ class Observer:
         if module.training and torch.is_grad_enabled():
             self._losses.returned(output)
 
+    def _look_for_engine(self, model: torch.nn.Module) -> None:
+        """Watch the step of DeepSpeed's engine: the torch optimizer in it is only given buffers of the engine's."""
+        self._engine = engine_of(model)
+        if self._engine is not None:
+            refuse_unseen(self._engine)
+            self._ends.append(around_steps(self._engine, self._before_engine_step, self._after_engine_step))
+
+    def _before_engine_step(self) -> None:
+        assert self._model is not None
+        assert self._reader is not None
+        self._keep(*self._reader.read(self._model), loss_scale=loss_scale_of(self._engine))
+
+    def _after_engine_step(self) -> None:
+        ask_for_norm(self._engine, self._steps[-1]["grad_norm"])
+
     def _before_optimizer_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Read the gradient. All processes are here together, so that what they have in pieces can be gathered."""
+        if self._engine is not None:
+            return
         assert self._model is not None
         assert self._reader is not None
         if not self._steps:
             arguments = getattr(self._trainer, "args", None)
-            refuse_deepspeed(arguments)
+            ask_for_engine(arguments)
             ask_for_shards(is_sharded(self._model), arguments)
         entries, norm = self._reader.read(self._model)
         if norm == 0 and not _steps(optimizer, self._model):
@@ -137,10 +159,14 @@ class Observer:
                 f"the optimizer ({type(optimizer).__name__}) steps other tensors than the model's parameters, which "
                 "have no gradient: the gradient that is applied is not seen; train without what keeps copies of its own"
             )
+        self._keep(entries, norm)
+
+    def _keep(self, entries: npt.NDArray[np.floating[Any]], norm: float, loss_scale: float = 1.0) -> None:
+        """Write one step down: the gradient that was read, and what was fed for it."""
         step = len(self._steps)
         np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
         record = {"loss": None, "logged_grad_norm": None, "grad_norm": norm}
-        passages = self._losses.take()
+        passages = self._losses.take(loss_scale)
         if len(passages) != len(self._fed):  # the model was called more than once for a micro-batch
             passages = [{} for _ in self._fed]
         self._steps.append({**record, "micro_batches": self._fed, "passages": passages})

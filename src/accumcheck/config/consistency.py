@@ -185,9 +185,10 @@ class _Consistency:
             self.note(("data", "epochs"), "not available with stack: accelerate; write steps")
 
     def shards(self) -> None:
-        """A model that FSDP has cut up is not trained a second time."""
-        if self.values.get("trajectory_steps") and self.section("training_arguments").get("fsdp"):
-            self.note(("trajectory_steps",), "not together with training_arguments.fsdp; remove one of them")
+        """A model that FSDP or DeepSpeed has cut up is not trained a second time."""
+        for sharding in ("fsdp", "deepspeed"):
+            if self.values.get("trajectory_steps") and self.section("training_arguments").get(sharding):
+                self.note(("trajectory_steps",), f"not together with training_arguments.{sharding}; remove one of them")
 
     def launcher(self) -> None:
         """What several machines need."""

@@ -9,6 +9,7 @@ import torch
 from accumcheck.capture.shards.fsdp1 import has_flat_parameters, parameters_of_units
 from accumcheck.capture.shards.fsdp2 import Distributed, class_of, is_fully_sharded, refuse_others, reshard
 from accumcheck.capture.shards.whole import Plain, Whole, canonical
+from accumcheck.capture.shards.zero import Partitioned, engine_of, is_partitioned
 
 __all__ = ["Whole", "canonical", "class_of", "is_sharded", "parameters_of"]
 
@@ -18,12 +19,17 @@ def parameters_of(model: torch.nn.Module) -> Iterator[Whole]:
 
     Sharded by torch's FSDP, ``FullyShardedDataParallel`` or ``fully_shard``, a parameter is gathered when it is asked
     for, and only it: every process must then ask for the same ones in the same order. No process asks another for the
-    parameters of a model that is not sharded.
+    parameters of a model that is not sharded. What DeepSpeed's engine trains is likewise gathered.
 
     Raises:
-        WorkloadError: the parameters are distributed in a way that is not known here (tensor parallel, DeepSpeed).
+        WorkloadError: the parameters are distributed in a way that is not known here (tensor parallel).
     """
     refuse_others(model)
+    engine = engine_of(model)
+    if engine is not None or is_partitioned(model):
+        for name, parameter in model.named_parameters():
+            yield Partitioned(canonical(name), parameter, engine)
+        return
     if has_flat_parameters(model):
         yield from parameters_of_units(model)
         return
@@ -37,5 +43,5 @@ def parameters_of(model: torch.nn.Module) -> Iterator[Whole]:
 
 
 def is_sharded(model: torch.nn.Module) -> bool:
-    """Whether FSDP holds this model's parameters, in as many processes as there may be."""
-    return has_flat_parameters(model) or is_fully_sharded(model)
+    """Whether FSDP or DeepSpeed holds this model's parameters, in as many processes as there may be."""
+    return has_flat_parameters(model) or is_fully_sharded(model) or is_partitioned(model)

@@ -12,20 +12,22 @@ import torch.distributed as dist
 from accumcheck.errors import WorkloadError
 
 
-def refuse_deepspeed(arguments: Any) -> None:
-    """DeepSpeed, by the Trainer's arguments or by accelerate's environment.
+def ask_for_engine(arguments: Any) -> None:
+    """Whether DeepSpeed was asked for, by the Trainer's arguments or by accelerate's environment; no engine trains.
 
     Args:
         arguments: ``TrainingArguments``; None where a loop trains.
 
     Raises:
-        WorkloadError: it was asked for.
+        WorkloadError: it was.
     """
-    if getattr(arguments, "deepspeed", None) or _in_environment("ACCELERATE_USE_DEEPSPEED"):
-        raise WorkloadError(
-            "DeepSpeed was asked for: its engine keeps gradients to itself, in pieces and in buffers of its own, which "
-            "are not gathered here; run it without DeepSpeed, or with FSDP"
-        )
+    if not getattr(arguments, "deepspeed", None) and not _in_environment("ACCELERATE_USE_DEEPSPEED"):
+        return
+    where = "" if torch.cuda.is_available() else ", and on a CPU leaves DeepSpeed out without a word"
+    raise WorkloadError(
+        f"DeepSpeed was asked for, but no engine of it trains the model: accelerate {version('accelerate')} makes one "
+        f"on GPUs and other accelerators{where}; run it there, or without deepspeed"
+    )
 
 
 def ask_for_shards(sharded: bool, arguments: Any) -> None:

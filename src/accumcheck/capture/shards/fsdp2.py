@@ -94,15 +94,10 @@ def refuse_others(model: torch.nn.Module) -> None:
     """What cuts parameters along another axis than data parallelism does.
 
     Raises:
-        WorkloadError: a parameter is cut by tensor or expert parallelism, or by DeepSpeed's ZeRO-3.
+        WorkloadError: a parameter is cut by tensor or expert parallelism.
     """
     by_fsdp = is_fully_sharded(model)
     for name, parameter in model.named_parameters():
-        if hasattr(parameter, "ds_id"):
-            raise WorkloadError(
-                f"DeepSpeed holds the parameters of the model ({name} among them) in pieces, whose gradients are not "
-                "gathered here; run it without DeepSpeed, or with FSDP"
-            )
         if type(parameter).__name__ != "DTensor":
             continue
         cuts = sum(not placement.is_replicate() for placement in parameter.placements)  # type: ignore[attr-defined]

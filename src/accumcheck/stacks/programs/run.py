@@ -16,6 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import refuse_shared_gpu
+from accumcheck.capture.shards.zero import around_steps, engine_of, is_partitioned
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.launch.events import EventLog
@@ -157,7 +158,10 @@ class _OfSplit:
         else:
             register_optimizer_step_pre_hook(_hold_still)
             listen(self._reported.append)
-        if is_sharded(model):
+        engine = engine_of(model)
+        if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
+            around_steps(engine, lambda: None, self._after_step)
+        elif is_sharded(model):
             register_optimizer_step_post_hook(self._after_step)
 
     def _after_step(self, *_: Any) -> None:
@@ -218,6 +222,11 @@ class _OfReference:
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         refuse(trainer)
+        if engine_of(model) is not None or is_partitioned(model):
+            raise WorkloadError(
+                "the program makes DeepSpeed's engine itself, so that there is no model without one to compute the "
+                "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
+            )
         turn_off_dropout(model)
         begin_alike(Path(self._job.folder).parent, "the reference", sums_of(model, _frozen(trainer)))
         reference_of_fed(self._job, self._check, model, trainer)

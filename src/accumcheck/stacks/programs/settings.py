@@ -16,7 +16,6 @@ from typing import Any
 
 from transformers import TrainingArguments
 
-from accumcheck.capture.shards.asked import refuse_deepspeed
 from accumcheck.config.model import CheckConfig
 from accumcheck.launch.job import ARGUMENTS
 from accumcheck.record import Split
@@ -68,7 +67,6 @@ def override(settings: Mapping[str, Any], made: Callable[[], None]) -> None:
 
     @functools.wraps(original)
     def with_settings(self: Any) -> None:
-        refuse_deepspeed(self)  # before it is set up
         for name, value in settings.items():
             if hasattr(self, name):
                 setattr(self, name, value)
@@ -78,14 +76,19 @@ def override(settings: Mapping[str, Any], made: Callable[[], None]) -> None:
     TrainingArguments.__post_init__ = with_settings
 
 
-UNSHARDED: Mapping[str, Any] = {"fsdp": "", "fsdp_config": None}
+UNSHARDED: Mapping[str, Any] = {"fsdp": "", "fsdp_config": None, "deepspeed": None}
 """Training arguments under which every release leaves the model whole."""
+
+
+_OF_SHARDING = ("FSDP_", "ACCELERATE_DEEPSPEED_")
+"""How accelerate's environment variables begin that say how to shard."""
 
 
 def forget_sharding() -> None:
     """Nothing of this process is sharded by what ``accelerate launch``, or a job's script, left in the environment."""
-    for name in [name for name in os.environ if name == "ACCELERATE_USE_FSDP" or name.startswith("FSDP_")]:
-        del os.environ[name]
+    for name in list(os.environ):
+        if name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED") or name.startswith(_OF_SHARDING):
+            del os.environ[name]
 
 
 def write_arguments(arguments: Any, folder: Path) -> None:

@@ -1,0 +1,172 @@
+"""Gradients and weights under DeepSpeed's ZeRO, in two real processes, beside those of one without it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from accumcheck.capture.coordinates import GradientReader
+from accumcheck.capture.shards.asked import ask_for_engine
+from accumcheck.capture.shards.zero import ask_for_norm, engine_of, refuse_unseen
+from accumcheck.errors import WorkloadError
+from tests.capture.sharded_program import ROWS, SOME, Small
+
+KINDS = ("zero-1", "zero-2", "zero-3", "zero-2-left", "zero-3-late")
+NAMES = ("embed.weight", "second.weight", "second.bias", "norm.weight", "norm.bias")  # first is frozen, out is embed
+
+with_deepspeed = pytest.mark.skipif(
+    importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed: pip install deepspeed"
+)
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """By kind, what each of the two processes read."""
+    folder = tmp_path_factory.mktemp("zero")
+    program = Path(__file__).with_name("zero_program.py")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*command, str(program), str(folder), "--no-kernels"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {
+        kind: [torch.load(folder / f"{kind}-{process}.pt", weights_only=False) for process in range(2)]
+        for kind in (*KINDS, "moved")
+    }
+
+
+@pytest.fixture(scope="module")
+def right() -> np.ndarray[Any, Any]:
+    """The mean of all rows' losses, differentiated by one process in one pass; rows are of one length."""
+    model = Small()
+    model(ROWS).backward()
+    grads = {name: parameter.grad for name, parameter in model.named_parameters()}
+    return torch.cat([grads[name].flatten() for name in NAMES if grads[name] is not None]).numpy()
+
+
+@with_deepspeed
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_process_has_the_whole_gradient_of_every_step_once(
+    read: dict[str, list[Any]], right: np.ndarray[Any, Any], kind: str
+) -> None:
+    for seen in read[kind]:
+        assert seen["names"] == NAMES
+        assert len(seen["steps"]) == 2  # of four micro-batches
+        for entries, norm in seen["steps"]:
+            assert np.linalg.norm(entries - right) < 1e-6 * np.linalg.norm(right)
+            assert norm == pytest.approx(float(np.linalg.norm(right)), rel=1e-6)  # before it was clipped to 1e-3
+
+
+@with_deepspeed
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_few_entries_are_kept_as_of_a_model_that_is_whole(read: dict[str, list[Any]], kind: str) -> None:
+    model = Small()
+    model(ROWS).backward()
+    some, _ = GradientReader.of(model, seed=3, limit=SOME).read(model)
+    for step in range(2):
+        few = [seen["few"][step] for seen in read[kind]]
+        assert np.array_equal(few[0], few[1])
+        assert np.allclose(few[0], some, rtol=1e-5, atol=1e-8)
+
+
+@with_deepspeed
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_are_gathered_to_the_bit(read: dict[str, list[Any]], kind: str) -> None:
+    for seen in read[kind]:
+        assert seen["sums"] == seen["whole"]
+        assert {name: value.tolist() for name, value in seen["values"].items()} == {
+            name: parameter.flatten().tolist() for name, parameter in Small().named_parameters()
+        }
+
+
+@with_deepspeed
+def test_weights_that_moved_are_seen_to_have(read: dict[str, list[Any]]) -> None:
+    for stages in read["moved"]:
+        assert stages == [sorted(NAMES)] * 3
+
+
+@with_deepspeed
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_gradient_than_the_engine_applies_is_an_error(read: dict[str, list[Any]], kind: str) -> None:
+    for seen in read[kind]:
+        assert "they are not the same, and what is applied is not seen" in seen["twice"]
+
+
+class _Engine:
+    """What an engine says of itself."""
+
+    def __init__(self, stage: int = 2, norm: float | None = 1.0, **beside: Any) -> None:
+        self.optimizer = SimpleNamespace(overflow=beside.pop("overflow", False), loss_scale=4.0)
+        self._stage = stage
+        self._norm = norm
+        self._offload = beside.pop("offload", None)
+        for name, value in beside.items():
+            setattr(self, name, value)
+
+    def zero_optimization_stage(self) -> int:
+        return self._stage
+
+    def zero_offload_optimizer(self) -> Any:
+        return self._offload
+
+    def get_global_grad_norm(self) -> float | None:
+        return self._norm
+
+
+@pytest.mark.parametrize(
+    ("engine", "named"),
+    [
+        (_Engine(stage=0), "ZeRO stage 0"),
+        (_Engine(offload=SimpleNamespace(device="cpu")), "an offloaded optimizer"),
+        (_Engine(zenflow=True), "ZenFlow"),
+        (_Engine(mp_world_size=2), "tensor parallelism"),
+        (_Engine(sequence_parallel_size=2, has_moe_layers=True), "mixture-of-experts layers of its own, sequence par"),
+    ],
+)
+def test_what_was_not_compared_with_the_truth_is_refused_by_name(engine: _Engine, named: str) -> None:
+    with pytest.raises(WorkloadError, match=named):
+        refuse_unseen(engine)
+
+
+def test_zero_without_more_is_not_refused() -> None:
+    for stage in (1, 2, 3):
+        refuse_unseen(_Engine(stage, offload=SimpleNamespace(device="none"), mp_world_size=1))
+
+
+def test_a_norm_that_is_not_the_engines_own_is_an_error() -> None:
+    ask_for_norm(_Engine(norm=2.0), 2.001)
+    ask_for_norm(_Engine(norm=float("inf")), float("nan"))
+    for norm, read_norm in ((2.0, 2.1), (2.0, 0.0), (0.0, 2.0), (float("nan"), 2.0), (2.0, float("inf"))):
+        with pytest.raises(WorkloadError, match="they are not the same"):
+            ask_for_norm(_Engine(norm=norm), read_norm)
+    with pytest.raises(WorkloadError, match="computes no gradient norm"):
+        ask_for_norm(_Engine(norm=None), 2.0)
+    with pytest.raises(WorkloadError, match="left an optimizer step out"):
+        ask_for_norm(_Engine(overflow=True), float("inf"))
+
+
+def test_an_engine_that_was_asked_for_and_not_made_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(WorkloadError, match="DeepSpeed was asked for, but no engine of it trains the model"):
+        ask_for_engine(SimpleNamespace(deepspeed="zero3.json"))
+    ask_for_engine(None)
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    with pytest.raises(WorkloadError, match="DeepSpeed was asked for"):
+        ask_for_engine(None)
+
+
+def test_a_program_without_deepspeed_has_no_engine_and_imports_none() -> None:
+    assert engine_of(Small()) is None

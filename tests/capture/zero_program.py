@@ -1,0 +1,109 @@
+"""A small model under DeepSpeed's ZeRO, in each of several processes: ``torchrun zero_program.py FOLDER``.
+
+What is read of its gradient is written to FOLDER/KIND-RANK.pt.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+os.environ["DS_ACCELERATOR"] = "cpu"
+import deepspeed  # it is not everywhere where tests are run
+
+from accumcheck.capture.coordinates import GradientReader
+from accumcheck.capture.shards import parameters_of
+from accumcheck.capture.shards.zero import around_steps, ask_for_norm, engine_of, loss_scale_of, refuse_unseen
+from accumcheck.errors import WorkloadError
+from accumcheck.stacks.programs.weights import sums_of
+from tests.capture.sharded_program import ROWS, SOME, Small
+
+KINDS = ("zero-1", "zero-2", "zero-3", "zero-2-left", "zero-3-late")
+"""By stage; ``left``: what stands in ``grad`` is not the mean; ``late``: the reader is made after the engine."""
+
+WINDOWS = 2
+"""Optimizer steps, of two micro-batches of one row in each process."""
+
+
+def engine_for(model: torch.nn.Module, stage: int, rate: float = 0.0) -> deepspeed.DeepSpeedEngine:
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    settings = {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 2,
+        "gradient_clipping": 1e-3,  # comes after what is read
+        "zero_optimization": {"stage": stage},
+        "zero_allow_untested_optimizer": True,
+    }
+    made, *_ = deepspeed.initialize(model=model, optimizer=torch.optim.SGD(trained, lr=rate), config=settings)
+    return made
+
+
+def read(kind: str) -> dict[str, object]:
+    """What is seen of two steps on the same rows: this process is fed two rows for each, one after the other."""
+    model = Small()
+    early = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in (1000, SOME)}
+    engine = engine_for(model, stage=int(kind.split("-")[1]))
+    assert engine_of(model) is engine
+    refuse_unseen(engine)
+    readers = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in early} if "late" in kind else early
+    steps: list[tuple[object, float]] = []
+    few: list[object] = []
+
+    def before() -> None:
+        if "left" in kind:
+            for parameter in model.parameters():
+                parameter.grad = torch.ones_like(parameter)
+        steps.append(readers[1000].read(model))
+        few.append(readers[SOME].read(model)[0])
+        for parameter in model.parameters():
+            parameter.grad = None
+
+    around_steps(engine, before, lambda: ask_for_norm(engine, steps[-1][1]))
+    for _ in range(WINDOWS):
+        for row in ROWS.chunk(dist.get_world_size())[dist.get_rank()].split(1):
+            engine.backward(engine(row))  # divided by 2 there
+            engine.step()
+    try:
+        ask_for_norm(engine, steps[-1][1] * 2)
+        twice = ""
+    except WorkloadError as error:
+        twice = str(error)
+    return {
+        "steps": steps,
+        "few": few,
+        "twice": twice,
+        "scale": loss_scale_of(engine),
+        "names": readers[1000].coordinates.names,
+        "values": {parameter.name: parameter.value() for parameter in parameters_of(model)},
+        "sums": sums_of(model),
+        "whole": sums_of(Small()),
+    }
+
+
+def moved() -> list[list[str]]:
+    """The parameters that an optimizer moves whose learning rate is not 0."""
+    names = []
+    for stage in (1, 2, 3):
+        model = Small()
+        engine = engine_for(model, stage, rate=0.1)
+        begun = sums_of(model)
+        for row in ROWS[:2].split(1):
+            engine.backward(engine(row))
+            engine.step()
+        names.append(sorted(name for name, total in sums_of(model).items() if total != begun[name]))
+    return names
+
+
+if __name__ == "__main__":
+    if "--no-kernels" in sys.argv:  # DeepSpeed compiles one for its collectives on a CPU, which takes minutes
+        sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
+    deepspeed.init_distributed("gloo")
+    for kind in KINDS:
+        torch.save(read(kind), Path(sys.argv[1]) / f"{kind}-{dist.get_rank()}.pt")
+    torch.save(moved(), Path(sys.argv[1]) / f"moved-{dist.get_rank()}.pt")
+    dist.barrier()
+    dist.destroy_process_group()

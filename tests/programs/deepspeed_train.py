@@ -1,0 +1,46 @@
+"""train.py under Trainer's DeepSpeed on a CPU, where accelerate leaves it out: it is told that this is an accelerator.
+
+``FAULT=undivided`` in the environment: the sum over the micro-batches is never divided by their number.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DistributedType
+
+sys.path.insert(0, str(Path(__file__).parent))
+from train import main
+
+os.environ["DS_ACCELERATOR"] = "cpu"
+importlib.import_module("deepspeed.comm.torch").build_shm_op = lambda: None  # a kernel that takes minutes to compile
+construct = AcceleratorState.__init__
+
+
+def as_if_accelerated(state, *args, **kwargs):
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":  # the reference does not ask
+        PartialState()  # the one of this process
+        PartialState._shared_state["distributed_type"] = DistributedType.DEEPSPEED
+        PartialState._shared_state["device"] = torch.device("cpu")
+        os.environ["ACCELERATE_USE_CPU"] = "false"
+    construct(state, *args, **kwargs)
+
+
+AcceleratorState.__init__ = as_if_accelerated
+
+if os.environ.get("FAULT") == "undivided":
+    step = transformers.Trainer.compute_loss
+
+    def undivided(trainer, model, inputs, *args, **kwargs):
+        return step(trainer, model, inputs, *args, **kwargs) * trainer.args.gradient_accumulation_steps
+
+    transformers.Trainer.compute_loss = undivided
+
+if __name__ == "__main__":
+    main()
