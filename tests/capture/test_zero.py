@@ -20,7 +20,9 @@ from accumcheck.capture.shards.zero import ask_for_norm, engine_of, refuse_unsee
 from accumcheck.errors import WorkloadError
 from tests.capture.sharded_program import ROWS, SOME, Small
 
-KINDS = ("zero-1", "zero-2", "zero-3", "zero-2-left", "zero-3-late")
+STAGES = ("zero-1", "zero-2", "zero-3")
+HALF = tuple(f"{stage}-bfloat16" for stage in STAGES)
+KINDS = (*STAGES, "zero-2-left", "zero-3-late", *HALF)
 NAMES = ("embed.weight", "second.weight", "second.bias", "norm.weight", "norm.bias")  # first is frozen, out is embed
 
 with_deepspeed = pytest.mark.skipif(
@@ -63,12 +65,13 @@ def right() -> np.ndarray[Any, Any]:
 def test_every_process_has_the_whole_gradient_of_every_step_once(
     read: dict[str, list[Any]], right: np.ndarray[Any, Any], kind: str
 ) -> None:
+    close = 2e-2 if kind in HALF else 1e-6  # arithmetic in bfloat16 has three digits
     for seen in read[kind]:
         assert seen["names"] == NAMES
         assert len(seen["steps"]) == 2  # of four micro-batches
         for entries, norm in seen["steps"]:
-            assert np.linalg.norm(entries - right) < 1e-6 * np.linalg.norm(right)
-            assert norm == pytest.approx(float(np.linalg.norm(right)), rel=1e-6)  # before it was clipped to 1e-3
+            assert np.linalg.norm(entries - right) < close * np.linalg.norm(right)
+            assert norm == pytest.approx(float(np.linalg.norm(right)), rel=close)  # before it was clipped to 1e-3
 
 
 @with_deepspeed
@@ -80,16 +83,17 @@ def test_the_same_few_entries_are_kept_as_of_a_model_that_is_whole(read: dict[st
     for step in range(2):
         few = [seen["few"][step] for seen in read[kind]]
         assert np.array_equal(few[0], few[1])
-        assert np.allclose(few[0], some, rtol=1e-5, atol=1e-8)
+        assert np.linalg.norm(few[0] - some) < (5e-2 if kind in HALF else 1e-6) * np.linalg.norm(some)
 
 
 @with_deepspeed
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_are_gathered_to_the_bit(read: dict[str, list[Any]], kind: str) -> None:
+    model = Small().to(torch.bfloat16 if kind in HALF else torch.float32)
     for seen in read[kind]:
         assert seen["sums"] == seen["whole"]
         assert {name: value.tolist() for name, value in seen["values"].items()} == {
-            name: parameter.flatten().tolist() for name, parameter in Small().named_parameters()
+            name: parameter.flatten().tolist() for name, parameter in model.named_parameters()
         }
 
 

@@ -22,14 +22,18 @@ from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.weights import sums_of
 from tests.capture.sharded_program import ROWS, SOME, Small
 
-KINDS = ("zero-1", "zero-2", "zero-3", "zero-2-left", "zero-3-late")
+KINDS = (
+    "zero-1", "zero-2", "zero-3", "zero-2-left", "zero-3-late", "zero-1-bfloat16", "zero-2-bfloat16", "zero-3-bfloat16",
+)  # fmt: skip
 """By stage; ``left``: what stands in ``grad`` is not the mean; ``late``: the reader is made after the engine."""
 
 WINDOWS = 2
 """Optimizer steps, of two micro-batches of one row in each process."""
 
 
-def engine_for(model: torch.nn.Module, stage: int, rate: float = 0.0) -> deepspeed.DeepSpeedEngine:
+def engine_for(
+    model: torch.nn.Module, stage: int, rate: float = 0.0, dtype: str = "float32"
+) -> deepspeed.DeepSpeedEngine:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings = {
         "train_micro_batch_size_per_gpu": 1,
@@ -37,6 +41,7 @@ def engine_for(model: torch.nn.Module, stage: int, rate: float = 0.0) -> deepspe
         "gradient_clipping": 1e-3,  # comes after what is read
         "zero_optimization": {"stage": stage},
         "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": dtype == "bfloat16"},
     }
     made, *_ = deepspeed.initialize(model=model, optimizer=torch.optim.SGD(trained, lr=rate), config=settings)
     return made
@@ -44,9 +49,10 @@ def engine_for(model: torch.nn.Module, stage: int, rate: float = 0.0) -> deepspe
 
 def read(kind: str) -> dict[str, object]:
     """What is seen of two steps on the same rows: this process is fed two rows for each, one after the other."""
-    model = Small()
+    dtype = "bfloat16" if "bfloat16" in kind else "float32"
+    model = Small().to(getattr(torch, dtype))
     early = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in (1000, SOME)}
-    engine = engine_for(model, stage=int(kind.split("-")[1]))
+    engine = engine_for(model, stage=int(kind.split("-")[1]), dtype=dtype)
     assert engine_of(model) is engine
     refuse_unseen(engine)
     readers = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in early} if "late" in kind else early
@@ -80,7 +86,7 @@ def read(kind: str) -> dict[str, object]:
         "names": readers[1000].coordinates.names,
         "values": {parameter.name: parameter.value() for parameter in parameters_of(model)},
         "sums": sums_of(model),
-        "whole": sums_of(Small()),
+        "whole": sums_of(Small().to(getattr(torch, dtype))),
     }
 
 
