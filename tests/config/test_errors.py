@@ -198,6 +198,10 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
             "trajectory_steps: 2\ntraining_arguments: {fsdp: full_shard}",
             "check.yaml:4: trajectory_steps: not together with training_arguments.fsdp; remove one of them",
         ),
+        (
+            "trajectory_steps: 2\ntraining_arguments: {deepspeed: zero3.json}",
+            "check.yaml:4: trajectory_steps: not together with training_arguments.deepspeed; remove one of them",
+        ),
         # --- programs
         (
             "script: {path: check.yaml}",

@@ -67,3 +67,4 @@ def test_the_arguments_are_left_with_what_was_observed(overridden: Path) -> None
     write_arguments(transformers.TrainingArguments("out"), overridden)
     kept = json.loads((overridden / "training-arguments.json").read_text(encoding="utf-8"))
     assert (kept["label_smoothing_factor"], kept["gradient_accumulation_steps"]) == (0.1, 4)
+    assert kept["deepspeed"] is False

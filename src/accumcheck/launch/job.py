@@ -60,6 +60,10 @@ class Failure:
     common: bool = False
 
 
+_ANNOUNCED = 6
+"""Lines that are told of an error whose first only says what follows, such as DeepSpeed's list of settings."""
+
+
 def write_error(folder: Path, process: int, error: BaseException, *, common: bool) -> None:
     """Leave the cause of a worker's death where the conductor finds it."""
     record = {
@@ -78,8 +82,10 @@ def read_errors(folder: Path) -> list[Failure]:
 
 
 def describe(error: BaseException) -> str:
-    """The error's class and the first line of its text."""
-    lines = str(error).strip().splitlines()
+    """The error's class and the first line of its text, with the few after it where it ends in a colon."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    if lines and lines[0].endswith(":"):
+        lines = [" ".join(lines[:_ANNOUNCED])]
     name = type(error).__name__
     if name in ("OutOfMemoryError", "MemoryError"):
         return "out of memory" + (f": {lines[0]}" if lines else "")

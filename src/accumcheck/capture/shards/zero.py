@@ -177,6 +177,14 @@ def _told(engine: Any, name: str) -> Any:
     return None if device is not None and str(getattr(device, "value", device)) == "none" else told
 
 
+def cast_by(engine: Any) -> str:
+    """What to say of weights that the engine was told to hold in 16 bits, whatever they were made in; else nothing."""
+    for name, dtype in (("bfloat16_enabled", "bfloat16"), ("fp16_enabled", "float16")):
+        if _told(engine, name):
+            return f", whose weights DeepSpeed has cast to {dtype} (make them in {dtype}, and they stay the same),"
+    return ""
+
+
 def loss_scale_of(engine: Any) -> float:
     """The factor on losses, and so on gradients until the step: 1 unless the engine trains in float16."""
     return float(getattr(engine.optimizer, "loss_scale", 1.0))

@@ -16,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import refuse_shared_gpu
-from accumcheck.capture.shards.zero import around_steps, engine_of, is_partitioned
+from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.launch.events import EventLog
@@ -141,12 +141,15 @@ class _OfSplit:
         refuse(trainer)
         refuse_shared_gpu(is_sharded(model), next(model.parameters()).device)
         self._models = model, _frozen(trainer)
+        engine = engine_of(model)
         turn_off_dropout(model)
         self._weights = sums_of(*self._models)
         self._rows.config = getattr(model, "config", None)
         if holds_pairs(trainer):
             self._rows.sample = PAIR
         who = f"process {self._process} of split {self._folder.name}"
+        if engine is not None:
+            who += cast_by(engine)
         begin_alike(self._folder.parent, who, self._weights)
         self._observer.watch(model, seed=self._check.seed, rows_are_told=True)
         if trainer is not None:
@@ -158,7 +161,6 @@ class _OfSplit:
         else:
             register_optimizer_step_pre_hook(_hold_still)
             listen(self._reported.append)
-        engine = engine_of(model)
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
             around_steps(engine, lambda: None, self._after_step)
         elif is_sharded(model):
