@@ -181,7 +181,7 @@ def cast_by(engine: Any) -> str:
     """What to say of weights that the engine was told to hold in 16 bits, whatever they were made in; else nothing."""
     for name, dtype in (("bfloat16_enabled", "bfloat16"), ("fp16_enabled", "float16")):
         if _told(engine, name):
-            return f", whose weights DeepSpeed has cast to {dtype} (make them in {dtype}, and they stay the same),"
+            return f", whose weights DeepSpeed has cast to {dtype}, in which the model is to be made"
     return ""
 
 
