@@ -95,7 +95,6 @@ def write_arguments(arguments: Any, folder: Path) -> None:
     """Leave the program's training arguments, as far as they are plain values, with what was observed."""
     values = {place.name: getattr(arguments, place.name, None) for place in fields(arguments)}
     plain = {name: value for name, value in values.items() if isinstance(value, (bool, int, float, str))}
-    plain["deepspeed"] = (
-        getattr(arguments, "deepspeed_plugin", None) is not None
-    )  # often told by a mapping, or elsewhere
+    # often told by a mapping, or elsewhere
+    plain["deepspeed"] = getattr(arguments, "deepspeed_plugin", None) is not None
     (folder / ARGUMENTS).write_text(json.dumps(plain), encoding="utf-8")
