@@ -35,11 +35,17 @@ from accumcheck.record import (
 def collect_run(
     folder: Path, splits: Iterable[str], events: list[dict[str, Any]]
 ) -> tuple[list[SplitObservation], ReferenceObservation | None]:
-    """All of a run. Samples have the reference's numbers, also where splits know them by others."""
+    """All of a run. Samples have the reference's numbers, also where splits know them by others.
+
+    Without a reference the rows of programs are numbered here, so that two of one content are two samples all the same.
+    """
     observations = collect_splits(folder, splits, events)
     reference = collect_reference(folder)
     path = folder / REFERENCE / "reference.json"
-    keys = json.loads(path.read_text(encoding="utf-8"))["keys"] if reference is not None else None
+    if reference is not None:
+        keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
+    else:
+        keys = _keys_in(observations) if any(observation.program for observation in observations) else None
     if keys is None:
         return observations, reference
     known = {(number, before): place for place, (number, before) in enumerate(keys)}
@@ -53,6 +59,15 @@ def collect_run(
         )
         for observation in observations
     ], reference
+
+
+def _keys_in(observations: Sequence[SplitObservation]) -> list[tuple[int, int]]:
+    """Each row's number with how often it came before in its step, of all that any split was fed."""
+    most: Counter[int] = Counter()
+    for observation in observations:
+        for step in observation.steps:
+            most |= Counter(number for batch in step.micro_batches for number in batch.samples)
+    return [(number, before) for number, times in most.items() for before in range(times)]
 
 
 def _known_as(micro_batches: Sequence[MicroBatch], known: Mapping[tuple[int, int], int]) -> tuple[MicroBatch, ...]:
