@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +13,7 @@ from accumcheck.capture.shards import canonical, parameters_of
 from accumcheck.capture.shards.asked import ask_for_shards, refuse_shared_gpu
 from accumcheck.errors import WorkloadError
 from tests.capture.sharded_program import KINDS, ROWS, SOME, Small
+from tests.capture.two_processes import in_two_processes
 
 GATHERED = [kind for kind in KINDS if kind != "whole" and not kind.startswith("unreduced")]
 NAMES = ("embed.weight", "second.weight", "second.bias", "norm.weight", "norm.bias")  # first is frozen, out is embed
@@ -25,22 +22,7 @@ NAMES = ("embed.weight", "second.weight", "second.bias", "norm.weight", "norm.bi
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """By kind, what each of the two processes read."""
-    folder = tmp_path_factory.mktemp("shards")
-    program = Path(__file__).with_name("sharded_program.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [*command, str(program), str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {
-        kind: [torch.load(folder / f"{kind}-{process}.pt", weights_only=False) for process in range(2)]
-        for kind in (*KINDS, "asked")
-    }
+    return in_two_processes("sharded_program.py", tmp_path_factory.mktemp("shards"), (*KINDS, "asked"))
 
 
 @pytest.fixture(scope="module")

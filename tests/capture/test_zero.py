@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +15,7 @@ from accumcheck.capture.shards.asked import ask_for_engine
 from accumcheck.capture.shards.zero import ask_for_norm, engine_of, refuse_unseen
 from accumcheck.errors import WorkloadError
 from tests.capture.sharded_program import ROWS, SOME, Small
+from tests.capture.two_processes import in_two_processes
 
 STAGES = ("zero-1", "zero-2", "zero-3")
 HALF = tuple(f"{stage}-bfloat16" for stage in STAGES)
@@ -33,22 +30,7 @@ with_deepspeed = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """By kind, what each of the two processes read."""
-    folder = tmp_path_factory.mktemp("zero")
-    program = Path(__file__).with_name("zero_program.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [*command, str(program), str(folder), "--no-kernels"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {
-        kind: [torch.load(folder / f"{kind}-{process}.pt", weights_only=False) for process in range(2)]
-        for kind in (*KINDS, "moved")
-    }
+    return in_two_processes("zero_program.py", tmp_path_factory.mktemp("zero"), (*KINDS, "moved"), "--no-kernels")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from accumcheck.config.model import ToleranceConfig
 from accumcheck.judge.judge import Judgement, judge
 from accumcheck.record import Split, SplitObservation
 from tests.judge.runs import (
@@ -296,4 +297,14 @@ def test_splits_that_are_right_where_the_control_is_not_are_told_apart_from_it()
 
 def test_splits_that_are_as_wrong_as_the_control_do_not_blame_it() -> None:
     found = judged(sum_of_means)
+    assert "control-differs" not in [finding.id for finding in found.findings]
+
+
+def test_a_control_that_is_right_as_well_is_not_called_wrong() -> None:
+    # each within the tolerance of 1e-2 of the reference, on either side, and further than that from the other
+    def on_either_side(split: Split, fed: Fed) -> Weights:
+        return right(split, fed) * (0.993 if split == CONTROL else 1.007)
+
+    found = judged(on_either_side, tolerances=ToleranceConfig(loss=1e-2, grad_norm=1e-2, gradient=1e-2))
+    assert "fail" in [split.verdict for split in found.splits]
     assert "control-differs" not in [finding.id for finding in found.findings]

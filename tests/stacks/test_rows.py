@@ -155,3 +155,14 @@ def test_rows_are_kept_for_whoever_reads_the_run(tmp_path: Path) -> None:
     rows.write(tmp_path / "1x2x1", 0)
     kept = read_rows(tmp_path)
     assert [kept[number]["input_ids"].tolist() for number in numbers] == [[1, 5, 6], [1, 7]]
+
+
+def test_the_positions_of_padding_begin_no_text() -> None:
+    padded = {
+        "input_ids": torch.tensor([[0, 0, 1, 6, 7]]),
+        "attention_mask": torch.tensor([[0, 0, 1, 1, 1]]),
+        "position_ids": torch.tensor([[0, 0, 0, 1, 2]]),
+    }
+    rows = Rows(4)  # the last batch of the data, with one row left
+    assert len(rows.find(padded)) == 1
+    assert rows.sample == "row"

@@ -23,6 +23,8 @@ def divergences(
         if result.steps and _any_divergence(result, tolerances):
             groups.setdefault((result.loss_rule, result.gradient_rule), []).append(result)
     against = "reference" if truths else "control"
+    # both may be right, each to within its tolerance, and yet further apart than that from each other
+    control_is_right = any(result.split == control and _is_right(result, truths, tolerances) for result in results)
     found = []
     for (loss_rule, gradient_rule), members in sorted(groups.items(), key=lambda group: -len(group[1])):
         verdicts = {member.verdict for member in members}
@@ -31,7 +33,7 @@ def divergences(
         base = None if truths else next((other for other in results if other.split == control), None)
         effects = [_effect(member, truths.get(member.split, ()), base, tolerances) for member in members]
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
-        if all(effect.right for effect in effects):
+        if not control_is_right and all(_is_right(member, truths, tolerances) for member in members):
             found.append(say.control_finding(severity, effects, control, loss_rule, gradient_rule))
         else:
             found.append(say.divergence_finding(severity, effects, loss_rule, gradient_rule, against))
@@ -42,6 +44,13 @@ def _any_divergence(result: SplitResult, tolerances: Tolerances) -> bool:
     return any(
         not finite(step) or any(diverges(step.vs_control, tolerances)) or any(diverges(step.vs_reference, tolerances))
         for step in result.steps
+    )
+
+
+def _is_right(result: SplitResult, truths: Mapping[Split, Sequence[Truth]], tolerances: Tolerances) -> bool:
+    """Whether every step gives the reference's loss and gradient; without a reference nothing is known to."""
+    return bool(truths) and all(
+        finite(step) and not any(diverges(step.vs_reference, tolerances)) for step in result.steps
     )
 
 
@@ -66,8 +75,6 @@ def _effect(
         grad_norm=_ratio(worst.grad_norm, right.grad_norm if right else None),
         gradient=divergence.gradient,
         weights=_in_weights_alone(result, tolerances),
-        right=bool(truths)
-        and not any(found for step in result.steps for found in diverges(step.vs_reference, tolerances)),
     )
 
 

@@ -55,8 +55,7 @@ class Effect:
     """How big a fault is in one split: observed over right, in the step where it is worst.
 
     ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error, ``weights`` the part of
-    it that is in how samples are weighted, where that part alone is beyond its tolerance. ``right``: every step gives
-    the reference's loss and gradient.
+    it that is in how samples are weighted, where that part alone is beyond its tolerance.
     """
 
     split: Split
@@ -64,7 +63,6 @@ class Effect:
     grad_norm: float | None
     gradient: float | None
     weights: float | None = None
-    right: bool = False
 
 
 def divergence_finding(

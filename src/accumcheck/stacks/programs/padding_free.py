@@ -20,8 +20,11 @@ BOUNDARIES = "cu_seq_lens_q"
 
 
 def begin(batch: Mapping[str, Any]) -> list[int] | None:
-    """Where samples begin in the only row of a batch; None where it has several rows, or says nothing of it."""
+    """Where samples begin in the only row of a batch; None where it has more rows or padding, or tells nothing."""
     ids, positions, bounds = (batch.get(name) for name in ("input_ids", POSITIONS, BOUNDARIES))
+    mask = batch.get("attention_mask")
+    if isinstance(mask, torch.Tensor) and not bool(mask.bool().all()):
+        return None  # the positions of padding are 0, too
     if not isinstance(ids, torch.Tensor) or ids.ndim != 2 or len(ids) != 1:
         return None
     if isinstance(bounds, torch.Tensor):
