@@ -17,10 +17,10 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
 from accumcheck.judge.judge import Judgement, judge
 from accumcheck.known.matching import Fitted, circumstances, cite
-from accumcheck.launch.collect import collect_run
-from accumcheck.launch.job import REFERENCE
 from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Finding, ReferenceObservation, Report, Split, SplitObservation
+from accumcheck.runfolder.collect import collect_run
+from accumcheck.runfolder.job import REFERENCE
 
 OnEvent = Callable[[dict[str, Any]], None]
 

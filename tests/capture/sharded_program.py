@@ -19,7 +19,7 @@ from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.shards import parameters_of
 from accumcheck.capture.shards.asked import ask_for_shards
 from accumcheck.errors import WorkloadError
-from accumcheck.stacks.programs.weights import sums_of
+from accumcheck.stacks.programs.same_weights import sums_of
 
 KINDS = (
     "whole", "fully_shard", "checkpointed", "bfloat16", "fsdp", "fsdp-flat", "no_shard", "unreduced", "unreduced-flat",

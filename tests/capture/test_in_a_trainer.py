@@ -11,7 +11,7 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from accumcheck.capture.observer import Observer
-from accumcheck.workload.fingerprint import SampleIndex
+from accumcheck.rows.fingerprint import SampleIndex
 
 SAMPLES = [{"x": torch.tensor([1.0 + row]), "labels": torch.tensor(row % 2)} for row in range(4)]
 K = 4

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from accumcheck.capture.observer import Observer
-from accumcheck.workload.fingerprint import SampleIndex
+from accumcheck.rows.fingerprint import SampleIndex
 
 SAMPLES = [{"input_ids": torch.tensor([1, 2, 3 + i]), "attention_mask": torch.ones(3)} for i in range(4)]
 

@@ -19,7 +19,7 @@ from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.shards import parameters_of
 from accumcheck.capture.shards.zero import around_steps, ask_for_norm, engine_of, loss_scale_of, refuse_unseen
 from accumcheck.errors import WorkloadError
-from accumcheck.stacks.programs.weights import sums_of
+from accumcheck.stacks.programs.same_weights import sums_of
 from tests.capture.sharded_program import ROWS, SOME, Small
 
 KINDS = (

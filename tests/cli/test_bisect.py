@@ -11,15 +11,15 @@ import jsonschema
 import pytest
 
 from accumcheck.cli import main
+from accumcheck.compare import trial
 from accumcheck.config.model import CheckConfig
 from accumcheck.environments import Request
 from accumcheck.errors import LaunchError
 from accumcheck.record import Report
-from accumcheck.releases import trial
 from accumcheck.report.bisections.as_json import schema
+from tests.compare.ladder import failing, passing
 from tests.environments.conftest import local_index
 from tests.environments.local_index import LocalIndex
-from tests.releases.ladder import failing, passing
 
 __all__ = ["local_index"]
 

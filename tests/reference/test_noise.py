@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.launch.job import RECOMPUTED
 from accumcheck.record import Divergence
 from accumcheck.reference.noise import NO_NOISE, Noise, Truth, measure_noise, write_recomputed
+from accumcheck.runfolder.job import RECOMPUTED
 from accumcheck.workload.assemble import Workload
 
 SAMPLES = [{"x": torch.tensor([value, 1.0], dtype=torch.float64)} for value in (1.0, 2.0, 3.0, 6.0)]

@@ -52,8 +52,8 @@ def bisect(
     differ; 3 not decided: only releases that cannot run the check are left;
     130 interrupted.
     """
-    from accumcheck.releases.asked import plans, release
-    from accumcheck.releases.bisect import in_order, run_bisect
+    from accumcheck.compare.asked import plans, release
+    from accumcheck.compare.bisect import in_order, run_bisect
     from accumcheck.report.bisections import FILE_FORMATS, write
     from accumcheck.report.bisections.lines import ending, step_line
     from accumcheck.report.bisections.words import means

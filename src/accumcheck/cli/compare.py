@@ -26,8 +26,8 @@ def compare(
     one did not, or its reference drifts; 2 unreadable, or reports of two
     checks; 3 one of the two could not be decided.
     """
+    from accumcheck.compare.upgrade import pair_of
     from accumcheck.record.comparison import Comparison
-    from accumcheck.releases.upgrade import pair_of
     from accumcheck.report import check_format, check_writable
     from accumcheck.report.pairs import show, write
     from accumcheck.report.read_json import read_report

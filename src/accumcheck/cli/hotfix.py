@@ -16,7 +16,7 @@ hotfix_app = typer.Typer(
 @hotfix_app.command("list")
 def list_() -> None:
     """List the hot-fixes: what each does, and what it costs."""
-    from accumcheck.known.hotfixes import HOTFIXES
+    from accumcheck.hotfixes import HOTFIXES
 
     for one in HOTFIXES:
         typer.echo(f"{one.name}\n  {one.does}\n  price: {one.price}\n  tried with {one.releases}\n")
@@ -29,6 +29,6 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, as accumcheck hotfix list has it.")],
 ) -> None:
     """Print the code to paste into a training script: the same that --hotfix applies."""
-    from accumcheck.known.hotfixes import find_hotfix
+    from accumcheck.hotfixes import find_hotfix
 
     typer.echo(find_hotfix(name).to_paste, nl=False)

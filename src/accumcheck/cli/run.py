@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accumcheck.launch.job import REFERENCE
+from accumcheck.runfolder.job import REFERENCE
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -58,12 +58,12 @@ def run(
     crashed, hung, or was skipped); 130 interrupted.
     """
     from accumcheck.check import join_run, run_check
+    from accumcheck.compare.hotfix_trial import run_with_hotfix
     from accumcheck.config.load import load_config
     from accumcheck.config.places import config_file
     from accumcheck.environments import environments, latest, parse_request
     from accumcheck.errors import ConfigError
-    from accumcheck.known.hotfixes import find_hotfix
-    from accumcheck.known.hotfixes.trial import run_with_hotfix
+    from accumcheck.hotfixes import find_hotfix
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.progress import Progress
 

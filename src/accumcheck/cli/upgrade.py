@@ -40,8 +40,8 @@ def upgrade(
     decided under both releases, or an environment not be built; 130
     interrupted.
     """
-    from accumcheck.releases.asked import plans, sides
-    from accumcheck.releases.upgrade import run_upgrade
+    from accumcheck.compare.asked import plans, sides
+    from accumcheck.compare.upgrade import run_upgrade
     from accumcheck.report import check_format, check_writable
     from accumcheck.report.pairs import show, write
     from accumcheck.report.progress import Progress

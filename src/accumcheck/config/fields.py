@@ -21,7 +21,7 @@ from accumcheck.config.model import (
 )
 from accumcheck.config.program_fields import LLAMAFACTORY, SCRIPT, TRL
 from accumcheck.config.sections import Field, Free, Section
-from accumcheck.known.hotfixes import NAMES as HOTFIXES
+from accumcheck.hotfixes import NAMES as HOTFIXES
 from accumcheck.record import Split
 
 STACKS = ("trainer", "accelerate", *PROGRAMS)

@@ -153,7 +153,7 @@ class CheckConfig:
 
     ``callable_arguments``: what the ``callable`` is called with, by name.
 
-    ``hotfix``: what the Trainer is given before it trains, see `accumcheck.known.hotfixes`.
+    ``hotfix``: what the Trainer is given before it trains, see `accumcheck.hotfixes`.
 
     ``splits`` is None for ``auto``: which splits are sensible depends on the devices, known only at the launch.
     """

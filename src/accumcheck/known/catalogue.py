@@ -11,8 +11,8 @@ from typing import Any, get_args
 import yaml
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from accumcheck.hotfixes import NAMES
 from accumcheck.judge.rules import FAMILY
-from accumcheck.known.hotfixes import NAMES
 from accumcheck.record import CountAnswer
 
 RULES = frozenset(map(str, FAMILY))

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from accumcheck.config.model import LauncherConfig
-from accumcheck.launch.job import Failure, Job, read_errors
-from accumcheck.launch.worker import run
+from accumcheck.runfolder.job import Failure, Job, read_errors
+from accumcheck.work.worker import run
 
 GRACE_SECONDS = 3.0
 """How long the other processes of a failed job may take to end by themselves before they are killed."""

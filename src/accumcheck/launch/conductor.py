@@ -19,11 +19,11 @@ from typing import NoReturn
 
 from accumcheck.config.model import STACK_PACKAGES, CheckConfig
 from accumcheck.config.splits import auto_splits, control_of
-from accumcheck.launch.events import EventFollower, EventLog
-from accumcheck.launch.job import REFERENCE, Failure, Job
-from accumcheck.launch.membership import drawn_order, global_batches, unapplied_order
 from accumcheck.launch.schedule import Slots, running_order
 from accumcheck.record import Split
+from accumcheck.runfolder.events import EventFollower, EventLog
+from accumcheck.runfolder.job import REFERENCE, Failure, Job
+from accumcheck.runfolder.membership import drawn_order, global_batches, unapplied_order
 
 AGENT_GRACE_SECONDS = 8.0
 """How long after a job's time limit its agent may take to come back before the run goes on without it."""
@@ -71,7 +71,7 @@ def _start_fork_server() -> None:
     import multiprocessing
     from multiprocessing import forkserver
 
-    multiprocessing.set_forkserver_preload(["accumcheck.launch.preload"])
+    multiprocessing.set_forkserver_preload(["accumcheck.work.preload"])
     forkserver.ensure_running()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
-from accumcheck.launch.events import EventFollower
+from accumcheck.runfolder.events import EventFollower
 
 POLL_SECONDS = 0.02
 

@@ -19,11 +19,11 @@ import numpy.typing as npt
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.launch.job import BATCHED
-from accumcheck.launch.membership import drawn_order
 from accumcheck.record import BatchedStep, BatchTerm
 from accumcheck.reference.batch_terms import AdditiveTerm
 from accumcheck.reference.samples import LossOf
+from accumcheck.runfolder.job import BATCHED
+from accumcheck.runfolder.membership import drawn_order
 from accumcheck.workload.assemble import Workload
 
 
@@ -33,7 +33,7 @@ def fed_order(run: Path, membership: Sequence[Sequence[int]]) -> list[list[int]]
     Cut in this order, a smaller micro-batch is a piece of a larger one. The judge checks it for every split.
 
     Args:
-        run: the folder of the run, in which splits leave what they saw (`accumcheck.launch.job`).
+        run: the folder of the run, in which splits leave what they saw (`accumcheck.runfolder.job`).
         membership: the samples of each step, in any order; returned where no split has been fed just these.
     """
     for folder in sorted(run.iterdir()):

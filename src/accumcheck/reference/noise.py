@@ -17,9 +17,9 @@ import numpy.typing as npt
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.launch.job import RECOMPUTED
 from accumcheck.record import Divergence, Recomputation
 from accumcheck.reference.samples import LossOf
+from accumcheck.runfolder.job import RECOMPUTED
 from accumcheck.workload.assemble import Workload
 
 CEILING = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}

@@ -16,14 +16,14 @@ from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.capture.shards import class_of, parameters_of
 from accumcheck.config.model import CheckConfig
-from accumcheck.launch.events import EventLog
-from accumcheck.launch.job import Job
 from accumcheck.record import BatchTerm, ModelRecord
 from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order, write_batched
 from accumcheck.reference.noise import NO_NOISE, Truth, measure_noise, write_recomputed
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
+from accumcheck.runfolder.events import EventLog
+from accumcheck.runfolder.job import Job
 from accumcheck.workload.assemble import Workload
 from accumcheck.workload.collate import Sample
 

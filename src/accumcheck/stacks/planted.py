@@ -18,9 +18,9 @@ import torch
 from transformers import Trainer
 
 from accumcheck.record import Split
+from accumcheck.rows.fingerprint import SampleIndex
 from accumcheck.stacks.protocol import Task
 from accumcheck.stacks.trainer import TrainerStack
-from accumcheck.workload.fingerprint import SampleIndex
 
 IGNORED = -100
 

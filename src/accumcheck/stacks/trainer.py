@@ -9,7 +9,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import TrainerControl, TrainerState
 
 from accumcheck.capture.observer import Observer
-from accumcheck.known.hotfixes.apply import apply
+from accumcheck.hotfixes.apply import apply
 from accumcheck.record import TrajectoryPoint
 from accumcheck.stacks.protocol import Task
 

@@ -7,8 +7,8 @@ import random
 from typing import TYPE_CHECKING
 
 from accumcheck.errors import WorkloadError
+from accumcheck.rows.fingerprint import fingerprint
 from accumcheck.workload.feature_tasks import feature_maker
-from accumcheck.workload.fingerprint import fingerprint
 from accumcheck.workload.text_tasks import SampleKey, text_maker
 
 if TYPE_CHECKING:

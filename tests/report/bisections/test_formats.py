@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from accumcheck.errors import ConfigError
 from accumcheck.record.bisection import Bisection, Step, Tried
 from accumcheck.report.bisections import FILE_FORMATS, as_json, write
-from tests.releases.ladder import failing, passing
+from tests.compare.ladder import failing, passing
 from tests.report import examples
 
 MEANING = "the check fails by microbatch-mean*k"

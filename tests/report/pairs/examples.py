@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accumcheck.judge.changes import compare_reports, exit_code, worst_exit_code
+from accumcheck.compare.changes import compare_reports, exit_code, worst_exit_code
 from accumcheck.record import ConfigFile, Report
 from accumcheck.record.comparison import Comparison, Pair
 from tests.report import examples

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.distributed as dist
@@ -19,19 +19,20 @@ from accumcheck.capture.shards.asked import refuse_shared_gpu
 from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
-from accumcheck.launch.events import EventLog
-from accumcheck.launch.job import PROGRAM, Job
 from accumcheck.loops import listen
 from accumcheck.record import ProgramRecord, Split
-from accumcheck.reference.fed import reference_of_fed
+from accumcheck.rows.fed import PACKED, PAIR, Rows
+from accumcheck.rows.pairs import holds_pairs, refuse
+from accumcheck.runfolder.events import EventLog
+from accumcheck.runfolder.job import PROGRAM, Job
 from accumcheck.stacks.programs.entry import name_of, start
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
-from accumcheck.stacks.programs.pairs import holds_pairs, refuse
-from accumcheck.stacks.programs.rows import PACKED, PAIR, Rows
+from accumcheck.stacks.programs.same_weights import begin_alike, reference_model_of, stay, sums_of
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of, write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, watch
-from accumcheck.stacks.programs.weights import begin_alike, reference_model_of, stay, sums_of
 from accumcheck.workload.determinism import turn_off_dropout
+
+ReferenceOf: TypeAlias = Callable[[Job, CheckConfig, torch.nn.Module, Any], None]
 
 
 def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Observer:
@@ -72,8 +73,13 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
     return observer
 
 
-def run_reference_of(job: Job, check: CheckConfig) -> None:
+def run_reference_of(job: Job, check: CheckConfig, compute: ReferenceOf) -> None:
     """Let the program make its model, and compute the truth of what the splits were fed instead of training it.
+
+    Args:
+        job: the reference's.
+        check: the resolved configuration.
+        compute: computes that truth, see `accumcheck.work.fed_reference.reference_of_fed`.
 
     Raises:
         WorkloadError: the program ended without having trained.
@@ -85,7 +91,7 @@ def run_reference_of(job: Job, check: CheckConfig) -> None:
     settings = settings_of(check, alone, output=output, device=job.device, backend=job.backend)
     forget_sharding()
     override({**settings, **UNSHARDED}, lambda: handover.take(TRAINING_ARGUMENTS))
-    spectator = _OfReference(job, check)
+    spectator = _OfReference(job, check, compute)
     watch(spectator)
     _run(check, handover)
     if not spectator.done:
@@ -217,9 +223,10 @@ def _hold_still(optimizer: torch.optim.Optimizer, *_: Any) -> None:
 class _OfReference:
     """Takes the model when its training would begin."""
 
-    def __init__(self, job: Job, check: CheckConfig) -> None:
+    def __init__(self, job: Job, check: CheckConfig, compute: ReferenceOf) -> None:
         self._job = job
         self._check = check
+        self._compute = compute
         self.done = False
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
@@ -231,7 +238,7 @@ class _OfReference:
             )
         turn_off_dropout(model)
         begin_alike(Path(self._job.folder).parent, "the reference", sums_of(model, _frozen(trainer)))
-        reference_of_fed(self._job, self._check, model, trainer)
+        self._compute(self._job, self._check, model, trainer)
         self.done = True
         raise FinishedError
 

@@ -17,8 +17,8 @@ from typing import Any
 from transformers import TrainingArguments
 
 from accumcheck.config.model import CheckConfig
-from accumcheck.launch.job import ARGUMENTS
 from accumcheck.record import Split
+from accumcheck.runfolder.job import ARGUMENTS
 from accumcheck.stacks.trainer import NEVER_CLIPS
 
 

@@ -1,0 +1,212 @@
+"""Find the release that broke a check, or the one that fixed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from packaging.version import Version
+
+from accumcheck.compare.badness import Badness, badness_between
+from accumcheck.compare.history import History
+from accumcheck.compare.search import Search
+from accumcheck.compare.trial import Trial
+from accumcheck.compare.upgrade import Planned
+from accumcheck.environments import Pin, published_versions
+from accumcheck.environments.processes import Processes
+from accumcheck.errors import AccumcheckError, ConfigError
+from accumcheck.record import Report
+from accumcheck.record.bisection import Bisection, Find, Step, Tried
+from accumcheck.report.bisections.words import rules_of
+
+
+def in_order(good: str, bad: str, find: Find) -> tuple[str, str]:
+    """The ends, the older first.
+
+    Raises:
+        ConfigError: they are not in the order that ``find`` implies.
+    """
+    if Version(good) == Version(bad):
+        raise ConfigError(f"--good {good} --bad {bad}: one release; there is nothing between them")
+    if find == "broken" and Version(good) > Version(bad):
+        raise ConfigError(
+            f"--good {good} is newer than --bad {bad}: to look for the release that fixed it, give --find fixed"
+        )
+    if find == "fixed" and Version(good) < Version(bad):
+        raise ConfigError(
+            f"--find fixed: --good {good} is older than --bad {bad}; to look for the release that broke it, leave out "
+            "--find fixed"
+        )
+    return (good, bad) if find == "broken" else (bad, good)
+
+
+def bisect(
+    ends: tuple[str, str],
+    between: Callable[[], Sequence[str]],
+    attempt: Callable[[str], Tried],
+    *,
+    find: Find,
+    rule: str | None,
+    tell: Callable[[Step], None],
+    explain: Callable[[Badness], None],
+) -> Bisection:
+    """Try both ends, then releases between them, until one is left.
+
+    Faults follow one another: under the release that cures one, the check may fail by the next. The first fixed release
+    is therefore sought fault by fault, each from where the last one ended; the first bad one by the verdict alone.
+
+    Args:
+        ends: the older release first.
+        between: lists the releases between the ends, the oldest first; asked once, when both ends have been tried.
+        attempt: tries one release.
+        find: what is looked for: the first bad release, or the first that is no longer bad.
+        rule: a weighting rule that makes a release bad; without it, failing does, or failing by another rule.
+        tell: called with every step.
+        explain: called with what makes a release bad, as soon as that is known.
+
+    Raises:
+        ConfigError: the ends do not differ as they should.
+        AccumcheckError: an end could not be decided.
+    """
+    tried = {end: attempt(end) for end in ends}
+    reports = [_decided(tried[end]) for end in ends]
+    good, bad = reports if find == "broken" else reversed(reports)
+    badness = badness_between(good, bad, rule)
+    by_verdict = badness == Badness()
+    if by_verdict and find == "fixed":
+        badness = Badness(rules=rules_of(bad))
+    releases = [ends[0], *between(), ends[1]]
+    explain(badness)
+    steps: list[Step] = []
+
+    def step(one: Step) -> None:
+        steps.append(one)
+        tell(one)
+
+    for end in ends:
+        whole = Search(releases)
+        step(Step(tried[end], _answer(tried[end], badness), str(badness), whole.left, whole.steps))
+    earlier: list[tuple[str, str]] = []
+    while True:
+        result = _halve(releases, attempt, tried, badness, find, step)
+        after = result.after.report
+        if result.found is None or not (by_verdict and find == "fixed") or after is None or not after.exit_code:
+            return replace(result, steps=tuple(steps), earlier=tuple(earlier))
+        # the fault is gone, and another has come: on to the end of that one
+        earlier.append((str(badness), result.after.release))
+        badness = Badness(rules=rules_of(after))
+        explain(badness)
+        releases = releases[releases.index(result.after.release) :]
+
+
+def _halve(
+    releases: Sequence[str],
+    attempt: Callable[[str], Tried],
+    tried: dict[str, Tried],
+    badness: Badness,
+    find: Find,
+    tell: Callable[[Step], None],
+) -> Bisection:
+    """Halve what is between two releases that differ in ``badness``, until it cannot be halved any more.
+
+    ``tried``: what was tried so far; what is tried now is added.
+    """
+    search = Search(releases)
+
+    def note(release: str) -> bool | None:
+        is_bad = _answer(tried[release], badness)
+        search.tell(release, None if is_bad is None else is_bad == (find == "broken"))
+        return is_bad
+
+    for known in set(releases[1:-1]) & set(tried):
+        note(known)
+    while (release := search.next()) is not None:
+        tried[release] = attempt(release)
+        is_bad = note(release)
+        tell(Step(tried[release], is_bad, str(badness), search.left, search.steps))
+    return Bisection(
+        find=find,
+        meaning=str(badness),
+        before=tried[search.before],
+        after=tried[search.candidates[-1]],
+        candidates=search.candidates,
+        skipped=tuple(tried[one] for one in search.candidates[:-1]),
+        steps=(),
+    )
+
+
+def _answer(one: Tried, badness: Badness) -> bool | None:
+    """Whether a release is a bad one; None where it could not be decided."""
+    return None if one.report is None else badness.of(one.report)
+
+
+def run_bisect(
+    planned: Planned,
+    ends: tuple[str, str],
+    others: Sequence[Pin],
+    *,
+    find: Find,
+    rule: str | None,
+    prereleases: bool,
+    fresh: bool,
+    tell: Callable[[Step], None],
+    explain: Callable[[Badness], None],
+    say: Callable[[str], None],
+    on_event: Callable[[dict[str, Any]], None],
+) -> Bisection:
+    """Search the published transformers releases, each in an environment of its own.
+
+    The releases are listed while the ends are tried. Every result is kept as soon as it is known.
+
+    Args:
+        planned: the check.
+        ends: the older release first.
+        others: what every environment has beside transformers.
+        find: see `bisect`.
+        rule: see `bisect`.
+        prereleases: try these too.
+        fresh: run again what an earlier search has run.
+        tell: see `bisect`.
+        explain: see `bisect`.
+        say: called, from several threads, with what is being done.
+        on_event: called with every event of a run.
+
+    Raises:
+        ConfigError: an end does not exist, or the ends do not differ as they should.
+        AccumcheckError: an end could not be decided, or the package index could not be reached.
+        KeyboardInterrupt: passed on when every process has been ended.
+    """
+    history = History(planned.check, [str(pin) for pin in others], fresh=fresh)
+    trial = Trial(planned, others, history, say=say, on_event=on_event)
+    older, newer = map(Version, ends)
+    asking = Processes()
+    with ThreadPoolExecutor(1, thread_name_prefix="listing") as pool:
+        listed = pool.submit(
+            published_versions,
+            "transformers",
+            at_least=older,
+            at_most=newer,
+            prereleases=prereleases,
+            processes=asking,
+        )
+
+        def between() -> list[str]:
+            say("listing the published releases")
+            return [str(one) for one in listed.result() if older < one < newer]
+
+        try:
+            trial.prepare(ends)
+            result = bisect(ends, between, trial, find=find, rule=rule, tell=tell, explain=explain)
+            return replace(result, config=planned.file.path)
+        finally:
+            asking.stop()
+
+
+def _decided(end: Tried) -> Report:
+    if end.report is None or end.report.exit_code not in (0, 1):
+        raise AccumcheckError(
+            f"transformers {end.release}, one of the two ends, could not be decided: {end.reason}; name another"
+        )
+    return end.report

@@ -1,0 +1,52 @@
+"""Apply a hot-fix inside a worker, as its user would: when the Trainer has been made."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from accumcheck.errors import WorkloadError
+from accumcheck.hotfixes import find_hotfix
+
+
+def apply(name: str, trainer: Any) -> None:
+    """Apply it to this Trainer.
+
+    Raises:
+        ValueError: it cannot cure a Trainer that is set up like this one.
+    """
+    function = find_hotfix(name).function
+    getattr(import_module(f"accumcheck.hotfixes.{function}"), function)(trainer)
+
+
+def apply_to_every_trainer(name: str) -> Callable[[], None]:
+    """Apply it to every Trainer that this process makes from now on, whoever makes it.
+
+    Returns:
+        To be called when the program has ended; raises a `WorkloadError` where it made no Trainer.
+    """
+    from transformers import Trainer
+
+    cured: list[Any] = []
+    original, train = Trainer.__init__, Trainer.train
+
+    @functools.wraps(original)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        apply(name, self)
+        cured.append(self)
+
+    @functools.wraps(train)
+    def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # what every hot-fix says, where a class derived from Trainer said otherwise after Trainer's own part
+        self.model_accepts_loss_kwargs = False
+        return train(self, *args, **kwargs)
+
+    def ended() -> None:
+        if not cured:
+            raise WorkloadError(f"hotfix: the program made no transformers Trainer that could be given {name}")
+
+    Trainer.__init__, Trainer.train = made, trained
+    return ended

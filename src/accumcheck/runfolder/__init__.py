@@ -1,0 +1,1 @@
+"""The wire between the processes of a run: every file of its folder, with its writer and its reader."""

@@ -1,0 +1,90 @@
+"""Imported once by the fork server: everything that every worker needs, so that no worker pays for it again.
+
+Importing must not touch CUDA: a forked process could not use it afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+MODULES = (
+    "numpy",
+    "torch",
+    "torch.distributed",
+    "torch.distributed.algorithms.ddp_comm_hooks",
+    "torch.nn.parallel",
+    "torch.utils.data",
+    "accelerate",
+    "accumcheck.work.worker",
+    "accumcheck.workload.assemble",
+    "accumcheck.rows.fingerprint",
+    "accumcheck.reference.run",
+    "accumcheck.stacks.trainer",
+)
+
+
+def modeling_modules(plan: Path) -> Iterator[str]:
+    """The modules of the checked model and of every model in it, as LLaVA has a CLIP and a Llama.
+
+    Only for a config that lies on this machine and brings no code of its own: the server must not wait for the hub,
+    and strangers' code must not run in it.
+    """
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.workload.architecture import load_config
+    from accumcheck.workload.determinism import sub_configs
+
+    model = CheckConfig.from_dict(json.loads(plan.read_text(encoding="utf-8"))).model
+    if model.trust_remote_code or (model.config is None and not Path(model.name_or_path or "").is_dir()):
+        return
+    for part in sub_configs(load_config(model)):
+        yield type(part).__module__.replace(".configuration_", ".modeling_")
+
+
+OF_STACKS = {
+    "trl-sft": ("datasets", "trl.trainer.sft_trainer"),
+    "trl-dpo": ("datasets", "trl.trainer.dpo_trainer"),
+    "trl-reward": ("datasets", "trl.trainer.reward_trainer"),
+    # not LLaMA-Factory itself, which looks for GPUs while it is imported
+    "llamafactory": ("datasets", "peft", "trl"),
+}
+"""What the programs of a stack import, and would import again in every worker."""
+
+
+def of_stack(plan: Path) -> tuple[str, ...]:
+    """The modules of the checked stack, if it is one that is known."""
+    from accumcheck.config.model import CheckConfig
+
+    return OF_STACKS.get(CheckConfig.from_dict(json.loads(plan.read_text(encoding="utf-8"))).known_stack, ())
+
+
+def preload() -> None:
+    """Import it all, each on its own.
+
+    A fork server that an import kills takes every worker with it, each with no word of why. What cannot be imported
+    here is imported again by the worker that needs it, which reports the cause.
+    """
+    for module in MODULES:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+    with contextlib.suppress(Exception):
+        for module in of_stack(Path(os.environ["ACCUMCHECK_PLAN"])):
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+    with contextlib.suppress(Exception):
+        for module in modeling_modules(Path(os.environ["ACCUMCHECK_PLAN"])):
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+    # What was imported is here to stay. Were it still looked through for garbage, the first collection in a worker,
+    # which Trainer asks for, would copy the pages that it shares with this server: the better part of a second, and
+    # the imports' memory once more, for every worker.
+    gc.collect()
+    gc.freeze()
+
+
+preload()

@@ -1,0 +1,158 @@
+"""The entry point of every worker process. It is started by torchrun's agent and runs one job to its end."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.runfolder.events import EventLog
+from accumcheck.runfolder.job import REFERENCE, Job, write_error
+
+if TYPE_CHECKING:
+    from accumcheck.workload.assemble import Workload
+
+_PR_SET_PDEATHSIG = 1
+
+LOST_PEER_SECONDS = 0.5
+"""How long a failed process of several stays: ten times the interval at which the agent looks for dead ones."""
+
+
+def run(job: Job) -> None:
+    """Do the job; on failure leave the cause in its folder and let torchrun's agent see it."""
+    folder = Path(job.folder)
+    process = int(os.environ["RANK"])
+    EventLog(Path(job.events)).emit("worker", job=job.name, process=process, pid=os.getpid())
+    workload = None
+    check = CheckConfig.from_dict(job.check)
+    try:
+        _prepare_process(job)
+        if check.runs_program:
+            _run_program(job, check, folder, process)
+            return
+        workload = _build(check, job.device)
+        if job.name == REFERENCE:
+            from accumcheck.reference.run import run_reference
+
+            run_reference(job, check, workload)
+        else:
+            _run_split(job, check, workload, folder, process)
+    except BaseException as error:
+        # the workload is the same for every job; a program may fail under one split alone
+        write_error(folder, process, error, common=workload is None and not check.runs_program)
+        if job.processes > 1:  # whoever lost a peer knows it at once: the agent must see first who died
+            time.sleep(LOST_PEER_SECONDS)
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _prepare_process(job: Job) -> None:
+    """Set what must be set before CUDA is touched, and make sure that this process cannot outlive the run."""
+    if sys.platform == "linux":  # the parent is the fork server, which ends with the conductor
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if job.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = _visible(job.gpus, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        # several processes on one GPU: the stack takes cuda:LOCAL_RANK, so the ranks share the numbers there are
+        os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % len(job.gpus))
+    elif job.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def _visible(gpus: tuple[int, ...], already: str) -> str:
+    """``CUDA_VISIBLE_DEVICES`` for these GPUs, which are counted among those that the user left visible."""
+    names = [name.strip() for name in already.split(",") if name.strip()]
+    return ",".join(names[gpu] if gpu < len(names) else str(gpu) for gpu in gpus)
+
+
+def _build(check: CheckConfig, device: str) -> Workload:
+    from accumcheck.workload.assemble import build_workload
+
+    return build_workload(check, f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device)
+
+
+def _run_program(job: Job, check: CheckConfig, folder: Path, process: int) -> None:
+    """Run the user's program; there is no workload but its own."""
+    from accumcheck.stacks.programs.run import run_reference_of, run_split
+
+    if job.name == REFERENCE:
+        from accumcheck.work.fed_reference import reference_of_fed
+
+        run_reference_of(job, check, reference_of_fed)
+        return
+    if check.hotfix is not None:
+        from accumcheck.hotfixes.apply import apply_to_every_trainer
+
+        made_a_trainer = apply_to_every_trainer(check.hotfix)
+    observer = run_split(job, check, folder, process)
+    if check.hotfix is not None:
+        made_a_trainer()
+    if job.nodes > 1:
+        _gather_across_nodes(folder, process, observer.steps)
+
+
+def _run_split(job: Job, check: CheckConfig, workload: Workload, folder: Path, process: int) -> None:
+    from accumcheck.capture.observer import Observer
+    from accumcheck.record import Split
+    from accumcheck.rows.fingerprint import SampleIndex
+    from accumcheck.stacks import load_stack
+    from accumcheck.stacks.protocol import Task
+
+    split = Split.parse(job.name)
+    events = EventLog(Path(job.events))
+
+    def on_step(step: int) -> None:
+        if process == 0:
+            events.emit("step", job=job.name, step=step)
+
+    stack = load_stack(check.stack)
+    task = Task(
+        check,
+        split,
+        workload.model,
+        workload.samples,
+        workload.collator,
+        folder,
+        device=job.device,
+        backend=job.backend,
+    )
+    observer = Observer(folder, process, SampleIndex(workload.samples), on_step)
+    observer.watch(workload.model, seed=check.seed)
+    stack.train(task, observer)
+    observer.stop()
+    observer.write()
+    if job.nodes > 1:
+        _gather_across_nodes(folder, process, observer.steps)
+    if check.trajectory_steps:
+        points = stack.train_freely(task)
+        if process == 0:
+            trajectory = [[point.step, point.loss, point.grad_norm] for point in points]
+            (folder / "trajectory.json").write_text(json.dumps(trajectory), encoding="utf-8")
+
+
+def _gather_across_nodes(folder: Path, process: int, steps: list[dict[str, Any]]) -> None:
+    """Bring what the processes of other machines saw (not their gradients) to the first one's folder."""
+    import torch.distributed as dist
+
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, steps)
+    if process == 0:
+        for other, seen in enumerate(gathered):
+            target = folder / f"process-{other}.json"
+            if not target.exists():
+                target.write_text(json.dumps(seen), encoding="utf-8")

@@ -1,0 +1,46 @@
+"""Rows of programs, by the numbers that the reference gives them."""
+
+from __future__ import annotations
+
+from accumcheck.judge.epochs import other_batches
+from accumcheck.record import MicroBatch, Split, SplitObservation, StepObservation
+from accumcheck.runfolder.collect import _keys_in, _known_as
+
+KNOWN = {(70, 0): 0, (80, 0): 1, (90, 0): 2, (70, 1): 3, (80, 1): 4}
+
+
+def test_rows_that_are_alike_are_two_samples() -> None:
+    found = _known_as((MicroBatch(0, (70, 80)), MicroBatch(1, (90, 70))), KNOWN)
+    assert [batch.samples for batch in found] == [(0, 1), (2, 3)]
+
+
+def test_processes_that_are_all_fed_the_same_rows_repeat_them() -> None:
+    found = _known_as((MicroBatch(0, (70, 80)), MicroBatch(1, (80, 70))), KNOWN)
+    assert [batch.samples for batch in found] == [(0, 1), (1, 0)]
+    step = StepObservation(1, None, None, {}, found, {})
+    split = SplitObservation(Split(2, 2, 1), "ran", steps=(step,))
+    assert other_batches(split, [(0, 1, 2, 3)]) is None  # no global batch of its own: each sample came twice
+
+
+def test_a_row_that_the_reference_lacks_is_a_stranger() -> None:
+    (found,) = _known_as((MicroBatch(0, (70, 60)),), KNOWN)
+    assert found.samples == (0, -1)
+
+
+def test_without_a_reference_rows_that_are_alike_are_still_two_samples_and_the_same_in_every_split() -> None:
+    alone = SplitObservation(Split(1, 3, 1), "ran", steps=(_step(MicroBatch(0, (70, 80, 70))),))
+    dealt = SplitObservation(
+        Split(3, 1, 1), "ran", steps=(_step(*(MicroBatch(i, (n,)) for i, n in enumerate((80, 70, 70)))),)
+    )
+    keys = _keys_in([alone, dealt])
+    assert sorted(keys) == [(70, 0), (70, 1), (80, 0)]
+    known = {key: index for index, key in enumerate(keys)}
+    fed = [
+        sorted(sample for batch in _known_as(split.steps[0].micro_batches, known) for sample in batch.samples)
+        for split in (alone, dealt)
+    ]
+    assert fed == [[0, 1, 2], [0, 1, 2]]
+
+
+def _step(*fed: MicroBatch) -> StepObservation:
+    return StepObservation(1, None, None, {}, fed, {})
