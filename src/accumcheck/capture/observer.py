@@ -1,7 +1,8 @@
 """What is watched inside a worker: at torch's seams, so that any stack can be watched and none is changed.
 
 Forward hooks see what the model was fed and the loss that it returned, a hook before ``Optimizer.step`` sees the
-gradient that is about to be applied, and the stack's own log says what its user is told.
+gradient that is about to be applied, and the stack's own log says what its user is told. Of DeepSpeed's engine, which
+has no such hook, ``step`` is replaced (`accumcheck.capture.patches`).
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from accumcheck.capture.belief import belief_of
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.losses import LossWatch
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
-from accumcheck.capture.shards.asked import ask_for_engine, ask_for_shards
-from accumcheck.capture.shards.zero import around_steps, ask_for_norm, engine_of, loss_scale_of, refuse_unseen
+from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
+from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.errors import WorkloadError
 
 
@@ -60,7 +62,7 @@ class Observer:
         self._trainer: Any = None
         self._steps: list[dict[str, Any]] = []
         self._engine: Any = None
-        self._ends: list[Callable[[], None]] = []
+        self._patches = Patches({Seam.ENGINE_STEP})
 
     def watch(self, model: torch.nn.Module, *, seed: int, rows_are_told: bool = False) -> None:
         """Start watching this model (the bare one, before any wrapper) and every optimizer of the process.
@@ -70,11 +72,12 @@ class Observer:
         self._rows_are_told = rows_are_told
         self._model = model
         self._reader = GradientReader.of(model, seed=seed)
-        self._ends = [
-            model.register_forward_pre_hook(self._before_forward, with_kwargs=True).remove,
-            model.register_forward_hook(self._after_forward).remove,
-            register_optimizer_step_pre_hook(self._before_optimizer_step).remove,
-        ]
+        for hook in (
+            model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
+            model.register_forward_hook(self._after_forward),
+            register_optimizer_step_pre_hook(self._before_optimizer_step),
+        ):
+            self._patches.at_end(hook.remove)
 
     def feed(self, batch: Mapping[str, Any]) -> None:
         """Take the rows of one micro-batch, however often the model is called for it."""
@@ -82,9 +85,7 @@ class Observer:
 
     def stop(self) -> None:
         """Stop watching: what the process does from here on is not recorded."""
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._patches.undo()
 
     def trained_by(self, trainer: Any) -> None:
         """Take the Trainer that the stack trains with, to look at what it believes of its model."""
@@ -132,8 +133,8 @@ class Observer:
         """Watch the step of DeepSpeed's engine: the torch optimizer in it is only given buffers of the engine's."""
         self._engine = engine_of(model)
         if self._engine is not None:
-            refuse_unseen(self._engine)
-            self._ends.append(around_steps(self._engine, self._before_engine_step, self._after_engine_step))
+            check_engine(self._engine)
+            around_steps(self._patches, self._engine, self._before_engine_step, self._after_engine_step)
 
     def _before_engine_step(self) -> None:
         assert self._model is not None
@@ -141,7 +142,7 @@ class Observer:
         self._keep(*self._reader.read(self._model), loss_scale=loss_scale_of(self._engine))
 
     def _after_engine_step(self) -> None:
-        ask_for_norm(self._engine, self._steps[-1]["grad_norm"])
+        check_norm(self._engine, self._steps[-1]["grad_norm"])
 
     def _before_optimizer_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Read the gradient. All processes are here together, so that what they have in pieces can be gathered."""
@@ -151,8 +152,8 @@ class Observer:
         assert self._reader is not None
         if not self._steps:
             arguments = getattr(self._trainer, "args", None)
-            ask_for_engine(arguments)
-            ask_for_shards(is_sharded(self._model), arguments)
+            check_engine_was_made(arguments)
+            check_shards_were_made(is_sharded(self._model), arguments)
         entries, norm = self._reader.read(self._model)
         if norm == 0 and not _steps(optimizer, self._model):
             raise WorkloadError(

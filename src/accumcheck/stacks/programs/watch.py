@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
-from transformers import Trainer, TrainerCallback
-from transformers.trainer_callback import TrainerControl, TrainerState
-from transformers.training_args import TrainingArguments
+from transformers import Trainer
+
+from accumcheck.capture.patches import Patches, Seam
+from accumcheck.capture.trainer_log import TrainerLog
 
 
 class FinishedError(BaseException):
@@ -35,47 +36,55 @@ class Spectator(Protocol):
         """The program's user is told of a step, counted from 1."""
 
 
-def watch(spectator: Spectator) -> None:
-    """Watch whatever is trained in this process from now on."""
-    _Watch(spectator).install()
+def watch(spectator: Spectator, patches: Patches) -> None:
+    """Watch whatever is trained in this process until the patches are undone."""
+    _Watch(spectator, patches).install()
 
 
 class _Watch:
     """Waits for the first training of the process, by a Trainer or by a loop."""
 
-    def __init__(self, spectator: Spectator) -> None:
+    def __init__(self, spectator: Spectator, patches: Patches) -> None:
         self._spectator = spectator
+        self._patches = patches
         self._has_trainer = False
         self._begun = False
 
     def install(self) -> None:
-        original, construct = Trainer.__init__, torch.optim.Optimizer.__init__
+        def finding_trainers(original: Any) -> Any:
+            @functools.wraps(original)
+            def made(trainer: Any, *args: Any, **kwargs: Any) -> None:
+                self._has_trainer = True
+                original(trainer, *args, **kwargs)
+                self._watch_trainer(trainer)
 
-        @functools.wraps(original)
-        def trainer(made: Any, *args: Any, **kwargs: Any) -> None:
-            self._has_trainer = True
-            original(made, *args, **kwargs)
-            self._watch_trainer(made)
+            return made
 
-        @functools.wraps(construct)
-        def optimizer(made: Any, *args: Any, **kwargs: Any) -> None:
-            construct(made, *args, **kwargs)
-            if not self._has_trainer:
-                self._watch_loop(made)
+        def finding_loops(original: Any) -> Any:
+            @functools.wraps(original)
+            def made(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+                original(optimizer, *args, **kwargs)
+                if not self._has_trainer:
+                    self._watch_loop(optimizer)
 
-        Trainer.__init__ = trainer
-        torch.optim.Optimizer.__init__ = optimizer  # type: ignore[assignment,method-assign]
+            return made
+
+        self._patches.wrap(Seam.TRAINER, Trainer, finding_trainers)
+        self._patches.wrap(Seam.OPTIMIZER, torch.optim.Optimizer, finding_loops)
 
     def _watch_trainer(self, trainer: Any) -> None:
-        trainer.add_callback(_Log(self._spectator.told))
-        step = trainer.training_step
+        # the program ends with its training: it is not asked to save or evaluate
+        trainer.add_callback(TrainerLog(self._spectator.told, _finish))
 
-        @functools.wraps(step)
-        def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
-            self._feed(trainer.model, trainer, inputs)
-            return step(model, inputs, *rest, **more)
+        def feeding(step: Any) -> Any:
+            @functools.wraps(step)
+            def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
+                self._feed(trainer.model, trainer, inputs)
+                return step(model, inputs, *rest, **more)
 
-        trainer.training_step = training_step
+            return training_step
+
+        self._patches.wrap(Seam.TRAINING_STEP, trainer, feeding)
 
     def _watch_loop(self, optimizer: torch.optim.Optimizer) -> None:
         model = _model_of(optimizer)
@@ -94,7 +103,8 @@ class _Watch:
                 self._feed(module, None, args[0] if args and isinstance(args[0], Mapping) else kwargs)
 
         watching = torch.nn.modules.module.register_module_forward_pre_hook(begins)
-        model.register_forward_pre_hook(before, with_kwargs=True)
+        self._patches.at_end(watching.remove)
+        self._patches.at_end(model.register_forward_pre_hook(before, with_kwargs=True).remove)
 
     def _begin(self, model: torch.nn.Module, trainer: Any) -> None:
         if not self._begun:
@@ -121,23 +131,5 @@ def _model_of(optimizer: torch.optim.Optimizer) -> torch.nn.Module | None:
     return with_loss[0] if with_loss else (holders[0][2] if holders else None)
 
 
-class _Log(TrainerCallback):  # type: ignore[misc]
-    """Passes on what Trainer logs, and ends the program with its training: it is not asked to save or evaluate."""
-
-    def __init__(self, told: Callable[[int, Mapping[str, Any]], None]) -> None:
-        self._told = told
-
-    def on_log(
-        self,
-        args: TrainingArguments,  # noqa: ARG002
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        """Called by Trainer after each log line."""
-        self._told(state.global_step, logs or {})
-
-    def on_train_end(self, *_: Any, **__: Any) -> None:
-        """Called by Trainer when the last step is done."""
-        raise FinishedError
+def _finish() -> None:
+    raise FinishedError
