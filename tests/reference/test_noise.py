@@ -12,13 +12,13 @@ import torch
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.record import Divergence
-from accumcheck.reference.noise import NO_NOISE, Noise, Truth, measure_noise, write_recomputed
+from accumcheck.reference.noise import NO_NOISE, Noise, RightAnswer, measure_noise, write_recomputed
 from accumcheck.runfolder.job import RECOMPUTED
 from accumcheck.workload.assemble import Workload
 
 SAMPLES = [{"x": torch.tensor([value, 1.0], dtype=torch.float64)} for value in (1.0, 2.0, 3.0, 6.0)]
 TOKENS = np.ones(4, dtype=np.int64)
-TRUTH = Truth(loss=4.0, gradient=np.array([3.0, 1.0]), grad_norm=float(np.sqrt(10)))
+TRUTH = RightAnswer(loss=4.0, gradient=np.array([3.0, 1.0]), grad_norm=float(np.sqrt(10)))
 """Of the mean of ``w . x`` at ``w = (1, 1)``: the mean of x is (3, 1)."""
 
 

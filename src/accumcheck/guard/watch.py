@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from accumcheck.capture.losses import TOKEN_COUNT, LossWatch, loss_in
+from accumcheck.rows.sample import IGNORED
 
-IGNORED = -100
 CLOSE = 1e-3
 """How near, relative to it, a loss must be to a formula to be said to follow it."""
 

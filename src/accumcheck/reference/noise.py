@@ -27,7 +27,7 @@ CEILING = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class RightAnswer:
     """The right loss, gradient (``[coordinates]``) and gradient norm of one global batch."""
 
     loss: float
@@ -58,7 +58,7 @@ def measure_noise(
     loss_of: LossOf,
     members: Sequence[int],
     tokens: npt.NDArray[np.int64],
-    truth: Truth,
+    truth: RightAnswer,
     reader: GradientReader,
     shapes: Sequence[int],
     dtype: str,

@@ -19,13 +19,13 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.record import BatchTerm, ModelRecord
 from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order, write_batched
-from accumcheck.reference.noise import NO_NOISE, Truth, measure_noise, write_recomputed
+from accumcheck.reference.noise import NO_NOISE, RightAnswer, measure_noise, write_recomputed
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
+from accumcheck.rows.sample import Sample
 from accumcheck.runfolder.events import EventLog
 from accumcheck.runfolder.job import Job
 from accumcheck.workload.assemble import Workload
-from accumcheck.workload.collate import Sample
 
 PROGRESS_EVERY = 8
 
@@ -103,7 +103,7 @@ def run_reference(
         del totals
 
     first = list(job.membership[0])
-    truth = Truth(
+    truth = RightAnswer(
         float((means[first] * tokens[first]).sum() / tokens[first].sum()),
         _weighted(gradients[first], tokens[first]),
         norms[0],

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from accumcheck.errors import WorkloadError
+from accumcheck.rows.collate import Collator
 from accumcheck.rows.fingerprint import fingerprint
 from accumcheck.rows.images import images_of_rows
 from accumcheck.rows.padding_free import POSITIONS, begin, samples_in
 from accumcheck.rows.pairs import CHOSEN, REJECTED, as_rows, half, is_pair, pairs_in
-from accumcheck.workload.collate import IGNORED, IMAGE_FIELDS, Collator, Sample
+from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS, Sample
 
 ROW, PACKED, FLATTENED, PAIR = "row", "packed row", "text of a padding-free row", "pair"
 """What is taken for a sample."""
