@@ -24,8 +24,20 @@ def loss_in(output: Any) -> torch.Tensor | None:
     return found if isinstance(found, torch.Tensor) and found.numel() == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One forward: the loss that it returned, what that was multiplied by, and the token count that it was passed.
+
+    A ``factor`` of None with a loss: no gradient reached the model's own loss, another one was differentiated.
+    """
+
+    loss: float | None = None
+    factor: float | None = None
+    token_count: float | None = None
+
+
 @dataclass
-class _Passage:
+class _Watched:
     """One forward: the count it was passed, the loss it returned, and the gradient that came back."""
 
     count: Any = None
@@ -41,11 +53,11 @@ class LossWatch:
     """Collects the passages of one optimizer step."""
 
     def __init__(self) -> None:
-        self._passages: list[_Passage] = []
+        self._passages: list[_Watched] = []
 
     def fed(self, arguments: Mapping[str, Any]) -> None:
         """A forward begins with these keyword arguments."""
-        self._passages.append(_Passage(arguments.get(TOKEN_COUNT)))
+        self._passages.append(_Watched(arguments.get(TOKEN_COUNT)))
 
     def returned(self, output: Any) -> None:
         """The forward that began last has returned this."""
@@ -56,20 +68,18 @@ class LossWatch:
         passage.loss = loss.detach().clone()  # some releases of Trainer scale the loss in place
         loss.register_hook(passage.differentiated)  # type: ignore[no-untyped-call]
 
-    def take(self, loss_scale: float = 1.0) -> list[dict[str, float | None]]:
-        """The passages since the last call, as JSON types: ``loss``, ``factor``, ``token_count``, in order.
+    def take(self, loss_scale: float = 1.0) -> list[Passage]:
+        """The passages since the last call, in order.
 
         ``loss_scale``: what losses were multiplied by for float16's sake, which is no part of ``factor``.
-
-        A ``factor`` of None beside a loss: no gradient reached the model's own loss, another one was differentiated.
         """
         taken, self._passages = self._passages, []
         return [
-            {
-                "loss": _number(passage.loss),
-                "factor": _number(None if passage.factor is None else passage.factor / loss_scale),
-                "token_count": _number(passage.count),
-            }
+            Passage(
+                loss=_number(passage.loss),
+                factor=_number(None if passage.factor is None else passage.factor / loss_scale),
+                token_count=_number(passage.count),
+            )
             for passage in taken
         ]
 

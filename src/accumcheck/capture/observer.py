@@ -8,8 +8,8 @@ has no such hook, ``step`` is replaced (`accumcheck.capture.patches`).
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,12 +20,15 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from accumcheck.capture.belief import belief_of
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.capture.losses import LossWatch
+from accumcheck.capture.losses import LossWatch, Passage
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.errors import WorkloadError
+from accumcheck.record import MicroBatch
+from accumcheck.runfolder.of_split import write_belief
+from accumcheck.runfolder.steps import SeenStep, write_gradient, write_steps, write_unapplied
 
 
 class FindsRows(Protocol):
@@ -38,9 +41,8 @@ class FindsRows(Protocol):
 class Observer:
     """Collects one process's view of the optimizer steps of one split and writes it into ``folder``.
 
-    Files: ``process-R.json``, a list of steps; ``process-R-step-S.npy``, the kept entries of the gradient;
-    ``process-R-unapplied.json``, what was fed after the last step; and, where the stack has a Trainer, ``belief.json``,
-    what it believes of its model.
+    The files are those of `accumcheck.runfolder.steps`, and where the stack has a Trainer, what it believes of its
+    model (`accumcheck.runfolder.of_split`).
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Observer:
         self._losses = LossWatch()
         self._rows_are_told = False
         self._trainer: Any = None
-        self._steps: list[dict[str, Any]] = []
+        self._steps: list[SeenStep] = []
         self._engine: Any = None
         self._patches = Patches({Seam.ENGINE_STEP})
 
@@ -95,26 +97,23 @@ class Observer:
         """Take what the stack tells its user about optimizer step ``step``, counted from 1 as stacks do."""
         if "loss" not in logs or not 1 <= step <= len(self._steps):
             return
-        record = self._steps[step - 1]
-        record["loss"] = float(logs["loss"])
+        seen = replace(self._steps[step - 1], loss=float(logs["loss"]))
         if logs.get("grad_norm") is not None:
-            record["logged_grad_norm"] = float(logs["grad_norm"])
+            seen = replace(seen, logged_grad_norm=float(logs["grad_norm"]))
+        self._steps[step - 1] = seen
 
     @property
-    def steps(self) -> list[dict[str, Any]]:
-        """The steps so far, as JSON types."""
-        return self._steps
+    def steps(self) -> tuple[SeenStep, ...]:
+        """The steps so far."""
+        return tuple(self._steps)
 
     def write(self) -> None:
         """Write the steps; the gradients were written as they came."""
-        target = self._folder / f"process-{self._process}.json"
-        target.write_text(json.dumps(self._steps), encoding="utf-8")
-        if self._fed:
-            rest = self._folder / f"process-{self._process}-unapplied.json"
-            rest.write_text(json.dumps(self._fed), encoding="utf-8")
+        write_unapplied(self._folder, self._process, [MicroBatch(self._process, rows) for rows in self._fed])
+        write_steps(self._folder, self._process, self._steps)
         if self._trainer is not None and self._process == 0:
             with contextlib.suppress(Exception):  # a user's own Trainer may be anything: what is not seen is not said
-                (self._folder / "belief.json").write_text(json.dumps(belief_of(self._trainer)), encoding="utf-8")
+                write_belief(self._folder, belief_of(self._trainer))
 
     def _before_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if module.training and torch.is_grad_enabled():
@@ -142,7 +141,7 @@ class Observer:
         self._keep(*self._reader.read(self._model), loss_scale=loss_scale_of(self._engine))
 
     def _after_engine_step(self) -> None:
-        check_norm(self._engine, self._steps[-1]["grad_norm"])
+        check_norm(self._engine, self._steps[-1].grad_norm)
 
     def _before_optimizer_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Read the gradient. All processes are here together, so that what they have in pieces can be gathered."""
@@ -165,12 +164,15 @@ class Observer:
     def _keep(self, entries: npt.NDArray[np.floating[Any]], norm: float, loss_scale: float = 1.0) -> None:
         """Write one step down: the gradient that was read, and what was fed for it."""
         step = len(self._steps)
-        np.save(self._folder / f"process-{self._process}-step-{step}.npy", entries)
-        record = {"loss": None, "logged_grad_norm": None, "grad_norm": norm}
+        write_gradient(self._folder, self._process, step, entries)
         passages = self._losses.take(loss_scale)
         if len(passages) != len(self._fed):  # the model was called more than once for a micro-batch
-            passages = [{} for _ in self._fed]
-        self._steps.append({**record, "micro_batches": self._fed, "passages": passages})
+            passages = [Passage() for _ in self._fed]
+        micro_batches = tuple(
+            MicroBatch(self._process, rows, passage.loss, passage.factor, passage.token_count)
+            for rows, passage in zip(self._fed, passages, strict=True)
+        )
+        self._steps.append(SeenStep(norm, micro_batches))
         self._fed = []
         self._on_step(step)
 

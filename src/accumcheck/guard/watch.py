@@ -69,7 +69,7 @@ class ModelWatch:
             self.problem = self.problem or "the model was called more than once for a micro-batch"
             return []
         for one, passage in zip(seen, passages, strict=True):
-            one.loss, one.factor, one.token_count = passage["loss"], passage["factor"], passage["token_count"]
+            one.loss, one.factor, one.token_count = passage.loss, passage.factor, passage.token_count
         return seen
 
     def _watches(self) -> bool:
