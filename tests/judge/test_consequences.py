@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accumcheck.config.fields import RULE_OTHERS
+from accumcheck.config.values import RULE_OTHERS
 from accumcheck.judge.consequences import advice, consequence
 from accumcheck.judge.rules import FAMILY
 

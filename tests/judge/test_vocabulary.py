@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accumcheck.config.fields import RULE_BASES, RULE_OTHERS
+from accumcheck.config.values import RULE_BASES, RULE_OTHERS
 from accumcheck.judge.findings import meaning
 from accumcheck.judge.rules import BASES, FAMILY
 
