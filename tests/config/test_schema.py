@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from accumcheck.config.keys import Section, keys_of
+from accumcheck.config.keys import Number, Section, keys_of, meanings
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.schema import config_schema
@@ -150,6 +150,8 @@ def sections(section: type[Section]) -> Iterator[type[Section]]:
 @pytest.mark.parametrize("section", [*sections(CheckConfig), SplitKeys], ids=lambda section: section.__name__)
 def test_every_key_is_declared_with_its_meaning_and_every_number_has_bounds(section: type[Section]) -> None:
     assert list(keys_of(section)) == [place.name for place in dataclasses.fields(section)]  # type: ignore[arg-type]
-    for declared in keys_of(section).values():
-        assert declared.key.meaning.endswith(".")
-        assert (declared.kind in (int, float)) == (declared.bounds is not None)
+    meaning = config_schema() if section is CheckConfig else {"properties": {}}
+    described = {**meanings(section), **{name: key["description"] for name, key in meaning["properties"].items()}}
+    for name, declared in keys_of(section).items():
+        assert described[name].endswith(".")
+        assert (declared.kind in (int, float)) == (declared.find(Number) is not None)

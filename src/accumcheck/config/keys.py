@@ -1,4 +1,4 @@
-"""How a key is declared: a field of a frozen dataclass, whose annotation carries its bounds and a `Key`.
+"""How a key is declared: a field of a frozen dataclass, a type that carries its bounds, and a docstring below it.
 
 Checks, JSON Schema, documentation and messages all follow from these declarations. pydantic reads them
 (`accumcheck.config.reading`). Nothing here imports it: workers use the dataclasses under other releases' packages.
@@ -6,13 +6,15 @@ Checks, JSON Schema, documentation and messages all follow from these declaratio
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import textwrap
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
-
-from annotated_types import Interval
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -33,47 +35,98 @@ class Section:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is known of one key besides its type, its bounds and its default.
+# --- what a type may carry --------------------------------------------------------------------------------------------
 
-    Attributes:
-        meaning: one line for the documentation: what it is, its unit, and what the default means.
-        expected: what is allowed, in words that follow "expected"; default: from the type. Bounds are added.
-        pattern: what a text must match (an expression that ECMAScript, Python and Rust read alike).
-        example: what to add where the key is missing, which makes it a required one.
-        each: what each element of a list must be, in words that follow "expected".
-        auto: the word ``auto`` is allowed, and reads as None.
-        derived: the default depends on other keys.
-        located: the text names a file, or may name a directory, or a function in a file.
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is allowed, and what each element of a list must be, in words that follow "expected"."""
+
+    words: str
+    each: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """The key must be given; ``example`` is what to add."""
+
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """The default depends on other keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number within bounds, and never a boolean or a text; ``noun`` is what it is, default: a whole number."""
+
+    lowest: float
+    highest: float
+    noun: str = "a whole number"
+    below: bool = False
+
+    @property
+    def words(self) -> str:
+        """See `Expected`."""
+        return f"{self.noun} from {self.lowest} to {self.highest}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The type's own schema with the bounds; the upper one is not allowed itself where it is ``below``."""
+        bounds = {"ge": self.lowest, "lt" if self.below else "le": self.highest}
+        return {**handler(source), **bounds, "strict": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false, and never a number or a text."""
+
+    words: str = "true or false"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The type's own schema, strict."""
+        return {**handler(source), "strict": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that matches ``pattern``, an expression that ECMAScript, Python and Rust read alike.
+
+    ``located``: it names a file, or may name a directory, or a function in a file.
     """
 
-    meaning: str
-    expected: str = ""
+    words: str
     pattern: str = r"\S"
-    example: str = ""
-    each: str = ""
-    auto: bool = False
-    derived: bool = False
     located: Located = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The type's own schema: no number is taken for a boolean, no text for a number, and the pattern is checked."""
+        """The type's own schema with the pattern."""
+        return {**handler(source), "pattern": self.pattern, "strict": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """The word ``auto`` is allowed, and reads as None; where ``null`` is not, None itself is refused."""
+
+    null: bool = True
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The type's own schema after the word was replaced."""
         from pydantic_core import core_schema
 
-        schema = _strict(handler(source), self.pattern)
-
-        def read_auto(value: Any) -> Any:
-            if value is None and self.example:  # a required key is not left empty
-                raise expect(self.expected)
+        def read(value: Any) -> Any:
+            if value is None and not self.null:
+                raise ValueError("nothing")
             return None if value == "auto" else value
 
-        return core_schema.no_info_before_validator_function(read_auto, schema) if self.auto else schema
+        return core_schema.no_info_before_validator_function(read, handler(source))
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The type's own, with the word ``auto`` where it is allowed."""
+        """The type's own, or the word."""
         schema = handler(core)
-        return {"anyOf": [{"const": "auto"}, *schema.get("anyOf", [schema])]} if self.auto else schema
+        others = [one for one in schema.get("anyOf", [schema]) if self.null or one != {"type": "null"}]
+        return {"anyOf": [{"const": "auto"}, *others]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,32 +201,24 @@ def expect(words: str, hint: str = "") -> Exception:
     return PydanticCustomError("expected", "{words}", {"words": words, "hint": hint})
 
 
-def _strict(schema: Any, pattern: str = "") -> Any:
-    """The schema with strict numbers and booleans, those in a list too; and a pattern for the text, if it is one."""
-    kind = schema["type"]
-    if kind in ("int", "float", "bool"):
-        return {**schema, "strict": True}
-    if kind == "str":
-        return {**schema, "strict": True, **({"pattern": pattern} if pattern else {})}
-    if kind == "nullable" or kind.startswith("function-"):
-        return {**schema, "schema": _strict(schema["schema"], pattern)}
-    if kind == "tuple":
-        return {**schema, "items_schema": [_strict(item) for item in schema["items_schema"]]}
-    return schema
+# --- what is declared -------------------------------------------------------------------------------------------------
+
+_Said = TypeVar("_Said")
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One key as it is declared. ``kind`` is the type without None and without what is said of it."""
+    """One key as it is declared. ``kind`` is the type without None and without ``said``, which is what it carries."""
 
     name: str
-    key: Key
     kind: Any
-    default: Any
+    said: tuple[Any, ...]
     nullable: bool
-    bounds: Interval | None
-    words: tuple[str, ...]
-    spellings: tuple[str, ...]
+    default: Any
+
+    def find(self, what: type[_Said]) -> _Said | None:
+        """What the type carries of one class, if anything."""
+        return next((one for one in self.said if isinstance(one, what)), None)
 
     @property
     def section(self) -> type[Section] | None:
@@ -181,21 +226,32 @@ class Declared:
         return self.kind if isinstance(self.kind, type) and issubclass(self.kind, Section) else None
 
     @property
+    def element(self) -> type[Section] | None:
+        """The section that each element of a list may be."""
+        said = plain_type(get_args(self.kind)[0])[1] if get_origin(self.kind) is tuple else ()
+        return next((one.source for one in said if isinstance(one, Checked) and one.source is not None), None)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that it may be."""
+        choice = self.find(OneOf)
+        return choice.words if choice is not None else _literal(self.kind)
+
+    @property
     def value_words(self) -> tuple[str, ...]:
         """The words that each value of a mapping may be."""
-        values = get_args(self.kind)[1] if get_origin(self.kind) is dict else None
-        return get_args(values) if get_origin(values) is Literal else ()
+        return _literal(get_args(self.kind)[1]) if get_origin(self.kind) is dict else ()
+
+
+def _literal(kind: Any) -> tuple[str, ...]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 _KEYS: dict[type, dict[str, Declared]] = {}
 
 
 def keys_of(section: type[Section]) -> dict[str, Declared]:
-    """The keys of a section by name, in the order of the dataclass.
-
-    Raises:
-        TypeError: a field has no `Key`.
-    """
+    """The keys of a section by name, in the order of the dataclass."""
     if section not in _KEYS:
         hints = get_type_hints(section, include_extras=True)
         places = dataclasses.fields(section)  # type: ignore[arg-type]
@@ -205,26 +261,32 @@ def keys_of(section: type[Section]) -> dict[str, Declared]:
 
 def _declared(place: dataclasses.Field[Any], hint: Any) -> Declared:
     kind, said, nullable = plain_type(hint)
-    key = next((one for one in said if isinstance(one, Key)), None)
-    if key is None:
-        raise TypeError(f"{place.name} is declared without a Key")
-    choice = next((one for one in said if isinstance(one, OneOf)), None)
-    words = choice.words if choice else get_args(kind) if get_origin(kind) is Literal else ()
     default = place.default if place.default_factory is MISSING else place.default_factory()
-    bounds = next((one for one in said if isinstance(one, Interval)), None)
-    return Declared(place.name, key, kind, default, nullable, bounds, words, tuple(choice.spellings) if choice else ())
+    return Declared(place.name, kind, said, nullable, default)
 
 
-def plain_type(hint: Any) -> tuple[Any, list[Any], bool]:
+def plain_type(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
     """A type without None and annotations; what was said of it; whether it may be None."""
-    said: list[Any] = []
+    said: tuple[Any, ...] = ()
     nullable = False
     while True:
         if get_origin(hint) is Annotated:
             hint, *more = get_args(hint)
-            said += more
+            said += tuple(more)
         elif get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint):
             hint = next(one for one in get_args(hint) if one is not type(None))
             nullable = True
         else:
             return hint, said, nullable
+
+
+def meanings(section: type[Section]) -> dict[str, str]:
+    """What each key means, by name: the docstring below it, in one line."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        place.target.id: " ".join(below.value.value.split())
+        for place, below in pairwise(definition.body)
+        if isinstance(place, ast.AnnAssign) and isinstance(place.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
+    }

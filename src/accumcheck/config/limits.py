@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Interval
+from accumcheck.config.keys import Auto, Number
 
 FILE_BYTES = 262_144
 """Of a configuration file, or of one ``--set``: 256 KiB."""
@@ -26,21 +26,21 @@ SAMPLES = 10_000_000
 SYNTHETIC_TOKENS = 1_000_000_000
 """Tokens of synthetic data, which are kept in memory: 8 GB."""
 
-Batch = Annotated[int, Interval(ge=1, le=BATCH)]
+Batch = Annotated[int, Number(1, BATCH)]
 """Samples of one optimizer step, and the ``b`` and ``k`` that divide it."""
-Processes = Annotated[int, Interval(ge=1, le=PROCESSES)]
-Steps = Annotated[int, Interval(ge=1, le=100_000)]
-MoreSteps = Annotated[int, Interval(ge=0, le=1_000_000)]
-Samples = Annotated[int, Interval(ge=2, le=SAMPLES)]
-Epochs = Annotated[int, Interval(ge=1, le=1_000)]
-Tokens = Annotated[int, Interval(ge=2, le=10_000_000)]
+Processes = Annotated[int, Number(1, PROCESSES)]
+Steps = Annotated[int, Number(1, 100_000)]
+MoreSteps = Annotated[int, Number(0, 1_000_000)]
+Samples = Annotated[int, Number(2, SAMPLES)]
+Epochs = Annotated[int, Number(1, 1_000)]
+Tokens = Annotated[int, Number(2, 10_000_000)]
 """Tokens of one sample."""
-Images = Annotated[int, Interval(ge=0, le=1_000)]
-Fraction = Annotated[float, Interval(ge=0, lt=1)]
-Relative = Annotated[float, Interval(ge=1e-16, le=1)]
-"""A relative difference; float64 resolves 1e-16, and 1 is all of it."""
-Seconds = Annotated[float, Interval(ge=1, le=2_592_000)]
+Images = Annotated[int, Number(0, 1_000)]
+Fraction = Annotated[float, Number(0, 1, below=True)]
+Tolerance = Annotated[Annotated[float, Number(1e-16, 1, "a relative difference")] | None, Auto()]
+"""A relative difference: float64 resolves 1e-16, and 1 is all of it. None is ``auto``."""
+Seconds = Annotated[float, Number(1, 2_592_000, "a number of seconds")]
 """From a second to 30 days."""
-Machines = Annotated[int, Interval(ge=1, le=10_000)]
-Machine = Annotated[int, Interval(ge=0, le=9_999)]
-Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
+Machines = Annotated[int, Number(1, 10_000)]
+Machine = Annotated[int, Number(0, 9_999)]
+Seed = Annotated[int, Number(0, 2**32 - 1)]

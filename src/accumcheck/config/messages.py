@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.faults import KeyPath, did_you_mean, either, shorten, show_path
-from accumcheck.config.keys import keys_of
+from accumcheck.config.keys import Auto, Expected, Flag, Number, OneOf, Text, keys_of
 
 if TYPE_CHECKING:
     from accumcheck.config.keys import Declared
     from accumcheck.config.tree import Item
 
-_NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _QUOTED = {
     int: re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),
     float: re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?"),
@@ -46,18 +45,18 @@ def expected(declared: Declared) -> str:
         return f"a mapping of keys: {', '.join(keys_of(declared.section))}"
     if declared.words:
         return either(declared.words)
-    words = declared.key.expected or _NOUNS[declared.kind]
-    bounds = declared.bounds
-    if bounds is not None:
-        words = f"{'auto or ' if declared.key.auto else ''}{words} from {bounds.ge} to {bounds.le}"
-    return words
+    said = next(one for one in declared.said if isinstance(one, (Expected, Number, Flag, Text)))
+    auto = isinstance(said, Number) and declared.find(Auto) is not None
+    return f"auto or {said.words}" if auto else said.words
 
 
 def hint(declared: Declared, item: Item) -> str:
     """How to mend the value, where that can be guessed; it begins with ``; ``."""
     value = item.value
     if declared.words:
-        return did_you_mean(value, (*declared.words, *declared.spellings)) if isinstance(value, str) else ""
+        choice = declared.find(OneOf)
+        spellings = choice.spellings if choice is not None else ()
+        return did_you_mean(value, (*declared.words, *spellings)) if isinstance(value, str) else ""
     if isinstance(value, str):
         quoted = _QUOTED.get(declared.kind)
         return "; remove the quotes" if quoted and quoted.fullmatch(value[:60]) else ""

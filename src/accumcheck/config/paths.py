@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.faults import shorten
-from accumcheck.config.keys import Section, keys_of
+from accumcheck.config.keys import Section, Text, keys_of
 from accumcheck.config.messages import name_of
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.tree import Keys, find
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accumcheck.config.faults import Faults
-    from accumcheck.config.keys import Declared
+    from accumcheck.config.keys import Located
     from accumcheck.config.tree import Item
 
 
@@ -29,29 +29,28 @@ def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Fault
         folder: what a path in the file is relative to; one on the command line is relative to the working directory.
         faults: where to note.
     """
-    for keys, declared in _located(CheckConfig, ()):
+    for keys, kind in _located(CheckConfig, ()):
         section: Any = plain
         for name in keys[:-1]:
             section = section.get(name) or {}
         text, item = section.get(keys[-1]), find(tree, keys)
         if text is None or item is None:
             continue
-        kind = declared.key.located
         before, function = text.rpartition(":")[::2] if kind == "function" else (text, "")
         if _is_path(before, kind):
             path = _existing(before, item, keys, folder, faults, directory=kind == "directory")
             section[keys[-1]] = f"{path}:{function}" if kind == "function" else str(path)
 
 
-def _located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Declared]]:
+def _located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located]]:
     for name, declared in keys_of(section).items():
         if declared.section is not None:
             yield from _located(declared.section, (*path, name))
-        elif declared.key.located:
-            yield (*path, name), declared
+        elif (text := declared.find(Text)) is not None and text.located:
+            yield (*path, name), text.located
 
 
-def _is_path(text: str, kind: str) -> bool:
+def _is_path(text: str, kind: Located) -> bool:
     """A hub id may stand where a directory may, and a module where a Python file may."""
     if kind == "directory":
         return text.startswith(("./", "../", "/", "~")) or text in (".", "..")

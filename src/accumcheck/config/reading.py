@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from accumcheck.config.aliases import ELSEWHERE, SPLIT_ALIASES, rename_aliases
 from accumcheck.config.faults import Faults, KeyPath, did_you_mean, either, show_path
-from accumcheck.config.keys import Checked, Declared, Section, keys_of, plain_type
+from accumcheck.config.keys import Declared, Expected, Required, Section, keys_of
 from accumcheck.config.messages import describe, expected, hint, name_of, unknown_key
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.tree import Item, Value, find
@@ -134,18 +134,9 @@ def _declared(path: KeyPath, section: type[Section] = CheckConfig) -> tuple[Decl
         return declared, section, ()
     if declared.section is not None:
         return _declared(tuple(rest), declared.section)
-    element = _element(declared)
-    if element is not None and len(rest) > 1:
-        return _declared(tuple(rest[1:]), element)
+    if declared.element is not None and len(rest) > 1:
+        return _declared(tuple(rest[1:]), declared.element)
     return declared, section, tuple(rest)
-
-
-def _element(declared: Declared) -> type[Section] | None:
-    """The section that each element of a list may be."""
-    if get_origin(declared.kind) is not tuple:
-        return None
-    said = plain_type(get_args(declared.kind)[0])[1]
-    return next((one.source for one in said if isinstance(one, Checked) and one.source is not None), None)
 
 
 def _path(error: ErrorDetails) -> KeyPath:
@@ -162,7 +153,7 @@ def _dropped(error: ErrorDetails) -> KeyPath:
         return path
     # an element of a list of sections, a key of a mapping; a list of plain values as a whole
     whole = path[: len(path) - len(rest)]
-    return whole if get_origin(declared.kind) is tuple and _element(declared) is None else (*whole, rest[0])
+    return whole if get_origin(declared.kind) is tuple and declared.element is None else (*whole, rest[0])
 
 
 def _note(tree: Item, error: ErrorDetails, faults: Faults) -> None:
@@ -172,11 +163,12 @@ def _note(tree: Item, error: ErrorDetails, faults: Faults) -> None:
         return
     declared, section, rest = _declared(path)
     if error["type"] == "missing" and declared is not None and not rest:
-        place = (find(tree, path[:-1]) or tree).place
-        faults.add(place, show_path(path), f"missing; add for example {declared.key.example}")
+        place, required = (find(tree, path[:-1]) or tree).place, declared.find(Required)
+        assert required is not None, path
+        faults.add(place, show_path(path), f"missing; add for example {required.example}")
         return
-    if rest and declared is not None and not (declared.key.each or declared.value_words or error["type"] in _OURS):
-        path = path[: len(path) - len(rest)]  # an element of a pair: the pair is told
+    if rest and declared is not None and not (_each(declared) or error["type"] in _OURS):
+        path, rest = path[: len(path) - len(rest)], ()  # an element of a pair: the pair is told
     item = find(tree, path)
     assert item is not None, error
     if error["type"] == "unexpected_keyword_argument":
@@ -207,11 +199,15 @@ def _words(error: ErrorDetails, declared: Declared, item: Item, rest: KeyPath) -
     """What was expected, and a hint that begins with ``; `` or is empty."""
     if error["type"] == "expected":
         return error["ctx"]["words"], error["ctx"]["hint"]
-    if rest and declared.key.each:
-        return declared.key.each, ""
-    if rest and declared.value_words:
-        return either(declared.value_words), ""
+    if rest:
+        return _each(declared), ""
     return expected(declared), hint(declared, item)
+
+
+def _each(declared: Declared) -> str:
+    """What each element or value must be, in words that follow "expected"; empty where only all of them are told."""
+    words = declared.find(Expected)
+    return either(declared.value_words) if declared.value_words else words.each if words is not None else ""
 
 
 def _wrong(item: Item, words: str, way_out: str = "") -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES, SPLIT_ALIASES, other_names
 from accumcheck.config.faults import show_path
-from accumcheck.config.keys import Section, keys_of
+from accumcheck.config.keys import Auto, Derived, Section, keys_of, meanings
 from accumcheck.config.model import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, CheckConfig
 from accumcheck.config.reading import adapter
 from accumcheck.config.stacks import STACKS, own_keys
@@ -77,6 +77,7 @@ def _inlined(schema: Any, definitions: Schema) -> Any:
 
 def _described(schema: Schema, section: type[Section]) -> Schema:
     """A section's schema with what is said of each key, and the defaults that a user would write."""
+    described = {**meanings(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
     for name, declared in keys_of(section).items():
         found = schema["properties"][name]
         default = found.pop("default", None)
@@ -85,11 +86,11 @@ def _described(schema: Schema, section: type[Section]) -> Schema:
                 if "properties" in inner:
                     inner.pop("description", None)
                     _described(inner, declared.section)
-        elif declared.key.auto and not declared.key.example:
+        elif declared.find(Auto) and declared.default is None:
             found["default"] = "auto"
-        elif default is not None and not declared.key.derived:
+        elif default is not None and not declared.find(Derived):
             found["default"] = default
-        schema["properties"][name] = {"description": declared.key.meaning, **found}
+        schema["properties"][name] = {"description": described[name], **found}
     schema.pop("description", None)
     return schema
 

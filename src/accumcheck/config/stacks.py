@@ -6,35 +6,26 @@ A new stack is a row and, where it has settings of its own, a `Section`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
-from accumcheck.config.keys import Contradiction, Key, Section
+from accumcheck.config.keys import Contradiction, Expected, Required, Section, Text
 from accumcheck.config.values import Words
 
-_SET_BY_US = "batch size, accumulation and steps are set by accumcheck."
+_MODULE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptConfig(Section):
     """A training program: exactly one of ``path`` and ``module``, as ``python`` and ``python -m`` take it."""
 
-    path: Annotated[
-        str | None, Key("Training script, as python takes it.", "the path of a Python file", located="file")
-    ] = None
-    module: Annotated[
-        str | None,
-        Key(
-            "Training program, as python -m takes it.",
-            "a module, for example trl.scripts.sft",
-            pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
-        ),
-    ] = None
-    arguments: Annotated[
-        Words,
-        Key(f"Its command line; {_SET_BY_US}", "a list of words, for example [--model, ./my-model]", each="a word"),
-    ] = ()
+    path: Annotated[str, Text("the path of a Python file", located="file")] | None = None
+    """Training script, as python takes it."""
+    module: Annotated[str, Text("a module, for example trl.scripts.sft", _MODULE)] | None = None
+    """Training program, as python -m takes it."""
+    arguments: Annotated[Words, Expected("a list of words, for example [--model, ./my-model]", "a word")] = ()
+    """Its command line; batch size, accumulation and steps are set by accumcheck."""
 
     def contradictions(self) -> list[Contradiction]:
         """It is one program."""
@@ -49,13 +40,11 @@ class TrlConfig(Section):
 
     arguments: Annotated[
         Words,
-        Key(
-            f"Command line of trl.scripts.sft, dpo or reward, whichever the stack is; {_SET_BY_US}",
-            "a list of words, for example [--config, sft.yaml]",
-            each="a word",
-            example="arguments: [--config, sft.yaml]",
-        ),
+        Expected("a list of words, for example [--config, sft.yaml]", "a word"),
+        Required("arguments: [--config, sft.yaml]"),
     ]
+    """Command line of the stack's script, trl.scripts.sft for example; batch size, accumulation and steps are set by
+    accumcheck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +53,30 @@ class LlamaFactoryConfig(Section):
 
     train: Annotated[
         str,
-        Key(
-            f"Training file of llamafactory-cli train (relative to the config file); {_SET_BY_US}",
-            "the path of a .yaml or .json file",
-            pattern=r"\.(yaml|yml|json)$",
-            example="train: train.yaml",
-            located="file",
-        ),
+        Text("the path of a .yaml or .json file", r"\.(yaml|yml|json)$", located="file"),
+        Required("train: train.yaml"),
     ]
+    """Training file of llamafactory-cli train (relative to the config file); batch size, accumulation and steps are set
+    by accumcheck."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnKey:
-    """A key of `CheckConfig` that belongs to a stack, or to several; ``example`` is what to write.
+    """A key of `CheckConfig` that belongs to a stack, or to several.
 
-    ``hint``: its type, a section or another; it may be left out, which is ``default()``.
+    Attributes:
+        name: as the user writes it.
+        hint: its type: a section, or another.
+        meaning: one line.
+        example: what to write; empty where it may be left out.
+        default: makes the value where it is left out; None is the value otherwise.
     """
 
     name: str
     hint: Any
+    meaning: str
     example: str = ""
-    default: Any = None
+    default: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,44 +102,42 @@ class Stack:
     trainer: bool = True
 
 
+_FUNCTION = Text(
+    "module:function, for example my_package.train:build_trainer, or file.py:function",
+    r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*[^/]\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
+    located="function",
+)
+_BY_NAME = Expected("a mapping of parameters' names to values, for example {size: 2}")
+
 _SCRIPT = OwnKey(
     "script",
-    Annotated[ScriptConfig | None, Key("With stack: script, the program: exactly one of path and module.")],
+    ScriptConfig | None,
+    "With stack: script, the program: exactly one of path and module.",
     "script: {path: train.py}",
 )
 _CALLABLE = OwnKey(
     "callable",
-    Annotated[
-        str | None,
-        Key(
-            "With stack: callable, what returns a transformers Trainer: module:function, or file.py:function (relative "
-            "to the config file).",
-            "module:function, for example my_package.train:build_trainer, or file.py:function",
-            pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*[^/]\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
-            located="function",
-        ),
-    ],
+    Annotated[str, _FUNCTION] | None,
+    "With stack: callable, what returns a transformers Trainer: module:function, or file.py:function (relative to the "
+    "config file).",
     "callable: my_package:build_trainer",
 )
 _CALLABLE_ARGUMENTS = OwnKey(
     "callable_arguments",
-    Annotated[
-        dict[str, Any],
-        Key(
-            "With stack: callable, what the function is called with, by name.",
-            "a mapping of parameters' names to values, for example {size: 2}",
-        ),
-    ],
+    Annotated[dict[str, Any], _BY_NAME],
+    "With stack: callable, what the function is called with, by name.",
     default=dict,
 )
 _TRL = OwnKey(
     "trl",
-    Annotated[TrlConfig | None, Key("With stack: trl-sft, trl-dpo or trl-reward, what to train.")],
+    TrlConfig | None,
+    "With stack: trl-sft, trl-dpo or trl-reward, what to train.",
     "trl: {arguments: [--config, sft.yaml]}",
 )
 _LLAMAFACTORY = OwnKey(
     "llamafactory",
-    Annotated[LlamaFactoryConfig | None, Key("With stack: llamafactory, what to train.")],
+    LlamaFactoryConfig | None,
+    "With stack: llamafactory, what to train.",
     "llamafactory: {train: train.yaml}",
 )
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from accumcheck.config.keys import Checked, Key, Section, expect, refuse
+from accumcheck.config.keys import Checked, Expected, Flag, Required, Section, Text, expect, refuse
 from accumcheck.config.limits import BATCH, PROCESSES, SPLITS, Batch, Fraction, Processes
 from accumcheck.record import Severity, Split
 
@@ -26,8 +26,8 @@ SET_BY_EPOCHS = "accumcheck sets it; write data: {epochs: 2}, or steps"
 
 # --- splits -----------------------------------------------------------------------------------------------------------
 
-SPLITS_EXPECTED = f"auto or a list of 1 to {SPLITS} splits, for example [1x8x1, 2x2x2]"
-SPLIT_EXPECTED = f"n x b x k, for example 4x16x2, with n from 1 to {PROCESSES}, b and k from 1 to {BATCH}"
+_SPLITS_EXPECTED = f"auto or a list of 1 to {SPLITS} splits, for example [1x8x1, 2x2x2]"
+_SPLIT_EXPECTED = f"n x b x k, for example 4x16x2, with n from 1 to {PROCESSES}, b and k from 1 to {BATCH}"
 _SHORT = r"^\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*$"
 
 
@@ -35,14 +35,12 @@ _SHORT = r"^\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9
 class SplitKeys(Section):
     """A split that is written as a mapping."""
 
-    num_processes: Annotated[Processes, Key("Processes n, one per GPU.", example="num_processes: 2")]
-    per_device_train_batch_size: Annotated[
-        Batch,
-        Key("Samples b that one process feeds the model at once.", example="per_device_train_batch_size: 4"),
-    ]
-    gradient_accumulation_steps: Annotated[
-        Batch, Key("Micro-batches k in one optimizer step.", example="gradient_accumulation_steps: 8")
-    ]
+    num_processes: Annotated[Processes, Required("num_processes: 2")]
+    """Processes n, one per GPU."""
+    per_device_train_batch_size: Annotated[Batch, Required("per_device_train_batch_size: 4")]
+    """Samples b that one process feeds the model at once."""
+    gradient_accumulation_steps: Annotated[Batch, Required("gradient_accumulation_steps: 8")]
+    """Micro-batches k in one optimizer step."""
 
     def split(self) -> Split:
         """The split."""
@@ -63,13 +61,13 @@ def _read_split(value: Any) -> Any:
         if n <= PROCESSES and b <= BATCH and k <= BATCH:
             return {"num_processes": n, "per_device_train_batch_size": b, "gradient_accumulation_steps": k}
     three = isinstance(value, list) and len(value) == 3 and all(type(number) is int and number > 0 for number in value)
-    raise expect(SPLIT_EXPECTED, f"; write {'x'.join(map(str, value))}" if three else "")
+    raise expect(_SPLIT_EXPECTED, f"; write {'x'.join(map(str, value))}" if three else "")
 
 
 def _read_splits(value: Any) -> Any:
     if value is None or (isinstance(value, list) and 1 <= len(value) <= SPLITS):
         return value
-    raise expect(SPLITS_EXPECTED, f"; write [{value}]" if is_short_split(value) else "")
+    raise expect(_SPLITS_EXPECTED, f"; write [{value}]" if is_short_split(value) else "")
 
 
 OneSplit = Annotated[
@@ -83,7 +81,8 @@ OneSplit = Annotated[
 ]
 Splits = Annotated[
     tuple[OneSplit, ...],
-    Checked(before=_read_splits, json=lambda array: {**array, "minItems": 1, "maxItems": SPLITS, "uniqueItems": True}),
+    Checked(before=_read_splits, json=lambda own: {**own, "minItems": 1, "maxItems": SPLITS, "uniqueItems": True}),
+    Expected(_SPLITS_EXPECTED),
 ]
 
 # --- severities -------------------------------------------------------------------------------------------------------
@@ -107,15 +106,15 @@ def _read_rule(rule: str) -> str:
     return canonical_rule(rule)
 
 
+_SEVERITIES = {
+    "type": "object",
+    "patternProperties": {_RULE: {"enum": list(get_args(Severity))}},
+    "additionalProperties": False,
+}
 Severities = Annotated[
     dict[Annotated[str, Checked(after=_read_rule)], Severity],
-    Checked(
-        json=lambda _: {
-            "type": "object",
-            "patternProperties": {_RULE: {"enum": list(get_args(Severity))}},
-            "additionalProperties": False,
-        }
-    ),
+    Checked(json=lambda _: _SEVERITIES),
+    Expected("a mapping of weighting rules to ignore, warn or fail"),
 ]
 
 # --- mappings that are passed through ---------------------------------------------------------------------------------
@@ -138,18 +137,15 @@ def _read_argument(name: str) -> str:
 TrainingArguments = Annotated[
     dict[Annotated[str, Checked(after=_read_argument)], Any],
     Checked(json=lambda _: {"type": "object", "propertyNames": {"not": {"enum": list(_REFUSED)}}}),
+    Expected("a mapping of TrainingArguments' fields, for example {average_tokens_across_devices: true}"),
 ]
 """TrainingArguments' fields, but for those that accumcheck sets."""
 
+_INLINE = {"type": "object", "properties": {"model_type": {"type": "string"}}, "required": ["model_type"]}
 InlineConfig = Annotated[
     dict[str, Any],
-    Checked(
-        json=lambda _: {
-            "type": "object",
-            "properties": {"model_type": {"type": "string"}},
-            "required": ["model_type"],
-        }
-    ),
+    Checked(json=lambda _: _INLINE),
+    Expected("a mapping, for example {model_type: llama, hidden_size: 32}"),
 ]
 """A configuration of transformers, with its ``model_type``."""
 
@@ -162,8 +158,16 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
-FractionPair = Annotated[tuple[Fraction, Fraction], Checked(after=_ordered)]
+FractionPair = Annotated[
+    tuple[Fraction, Fraction],
+    Checked(after=_ordered),
+    Expected("a pair of fractions of at least 0 and below 1, the smaller first, for example [0.0, 0.5]"),
+]
 """Two fractions, the smaller first."""
 
 Words = tuple[Annotated[str, Checked(json=lambda _: {"type": ["string", "number", "boolean"]})], ...]
 """Words of a command line; numbers and booleans are taken as they are written."""
+
+Truth = Annotated[bool, Flag()]
+Revision = Annotated[str, Text("a branch, a tag or a commit id")]
+Column = Annotated[str, Text("the name of a column")]

@@ -1,0 +1,147 @@
+"""The sections of a configuration that every stack shares: each key with its type and default, its meaning below it.
+
+A type carries its bounds and the words for messages. Frozen dataclasses that know nothing of YAML and import nothing
+heavy: workers read them under other releases' packages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
+
+from accumcheck.config.keys import Contradiction, Derived, OneOf, Required, Section, Text
+from accumcheck.config.limits import Epochs, Images, Machine, Machines, Samples, Seconds, Tokens, Tolerance
+from accumcheck.config.values import Column, FractionPair, InlineConfig, Revision, Truth
+
+DType = Literal["float64", "float32", "bfloat16", "float16"]
+_SPELLINGS = {
+    **{f"torch.{dtype}": dtype for dtype in get_args(DType)},
+    "fp64": "float64",
+    "double": "float64",
+    "fp32": "float32",
+    "float": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "half": "float16",
+}
+_MODEL = Text("a hub id, or a local directory that begins with ./, ../, / or ~", located="directory")
+_DATASET = Text("a hub id or a local directory", located="directory")
+_CLASS = Text("the name of a transformers class, for example LlamaForCausalLM", r"^[A-Za-z_][A-Za-z0-9_]*$")
+_ENDPOINT = Text("host:port, for example node0:29400", r"^[^\s/]+:[0-9]{1,5}$")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig(Section):
+    """Which model is trained. Exactly one of ``name_or_path`` and ``config`` is set."""
+
+    name_or_path: Annotated[str, _MODEL] | None = None
+    """Hub id, or local directory beginning with ./, ../, / or ~ (relative to the config file). Or give config."""
+    config: InlineConfig | None = None
+    """Inline configuration of transformers, with its model_type; weights are drawn from seed."""
+    architecture: Annotated[str, _CLASS] | None = None
+    """Class of transformers with a head; default: the one that the configuration names, or causal LM."""
+    shrink: Truth = False
+    """Same architecture with tiny sizes and random weights."""
+    weights: Annotated[Literal["random", "pretrained"], Derived()] = "random"
+    """Where weights come from; default: pretrained where name_or_path is given without shrink, else random."""
+    dtype: Annotated[DType, OneOf(get_args(DType), _SPELLINGS)] = "float32"
+    """Floating point type of weights and arithmetic."""
+    attn_implementation: Annotated[str, Text("an attention implementation, for example eager or sdpa")] | None = None
+    """Passed to transformers, for example eager or sdpa; default: transformers' choice."""
+    revision: Revision | None = None
+    """Branch, tag or commit of a hub id; default: main."""
+    trust_remote_code: Truth = False
+    """Allow code from the model's repository to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticData(Section):
+    """Data made here. Lengths are in tokens and include the masked prompt, not an image's own tokens."""
+
+    min_length: Tokens = 8
+    """Shortest sample, in tokens with its prompt, without an image's own tokens."""
+    max_length: Tokens = 64
+    """Longest sample, in tokens, at least min_length."""
+    prompt_fraction: FractionPair = (0.0, 0.5)
+    """Least and greatest part of a sample that is masked prompt."""
+    images_per_sample: Images = 1
+    """Images in each sample of a vision-language model."""
+    lengths: Literal["varied", "equal"] = "varied"
+    """Whether samples differ in length; equal ones hide faults."""
+
+    def contradictions(self) -> list[Contradiction]:
+        """The lengths are in order."""
+        if self.min_length <= self.max_length:
+            return []
+        message = f"min_length {self.min_length} is above max_length {self.max_length}; write min_length <= max_length"
+        return [(("min_length", "max_length"), message)]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource(Section):
+    """A data set of the ``datasets`` library: a hub id, or a local folder."""
+
+    name_or_path: Annotated[str, _DATASET, Required("name_or_path: trl-lib/Capybara")]
+    """Data set of the datasets library: hub id, or local directory beginning with ./, ../, / or ~."""
+    split: Annotated[str, Text("the name of a split, for example train")] = "train"
+    """Split of the data set."""
+    name: Annotated[str, Text("the name of a configuration")] | None = None
+    """Configuration (subset) of the data set."""
+    revision: Revision | None = None
+    """Branch, tag or commit of a hub id; default: main."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig(Section):
+    """Where samples come from. Exactly one of ``synthetic``, ``jsonl`` and ``dataset`` is set.
+
+    ``epochs`` and ``samples`` are set together: so many passes over so many samples, instead of a number of steps.
+    """
+
+    synthetic: SyntheticData | None = field(default_factory=SyntheticData)
+    """Samples made here to fit the architecture; the default source."""
+    jsonl: Annotated[str, Text("the path of a JSON Lines file", located="file")] | None = None
+    """JSON Lines file, one sample per line (relative to the config file)."""
+    dataset: DatasetSource | None = None
+    """Data set of the datasets library."""
+    text_column: Column | None = None
+    """Column with text, of jsonl and dataset; default: found by name."""
+    messages_column: Column | None = None
+    """Column with chat messages, of jsonl and dataset."""
+    max_length: Tokens = 1024
+    """Where rows of jsonl and dataset are cut, in tokens."""
+    epochs: Epochs | None = None
+    """Passes over the data set, instead of steps; shows what the last step of an epoch is made of."""
+    samples: Samples | None = None
+    """Samples of the data set, with epochs; default for synthetic data: about 1.75 global batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceConfig(Section):
+    """Relative differences that are still called equal; None is ``auto``, from the measured noise floor."""
+
+    loss: Tolerance = None
+    """Relative difference of losses still called equal; auto: from the measured noise floor."""
+    grad_norm: Tolerance = None
+    """Relative difference of gradient norms still called equal; auto: from the measured noise floor."""
+    gradient: Tolerance = None
+    """Norm of the gradients' difference relative to the gradient's, still called equal; auto: from the measured noise
+    floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherConfig(Section):
+    """Where and how processes are started. ``timeout`` is in seconds, per split."""
+
+    device: Annotated[Literal["auto", "cuda", "cpu"], OneOf(("auto", "cuda", "cpu"), {"gpu": "cuda"})] = "auto"
+    """Where processes compute; auto: on GPUs where there are any."""
+    oversubscribe: Truth = False
+    """Allow more processes than devices."""
+    timeout: Seconds = 600.0
+    """Seconds that one split may take."""
+    nnodes: Machines = 1
+    """Machines that take part."""
+    node_rank: Machine = 0
+    """Number of this machine, from 0, below nnodes."""
+    rdzv_endpoint: Annotated[str, _ENDPOINT] | None = None
+    """Where machines meet, host:port of the first; required for nnodes above 1."""
