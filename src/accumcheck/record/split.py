@@ -44,5 +44,10 @@ class Split:
         """``B = n * b * k``, the samples of one optimizer step."""
         return self.num_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
 
+    @property
+    def replicas(self) -> int:
+        """The processes that see different samples: ``n`` in every weighting rule."""
+        return self.num_processes
+
     def __str__(self) -> str:
         return f"{self.num_processes}x{self.per_device_train_batch_size}x{self.gradient_accumulation_steps}"
