@@ -76,13 +76,20 @@ def explain_run(seen: Evidence) -> Explanation:
             follows = _follows_gradient(split, seen, reference)
             return gradient.of[split.split].rule if follows else UNEXPLAINED
 
-        loss = from_a_step(sound, explain(sound, fit_losses, otherwise), fit_losses)
+        loss = explain(sound, fit_losses, otherwise)
+        if _found(gradient) and not _found(loss) and all(_follows_gradient(one, seen, reference) for one in sound):
+            loss = gradient  # one cause is behind both
+        loss = from_a_step(sound, loss, fit_losses)
         loss = with_others(loss, others, fit_losses)
     return Explanation(weights, loss, gradient)
 
 
 def _rule_of(rules: Rules | None, split: Split) -> Rule | None:
     return rules.of[split].rule if rules is not None and split in rules.of else None
+
+
+def _found(rules: Rules) -> bool:
+    return rules.run is not None and rules.run.found
 
 
 def _fit_gradients(
@@ -144,10 +151,7 @@ def _by_samples(weights: SampleWeights | None) -> Rule:
 
 
 def _follows_gradient(split: SplitObservation, seen: Evidence, reference: ReferenceObservation) -> bool:
-    """Whether the recovered weights, put on the samples' losses, give the reported loss of every step.
-
-    Then one cause is behind both.
-    """
+    """Whether the recovered weights, put on the samples' losses, give the reported loss of every step."""
     for step, recovery in zip(split.steps, seen.recovered, strict=False):
         found = recovery.of.get(split.split)
         if found is None or step.loss is None:

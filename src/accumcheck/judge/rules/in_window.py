@@ -87,10 +87,16 @@ def _fits(one: Hypothesis, steps: Sequence[WeightedStep], is_near: IsNear) -> bo
 
 def _hypotheses(plain: Rule, places: Sequence[_Places], *, solvable: bool) -> Iterator[Hypothesis]:
     """The shapes that a plain rule can take, as far as the weights leave them possible."""
-    yield Hypothesis(replace(plain, window=Window("last-microbatch")))
-    yield Hypothesis(replace(plain, window=Window("first-microbatch")))
-    for grows in (False, True) if solvable else ():
-        if (ratio := _ratio(places, grows=grows)) is not None:
+    place, window, times = (np.concatenate(of) for of in zip(*map(_columns, places), strict=True))
+    is_last, is_first = place == window, place == 1
+    if _is_roughly(times, is_last.astype(float)):
+        yield Hypothesis(replace(plain, window=Window("last-microbatch")))
+    if _is_roughly(times, is_first.astype(float)):
+        yield Hypothesis(replace(plain, window=Window("first-microbatch")))
+    for grows, fixed in ((False, is_last), (True, is_first)) if solvable else ():
+        exponents = (place - 1 if grows else window - place).astype(float)
+        ratio = _ratio(exponents, times) if _is_roughly(times[fixed], 1.0) else None
+        if ratio is not None:
             yield Hypothesis(replace(plain, window=Window("window-geometric", ratio, grows)))
     if kept := _kept(places):
         own = {split: replace(plain, window=Window("window-partial", kept=of)) for split, of in kept.items()}
@@ -123,13 +129,17 @@ def _over(places: _Places, plain: Rule) -> _Places:
     return replace(places, times=places.times / places.step.factor(plain))
 
 
-def _ratio(places: Sequence[_Places], *, grows: bool) -> float | None:
-    """The ``r`` with the least squares of ``times - r^e``, by Gauss and Newton; None where there is none.
+def _columns(places: _Places) -> tuple[Array, Array, Array]:
+    return places.place.astype(float), places.window.astype(float), places.times
 
-    ``e`` is j - 1 where it ``grows``, else k - j.
-    """
-    exponents = np.concatenate([one.place - 1 if grows else one.window - one.place for one in places]).astype(float)
-    times = np.concatenate([one.times for one in places])
+
+def _is_roughly(times: Array, right: Array | float) -> bool:
+    """Whether it is worth asking for more closely: no tolerance is as wide as this."""
+    return bool((np.abs(times - right) < 0.5).all())
+
+
+def _ratio(exponents: Array, times: Array) -> float | None:
+    """The ``r`` with the least squares of ``times - r^e``, by Gauss and Newton; None where there is none."""
     if not (exponents == 1).any() or not np.isfinite(times).all():
         return None
     ratio = float(times[exponents == 1].mean())

@@ -54,12 +54,14 @@ def _change(splits: Sequence[SplitObservation], fit: FitSteps) -> Fit | None:
     earlier: Fit | None = None
     for first in range(1, steps):
         before = fit(splits, slice(0, first))
-        if not before.found:
+        if not before.found or before.rule.window is not None:
             break
         earlier, since = before, first + 1
     if earlier is None:
         return None
     after = fit(splits, slice(since - 1, None))
+    if after.rule == TOKEN_MEAN:
+        return None  # what was wrong at first and is right since is no rule
     if not after.found:
         later = [fit(splits, slice(step - 1, step)) for step in range(since, steps + 1)]
         if earlier.rule != TOKEN_MEAN or any(TOKEN_MEAN in (one.rule, *one.alternatives) for one in later):
