@@ -61,7 +61,7 @@ def test_exit_codes(saved: Path, arguments: list[str], code: int, capsys: pytest
     ("arguments", "words"),
     [
         (["clean.json", "none.json"], "none.json: cannot be read: No such file or directory"),
-        (["broken.json", "clean.json"], "broken.json: no report: not valid JSON"),
+        (["broken.json", "clean.json"], "broken.json: not valid JSON"),
         (["clean.json", "other.json"], "seed: nothing in the old report, 1 in the new"),
         (["clean.json", "llava.json", "--format", "pdf"], "--format pdf: no such format"),
         (["clean.json", "llava.json", "-o", "report.pdf"], "report.pdf: .pdf is not the ending of a report format"),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import shellingham
 
-from accumcheck.cli import app, main, schema
+from accumcheck.cli import app, main
+from accumcheck.config import schema
 from tests.cli.streams import python, run
 
 
