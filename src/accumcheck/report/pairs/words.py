@@ -131,6 +131,8 @@ def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
         said, meaning = f"the reference drifts: the same weights and data are worth something else {in_new}", "drift"
     elif changes.undecided:
         said, meaning = _undecided(pair, comparison), "undecided"
+    elif changes.missing and not comparison.allow_missing:
+        said, meaning = f"no result {in_new} for {', '.join(changes.missing)}", "undecided"
     elif pair.old.exit_code == 1:
         said = f"fails {in_old}, not {in_new}{_named(pair.old)}"
     else:
