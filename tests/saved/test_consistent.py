@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from accumcheck.errors import ConfigError
-from accumcheck.record import Before, Divergence, Finding, Report, Split, SplitResult
+from accumcheck.record import Before, Divergence, Finding, Report, Split, SplitResult, ToleranceOrigin
 from accumcheck.saved.consistent import check_consistent
 from tests.report import examples
 
+ORIGIN = ToleranceOrigin("dtype", 2e-6, 1.1e-7, 5.0)  # of the loss, in these reports
 CLEAN, FAILING, UNDECIDED = examples.clean(), examples.llava_449(), examples.undecided()
 
 
@@ -149,14 +150,14 @@ BEFORE = Before("no-loss-kwargs", "", "pass", 1, None, None, ())
         (tolerances(CLEAN, gradient=math.nan), 'tolerances.gradient: found "NaN", expected a finite number'),
         (tolerances(CLEAN, weights=-1.0), "tolerances.weights: found -1.0, expected a finite number"),
         (
-            tolerances(FAILING, origins=FAILING.tolerances.origins if FAILING.tolerances else {}, loss=99.0),
+            tolerances(FAILING, origins={"loss": ORIGIN}, loss=99.0),
             "tolerances.loss: found 99, but tolerances.origins.loss gives 2e-06",
         ),
         (
             config(CLEAN, tolerances={"grad_norm": 1e-7}),
             "tolerances.grad_norm: found 3e-06, but tolerances.origins.grad_norm gives 1e-07",
         ),
-        (tolerances(CLEAN, origins={"x": next(iter(CLEAN.tolerances.origins.values()))}), "tolerances.origins: found"),  # type: ignore[union-attr]
+        (tolerances(CLEAN, origins={"x": ORIGIN}), "tolerances.origins: found"),
         # the configuration
         (config(CLEAN, severity={"token-mean": "maybe"}), 'config.severity.token-mean: found "maybe", expected ignore'),
         (config(CLEAN, severity=["fail"]), 'config.severity: found ["fail"], expected an object'),

@@ -138,6 +138,7 @@ def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
     else:
         said = "passes in both, with warnings" if pair.new.verdict == "warn" else "passes in both"
         said += "; the reference drifts, as allowed" if changes.drifts else ""
+        said += f"; no result {in_new} for {', '.join(changes.missing)}, as allowed" if changes.missing else ""
     tone, word = _VERDICTS[pair.exit_code]
     if pair.exit_code == 0 and pair.new.exit_code == 1:
         tone, word = "warn", "no worse"
