@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from accumcheck.judge.divergence import relative
+from accumcheck.judge.measure.errors import relative
 from accumcheck.judge.verdict import diverges, finite, judge_run, judge_split
 from accumcheck.record import (
     Before,
@@ -19,6 +19,7 @@ from accumcheck.record import (
     Tolerances,
     Verdict,
 )
+from accumcheck.record.rule import TOKEN_MEAN, Rule
 
 EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "error": 3, "skipped": 3}
 _BATCHING = "batch-dependent-model"
@@ -97,13 +98,23 @@ def _by_numbers(
 ) -> Verdict:
     given = report.config.get("severity")
     overrides: dict[str, Severity] = given if isinstance(given, dict) else {}
-    rules = (split.loss_rule, split.gradient_rule)
-    return judge_split(split.split, steps, tolerances, *rules, overrides, batching=batching)
+    known = {name: severity for name, severity in overrides.items() if _rule(name) is not None}
+    rules = _rule(split.loss_rule), _rule(split.gradient_rule)
+    return judge_split(split.split, steps, tolerances, *rules, known, batching=batching)
+
+
+def _rule(name: str | None) -> Rule | None:
+    """A rule by its name; one that this version does not know is as bad as none."""
+    try:
+        return None if name is None else Rule.parse(name)
+    except ValueError:
+        return None
 
 
 def _follows_no_factor(split: SplitResult) -> bool:
     """Whether the split gives what the model gives by itself, as far as its rules say."""
-    return all(rule is None or rule.startswith("token-mean") for rule in (split.loss_rule, split.gradient_rule))
+    rules = [_rule(name) for name in (split.loss_rule, split.gradient_rule) if name is not None]
+    return all(rule is not None and rule.unscaled == str(TOKEN_MEAN) for rule in rules)
 
 
 def _with_worse_numbers(split: SplitResult, report: Report) -> tuple[StepRecord, ...]:
