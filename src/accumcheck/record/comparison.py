@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from accumcheck.record.finding import Finding
 from accumcheck.record.in_json import written_as
 from accumcheck.record.reference import Divergence
-from accumcheck.record.reported import Finding, Report
+from accumcheck.record.reported import Report
 from accumcheck.record.split import Verdict
 
 Value = TypeVar("Value")
