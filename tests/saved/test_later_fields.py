@@ -93,5 +93,5 @@ def test_the_schema_refuses_a_record_that_lacks_a_key() -> None:
 
 
 def test_a_type_that_json_has_no_place_for_is_a_fault_of_the_record() -> None:
-    with pytest.raises(TypeError, match="complex.* cannot be saved"):
+    with pytest.raises(TypeError, match=r"complex.* cannot be saved"):
         checked(complex)
