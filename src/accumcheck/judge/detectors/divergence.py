@@ -21,19 +21,19 @@ from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 def divergence(judged: Judged) -> Iterator[Detected]:
     """One finding for each pair of rules that diverging splits follow, the most splits first."""
     results = [one for one in judged.results if one.split not in judged.accounted]
-    groups: dict[tuple[object, ...], list[SplitResult]] = {}
-    for result in results:
-        if result.steps and _any_divergence(result, judged):
-            groups.setdefault(_group(judged, result.split), []).append(result)
     control = judged.seen.control
     # both may be right, each to within its tolerance, and yet further from each other than that
     control_is_right = any(one.split == control and _is_right(one, judged) for one in results)
-    for members in sorted(groups.values(), key=lambda group: -len(group)):
+    groups: dict[tuple[object, ...], list[SplitResult]] = {}
+    for result in results:
+        if result.steps and _any_divergence(result, judged):
+            only_control = not control_is_right and _is_right(result, judged)
+            groups.setdefault((only_control, *_group(judged, result.split)), []).append(result)
+    for (only_control, *_), members in sorted(groups.items(), key=lambda group: -len(group[1])):
         verdicts = {member.verdict for member in members}
         if verdicts == {"pass"}:  # the configuration says to ignore this rule
             continue
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
-        only_control = not control_is_right and all(_is_right(member, judged) for member in members)
         finding = (_of_control if only_control else _of_rules)(judged, members, results, severity)
         if judged.explanation.gradient_of(members[0].split) == UNEXPLAINED:
             finding = blame_term(finding, judged.explanation.batch, judged.seen.reference)
