@@ -29,12 +29,12 @@ def divergence(judged: Judged) -> Iterator[Detected]:
         if result.steps and _any_divergence(result, judged):
             only_control = not control_is_right and _is_right(result, judged)
             groups.setdefault((only_control, *_group(judged, result.split)), []).append(result)
-    for (only_control, *_), members in sorted(groups.items(), key=lambda group: -len(group[1])):
+    for (is_only_control, *_), members in sorted(groups.items(), key=lambda group: -len(group[1])):
         verdicts = {member.verdict for member in members}
         if verdicts == {"pass"}:  # the configuration says to ignore this rule
             continue
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
-        finding = (_of_control if only_control else _of_rules)(judged, members, results, severity)
+        finding = (_of_control if is_only_control else _of_rules)(judged, members, results, severity)
         if judged.explanation.gradient_of(members[0].split) == UNEXPLAINED:
             finding = blame_term(finding, judged.explanation.batch, judged.seen.reference)
         yield Detected(traced(finding, judged.seen.good, judged.seen.reference))
