@@ -45,7 +45,7 @@ def test_a_rule_that_holds_from_step_2_on_is_named_so() -> None:
     (finding,) = found.findings
     assert finding.id == "token-mean*k"
     assert finding.explanation.startswith(
-        "Step 1 is right; from step 2 on, the loss and the gradient are wrong: token-mean*k."
+        "Step 1 is right; from step 2 on, the loss and the gradient are wrong. token-mean*k: the sum over"
     )
 
 

@@ -68,7 +68,7 @@ def in_window(steps: Sequence[WeightedStep], is_near: IsNear) -> list[Hypothesis
         is_near: the tolerance.
     """
     if all(one.step.fed.window.max(initial=1) == 1 for one in steps):
-        return []  # there are no places to tell apart
+        return []  # every micro-batch has the same place
     shapes = list(WINDOW_ROWS)
     found: list[tuple[tuple[int, int], Hypothesis]] = []
     of_base = {base: [_places(base, one) for one in steps] for base in dict.fromkeys(one.base for one in OF_K_AND_N)}
@@ -125,7 +125,7 @@ def _places(base: str, one: WeightedStep) -> _Places:
 
 
 def _over(places: _Places, plain: Rule) -> _Places:
-    """The same beside what the base gives with these factors."""
+    """The same, relative to what the base gives with these factors."""
     return replace(places, times=places.times / places.step.factor(plain))
 
 
