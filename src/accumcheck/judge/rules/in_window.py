@@ -26,6 +26,9 @@ IsNear = Callable[[int, Array], bool]
 SMALLEST_RATIO = 1e-3
 """A smaller ratio leaves one micro-batch of a window, which has a name of its own."""
 
+NEAREST_TO_ONE = 0.02
+"""A ratio nearer to 1 is not told from what rounding and another small fault do to 16-bit gradients."""
+
 FEWEST_SAMPLES = 3
 """So many weights are needed to tell a ratio, with one number to solve for, from two numbers that happen to be so."""
 
@@ -151,7 +154,7 @@ def _ratio(exponents: Array, times: Array) -> float | None:
         ratio += change
         if abs(change) <= 1e-15 * abs(ratio):
             break
-    return ratio if ratio > SMALLEST_RATIO else None
+    return ratio if ratio > SMALLEST_RATIO and abs(ratio - 1) > NEAREST_TO_ONE else None
 
 
 def _kept(places: Sequence[_Places]) -> dict[Split, tuple[int, ...]]:
