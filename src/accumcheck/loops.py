@@ -20,6 +20,7 @@ def report_loss(loss: SupportsFloat) -> None:
         listener(float(loss))
 
 
-def listen(listener: Callable[[float], None]) -> None:
-    """Be told of every loss that is reported in this process from now on."""
+def listen(listener: Callable[[float], None]) -> Callable[[], None]:
+    """Call the listener with every loss that is reported in this process; what is returned ends that."""
     _listeners.append(listener)
+    return lambda: _listeners.remove(listener)

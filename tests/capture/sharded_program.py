@@ -17,7 +17,7 @@ from torch.distributed.fsdp import FullyShardedDataParallel, MixedPrecisionPolic
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.shards import parameters_of
-from accumcheck.capture.shards.asked import ask_for_shards
+from accumcheck.capture.shards.asked import check_shards_were_made
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.same_weights import sums_of
 
@@ -97,9 +97,9 @@ def read(kind: str) -> dict[str, object]:
 def asked() -> dict[str, object]:
     """What is said where FSDP was asked for, of a model that is not sharded and of one that is."""
     os.environ["ACCELERATE_USE_FSDP"] = "true"
-    ask_for_shards(True, None)
+    check_shards_were_made(True, None)
     try:
-        ask_for_shards(False, None)
+        check_shards_were_made(False, None)
     except WorkloadError as error:
         return {"error": str(error)}
     return {}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from accumcheck.capture.shards import canonical, parameters_of
-from accumcheck.capture.shards.asked import ask_for_shards, refuse_shared_gpu
+from accumcheck.capture.shards.asked import check_gpus_are_not_shared, check_shards_were_made
 from accumcheck.errors import WorkloadError
 from tests.capture.sharded_program import KINDS, ROWS, SOME, Small
 from tests.capture.two_processes import in_two_processes
@@ -103,7 +103,7 @@ def test_tensor_parallel_is_refused_by_name() -> None:
 
 def test_one_process_has_nothing_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    ask_for_shards(False, None)  # no process group: no error
+    check_shards_were_made(False, None)  # no process group: no error
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_shards_on_a_gpu_that_processes_share_are_refused_before_they_crash(
         monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
     expected = pytest.raises(WorkloadError, match="each of the 2 processes needs a GPU of its own")
     with expected if refused else contextlib.nullcontext():
-        refuse_shared_gpu(sharded, torch.device(device))
+        check_gpus_are_not_shared(sharded, torch.device(device))

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
-from accumcheck.capture.shards.asked import ask_for_engine
-from accumcheck.capture.shards.zero import ask_for_norm, engine_of, refuse_unseen
+from accumcheck.capture.shards.asked import check_engine_was_made
+from accumcheck.capture.shards.zero import check_engine, check_norm, engine_of
 from accumcheck.errors import WorkloadError
 from tests.capture.sharded_program import ROWS, SOME, Small
 from tests.capture.two_processes import in_two_processes
@@ -125,33 +125,33 @@ class _Engine:
 )
 def test_what_was_not_compared_with_the_truth_is_refused_by_name(engine: _Engine, named: str) -> None:
     with pytest.raises(WorkloadError, match=named):
-        refuse_unseen(engine)
+        check_engine(engine)
 
 
 def test_zero_without_more_is_not_refused() -> None:
     for stage in (1, 2, 3):
-        refuse_unseen(_Engine(stage, offload=SimpleNamespace(device="none"), mp_world_size=1))
+        check_engine(_Engine(stage, offload=SimpleNamespace(device="none"), mp_world_size=1))
 
 
 def test_a_norm_that_is_not_the_engines_own_is_an_error() -> None:
-    ask_for_norm(_Engine(norm=2.0), 2.001)
-    ask_for_norm(_Engine(norm=float("inf")), float("nan"))
+    check_norm(_Engine(norm=2.0), 2.001)
+    check_norm(_Engine(norm=float("inf")), float("nan"))
     for norm, read_norm in ((2.0, 2.1), (2.0, 0.0), (0.0, 2.0), (float("nan"), 2.0), (2.0, float("inf"))):
         with pytest.raises(WorkloadError, match="they are not the same"):
-            ask_for_norm(_Engine(norm=norm), read_norm)
+            check_norm(_Engine(norm=norm), read_norm)
     with pytest.raises(WorkloadError, match="computes no gradient norm"):
-        ask_for_norm(_Engine(norm=None), 2.0)
+        check_norm(_Engine(norm=None), 2.0)
     with pytest.raises(WorkloadError, match="left an optimizer step out"):
-        ask_for_norm(_Engine(overflow=True), float("inf"))
+        check_norm(_Engine(overflow=True), float("inf"))
 
 
 def test_an_engine_that_was_asked_for_and_not_made_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(WorkloadError, match="DeepSpeed was asked for, but no engine of it trains the model"):
-        ask_for_engine(SimpleNamespace(deepspeed="zero3.json"))
-    ask_for_engine(None)
+        check_engine_was_made(SimpleNamespace(deepspeed="zero3.json"))
+    check_engine_was_made(None)
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
     with pytest.raises(WorkloadError, match="DeepSpeed was asked for"):
-        ask_for_engine(None)
+        check_engine_was_made(None)
 
 
 def test_a_program_without_deepspeed_has_no_engine_and_imports_none() -> None:

@@ -16,8 +16,9 @@ os.environ["DS_ACCELERATOR"] = "cpu"
 import deepspeed  # it is not everywhere where tests are run
 
 from accumcheck.capture.coordinates import GradientReader
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import parameters_of
-from accumcheck.capture.shards.zero import around_steps, ask_for_norm, engine_of, loss_scale_of, refuse_unseen
+from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.same_weights import sums_of
 from tests.capture.sharded_program import ROWS, SOME, Small
@@ -54,7 +55,7 @@ def read(kind: str) -> dict[str, object]:
     early = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in (1000, SOME)}
     engine = engine_for(model, stage=int(kind.split("-")[1]), dtype=dtype)
     assert engine_of(model) is engine
-    refuse_unseen(engine)
+    check_engine(engine)
     readers = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in early} if "late" in kind else early
     steps: list[tuple[object, float]] = []
     few: list[object] = []
@@ -68,13 +69,13 @@ def read(kind: str) -> dict[str, object]:
         for parameter in model.parameters():
             parameter.grad = None
 
-    around_steps(engine, before, lambda: ask_for_norm(engine, steps[-1][1]))
+    around_steps(Patches({Seam.ENGINE_STEP}), engine, before, lambda: check_norm(engine, steps[-1][1]))
     for _ in range(WINDOWS):
         for row in ROWS.chunk(dist.get_world_size())[dist.get_rank()].split(1):
             engine.backward(engine(row))  # divided by 2 there
             engine.step()
     try:
-        ask_for_norm(engine, steps[-1][1] * 2)
+        check_norm(engine, steps[-1][1] * 2)
         twice = ""
     except WorkloadError as error:
         twice = str(error)

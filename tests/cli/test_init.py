@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from accumcheck.cli.app import main
+from accumcheck.cli import main
 from accumcheck.config.devices import Devices
 from accumcheck.config.load import load_config
 from accumcheck.config.starter import starter, starter_from_llamafactory

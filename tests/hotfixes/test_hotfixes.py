@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from accumcheck.cli.app import main
+from accumcheck.cli import main
 from accumcheck.hotfixes import HOTFIXES, NAMES, find_hotfix
 from tests.e2e.program import accumcheck, write_config, write_faulty_model
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 from jsonschema import Draft202012Validator
 
 from accumcheck.record import Before, Divergence, Report, SplitBefore
-from accumcheck.report.as_json import report_from_json, report_to_json
+from accumcheck.report.as_json import report_to_json
 from accumcheck.report.before import before_rows
 from accumcheck.report.markdown import text as as_markdown
+from accumcheck.report.read_json import report_from_json
 from accumcheck.report.schema import report_schema
 from accumcheck.report.table import text as as_table
 

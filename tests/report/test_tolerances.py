@@ -11,7 +11,8 @@ from rich.console import Console
 
 from accumcheck.record import Divergence, NoiseMeasurement, Report, ToleranceOrigin, Tolerances
 from accumcheck.report import show, table
-from accumcheck.report.as_json import report_from_json, report_to_json
+from accumcheck.report.as_json import report_to_json
+from accumcheck.report.read_json import report_from_json
 from tests.report import examples
 
 

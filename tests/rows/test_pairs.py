@@ -13,8 +13,8 @@ from accumcheck.errors import WorkloadError
 from accumcheck.reference.reduction import reduced
 from accumcheck.reference.run import Losses
 from accumcheck.rows.fed import PAIR, RowCollator, Rows, number_of, read_rows, rows_in
-from accumcheck.rows.pairs import holds_pairs, pairs_of, refuse
-from accumcheck.work.fed_reference import ask_for_memory
+from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs, pairs_of
+from accumcheck.work.fed_reference import check_loss_has_no_memory
 from accumcheck.workload.assemble import Workload
 
 PAD = 0
@@ -166,9 +166,9 @@ def test_a_trainer_of_pairs_is_known_by_its_kind_or_its_collator() -> None:
 def test_a_loss_that_is_taken_over_the_batch_is_refused() -> None:
     kto = type("KTOTrainer", (), {})
     with pytest.raises(WorkloadError, match="CustomKTOTrainer, a KTOTrainer, compares every answer with an estimate"):
-        refuse(made("CustomKTOTrainer", kto))
-    refuse(made("DPOTrainer"))
-    refuse(None)
+        check_loss_is_per_sample(made("CustomKTOTrainer", kto))
+    check_loss_is_per_sample(made("DPOTrainer"))
+    check_loss_is_per_sample(None)
 
 
 def test_a_sum_over_pairs_counts_pairs_not_rows() -> None:
@@ -188,7 +188,7 @@ def test_a_trainer_that_remembers_pairs_is_refused() -> None:
     def plain(batch: Any) -> tuple[torch.Tensor, int]:
         return batch["input_ids"].double().mean(), 1
 
-    ask_for_memory(Losses(plain, plain), workload, made("DPOTrainer"))
+    check_loss_has_no_memory(Losses(plain, plain), workload, made("DPOTrainer"))
     seen = torch.zeros(())
 
     def running(batch: Any) -> tuple[torch.Tensor, int]:
@@ -197,7 +197,7 @@ def test_a_trainer_that_remembers_pairs_is_refused() -> None:
         return loss, 1
 
     with pytest.raises(WorkloadError, match=r"DPOTrainer computed a loss of 3\.75 for a pair, and of"):
-        ask_for_memory(Losses(running, running), workload, made("DPOTrainer"))
+        check_loss_has_no_memory(Losses(running, running), workload, made("DPOTrainer"))
 
 
 def pairs() -> Rows:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.record import Split
 from accumcheck.stacks.programs.handover import COMMAND_LINE, TRAINING_ARGUMENTS, Handover
 
@@ -21,9 +23,9 @@ per_device_train_batch_size: 8
 
 
 @pytest.fixture
-def handover(monkeypatch: pytest.MonkeyPatch) -> Handover:
-    monkeypatch.setattr(yaml, "load", yaml.load)  # put back what is replaced
-    return Handover(SPLIT, steps=5)
+def handover() -> Iterator[Handover]:
+    with Patches({Seam.YAML}) as patches:
+        yield Handover(SPLIT, 5, patches)
 
 
 def test_a_command_line_is_filled_and_named(handover: Handover) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.stacks.programs.same_weights import begin_alike, reference_model_of, stay, sums_of
+from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 
 
 def model(seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
@@ -38,10 +38,10 @@ def test_the_sum_is_that_of_the_bit_patterns() -> None:
 
 
 def test_whoever_begins_with_others_is_told_who_was_first(tmp_path: Path) -> None:
-    begin_alike(tmp_path, "process 0 of split 1x4x1", sums_of(model(0)))
-    begin_alike(tmp_path, "process 0 of split 2x2x1", sums_of(model(0)))
+    check_same_start(tmp_path, "process 0 of split 1x4x1", sums_of(model(0)))
+    check_same_start(tmp_path, "process 0 of split 2x2x1", sums_of(model(0)))
     with pytest.raises(WorkloadError) as raised:
-        begin_alike(tmp_path, "the reference", sums_of(model(1)))
+        check_same_start(tmp_path, "the reference", sums_of(model(1)))
     assert str(raised.value).startswith(
         "the reference begins with other weights than process 0 of split 1x4x1 (2 of 2 parameters, weight among them)"
     )
@@ -52,20 +52,20 @@ def test_whoever_begins_with_others_is_told_who_was_first(tmp_path: Path) -> Non
 def test_weights_that_moved_are_named() -> None:
     made = model()
     begun = sums_of(made)
-    stay(begun, sums_of(made))
+    check_weights_held(begun, sums_of(made))
     with torch.no_grad():
         made.bias += 1
     with pytest.raises(WorkloadError, match=r"changed 1 of 2 parameters \(bias among them\)"):
-        stay(begun, sums_of(made))
+        check_weights_held(begun, sums_of(made))
 
 
 def test_the_reference_model_of_a_trainer_must_be_the_same_too(tmp_path: Path) -> None:
     trained, frozen = model(0), reference_model_of(SimpleNamespace(ref_model=model(1)))
-    begin_alike(tmp_path, "process 0 of split 1x4x1", sums_of(trained, frozen))
-    begin_alike(tmp_path, "process 0 of split 2x2x1", sums_of(trained, model(1)))
+    check_same_start(tmp_path, "process 0 of split 1x4x1", sums_of(trained, frozen))
+    check_same_start(tmp_path, "process 0 of split 2x2x1", sums_of(trained, model(1)))
     with pytest.raises(WorkloadError, match=r"2 of 4 parameters, ref_model\.weight among them"):
-        begin_alike(tmp_path, "the reference", sums_of(trained, model(2)))
+        check_same_start(tmp_path, "the reference", sums_of(trained, model(2)))
     with pytest.raises(WorkloadError, match=r"changed 2 of 4 parameters \(ref_model\.weight"):
-        stay(sums_of(trained, frozen), sums_of(trained, model(2)))
+        check_weights_held(sums_of(trained, frozen), sums_of(trained, model(2)))
     assert reference_model_of(SimpleNamespace(ref_model=None)) is None
     assert reference_model_of(None) is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import transformers
 
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.config.model import CheckConfig, ModelConfig
 from accumcheck.record import Split
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of, write_arguments
@@ -23,14 +25,16 @@ made: list[int] = []
 
 
 @pytest.fixture
-def overridden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # put back what `override` replaces
-    monkeypatch.setattr(
-        transformers.TrainingArguments, "__post_init__", transformers.TrainingArguments.__post_init__, raising=True
-    )
+def patches() -> Iterator[Patches]:
+    with Patches({Seam.TRAINING_ARGUMENTS}) as patches:
+        yield patches
+
+
+@pytest.fixture
+def overridden(tmp_path: Path, patches: Patches) -> Path:
     made.clear()
     settings = settings_of(CHECK, Split(1, 2, 4), output=str(tmp_path / "ours"), device="cpu", backend="gloo")
-    override(settings, lambda: made.append(1))
+    override(settings, patches, lambda: made.append(1))
     return tmp_path
 
 
@@ -44,10 +48,9 @@ def test_the_split_and_the_check_beat_the_program(overridden: Path) -> None:
     assert len(made) == 1
 
 
-def test_the_reference_is_whole_whoever_asked_for_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        transformers.TrainingArguments, "__post_init__", transformers.TrainingArguments.__post_init__, raising=True
-    )
+def test_the_reference_is_whole_whoever_asked_for_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patches: Patches
+) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     monkeypatch.setenv("FSDP_VERSION", "2")
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
@@ -55,7 +58,7 @@ def test_the_reference_is_whole_whoever_asked_for_shards(tmp_path: Path, monkeyp
     check = replace(CHECK, training_arguments={"fsdp": "full_shard", "fsdp_config": {"version": 2}})
     forget_sharding()
     settings = settings_of(check, Split(1, 2, 1), output=str(tmp_path), device="cpu", backend="gloo")
-    override({**settings, **UNSHARDED}, lambda: None)
+    override({**settings, **UNSHARDED}, patches)
     made = transformers.TrainingArguments("out", fsdp="full_shard", fsdp_config={"version": 1}, deepspeed="zero3.json")
     assert not made.fsdp
     assert not made.deepspeed

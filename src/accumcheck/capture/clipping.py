@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch.nn.utils import clip_grad
 
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.places import place
 
 BY_NORM = ("clip_grad_norm_", "clip_grad_norm")
@@ -34,71 +35,57 @@ class Clip:
     place: str
 
 
-class ClipWatch:
-    """Watches every call of torch's clipping functions from now until `stop`.
+def watch_clipping(
+    patches: Patches, before: Callable[[list[torch.Tensor]], None], clipped: Callable[[Clip], None]
+) -> None:
+    """Watch every call of torch's clipping functions until the patches are undone.
 
     Args:
+        patches: undoes it.
         before: called with the parameters that are about to be clipped.
         clipped: called with what was done.
     """
+    watched = _Watch(before, clipped)
+    for name in (*BY_NORM, *BY_VALUE):
+        if (original := getattr(clip_grad, name, None)) is not None:
+            patches.substitute(Seam.CLIPPING, original, watched.around(original, "value" if name in BY_VALUE else "norm"))
 
+
+class _Watch:
     def __init__(self, before: Callable[[list[torch.Tensor]], None], clipped: Callable[[Clip], None]) -> None:
         self._before = before
         self._clipped = clipped
-        self._replaced: list[tuple[dict[str, Any], str, Any]] = []
-        for name in (*BY_NORM, *BY_VALUE):
-            if (original := getattr(clip_grad, name, None)) is not None:
-                self._replace(original, self._watched(original, "value" if name in BY_VALUE else "norm"))
+        self._inside = False
 
-    def stop(self) -> None:
-        """Put everything back."""
-        for namespace, name, original in self._replaced:
-            namespace[name] = original
-        self._replaced = []
-
-    def _replace(self, original: Any, watched: Any) -> None:
-        """Wherever a module that is imported by now has it under some name: ``from ... import`` copies names."""
-        for module in list(sys.modules.values()):
-            namespace = getattr(module, "__dict__", None)
-            if not isinstance(namespace, dict):
-                continue
-            for name in (original.__name__,):
-                if namespace.get(name) is original:
-                    self._replaced.append((namespace, name, original))
-                    namespace[name] = watched
-
-    def _watched(self, original: Any, by: Literal["norm", "value"]) -> Any:
-        depth = 0
+    def around(self, original: Any, by: Literal["norm", "value"]) -> Any:
+        """The function with its call watched; its first two parameters have names, and may be given by them."""
+        limit_name = "clip_value" if by == "value" else "max_norm"
 
         @functools.wraps(original)
-        def clip(parameters: Any, limit: Any, *args: Any, **kwargs: Any) -> Any:
-            nonlocal depth
-            if depth:
-                return original(parameters, limit, *args, **kwargs)
+        def clip(*args: Any, **kwargs: Any) -> Any:
+            given = list(args)
+            parameters = given.pop(0) if given else kwargs.pop("parameters")
+            limit = given.pop(0) if given else kwargs.pop(limit_name)
             tensors = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
-            self._before(tensors)
+            if self._inside:  # one of them calls another
+                return original(tensors, limit, *given, **kwargs)
             at = _caller()
-            depth += 1
+            self._before(tensors)
+            self._inside = True
             try:
                 largest = _largest(tensors) if by == "value" else 0.0
-                result = original(tensors, limit, *args, **kwargs)
+                result = original(tensors, limit, *given, **kwargs)
             finally:
-                depth -= 1
-            size = float(result) if by == "norm" else largest
-            coefficient = min(1.0, float(limit) / (size + 1e-6)) if by == "norm" else min(1.0, float(limit) / size) if size else 1.0
-            self._clipped(Clip(by, float(limit), coefficient, at))
+                self._inside = False
+            size = float(result) + _TORCHS_EPSILON if by == "norm" else largest
+            self._clipped(Clip(by, float(limit), min(1.0, float(limit) / size) if size > 0 else 1.0, at))
             return result
 
-        @functools.wraps(original)
-        def by_name(*args: Any, **kwargs: Any) -> Any:
-            """The second parameter is ``max_norm`` or ``clip_value``; both may be given by name."""
-            positional = list(args)
-            parameters = positional.pop(0) if positional else kwargs.pop("parameters")
-            name = "clip_value" if by == "value" else "max_norm"
-            limit = positional.pop(0) if positional else kwargs.pop(name)
-            return clip(parameters, limit, *positional, **kwargs)
+        return clip
 
-        return by_name
+
+_TORCHS_EPSILON = 1e-6
+"""What ``clip_grad_norm_`` adds to the norm that it divides by."""
 
 
 def _largest(tensors: Iterable[torch.Tensor]) -> float:

@@ -18,15 +18,16 @@ import torch
 
 from accumcheck.capture.applied import StepWatch, parameters_in, scale_of
 from accumcheck.capture.belief import belief_of
-from accumcheck.capture.clipping import Clip, ClipWatch
+from accumcheck.capture.clipping import watch_clipping
 from accumcheck.capture.contributions import ENTRIES, Contributions
 from accumcheck.capture.coordinates import GradientReader, Reading, named_parameters_of
 from accumcheck.capture.gradient import StepGradient, put_together
 from accumcheck.capture.losses import TOKEN_COUNT, Passage, Watched
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.scaling import ScaleWatch
 from accumcheck.capture.shards import is_sharded
-from accumcheck.capture.shards.asked import ask_for_engine, ask_for_shards
-from accumcheck.capture.shards.zero import around_steps, ask_for_norm, engine_of, loss_scale_of, refuse_unseen
+from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
+from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
 from accumcheck.errors import WorkloadError
 from accumcheck.record import MicroBatch, TrainedRecord
@@ -81,7 +82,7 @@ class Observer:
         self._trainer: Any = None
         self._steps: list[SeenStep] = []
         self._engine: Any = None
-        self._ends: list[Callable[[], None]] = []
+        self._patches = Patches({Seam.ENGINE_STEP, Seam.CLIPPING, Seam.GRAD_SCALER})
         self._optimizers: Optimizers = tuple
         self._contributions: Contributions | None = None
         self._scaling: ScaleWatch | None = None
@@ -111,26 +112,25 @@ class Observer:
         self._model = model
         self._optimizers = optimizers
         self._reader = GradientReader.of(model, seed=seed)
-        self._scaling = ScaleWatch()
-        steps = StepWatch(self._step_begins, self._step_applies, self._step_ended)
-        self._ends = [
+        self._scaling = ScaleWatch(self._patches)
+        for undo in (
             model.register_forward_pre_hook(self._before_forward, with_kwargs=True).remove,
             model.register_forward_hook(self._after_forward).remove,
-            steps.stop,
-            self._scaling.stop,
-        ]
+            StepWatch(self._step_begins, self._step_applies, self._step_ended).stop,
+        ):
+            self._patches.at_end(undo)
+        self._window.sees_gradients = not is_sharded(model)
         if not is_sharded(model):
             parameters = named_parameters_of(model)
             self._positions = self._reader.positions_of(parameters)
             self._contributions = Contributions(self._reader, parameters, self._saw_gradient, self._entries)
-            self._ends += [self._contributions.stop, ClipWatch(self._before_clip, self._window.clipped).stop]
+            self._patches.at_end(self._contributions.stop)
+            watch_clipping(self._patches, self._before_clip, self._window.clipped)
 
     def stop(self) -> None:
         """Stop watching: what the process does from here on is not recorded."""
         self._close_if_stepped()
-        for end in self._ends:
-            end()
-        self._ends = []
+        self._patches.undo()
 
     def trained_by(self, trainer: Any) -> None:
         """Take the Trainer that the stack trains with, to look at what it believes of its model."""
@@ -222,8 +222,8 @@ class Observer:
             self._close()
         if not self._steps:
             arguments = getattr(self._trainer, "args", None)
-            ask_for_engine(arguments)
-            ask_for_shards(is_sharded(self._model), arguments)
+            check_engine_was_made(arguments)
+            check_shards_were_made(is_sharded(self._model), arguments)
         self._stepping = True
         if not self._positions:
             entries, norm = self._reader.read(self._model)
@@ -315,8 +315,8 @@ class Observer:
         """Watch the step of DeepSpeed's engine: the torch optimizer in it is only given buffers of the engine's."""
         self._engine = engine_of(model)
         if self._engine is not None:
-            refuse_unseen(self._engine)
-            self._ends.append(around_steps(self._engine, self._before_engine_step, self._after_engine_step))
+            check_engine(self._engine)
+            around_steps(self._patches, self._engine, self._before_engine_step, self._after_engine_step)
 
     def _before_engine_step(self) -> None:
         assert self._model is not None
@@ -327,7 +327,7 @@ class Observer:
         self._keep(closed, StepGradient(entries, np.array([norm]), 1.0), loss_scale_of(self._engine))
 
     def _after_engine_step(self) -> None:
-        ask_for_norm(self._engine, self._steps[-1].grad_norm)
+        check_norm(self._engine, self._steps[-1].grad_norm)
 
 
 def _steps(optimizer: torch.optim.Optimizer, model: torch.nn.Module) -> bool:

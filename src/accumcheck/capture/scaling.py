@@ -7,22 +7,21 @@ from typing import Any
 
 import torch
 
+from accumcheck.capture.patches import Patches, Seam
+
 
 class ScaleWatch:
-    """Watches ``torch.amp.GradScaler.scale`` from now until `stop`; ``scale`` is that of the last call."""
+    """Watches ``torch.amp.GradScaler.scale`` until the patches are undone; ``scale`` is that of its last call."""
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Patches) -> None:
         self.scale = 1.0
-        self._original = original = torch.amp.GradScaler.scale
+        patches.wrap(Seam.GRAD_SCALER, torch.amp.GradScaler, self._watched)
 
+    def _watched(self, original: Any) -> Any:
         @functools.wraps(original)
         def scaled(scaler: Any, outputs: Any) -> Any:
             result = original(scaler, outputs)
             self.scale = float(scaler.get_scale())
             return result
 
-        torch.amp.GradScaler.scale = scaled  # type: ignore[method-assign]
-
-    def stop(self) -> None:
-        """Put it back."""
-        torch.amp.GradScaler.scale = self._original  # type: ignore[method-assign]
+        return scaled

@@ -111,6 +111,8 @@ class Window:
     """
 
     def __init__(self) -> None:
+        self.sees_gradients = True
+        """Whether `backward` will be called: hooks do not see the gradients of a sharded model."""
         self.groups: list[Group] = []
         self._boundary = 0
         self._stepped: list[Hashable] = []
@@ -130,6 +132,7 @@ class Window:
         if not self.groups or self.groups[-1].backward or (told and self.groups[-1].calls):
             self.groups.append(Group(told=told))
         self.groups[-1].calls.append(call)
+        self.groups[-1].backward |= not self.sees_gradients
 
     def backward(self) -> bool:
         """A gradient has been computed; whether it is the group's first."""

@@ -1,5 +1,5 @@
 """The command line: one file per command. Parse, call, print, exit; no logic."""
 
-from accumcheck.cli.app import main
+from accumcheck.cli.program import main
 
 __all__ = ["main"]

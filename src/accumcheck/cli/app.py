@@ -1,11 +1,7 @@
-"""The program: its commands, and the one place where an error becomes a message and an exit code."""
+"""The commands of the program, and the one place where a user's error becomes a message and an exit code."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -13,6 +9,8 @@ import typer
 
 from accumcheck import __version__
 from accumcheck.cli.bisect import bisect
+from accumcheck.cli.codes import INTERRUPTED, USAGE
+from accumcheck.cli.commands import Commands
 from accumcheck.cli.compare import compare
 from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
@@ -25,16 +23,13 @@ from accumcheck.cli.upgrade import upgrade
 from accumcheck.cli.validate import validate
 from accumcheck.errors import AccumcheckError, ConfigError
 
-INTERRUPTED = 130
-UNDECIDED = 3
-
 app = typer.Typer(
     name="accumcheck",
+    cls=Commands,
     help="Does every split of a global batch (processes x per-device batch x accumulation steps) give the same loss "
     "and the same gradient? Runs real training steps of the real stack and compares them with each other and with an "
     "independent reference.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -66,34 +61,31 @@ def root(
     """Take the options that belong to no command."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code; every error that a user can cause is one message, no traceback."""
-    # Before numpy is imported: the judge rounds alike on every machine, as workers do under torchrun's own default,
-    # and on a busy machine threads of a matrix product do not wait for each other longer than it takes.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+def execute(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name and return its exit code; a user's error is a message, no traceback.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted; every process has been ended.
+        Exception: a fault of accumcheck itself.
+    """
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI system's word for Ctrl-C
-        code = app(args=argv, standalone_mode=False)
-        if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code, without a word
-            raise KeyboardInterrupt
-        return code if isinstance(code, int) else 0
+        code = app(args=argv, prog_name=app.info.name, standalone_mode=False)
     except ConfigError as error:  # each line of it begins with its own place
-        print(error, file=sys.stderr)  # noqa: T201
+        typer.echo(error, err=True)
         return error.exit_code
     except AccumcheckError as error:
-        print(f"accumcheck: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"accumcheck: {error}", err=True)
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("accumcheck: interrupted; every process was ended", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe went away: nothing to say, and nowhere to say it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except typer.Abort:  # what older releases of click make of Ctrl-C
+        raise KeyboardInterrupt from None
+    except SystemExit as ended:  # typer has answered a shell that completes a command line
+        return USAGE if ended.code else 0
     except Exception as error:
         show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
         if not callable(show) or not isinstance(exit_code, int):
-            traceback.print_exc()
-            print("accumcheck: this is a fault of accumcheck itself; nothing is decided", file=sys.stderr)  # noqa: T201
-            return UNDECIDED
+            raise
         show()  # a usage error of click's, which typer either imports or carries with it
         return exit_code
+    if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code, without a word
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0

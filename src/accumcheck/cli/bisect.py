@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accumcheck.cli.deliver import deliver
 from accumcheck.cli.run import SET_HELP, tell
 from accumcheck.errors import ConfigError
 
@@ -84,11 +85,12 @@ def bisect(
             say=say,
             on_event=on_event,
         )
-    for path in output or []:
-        write(result, path)
-    for line in ending(result):
-        typer.echo(line)
-    raise typer.Exit(result.exit_code)
+    deliver(
+        result.exit_code,
+        lambda: typer.echo("\n".join(ending(result))),
+        output,
+        lambda path: write(result, path),
+    )
 
 
 @contextlib.contextmanager

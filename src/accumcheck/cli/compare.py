@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from accumcheck.cli.deliver import deliver
 from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP
 
 ALLOW_DRIFT_HELP = "Let the reference move: the same weights and data may give another loss or gradient."
@@ -37,7 +38,9 @@ def compare(
     pair = pair_of(str(new), read_report(old), read_report(new), gate=False, allow_drift=allow_drift)
     title = f"accumcheck compare: {old} -> {new}"
     comparison = Comparison(title, "old", "new", (pair,), pair.exit_code, allow_drift, gate=False)
-    for path in output or []:
-        write(comparison, path)
-    show(comparison, format_, sys.stdout)
-    raise typer.Exit(comparison.exit_code)
+    deliver(
+        comparison.exit_code,
+        lambda: show(comparison, format_, sys.stdout),
+        output,
+        lambda path: write(comparison, path),
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accumcheck.cli.deliver import deliver
 from accumcheck.runfolder.job import REFERENCE
 
 if TYPE_CHECKING:
@@ -88,10 +89,12 @@ def run(
             check, on_event=tell(progress, check), allow_skipped=allow_skipped, strict=strict, python=python
         )
     report = replace(report, config_file=config_file(config, overrides))
-    for path in output or []:
-        write(report, path)
-    show(report, format_, sys.stdout, explain_tolerances=explain_tolerances)
-    raise typer.Exit(report.exit_code)
+    deliver(
+        report.exit_code,
+        lambda: show(report, format_, sys.stdout, explain_tolerances=explain_tolerances),
+        output,
+        lambda path: write(report, path),
+    )
 
 
 def tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], None]:

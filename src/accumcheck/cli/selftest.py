@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from accumcheck.cli.deliver import deliver
 from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def selftest(
     from accumcheck.report import check_format, check_writable, format_of
     from accumcheck.report.files import save
     from accumcheck.report.github import add_to_summary
-    from accumcheck.report.streams import put, reader_may_leave
-    from accumcheck.selftest.run import run_selftest
+    from accumcheck.report.streams import put
+    from accumcheck.selftest.run import exit_code, run_selftest
     from accumcheck.selftest.show import FORMATS, line, summary, title
 
     check_format(format_)
@@ -37,14 +38,11 @@ def selftest(
     outcomes: list[Outcome] = []
     for outcome in run_selftest():
         outcomes.append(outcome)
-        with reader_may_leave(sys.stdout):
-            typer.echo(line(outcome), err=not table)
-    for path in output or []:
-        save(FORMATS[format_of(path)](outcomes), path)
-    with reader_may_leave(sys.stdout):
+        typer.echo(line(outcome), err=not table)
+
+    def show() -> None:
         put(f"{summary(outcomes)}\n" if table else FORMATS[format_](outcomes), sys.stdout)
         if format_ == "github":
             put(add_to_summary(FORMATS["markdown"](outcomes)), sys.stdout)
-    if not all(outcome.held for outcome in outcomes):
-        undecided = any(outcome.report.exit_code == 3 for outcome in outcomes)
-        raise typer.Exit(1 if any(outcome.wrong for outcome in outcomes) or not undecided else 3)
+
+    deliver(exit_code(outcomes), show, output, lambda path: save(FORMATS[format_of(path)](outcomes), path))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accumcheck.cli.compare import ALLOW_DRIFT_HELP
+from accumcheck.cli.deliver import deliver
 from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP, SET_HELP, tell
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def upgrade(
             say=progress.message,
             on_event=follow,
         )
-    for path in output or []:
-        write(comparison, path)
-    show(comparison, format_, sys.stdout)
-    raise typer.Exit(comparison.exit_code)
+    deliver(
+        comparison.exit_code,
+        lambda: show(comparison, format_, sys.stdout),
+        output,
+        lambda path: write(comparison, path),
+    )

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.errors import WorkloadError
 from accumcheck.hotfixes import find_hotfix
+
+SEAMS = (Seam.TRAINER, Seam.TRAIN)
+"""What is replaced while a program is given a hot-fix."""
 
 
 def apply(name: str, trainer: Any) -> None:
@@ -21,8 +25,12 @@ def apply(name: str, trainer: Any) -> None:
     getattr(import_module(f"accumcheck.hotfixes.{function}"), function)(trainer)
 
 
-def apply_to_every_trainer(name: str) -> Callable[[], None]:
-    """Apply it to every Trainer that this process makes from now on, whoever makes it.
+def apply_to_every_trainer(name: str, patches: Patches) -> Callable[[], None]:
+    """Apply it to every Trainer that this process makes until the patches are undone, whoever makes it.
+
+    Args:
+        name: the hot-fix's.
+        patches: allow `SEAMS`.
 
     Returns:
         To be called when the program has ended; raises a `WorkloadError` where it made no Trainer.
@@ -30,23 +38,29 @@ def apply_to_every_trainer(name: str) -> Callable[[], None]:
     from transformers import Trainer
 
     cured: list[Any] = []
-    original, train = Trainer.__init__, Trainer.train
 
-    @functools.wraps(original)
-    def made(self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        apply(name, self)
-        cured.append(self)
+    def curing(original: Any) -> Any:
+        @functools.wraps(original)
+        def made(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            apply(name, self)
+            cured.append(self)
 
-    @functools.wraps(train)
-    def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
-        # what every hot-fix says, where a class derived from Trainer said otherwise after Trainer's own part
-        self.model_accepts_loss_kwargs = False
-        return train(self, *args, **kwargs)
+        return made
 
-    def ended() -> None:
+    def repeating(original: Any) -> Any:
+        @functools.wraps(original)
+        def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
+            # what every hot-fix says, where a class derived from Trainer said otherwise after Trainer's own part
+            self.model_accepts_loss_kwargs = False
+            return original(self, *args, **kwargs)
+
+        return trained
+
+    def check_trainer_was_made() -> None:
         if not cured:
             raise WorkloadError(f"hotfix: the program made no transformers Trainer that could be given {name}")
 
-    Trainer.__init__, Trainer.train = made, trained
-    return ended
+    patches.wrap(Seam.TRAINER, Trainer, curing)
+    patches.wrap(Seam.TRAIN, Trainer, repeating)
+    return check_trainer_was_made

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from accumcheck.record.in_json import OneOf, SplitLabel
 from accumcheck.record.reference import Divergence
 from accumcheck.record.split import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class SplitBefore:
-    """One split without the hot-fix; ``worst``: its largest differences from the reference, of all steps."""
+    """One split without the hot-fix."""
 
-    split: str
+    split: SplitLabel
     verdict: Verdict
     loss_rule: str | None
+    """How reported losses were weighted."""
     gradient_rule: str | None
+    """How gradients were weighted."""
     worst: Divergence
+    """From the reference: the largest differences of all steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The run without it. ``hotfix``: its name; ``price``: what it costs, in words."""
+    """What the run came to without the hot-fix; the rest of the report is of the run with it."""
 
     hotfix: str
+    """Its name."""
     price: str
+    """What the hot-fix costs."""
     verdict: Verdict
-    exit_code: int
+    exit_code: Annotated[int, OneOf((0, 1, 3))]
     loss_rule: str | None
+    """How reported losses were weighted."""
     gradient_rule: str | None
+    """How gradients were weighted."""
     splits: tuple[SplitBefore, ...]

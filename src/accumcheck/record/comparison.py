@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from accumcheck.record.in_json import written_as
 from accumcheck.record.reference import Divergence
 from accumcheck.record.reported import Finding, Report
 from accumcheck.record.split import Verdict
@@ -19,8 +20,8 @@ Value = TypeVar("Value")
 class Change(Generic[Value]):
     """One thing in both reports."""
 
-    old: Value
-    new: Value
+    old: Value = field(metadata=written_as("from"))
+    new: Value = field(metadata=written_as("to"))
 
     @property
     def changed(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from accumcheck.record.in_json import Count
 from accumcheck.record.split import Split, Status
 
 if TYPE_CHECKING:
@@ -70,15 +71,12 @@ class SplitObservation:
 
 @dataclass(frozen=True, slots=True)
 class ProgramRecord:
-    """How a program of the user's was run.
-
-    ``split_set_by``: where it found the split's numbers, ``TrainingArguments``, ``the command line``, or the name of a
-    YAML file; ``sample``: what is taken for one sample: a ``row``, a ``packed row``, a ``text of a padding-free
-    row``, or a ``pair``.
-    """
+    """How the user's program was run."""
 
     split_set_by: tuple[str, ...]
+    """Where it found the split's numbers: TrainingArguments, the command line, or the name of a YAML file."""
     sample: str
+    """What is taken for one sample: row, packed row, text of a padding-free row, or pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +98,9 @@ class StackBelief:
 
 @dataclass(frozen=True, slots=True)
 class TrajectoryPoint:
-    """One step of the free-running trajectory: the loss and the gradient norm that the stack logged."""
+    """One step of the free-running trajectory, as the stack logged it."""
 
-    step: int
+    step: Count
+    """The optimizer step's number, from 1."""
     loss: float | None
     grad_norm: float | None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from accumcheck.record.in_json import LATER, Count
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -14,17 +16,15 @@ CountAnswer = Literal["divides", "ignores", "partly", "rejects"]
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Relative differences: loss, gradient norm, and ``||g - g'|| / ||g'||`` for the gradient itself.
-
-    ``weights``: the part of the gradient's that is in how samples are weighted, ``||sum((w_i - w'_i) g_i)|| / ||g'||``;
-    None where the weights were not recovered. Rounding is mostly outside the span of the samples' gradients, so that
-    this part is known several times as closely.
-    """
+    """Relative differences; null: not compared."""
 
     loss: float | None
     grad_norm: float | None
     gradient: float | None
-    weights: float | None = None
+    """The norm of the difference over the norm: ||g - g'|| / ||g'||."""
+    weights: float | None = field(default=None, metadata=LATER)
+    """The part of the gradient's that is in how samples are weighted, ||sum((w_i - w'_i) g_i)|| / ||g'||."""
+    # rounding is mostly outside the span of the samples' gradients, so that this part is known several times as closely
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ class ModelRecord:
     """What was trained."""
 
     architecture: str
-    parameters: int
+    parameters: Count
     dtype: str
     shrunk: bool
+    """The same architecture in tiny sizes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
-"""What is reported: the content of the JSON report."""
+"""What is reported: the content of the JSON report.
+
+The fields stand in the order in which they are written; the text below each is its description in the JSON Schema.
+A field that comes later gets a default and ``metadata=LATER``, so that reports without it can still be read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from accumcheck.record.before import Before
+from accumcheck.record.in_json import LATER, Always, Count, Keys, LineNumber, OneOf, SplitLabel, followed_by
 from accumcheck.record.observed import ProgramRecord, TrajectoryPoint
 from accumcheck.record.reference import Divergence, ModelRecord
 from accumcheck.record.split import Severity, Split, Status, Verdict
@@ -15,7 +20,7 @@ SCHEMA_VERSION = "1.0"
 
 @dataclass(frozen=True, slots=True)
 class WorstParameter:
-    """The parameter whose gradient differs most from the reference's, relative to the whole gradient's norm."""
+    """The parameter whose gradient differs most from the reference's, relative to that parameter's own norm."""
 
     name: str
     gradient: float
@@ -23,186 +28,259 @@ class WorstParameter:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One optimizer step of one split, as reported. ``samples`` counts rows fed, ``tokens`` predicted tokens."""
+    """One optimizer step of one split, as reported."""
 
-    step: int
+    step: Count
+    """The optimizer step's number, from 1."""
     loss: float | None
+    """As the stack reported it to the user."""
     grad_norm: float | None
+    """Of the gradient that the optimizer received, before clipping."""
     logged_grad_norm: float | None
-    tokens: int
-    samples: int
+    """As the stack logged it."""
+    tokens: Count
+    """Predicted tokens."""
+    samples: Count
+    """Rows that were fed."""
     worst_parameter: WorstParameter | None
+    """The parameter whose gradient differs most from the reference's."""
     vs_control: Divergence
+    """Differences from the control's step."""
     vs_reference: Divergence
+    """Differences from the reference's step."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleWeights:
-    """How each sample was weighted, as ratios to the ideal ``c_i / N``; scale 1 = right.
-
-    ``scale``: sum of the recovered weights over the sum of the ideal ones; ``min``, ``max``: over single samples;
-    ``dropped``, ``duplicated``: sample indices; ``residual``: the part of the gradient that no weighting explains,
-    relative to its norm; ``condition``: the condition number of the least-squares system; ``values``: of every sample
-    of the first step, in the order of their indices.
-    """
+    """The coefficients with which the samples entered the gradient, as ratios to the ideal c_i / N; 1 = right."""
 
     scale: float
+    """Sum of all weights over the sum of the ideal ones."""
     min: float
+    """Smallest of a single sample."""
     max: float
+    """Largest of a single sample."""
     dropped: tuple[int, ...]
+    """Samples with weight 0, by index."""
     duplicated: tuple[int, ...]
-    residual: float
+    """Samples that counted twice, by index."""
     condition: float
-    values: tuple[float, ...] = ()
+    """Condition number of the least-squares system; large: the weights are uncertain."""
+    residual: float
+    """Part of the gradient that no weighting explains, relative to its norm."""
+    values: tuple[float, ...] = field(default=(), metadata=LATER)
+    """Of every sample of the first step, in the order of their indices."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """One row of the table."""
+    """One split: what it gave, and the verdict on it."""
 
-    split: Split
+    split: Split = field(
+        metadata=followed_by("per_device_train_batch_size", "gradient_accumulation_steps", "num_processes")
+    )
+    """processes x per-device batch x accumulation steps"""
     is_control: bool
+    """The other splits are compared with this one."""
     status: Status
     reason: str
+    """Why it did not run; else empty."""
     verdict: Verdict
     duration_seconds: float
     steps: tuple[StepRecord, ...] = ()
+    """One entry per optimizer step."""
     loss_rule: str | None = None
+    """The run's rule where it fits this split, else this split's own; null: none fits."""
     gradient_rule: str | None = None
+    """The run's rule where it fits this split, else this split's own; null: none fits."""
     sample_weights: SampleWeights | None = None
+    """Null: the weights could not be recovered."""
     trajectory: tuple[TrajectoryPoint, ...] = ()
+    """Free-running steps with the real optimizer; for plots, not for the verdict."""
     log: str = ""
+    """The file with what the processes printed; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault, in words an ML engineer understands.
-
-    ``explanation``: what the stack did, and why as far as it was seen; ``consequence``: what that does to training;
-    ``advice``: what to do; ``source``: the line of code (``file:line``); ``known``: published faults that it is.
-    """
+    """One fault, in words an ML engineer understands."""
 
     id: str
     severity: Severity | Literal["error"]
-    splits: tuple[str, ...]
+    splits: tuple[SplitLabel, ...]
+    """Empty: the run as a whole."""
+    loss_rule: str | None = field(default=None, kw_only=True)
+    """The weighting rule of the reported loss, if this is about one."""
+    gradient_rule: str | None = field(default=None, kw_only=True)
+    """The weighting rule of the gradient, if this is about one."""
     summary: str
+    """What is wrong and how much, in one sentence."""
     explanation: str = ""
-    consequence: str = ""
-    advice: str = ""
-    loss_rule: str | None = None
-    gradient_rule: str | None = None
+    """What the stack does, and why as far as it was seen."""
+    consequence: str = field(default="", metadata=LATER)
+    """What this does to training; may be empty."""
+    advice: str = field(default="", metadata=LATER)
+    """What to do; may be empty."""
     source: str | None = None
-    known: tuple[dict[str, Any], ...] = ()
+    """The line of code that computes it, file:line."""
+    known: tuple[
+        Annotated[
+            dict[str, Any],
+            Keys(
+                "KnownFault",
+                {
+                    "title": "",
+                    "url": "",
+                    "affected": "Packages and their releases, as PEP 440 specifiers.",
+                    "fixed": "The release that cures it, or the last known not to.",
+                    "workaround": "",
+                },
+            ),
+        ],
+        ...,
+    ] = ()
+    """Published faults that this is: release, rule and architecture fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseMeasurement:
-    """One `Recomputation`, as reported."""
+    """The first step's batch once more, computed without the stack, compared with the sum of its single samples."""
 
     order: str
-    samples_at_once: int
-    accumulation_steps: int
+    """The order of the samples."""
+    samples_at_once: Count
+    accumulation_steps: Count
     apart: Divergence
+    """The differences."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToleranceOrigin:
-    """Where one tolerance comes from: the larger of ``floor`` and ``safety * noise + rounding``, or the user.
-
-    ``floor``: of the dtype; ``noise``: as measured, None where it could not be; ``rounding``: of the stack's log,
-    relative.
-    """
+    """Where one tolerance comes from: the larger of floor and safety * noise + rounding, or the configuration."""
 
     chosen: Literal["configuration", "dtype", "noise"]
+    """dtype: its floor."""
     floor: float
+    """Never tighter than this in the model's dtype."""
     noise: float | None
+    """As measured; null: it could not be."""
     safety: float
+    """Times the noise."""
     rounding: float = 0.0
+    """How coarsely the stack rounds the losses it reports, relative."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """The relative differences allowed, and the measured noise floor that they come from.
-
-    ``weights``: see `Divergence`; None where the noise of the weights was not measured: they are then not judged.
-    ``origins``: of every tolerance by its name; ``measured``: what the noise floor is the largest of.
-    """
+    """The relative differences allowed, and the measured noise floor that they come from."""
 
     loss: float
+    """Relative difference allowed."""
     grad_norm: float
+    """Relative difference allowed."""
     gradient: float
+    """Relative difference allowed."""
     noise_floor: Divergence
-    weights: float | None = None
-    origins: dict[str, ToleranceOrigin] = field(default_factory=dict)
-    measured: tuple[NoiseMeasurement, ...] = ()
+    """What floating point alone does here, as measured."""
+    weights: float | None = field(default=None, metadata=LATER)
+    """Relative difference allowed; null: the noise of the weights was not measured, and they are not judged."""
+    origins: dict[str, ToleranceOrigin] = field(default_factory=dict, metadata=LATER)
+    """Where each tolerance comes from, by its name."""
+    measured: tuple[NoiseMeasurement, ...] = field(default=(), metadata=LATER)
+    """What the noise floor is the largest of."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceStep:
     """The truth of one optimizer step."""
 
-    step: int
+    step: Count
+    """The optimizer step's number, from 1."""
     loss: float
+    """Mean over all predicted tokens of the global batch."""
     grad_norm: float
-    tokens: int
-    samples: int
+    """The norm of that loss's gradient."""
+    tokens: Count
+    """Predicted tokens."""
+    samples: Count
+    """Rows of the global batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What it was trained with, and on what."""
+    """Versions and devices; an empty string is not known."""
 
     python: str = ""
     torch: str = ""
     transformers: str = ""
     accelerate: str = ""
     stack_version: str = ""
+    """Release of the package that trains."""
     device: str = ""
     device_name: str = ""
-    device_count: int = 0
+    device_count: Count = 0
     backend: str = ""
     platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """Where the configuration was written: the file's path as the user gave it, and lines in it, from 1.
-
-    ``line`` is that of the splits as a whole; ``splits`` has the line of each split that stands on one of its own.
-    """
+    """Where the configuration was written."""
 
     path: str
-    line: int = 1
-    splits: dict[str, int] = field(default_factory=dict)
+    """As the user gave it."""
+    line: LineNumber = 1
+    """Of the splits as a whole."""
+    splits: dict[str, LineNumber] = field(default_factory=dict)
+    """The line of each split that stands on one of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole result of one run, the content of the JSON report.
+    """The result of one check.
 
-    ``strict``: a warning counts as a failure; ``config_file``: None where the configuration was in no file;
-    ``before``: None where no hot-fix was applied, or nothing is known of the run without it; ``program``: None where
-    the stack is none, or none of it ran.
+    Numbers that are not finite are the strings NaN, Infinity and -Infinity, since JSON has none; null means that there
+    is no value.
     """
 
+    schema_version: Annotated[str, Always(SCHEMA_VERSION)] = SCHEMA_VERSION
     accumcheck_version: str
     verdict: Verdict
-    exit_code: int
+    """Of the run as a whole."""
+    exit_code: Annotated[int, OneOf((0, 1, 2, 3, 130))]
+    """0 passed, 1 diverges, 3 could not be decided."""
+    strict: bool = field(default=False, metadata=LATER)
+    """A warning counts as a failure."""
     started_at: str
+    """ISO 8601, with the offset from UTC."""
     duration_seconds: float
     environment: Environment
     config: dict[str, Any]
+    """The resolved configuration, in canonical names, without secrets."""
+    config_file: ConfigFile | None = field(default=None, metadata=LATER)
+    """Null: the configuration was in no file."""
     model: ModelRecord | None
+    """Null: nothing ran to its end."""
+    program: ProgramRecord | None = field(default=None, metadata=LATER)
+    """Null: the stack is no program of the user's, or none of it ran."""
     reference: tuple[ReferenceStep, ...]
+    """The independent truth, one entry per optimizer step."""
     tolerances: Tolerances | None
+    """Null: nothing was compared."""
     control: str
+    """The split that the others are compared with; may be empty."""
     splits: tuple[SplitResult, ...]
+    """In the order of the configuration."""
     loss_rule: str | None = None
+    """How the run's reported losses are weighted; null: no rule fits every split."""
     gradient_rule: str | None = None
-    alternatives: dict[str, list[str]] = field(default_factory=lambda: {"loss": [], "gradient": []})
+    """How the run's gradients are weighted; null: no rule fits every split."""
+    alternatives: Annotated[
+        dict[str, list[str]],
+        Keys("Alternatives", {"loss": "To the loss's rule.", "gradient": "To the gradient's rule."}),
+    ] = field(default_factory=lambda: {"loss": [], "gradient": []})
+    """Other rules that also fit, so that they cannot be told from the named ones here."""
     findings: tuple[Finding, ...] = ()
-    strict: bool = False
-    config_file: ConfigFile | None = None
-    before: Before | None = None
-    program: ProgramRecord | None = None
-    schema_version: str = SCHEMA_VERSION
+    """What is wrong, one entry per fault."""
+    before: Before | None = field(default=None, metadata=LATER)
+    """Null: no hot-fix was applied, or nothing is known of the run without it."""

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from accumcheck.record.in_json import Count
+
 Verdict = Literal["pass", "warn", "fail", "error", "skipped"]
 Status = Literal["ran", "skipped", "error"]
 Severity = Literal["ignore", "warn", "fail"]
@@ -17,9 +19,12 @@ _SHORT = re.compile(r"\s*(\d+)\s*[xX]\s*(\d+)\s*[xX]\s*(\d+)\s*")
 class Split:
     """One way to spread a global batch: ``n`` processes, ``b`` samples each, ``k`` accumulation steps."""
 
-    num_processes: int
-    per_device_train_batch_size: int
-    gradient_accumulation_steps: int
+    num_processes: Count
+    """One process per GPU."""
+    per_device_train_batch_size: Count
+    """Samples of one micro-batch."""
+    gradient_accumulation_steps: Count
+    """Micro-batches of one process in one optimizer step."""
 
     @classmethod
     def parse(cls, text: str) -> Split:
@@ -30,7 +35,7 @@ class Split:
         """
         match = _SHORT.fullmatch(text)
         if match is None or "0" in [number.lstrip("0") or "0" for number in match.groups()]:
-            raise ValueError(f"{text!r} is no split; write n x b x k, for example 4x16x2")
+            raise ValueError(f"{text!r} is not a split; write n x b x k, for example 4x16x2")
         n, b, k = (int(number) for number in match.groups())
         return cls(n, b, k)
 

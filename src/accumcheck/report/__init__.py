@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from accumcheck.errors import ConfigError
 from accumcheck.report import as_json, github, html, junit, markdown, table
 from accumcheck.report.files import ENDINGS, check_writable, format_of, save
-from accumcheck.report.streams import console_for, put, reader_may_leave
+from accumcheck.report.streams import console_for, put
 from accumcheck.report.words import either
 
 if TYPE_CHECKING:
@@ -54,15 +54,13 @@ def show(report: Report, name: str, stream: IO[str], *, explain_tolerances: bool
     With ``github``, the report in Markdown also goes to the summary of the workflow's step.
     ``explain_tolerances``: a table says as well where the tolerances come from. JSON always does.
     """
-    with reader_may_leave(stream):
-        if name == "table":
-            table.render(report, console_for(stream), explain_tolerances)
-        else:
-            put(FORMATS[name](report), stream)
+    if name == "table":
+        table.render(report, console_for(stream), explain_tolerances)
+    else:
+        put(FORMATS[name](report), stream)
     if name == "github":
         said = github.add_to_summary(FORMATS["markdown"](report))
-        with reader_may_leave(stream):
-            put(said, stream)
+        put(said, stream)
 
 
 def write(report: Report, path: Path) -> None:

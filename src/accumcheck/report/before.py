@@ -1,10 +1,9 @@
-"""What a run with a hot-fix was without it: a table of splits beside each other, and its JSON."""
+"""What a run with a hot-fix was without it: a table of splits beside each other."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from accumcheck.record import Before, Divergence, SplitBefore
 from accumcheck.report import numbers
 from accumcheck.report.layout import Cell, Column
 from accumcheck.report.words import WORDS
@@ -51,15 +50,3 @@ def before_rows(report: Report) -> list[list[Cell]]:
             ]
         )
     return rows
-
-
-def read_before(plain: dict[str, Any] | None) -> Before | None:
-    """The record from JSON types, in which numbers that are not finite are strings."""
-    if plain is None:
-        return None
-    return Before(**{**plain, "splits": tuple(_read_split(split) for split in plain["splits"])})
-
-
-def _read_split(plain: dict[str, Any]) -> SplitBefore:
-    worst = {name: None if value is None else float(value) for name, value in plain["worst"].items()}
-    return SplitBefore(**{**plain, "worst": Divergence(**worst)})

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from typing import IO
 
 from rich.console import Console
 
 
 class _Console(Console):
-    """Leaves it to `reader_may_leave` what a closed pipe means; rich would exit with 1, as a divergence does."""
+    """Leaves it to the program what a closed pipe means; rich would exit with 1, as a divergence does."""
 
     def on_broken_pipe(self) -> None:
         """See rich."""
         raise BrokenPipeError
-
-
-@contextlib.contextmanager
-def reader_may_leave(stream: IO[str]) -> Iterator[None]:
-    """Print within this: that a pipe's reader went away (``| head``) changes no exit code."""
-    try:
-        yield
-        stream.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def console_for(stream: IO[str]) -> Console:

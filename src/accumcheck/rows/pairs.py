@@ -39,7 +39,7 @@ def holds_pairs(trainer: Any) -> bool:
     return not OF_PAIRS.isdisjoint(_kinds(trainer) | _kinds(getattr(trainer, "data_collator", None)))
 
 
-def refuse(trainer: Any) -> None:
+def check_loss_is_per_sample(trainer: Any) -> None:
     """What has no right answer for one sample by itself.
 
     Raises:

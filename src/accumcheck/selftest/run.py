@@ -56,6 +56,13 @@ def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]
         yield outcome_of(case, report)
 
 
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """0 where every case came out as it must, 1 where one did not, 3 where one was not decided, or there is none."""
+    if outcomes and all(outcome.held for outcome in outcomes):
+        return 0
+    return 1 if any(outcome.wrong for outcome in outcomes) else 3
+
+
 def outcome_of(case: Case, report: Report) -> Outcome:
     """Hold a report against what its case expects; a run that could not be decided is neither caught nor clean."""
     if case.clean:

@@ -11,36 +11,40 @@ lengths, written out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accumcheck.stacks.protocol import LoopSpec, Training
 
-from accumcheck.capture.observer import Observer
-from accumcheck.record import TrajectoryPoint
-from accumcheck.stacks.protocol import Task
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
-IGNORED = -100
-"""The label that transformers' losses leave out."""
+    import torch
+
+    from accumcheck.capture.observer import Observer
+    from accumcheck.record import TrajectoryPoint
 
 
-class AccelerateStack:
+class AccelerateLoop:
     """``stack: accelerate``."""
 
-    def train(self, task: Task, observer: Observer) -> None:
-        """See `Stack.train`."""
-        optimizer = torch.optim.SGD(task.model.parameters(), lr=0.0)
-        train(task, optimizer, task.check.steps, observer.told)
+    def train(self, training: Training, observer: Observer) -> None:
+        """See `Loop.train`."""
+        import torch
 
-    def train_freely(self, task: Task) -> list[TrajectoryPoint]:
-        """See `Stack.train_freely`: AdamW, clipped as Trainer does it."""
+        optimizer = torch.optim.SGD(training.model.parameters(), lr=0.0)
+        train(training, optimizer, training.check.steps, observer.told)
+
+    def train_freely(self, training: Training) -> list[TrajectoryPoint]:
+        """See `Loop.train_freely`: AdamW, clipped as Trainer does it."""
+        import torch
+
+        from accumcheck.record import TrajectoryPoint
+
         points: list[TrajectoryPoint] = []
-        asked = task.check.training_arguments
+        asked = training.check.training_arguments
         optimizer = torch.optim.AdamW(
-            task.model.parameters(),
+            training.model.parameters(),
             lr=float(asked.get("learning_rate", 5e-5)),
             weight_decay=float(asked.get("weight_decay", 0.0)),
         )
@@ -48,12 +52,14 @@ class AccelerateStack:
         def told(step: int, logs: Mapping[str, Any]) -> None:
             points.append(TrajectoryPoint(step, logs["loss"], logs["grad_norm"]))
 
-        train(task, optimizer, task.check.trajectory_steps, told, clip_at=float(asked.get("max_grad_norm", 1.0)))
+        train(
+            training, optimizer, training.check.trajectory_steps, told, clip_at=float(asked.get("max_grad_norm", 1.0))
+        )
         return points
 
 
 def train(
-    task: Task,
+    training: Training,
     optimizer: torch.optim.Optimizer,
     steps: int,
     told: Callable[[int, Mapping[str, Any]], None],
@@ -63,13 +69,17 @@ def train(
     """The loop.
 
     Args:
-        task: model, samples and split.
+        training: model, samples and split.
         optimizer: of the model's parameters.
         steps: optimizer steps; each takes ``k`` micro-batches of every process.
         told: called after each step with its number, from 1, its ``loss`` and its ``grad_norm`` before clipping.
         clip_at: the gradient norm above which it is clipped.
     """
-    split, asked = task.split, task.check.training_arguments
+    import torch
+    from accelerate import Accelerator
+    from accelerate.utils import GradientAccumulationPlugin
+
+    split, asked = training.split, training.check.training_arguments
     precision = "bf16" if asked.get("bf16") else "fp16" if asked.get("fp16") else "no"
     accelerator = Accelerator(
         # a window is read before it is trained on, so that the data may have ended when its first micro-batch begins:
@@ -78,17 +88,17 @@ def train(
             num_steps=split.gradient_accumulation_steps, sync_with_dataloader=False
         ),
         mixed_precision=precision,
-        cpu=task.device == "cpu",
+        cpu=training.device == "cpu",
     )
-    samples: Any = task.samples
+    samples: Any = training.samples
     loader = torch.utils.data.DataLoader(
-        samples, batch_size=split.per_device_train_batch_size, collate_fn=task.collator
+        samples, batch_size=split.per_device_train_batch_size, collate_fn=training.collator
     )
-    model, optimizer, loader = accelerator.prepare(task.model, optimizer, loader)
+    model, optimizer, loader = accelerator.prepare(training.model, optimizer, loader)
     model.train()
     norm = torch.zeros(())
     for step, window in enumerate(_windows(loader, split.gradient_accumulation_steps, steps), start=1):
-        counts = [count_predictions(task.model, batch) for batch in window]
+        counts = [count_predictions(training.model, batch) for batch in window]
         total = int(accelerator.reduce(torch.tensor(sum(counts), device=accelerator.device), "sum"))
         mean = torch.zeros((), device=accelerator.device)
         for batch, count in zip(window, counts, strict=True):
@@ -112,6 +122,8 @@ def count_predictions(model: torch.nn.Module, batch: Mapping[str, torch.Tensor])
     labels = batch.get("labels")
     if labels is None or labels.ndim < 2 or labels.is_floating_point():
         return len(next(iter(batch.values())) if labels is None else labels)
+    from accumcheck.workload.collate import IGNORED
+
     config: Any = model.config
     shifted = "CausalLM" in type(model).__name__ or "LMHead" in type(model).__name__
     shifted |= "ConditionalGeneration" in type(model).__name__ and not config.is_encoder_decoder
@@ -127,3 +139,14 @@ def _windows(loader: Any, size: int, count: int) -> Iterator[list[dict[str, torc
 
     batches = forever()
     return ([*islice(batches, size)] for _ in range(count))
+
+
+SPEC = LoopSpec(
+    name="accelerate",
+    help="a loop of ours with accelerate: the recipe that is right",
+    package="accelerate",
+    training_arguments=("bf16", "fp16", "learning_rate", "max_grad_norm", "weight_decay"),
+    has_trainer=False,
+    has_epochs=False,
+    make=lambda _: AccelerateLoop(),
+)

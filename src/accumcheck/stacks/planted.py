@@ -12,17 +12,15 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from transformers import Trainer
+from typing import TYPE_CHECKING, Any
 
 from accumcheck.record import Split
-from accumcheck.rows.fingerprint import SampleIndex
-from accumcheck.stacks.protocol import Task
-from accumcheck.stacks.trainer import TrainerStack
+from accumcheck.stacks.protocol import LoopSpec, Training
+from accumcheck.stacks.trainer import TrainerLoop
 
-IGNORED = -100
+if TYPE_CHECKING:
+    import torch
+    from transformers import Trainer
 
 
 @dataclass(frozen=True)
@@ -132,34 +130,40 @@ def fault_of(name: str) -> Fault:
 
     Raises:
         KeyError: there is none.
-        ValueError: SIZE is no number.
+        ValueError: SIZE is not a number.
     """
     kind, _, size = name.partition("=")
     return weight_error(float(size)) if kind == "weight-error" else FAULTS[name]
 
 
-class PlantedStack(TrainerStack):
+class PlantedLoop(TrainerLoop):
     """``stack: planted:NAME``, for selftest and benchmarks only."""
 
     def __init__(self, fault: str) -> None:
         self._fault = fault_of(fault)
 
-    def trainer(self, task: Task, **arguments: Any) -> Trainer:
+    def trainer(self, training: Training, **arguments: Any) -> Trainer:
         """A Trainer of the installed release with the fault planted."""
-        return _planted(task, self._fault)(**arguments)
+        return _planted(training, self._fault)(**arguments)
 
 
-def _planted(task: Task, fault: Fault) -> type[Trainer]:
-    split = task.split
-    labels = [int((sample["labels"] != IGNORED).sum()) for sample in task.samples]
+def _planted(training: Training, fault: Fault) -> type[Trainer]:
+    import torch
+    from transformers import Trainer
+
+    from accumcheck.rows.fingerprint import SampleIndex
+    from accumcheck.workload.collate import IGNORED
+
+    split = training.split
+    labels = [int((sample["labels"] != IGNORED).sum()) for sample in training.samples]
     # a label for each token is predicted from the one before it, a class from the sample as a whole
-    shift = [1 if sample["labels"].ndim else 0 for sample in task.samples]
+    shift = [1 if sample["labels"].ndim else 0 for sample in training.samples]
     tokens = [
         int((sample["labels"].reshape(-1)[first:] != IGNORED).sum())
-        for sample, first in zip(task.samples, shift, strict=True)
+        for sample, first in zip(training.samples, shift, strict=True)
     ]
     order = fault.order(list(range(len(tokens))), split)
-    index = SampleIndex(task.samples)
+    index = SampleIndex(training.samples)
     turn, left = [0], dict[torch.nn.Parameter, torch.Tensor]()
 
     def context(fed: list[int]) -> MicroBatchContext:
@@ -207,7 +211,9 @@ def _planted(task: Task, fault: Fault) -> type[Trainer]:
     return Planted
 
 
-class _Order(torch.utils.data.Sampler[int]):
+class _Order:
+    """A sampler that deals samples in this order."""
+
     def __init__(self, order: list[int]) -> None:
         self._order = order
 
@@ -216,3 +222,11 @@ class _Order(torch.utils.data.Sampler[int]):
 
     def __len__(self) -> int:
         return len(self._order)
+
+
+SPEC = LoopSpec(
+    name="planted",
+    help="the installed transformers.Trainer with one fault planted, for accumcheck selftest",
+    preload=("transformers.trainer",),
+    make=PlantedLoop,
+)

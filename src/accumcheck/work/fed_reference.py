@@ -53,7 +53,7 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
     losses = None
     if holds_pairs(trainer):
         losses = _losses_of_pairs(trainer, model)
-        ask_for_memory(losses, workload, trainer)
+        check_loss_has_no_memory(losses, workload, trainer)
     elif trainer is not None:
         losses = _losses_of(trainer, model, made)
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers)
@@ -121,7 +121,7 @@ def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:
     return Losses(as_asked, as_asked, pairs_of, by=f"{name} ({where})")
 
 
-def ask_for_memory(losses: Losses, workload: Workload, trainer: Any) -> None:
+def check_loss_has_no_memory(losses: Losses, workload: Workload, trainer: Any) -> None:
     """Whether a sample's loss is the same each time: one that follows a running mean depends on what came before.
 
     The same computation gives the same number, to its last digits: a running mean of centred rewards moves a loss by

@@ -25,7 +25,8 @@ MODULES = (
     "accumcheck.workload.assemble",
     "accumcheck.rows.fingerprint",
     "accumcheck.reference.run",
-    "accumcheck.stacks.trainer",
+    "accumcheck.capture.observer",
+    "transformers.trainer",
 )
 
 
@@ -46,21 +47,12 @@ def modeling_modules(plan: Path) -> Iterator[str]:
         yield type(part).__module__.replace(".configuration_", ".modeling_")
 
 
-OF_STACKS = {
-    "trl-sft": ("datasets", "trl.trainer.sft_trainer"),
-    "trl-dpo": ("datasets", "trl.trainer.dpo_trainer"),
-    "trl-reward": ("datasets", "trl.trainer.reward_trainer"),
-    # not LLaMA-Factory itself, which looks for GPUs while it is imported
-    "llamafactory": ("datasets", "peft", "trl"),
-}
-"""What the programs of a stack import, and would import again in every worker."""
-
-
 def of_stack(plan: Path) -> tuple[str, ...]:
-    """The modules of the checked stack, if it is one that is known."""
+    """The modules of the checked stack, or of the stack that a script of a known package is."""
     from accumcheck.config.model import CheckConfig
+    from accumcheck.stacks.registry import find_stack
 
-    return OF_STACKS.get(CheckConfig.from_dict(json.loads(plan.read_text(encoding="utf-8"))).known_stack, ())
+    return find_stack(CheckConfig.from_dict(json.loads(plan.read_text(encoding="utf-8"))).known_stack).preload
 
 
 def preload() -> None:

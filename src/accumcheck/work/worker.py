@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from accumcheck.config.model import CheckConfig
 from accumcheck.runfolder.events import EventLog
 from accumcheck.runfolder.job import REFERENCE, Job, write_error
+from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
+from accumcheck.stacks.registry import find_stack
 
 if TYPE_CHECKING:
     from accumcheck.workload.assemble import Workload
@@ -33,8 +35,9 @@ def run(job: Job) -> None:
     check = CheckConfig.from_dict(job.check)
     try:
         _prepare_process(job)
-        if check.runs_program:
-            _run_program(job, check, folder, process)
+        stack = find_stack(check.stack)
+        if isinstance(stack, ProgramSpec):
+            _run_program(stack, job, check, process)
             return
         workload = _build(check, job.device)
         if job.name == REFERENCE:
@@ -42,7 +45,7 @@ def run(job: Job) -> None:
 
             run_reference(job, check, workload)
         else:
-            _run_split(job, check, workload, folder, process)
+            _run_split(stack, job, check, workload, process)
     except BaseException as error:
         # the workload is the same for every job; a program may fail under one split alone
         write_error(folder, process, error, common=workload is None and not check.runs_program)
@@ -86,33 +89,34 @@ def _build(check: CheckConfig, device: str) -> Workload:
     return build_workload(check, f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device)
 
 
-def _run_program(job: Job, check: CheckConfig, folder: Path, process: int) -> None:
+def _run_program(stack: ProgramSpec, job: Job, check: CheckConfig, process: int) -> None:
     """Run the user's program; there is no workload but its own."""
+    from accumcheck.capture.patches import Patches
+    from accumcheck.hotfixes.apply import SEAMS, apply_to_every_trainer
     from accumcheck.stacks.programs.run import run_reference_of, run_split
 
     if job.name == REFERENCE:
         from accumcheck.work.fed_reference import reference_of_fed
 
-        run_reference_of(job, check, reference_of_fed)
+        with Patches(stack.seams) as patches:
+            run_reference_of(stack, job, check, reference_of_fed, patches)
         return
-    if check.hotfix is not None:
-        from accumcheck.hotfixes.apply import apply_to_every_trainer
-
-        made_a_trainer = apply_to_every_trainer(check.hotfix)
-    observer = run_split(job, check, folder, process)
-    if check.hotfix is not None:
-        made_a_trainer()
+    with Patches(stack.seams if check.hotfix is None else (*stack.seams, *SEAMS)) as patches:
+        check_trainer_was_made = apply_to_every_trainer(check.hotfix, patches) if check.hotfix is not None else None
+        observer = run_split(stack, job, check, process, patches)
+        if check_trainer_was_made is not None:
+            check_trainer_was_made()
     if job.nodes > 1:
-        _gather_across_nodes(folder, process, observer.steps)
+        _gather_across_nodes(Path(job.folder), process, observer.steps)
 
 
-def _run_split(job: Job, check: CheckConfig, workload: Workload, folder: Path, process: int) -> None:
+def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:
     from accumcheck.capture.observer import Observer
     from accumcheck.record import Split
     from accumcheck.rows.fingerprint import SampleIndex
-    from accumcheck.stacks import load_stack
-    from accumcheck.stacks.protocol import Task
+    from accumcheck.stacks.protocol import Training
 
+    folder = Path(job.folder)
     split = Split.parse(job.name)
     events = EventLog(Path(job.events))
 
@@ -120,8 +124,8 @@ def _run_split(job: Job, check: CheckConfig, workload: Workload, folder: Path, p
         if process == 0:
             events.emit("step", job=job.name, step=step)
 
-    stack = load_stack(check.stack)
-    task = Task(
+    loop = stack.make(check.stack.partition(":")[2])
+    training = Training(
         check,
         split,
         workload.model,
@@ -133,13 +137,13 @@ def _run_split(job: Job, check: CheckConfig, workload: Workload, folder: Path, p
     )
     observer = Observer(folder, process, SampleIndex(workload.samples), on_step)
     observer.watch(workload.model, seed=check.seed)
-    stack.train(task, observer)
+    loop.train(training, observer)
     observer.stop()
     observer.write()
     if job.nodes > 1:
         _gather_across_nodes(folder, process, observer.steps)
     if check.trajectory_steps:
-        points = stack.train_freely(task)
+        points = loop.train_freely(training)
         if process == 0:
             trajectory = [[point.step, point.loss, point.grad_norm] for point in points]
             (folder / "trajectory.json").write_text(json.dumps(trajectory), encoding="utf-8")

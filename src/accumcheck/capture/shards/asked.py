@@ -12,7 +12,7 @@ import torch.distributed as dist
 from accumcheck.errors import WorkloadError
 
 
-def ask_for_engine(arguments: Any) -> None:
+def check_engine_was_made(arguments: Any) -> None:
     """Whether DeepSpeed was asked for, by the Trainer's arguments or by accelerate's environment; no engine trains.
 
     Args:
@@ -30,7 +30,7 @@ def ask_for_engine(arguments: Any) -> None:
     )
 
 
-def ask_for_shards(sharded: bool, arguments: Any) -> None:
+def check_shards_were_made(sharded: bool, arguments: Any) -> None:
     """Whether a model is sharded where FSDP was asked for; one process alone has nothing to share.
 
     Args:
@@ -50,7 +50,7 @@ def ask_for_shards(sharded: bool, arguments: Any) -> None:
     )
 
 
-def refuse_shared_gpu(sharded: bool, device: torch.device) -> None:
+def check_gpus_are_not_shared(sharded: bool, device: torch.device) -> None:
     """Shards whose processes have not a GPU each: they talk over gloo, whose collectives for shards crash on GPUs.
 
     Seen with torch 2.11 on an H200: whichever process gathers first is killed by SIGSEGV.

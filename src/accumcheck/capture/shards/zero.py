@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.errors import WorkloadError
 
 AGREEMENT = 1e-2
@@ -110,37 +111,32 @@ def engine_of(model: torch.nn.Module) -> Any:
     return None
 
 
-def around_steps(engine: Any, before: Callable[[], None], after: Callable[[], None]) -> Callable[[], None]:
+def around_steps(patches: Patches, engine: Any, before: Callable[[], None], after: Callable[[], None]) -> None:
     """Be there at every step in which the engine updates its parameters, and not at those that only accumulate.
 
     Args:
+        patches: undoes it.
         engine: a ``DeepSpeedEngine``.
         before: called when all micro-batches of the step were differentiated and reduced.
         after: called when the parameters were updated.
-
-    Returns:
-        What ends it.
     """
-    step = engine.step
 
-    @functools.wraps(step)
-    def observed(*args: Any, **kwargs: Any) -> Any:
-        if not engine.is_gradient_accumulation_boundary():
-            return step(*args, **kwargs)
-        before()
-        done = step(*args, **kwargs)
-        after()
-        return done
+    def observed_around(step: Any) -> Any:
+        @functools.wraps(step)
+        def observed(*args: Any, **kwargs: Any) -> Any:
+            if not engine.is_gradient_accumulation_boundary():
+                return step(*args, **kwargs)
+            before()
+            done = step(*args, **kwargs)
+            after()
+            return done
 
-    engine.step = observed
+        return observed
 
-    def stop() -> None:
-        engine.step = step
-
-    return stop
+    patches.wrap(Seam.ENGINE_STEP, engine, observed_around)
 
 
-def refuse_unseen(engine: Any) -> None:
+def check_engine(engine: Any) -> None:
     """What an engine may do beside ZeRO 1, 2 and 3 in data parallelism, which is all that was compared with the truth.
 
     Raises:
@@ -190,7 +186,7 @@ def loss_scale_of(engine: Any) -> float:
     return float(getattr(engine.optimizer, "loss_scale", 1.0))
 
 
-def ask_for_norm(engine: Any, norm: float) -> None:
+def check_norm(engine: Any, norm: float) -> None:
     """Whether the engine has applied the gradient that was read, by the norm that it has computed of it.
 
     Args:

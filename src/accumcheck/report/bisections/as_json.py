@@ -1,120 +1,126 @@
-"""A search over releases as JSON, and the JSON Schema of that."""
+"""A search over releases as JSON: what ``accumcheck bisect`` writes."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from accumcheck.record import SCHEMA_VERSION
-from accumcheck.report.as_json import report_to_dict
-from accumcheck.report.bisections.words import release_notes, state
-from accumcheck.report.schema import report_schema
+from accumcheck.record import SCHEMA_VERSION, Report, Verdict
+from accumcheck.record.bisection import Bisection, Find, Step, Tried
+from accumcheck.record.in_json import Always, OneOf
+from accumcheck.report.as_json import without_secrets_of
+from accumcheck.report.bisections.words import State, release_notes, state
+from accumcheck.saved.write import plain, to_json
 
-if TYPE_CHECKING:
-    from accumcheck.record.bisection import Bisection, Step, Tried
 
-Schema = dict[str, Any]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierJson:
+    """A fault that ended before the one that was looked for last."""
+
+    bad_meant: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepJson:
+    """One release that was tried, in the order of the search."""
+
+    release: str
+    state: State
+    """other: fails, but not as is looked for."""
+    bad_means: str
+    """What makes a release a bad one, at this step."""
+    verdict: Verdict | None
+    loss_rule: str | None
+    gradient_rule: str | None
+    reason: str
+    """Why it could not be decided; empty where it was."""
+    kept: bool
+    """It is from an earlier search."""
+    seconds: float
+    """What it took, its environment included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideJson:
+    """A release next to the change, with its report; null: there is none."""
+
+    release: str
+    report: Report | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectionJson:
+    """A search over releases: what accumcheck bisect writes."""
+
+    schema_version: Annotated[str, Always(SCHEMA_VERSION)] = SCHEMA_VERSION
+    config: str
+    """The configuration's file."""
+    find: Find
+    found: str | None
+    """The first bad or fixed release; null: not decided."""
+    candidates: tuple[str, ...]
+    """Those that it may be, at least one."""
+    release_notes: tuple[str, ...]
+    """Addresses, one for each candidate."""
+    bad_means: str
+    earlier: tuple[EarlierJson, ...]
+    """With find: fixed, the faults that ended before the one at the end."""
+    steps: tuple[StepJson, ...]
+    before: SideJson
+    after: SideJson
+    exit_code: Annotated[int, OneOf((0, 3))]
+    """3: only releases that could not be decided are left."""
 
 
 def text(bisection: Bisection) -> str:
     """The whole search, with the reports on both sides of the change, as JSON text ending in a line break."""
-    return json.dumps(to_dict(bisection), indent=2, allow_nan=False) + "\n"
+    return to_json(_saved(bisection))
 
 
 def to_dict(bisection: Bisection) -> dict[str, Any]:
     """The search made of JSON types."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "config": bisection.config,
-        "find": bisection.find,
-        "found": bisection.found,
-        "candidates": list(bisection.candidates),
-        "release_notes": release_notes(bisection),
-        "bad_means": bisection.meaning,
-        "earlier": [{"bad_meant": meaning, "until": release} for meaning, release in bisection.earlier],
-        "steps": [_step(step) for step in bisection.steps],
-        "before": _side(bisection.before),
-        "after": _side(bisection.after),
-        "exit_code": bisection.exit_code,
-    }
+    made: dict[str, Any] = plain(_saved(bisection))
+    return made
 
 
-def _step(step: Step) -> dict[str, Any]:
-    one, report = step.tried, step.tried.report
-    return {
-        "release": one.release,
-        "state": state(one, step.bad),
-        "bad_means": step.meaning,
-        "verdict": None if report is None else report.verdict,
-        "loss_rule": None if report is None else report.loss_rule,
-        "gradient_rule": None if report is None else report.gradient_rule,
-        "reason": one.reason,
-        "kept": one.kept,
-        "seconds": one.seconds,
-    }
-
-
-def _side(one: Tried) -> dict[str, Any]:
-    return {"release": one.release, "report": None if one.report is None else report_to_dict(one.report)}
-
-
-def schema() -> Schema:
+def schema() -> dict[str, Any]:
     """The schema (JSON Schema 2020-12) that the JSON of ``bisect`` satisfies."""
-    report = report_schema()
-    defs: dict[str, Schema] = report.pop("$defs")
-    draft = report.pop("$schema")
-    text_: Schema = {"type": "string"}
-    rule: Schema = {"type": ["string", "null"]}
-    step = _object(
-        "One release that was tried, in the order of the search.",
-        release=text_,
-        state={"enum": ["good", "bad", "other", "skipped"], "description": "other: fails, but not as is looked for."},
-        bad_means={"type": "string", "description": "What makes a release a bad one, at this step."},
-        verdict={"enum": ["pass", "warn", "fail", "error", "skipped", None]},
-        loss_rule=rule,
-        gradient_rule=rule,
-        reason={"type": "string", "description": "Why it could not be decided; empty where it was."},
-        kept={"type": "boolean", "description": "It is from an earlier search."},
-        seconds={"type": "number", "minimum": 0, "description": "What it took, its environment included."},
-    )
-    side = _object(
-        "A release beside the change, with its report; null: there is none.",
-        release=text_,
-        report={"anyOf": [{"$ref": "#/$defs/report"}, {"type": "null"}]},
-    )
-    return {
-        "$schema": draft,
-        "title": "accumcheck bisection",
-        "description": "A search over releases: what `accumcheck bisect` writes.",
-        **_object(
-            "",
-            schema_version={"const": SCHEMA_VERSION},
-            config={"type": "string", "description": "The configuration's file."},
-            find={"enum": ["broken", "fixed"]},
-            found={"type": ["string", "null"], "description": "The first bad or fixed release; null: not decided."},
-            candidates={"type": "array", "items": text_, "minItems": 1, "description": "Those that it may be."},
-            release_notes={"type": "array", "items": text_, "description": "Addresses, one for each candidate."},
-            bad_means=text_,
-            earlier={
-                "type": "array",
-                "description": "With find: fixed, the faults that ended before the one at the end.",
-                "items": _object("", bad_meant=text_, until=text_),
-            },
-            steps={"type": "array", "items": step},
-            before=side,
-            after=side,
-            exit_code={"enum": [0, 3], "description": "3: only releases that could not be decided are left."},
-        ),
-        "$defs": {**defs, "report": report},
-    }
+    from accumcheck.saved.schema import schema_of
+
+    return schema_of(BisectionJson, "accumcheck bisection")
 
 
-def _object(description: str, /, **properties: Schema) -> Schema:
-    head: Schema = {"description": description} if description else {}
-    return {
-        **head,
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+def _saved(bisection: Bisection) -> BisectionJson:
+    return BisectionJson(
+        config=bisection.config,
+        find=bisection.find,
+        found=bisection.found,
+        candidates=bisection.candidates,
+        release_notes=tuple(release_notes(bisection)),
+        bad_means=bisection.meaning,
+        earlier=tuple(EarlierJson(bad_meant=meaning, until=release) for meaning, release in bisection.earlier),
+        steps=tuple(map(_step, bisection.steps)),
+        before=_side(bisection.before),
+        after=_side(bisection.after),
+        exit_code=bisection.exit_code,
+    )
+
+
+def _step(step: Step) -> StepJson:
+    one, report = step.tried, step.tried.report
+    return StepJson(
+        release=one.release,
+        state=state(one, step.bad),
+        bad_means=step.meaning,
+        verdict=None if report is None else report.verdict,
+        loss_rule=None if report is None else report.loss_rule,
+        gradient_rule=None if report is None else report.gradient_rule,
+        reason=one.reason,
+        kept=one.kept,
+        seconds=one.seconds,
+    )
+
+
+def _side(one: Tried) -> SideJson:
+    return SideJson(release=one.release, report=None if one.report is None else without_secrets_of(one.report))

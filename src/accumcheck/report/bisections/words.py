@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from accumcheck.report import numbers
 from accumcheck.report.layout import Cell, Column
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RELEASE_NOTES = "https://github.com/huggingface/transformers/releases/tag/v{}"
 Rules = tuple["str | None", "str | None"]
+State = Literal["good", "bad", "other", "skipped"]
 
 STEP_COLUMNS = (
     Column(("", "release"), "left", gap=0),
@@ -38,7 +39,7 @@ def described(rules: Rules) -> str:
     return loss if loss == gradient else f"loss {loss}, gradient {gradient}"
 
 
-def state(one: Tried, bad: bool | None) -> str:
+def state(one: Tried, bad: bool | None) -> State:
     """``good``, ``bad``, ``skipped``, or ``other``: it fails, but not in the way that is looked for."""
     if bad is None:
         return "skipped"

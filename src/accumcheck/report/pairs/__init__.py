@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 from accumcheck.report.files import format_of, save
 from accumcheck.report.github import add_to_summary
 from accumcheck.report.pairs import as_json, github, html, junit, markdown, table
-from accumcheck.report.streams import console_for, put, reader_may_leave
+from accumcheck.report.streams import console_for, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +30,13 @@ FILE_FORMATS: dict[str, Callable[[Comparison], str]] = {**FORMATS, "html": html.
 
 def show(comparison: Comparison, name: str, stream: IO[str]) -> None:
     """Print a comparison in a format; see `accumcheck.report.show`."""
-    with reader_may_leave(stream):
-        if name == "table":
-            table.render(comparison, console_for(stream))
-        else:
-            put(FORMATS[name](comparison), stream)
+    if name == "table":
+        table.render(comparison, console_for(stream))
+    else:
+        put(FORMATS[name](comparison), stream)
     if name == "github":
         said = add_to_summary(markdown.text(comparison))
-        with reader_may_leave(stream):
-            put(said, stream)
+        put(said, stream)
 
 
 def write(comparison: Comparison, path: Path) -> None:

@@ -156,11 +156,11 @@ def _arguments(function: Any, inner: Any) -> dict[str, Any]:
             raise ConfigError(f"{name}{signature}: {parameter} has no name to be given by; make it a named parameter")
         arguments.update(value if kind is kinds.VAR_KEYWORD else {parameter: value})
     for parameter, value in arguments.items():
-        _ask_for_plain(name, parameter, value)
+        _check_plain(name, parameter, value)
     return arguments
 
 
-def _ask_for_plain(name: str, parameter: str, value: Any) -> None:
+def _check_plain(name: str, parameter: str, value: Any) -> None:
     try:
         plain = json.loads(json.dumps(value, allow_nan=False)) == value  # a tuple comes back as a list
     except (TypeError, ValueError):

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.config.aliases import SPLIT_ALIASES
 from accumcheck.record import Split
 
@@ -28,7 +29,8 @@ OF_SPLIT = ("per_device_train_batch_size", "gradient_accumulation_steps")
 class Handover:
     """The numbers of one split, and where a program has found them: ``ways``, in the order in which they count."""
 
-    def __init__(self, split: Split, steps: int) -> None:
+    def __init__(self, split: Split, steps: int, patches: Patches) -> None:
+        self._patches = patches
         self._numbers = {**asdict(split), "steps": steps}
         self._in_files = {
             **{name: self._numbers[name] for name in OF_SPLIT},
@@ -63,7 +65,7 @@ class Handover:
         return filled
 
     def answer_yaml(self, arguments: Sequence[str]) -> None:
-        """From now on whoever reads a YAML file that stands on this command line is told the split's numbers in it.
+        """Put the split's numbers into every YAML file on this command line, for whoever reads it until the job's end.
 
         Only keys that the file has are answered, at any depth, by their names in `TrainingArguments` or as
         accumcheck's own configuration knows them (``micro_batch_size``). The file stays as it is.
@@ -71,18 +73,20 @@ class Handover:
         files = {text: name for name, text in _yaml_files(arguments)}
         if not files:
             return
-        original = yaml.load
 
-        @functools.wraps(original)
-        def load(stream: Any, *args: Any, **kwargs: Any) -> Any:
-            text = stream if isinstance(stream, (str, bytes)) else stream.read()
-            found = original(text, *args, **kwargs)
-            name = files.get(text.decode(errors="replace") if isinstance(text, bytes) else text)
-            if name is not None and self._answer(found):
-                self.take(name)
-            return found
+        def answering(original: Any) -> Any:
+            @functools.wraps(original)
+            def load(stream: Any, *args: Any, **kwargs: Any) -> Any:
+                text = stream if isinstance(stream, (str, bytes)) else stream.read()
+                found = original(text, *args, **kwargs)
+                name = files.get(text.decode(errors="replace") if isinstance(text, bytes) else text)
+                if name is not None and self._answer(found):
+                    self.take(name)
+                return found
 
-        yaml.load = load  # safe_load, full_load and OmegaConf.load end here too
+            return load
+
+        self._patches.wrap(Seam.YAML, yaml, answering)  # safe_load, full_load and OmegaConf.load end here too
 
     def _answer(self, found: Any) -> bool:
         """Set the numbers in what was read; whether one of the split's was there."""

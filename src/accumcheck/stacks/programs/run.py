@@ -4,39 +4,50 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import torch.distributed as dist
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from accumcheck.capture.observer import Observer
+from accumcheck.capture.patches import Patches
 from accumcheck.capture.shards import is_sharded
-from accumcheck.capture.shards.asked import refuse_shared_gpu
+from accumcheck.capture.shards.asked import check_gpus_are_not_shared
 from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
-from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.loops import listen
 from accumcheck.record import ProgramRecord, Split
 from accumcheck.rows.fed import PACKED, PAIR, Rows
-from accumcheck.rows.pairs import holds_pairs, refuse
+from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs
 from accumcheck.runfolder.events import EventLog
 from accumcheck.runfolder.job import PROGRAM, Job
-from accumcheck.stacks.programs.entry import name_of, start
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
-from accumcheck.stacks.programs.same_weights import begin_alike, reference_model_of, stay, sums_of
+from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of, write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, watch
 from accumcheck.workload.determinism import turn_off_dropout
 
-ReferenceOf: TypeAlias = Callable[[Job, CheckConfig, torch.nn.Module, Any], None]
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.stacks.protocol import ProgramSpec
+
+ReferenceOf: TypeAlias = "Callable[[Job, CheckConfig, torch.nn.Module, Any], None]"
 
 
-def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Observer:
+def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, patches: Patches) -> Observer:
     """Train under one split, every process of it.
+
+    Args:
+        stack: what is run.
+        job: the split's.
+        check: the resolved configuration.
+        process: this process's rank.
+        patches: undone by the caller, when the job has ended.
 
     Returns:
         What was observed, written already.
@@ -46,6 +57,7 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
         BaseException: whatever the program raises.
     """
     split = Split.parse(job.name)
+    folder = Path(job.folder)
     events = EventLog(Path(job.events))
 
     def on_step(step: int) -> None:
@@ -54,16 +66,16 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
 
     rows = Rows(split.per_device_train_batch_size)
     observer = Observer(folder, process, rows, on_step)
-    handover = Handover(split, check.steps)
+    handover = Handover(split, check.steps, patches)
     settings = settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend)
-    override(settings, lambda: handover.take(TRAINING_ARGUMENTS))
-    spectator = _OfSplit(check, observer, rows, folder, process)
-    watch(spectator)
-    _run(check, handover)
+    override(settings, patches, lambda: handover.take(TRAINING_ARGUMENTS))
+    spectator = _OfSplit(check, observer, rows, folder, process, patches)
+    watch(spectator, patches)
+    _run(stack, check, handover, patches)
     observer.stop()
     if not observer.steps:
-        raise WorkloadError(f"{name_of(check)} ended without an optimizer step")
-    _ask_for(split, observer.steps[0]["micro_batches"])
+        raise WorkloadError(f"{stack.title(check)} ended without an optimizer step")
+    check_split_was_followed(split, observer.steps[0]["micro_batches"])
     spectator.end()
     observer.write()
     rows.write(folder, process)
@@ -73,13 +85,15 @@ def run_split(job: Job, check: CheckConfig, folder: Path, process: int) -> Obser
     return observer
 
 
-def run_reference_of(job: Job, check: CheckConfig, compute: ReferenceOf) -> None:
+def run_reference_of(stack: ProgramSpec, job: Job, check: CheckConfig, compute: ReferenceOf, patches: Patches) -> None:
     """Let the program make its model, and compute the truth of what the splits were fed instead of training it.
 
     Args:
+        stack: what is run.
         job: the reference's.
         check: the resolved configuration.
         compute: computes that truth, see `accumcheck.work.fed_reference.reference_of_fed`.
+        patches: undone by the caller, when the job has ended.
 
     Raises:
         WorkloadError: the program ended without having trained.
@@ -87,19 +101,19 @@ def run_reference_of(job: Job, check: CheckConfig, compute: ReferenceOf) -> None
     """
     alone = Split(1, (check.splits or (Split(1, 1, 1),))[0].per_device_train_batch_size, 1)
     output = str(Path(job.folder) / "output")
-    handover = Handover(alone, check.steps)
+    handover = Handover(alone, check.steps, patches)
     settings = settings_of(check, alone, output=output, device=job.device, backend=job.backend)
     forget_sharding()
-    override({**settings, **UNSHARDED}, lambda: handover.take(TRAINING_ARGUMENTS))
+    override({**settings, **UNSHARDED}, patches)
     spectator = _OfReference(job, check, compute)
-    watch(spectator)
-    _run(check, handover)
+    watch(spectator, patches)
+    _run(stack, check, handover, patches)
     if not spectator.done:
-        raise WorkloadError(f"{name_of(check)} ended without training")
+        raise WorkloadError(f"{stack.title(check)} ended without training")
 
 
-def _ask_for(split: Split, fed: Sequence[Sequence[int]]) -> None:
-    """Whether the program has trained under the split at all: one that took no notice would agree with itself.
+def check_split_was_followed(split: Split, fed: Sequence[Sequence[int]]) -> None:
+    """Check that the program has trained under the split: one that ignored it would agree with itself.
 
     Args:
         split: the one that was asked for.
@@ -119,9 +133,11 @@ def _ask_for(split: Split, fed: Sequence[Sequence[int]]) -> None:
         )
 
 
-def _run(check: CheckConfig, handover: Handover) -> None:
+def _run(stack: ProgramSpec, check: CheckConfig, handover: Handover, patches: Patches) -> None:
+    patches.assign(sys, "argv", list(sys.argv))
+    patches.assign(sys, "path", list(sys.path))
     try:
-        start(check, handover)
+        stack.start(check, handover)
     except FinishedError:
         return
     except SystemExit as ended:
@@ -132,8 +148,11 @@ def _run(check: CheckConfig, handover: Handover) -> None:
 class _OfSplit:
     """Sees the training of one process of a split."""
 
-    def __init__(self, check: CheckConfig, observer: Observer, rows: Rows, folder: Path, process: int) -> None:
+    def __init__(
+        self, check: CheckConfig, observer: Observer, rows: Rows, folder: Path, process: int, patches: Patches
+    ) -> None:
         self._check = check
+        self._patches = patches
         self._observer = observer
         self._rows = rows
         self._folder = folder
@@ -144,8 +163,8 @@ class _OfSplit:
         self._stayed = False
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
-        refuse(trainer)
-        refuse_shared_gpu(is_sharded(model), next(model.parameters()).device)
+        check_loss_is_per_sample(trainer)
+        check_gpus_are_not_shared(is_sharded(model), next(model.parameters()).device)
         self._models = model, _frozen(trainer)
         engine = engine_of(model)
         turn_off_dropout(model)
@@ -156,7 +175,7 @@ class _OfSplit:
         who = f"process {self._process} of split {self._folder.name}"
         if engine is not None:
             who += cast_by(engine)
-        begin_alike(self._folder.parent, who, self._weights)
+        check_same_start(self._folder.parent, who, self._weights)
         self._observer.watch(model, seed=self._check.seed, rows_are_told=True)
         if trainer is not None:
             self._observer.trained_by(trainer)
@@ -165,17 +184,17 @@ class _OfSplit:
             if self._process == 0:
                 write_arguments(trainer.args, self._folder)
         else:
-            register_optimizer_step_pre_hook(_hold_still)
-            listen(self._reported.append)
+            self._patches.at_end(register_optimizer_step_pre_hook(_hold_still).remove)
+            self._patches.at_end(listen(self._reported.append))
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
-            around_steps(engine, lambda: None, self._after_step)
+            around_steps(self._patches, engine, lambda: None, self._after_step)
         elif is_sharded(model):
-            register_optimizer_step_post_hook(self._after_step)
+            self._patches.at_end(register_optimizer_step_post_hook(self._after_step).remove)
 
     def _after_step(self, *_: Any) -> None:
         """After the last step all processes are still together, and can gather weights; later they may have parted."""
         if len(self._observer.steps) == self._check.steps:
-            self._ask_to_stay()
+            self._check_held()
 
     def fed(self, batch: Mapping[str, Any]) -> None:
         if len(self._observer.steps) == self._check.steps:  # a loop that goes on: all was seen
@@ -190,9 +209,9 @@ class _OfSplit:
         for step, loss in enumerate(self._reported, start=1):
             self._observer.told(step, {"loss": loss})
         if not self._stayed:
-            self._ask_to_stay()
+            self._check_held()
 
-    def _ask_to_stay(self) -> None:
+    def _check_held(self) -> None:
         # a gradient that is not a number spoils weights at any learning rate, and is found by itself
         if self._models is None or not all(math.isfinite(step["grad_norm"]) for step in self._observer.steps):
             return
@@ -202,7 +221,7 @@ class _OfSplit:
                 "so that its weights cannot be gathered to see whether they were held still; let it train on, or write "
                 f"steps: {len(self._observer.steps)}"
             )
-        stay(self._weights, sums_of(*self._models))
+        check_weights_held(self._weights, sums_of(*self._models))
         self._stayed = True
 
 
@@ -230,14 +249,14 @@ class _OfReference:
         self.done = False
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
-        refuse(trainer)
+        check_loss_is_per_sample(trainer)
         if engine_of(model) is not None or is_partitioned(model):
             raise WorkloadError(
                 "the program makes DeepSpeed's engine itself, so that there is no model without one to compute the "
                 "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
             )
         turn_off_dropout(model)
-        begin_alike(Path(self._job.folder).parent, "the reference", sums_of(model, _frozen(trainer)))
+        check_same_start(Path(self._job.folder).parent, "the reference", sums_of(model, _frozen(trainer)))
         self._compute(self._job, self._check, model, trainer)
         self.done = True
         raise FinishedError

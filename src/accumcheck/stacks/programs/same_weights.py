@@ -50,7 +50,7 @@ def sums_of(model: torch.nn.Module, reference: torch.nn.Module | None = None) ->
     return found
 
 
-def begin_alike(run: Path, who: str, sums: Mapping[str, int]) -> None:
+def check_same_start(run: Path, who: str, sums: Mapping[str, int]) -> None:
     """Compare with whoever of this run began first.
 
     Args:
@@ -76,7 +76,7 @@ def begin_alike(run: Path, who: str, sums: Mapping[str, int]) -> None:
         )
 
 
-def stay(begun: Mapping[str, int], ended: Mapping[str, int]) -> None:
+def check_weights_held(begun: Mapping[str, int], ended: Mapping[str, int]) -> None:
     """Ask for the weights that training began with: it was to hold them still.
 
     Args:

@@ -12,14 +12,17 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainingArguments
 
-from accumcheck.config.model import CheckConfig
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.record import Split
 from accumcheck.runfolder.job import ARGUMENTS
-from accumcheck.stacks.trainer import NEVER_CLIPS
+from accumcheck.stacks.held_still import HELD_STILL
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
 
 
 def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, backend: str) -> dict[str, Any]:
@@ -32,14 +35,9 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
         "max_steps": check.steps,
         "output_dir": output,
         "overwrite_output_dir": True,
-        # weights are held still: every step is a test of its own
-        "learning_rate": 0.0,
-        "lr_scheduler_type": "constant",
+        **HELD_STILL,
         "warmup_steps": 0,
         "warmup_ratio": 0.0,
-        "optim": "sgd",
-        "weight_decay": 0.0,
-        "max_grad_norm": NEVER_CLIPS,
         # every step is reported, and nothing but training is done
         "logging_strategy": "steps",
         "logging_steps": 1,
@@ -58,22 +56,27 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
     }
 
 
-def override(settings: Mapping[str, Any], made: Callable[[], None]) -> None:
-    """From now on every ``TrainingArguments`` of this process has these settings, where it has such fields.
+def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[], None] = lambda: None) -> None:
+    """Give every ``TrainingArguments`` of this process these settings, where it has such fields.
 
-    ``made`` is called each time that the program makes some.
+    Args:
+        settings: values by the names of fields.
+        patches: undoes it.
+        made: called each time that the program makes some.
     """
-    original: Any = TrainingArguments.__post_init__
 
-    @functools.wraps(original)
-    def with_settings(self: Any) -> None:
-        for name, value in settings.items():
-            if hasattr(self, name):
-                setattr(self, name, value)
-        made()
-        original(self)
+    def overriding(original: Any) -> Any:
+        @functools.wraps(original)
+        def with_settings(self: Any) -> None:
+            for name, value in settings.items():
+                if hasattr(self, name):
+                    setattr(self, name, value)
+            made()
+            original(self)
 
-    TrainingArguments.__post_init__ = with_settings
+        return with_settings
+
+    patches.wrap(Seam.TRAINING_ARGUMENTS, TrainingArguments, overriding)
 
 
 UNSHARDED: Mapping[str, Any] = {"fsdp": "", "fsdp_config": None, "deepspeed": None}

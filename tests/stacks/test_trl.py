@@ -1,4 +1,4 @@
-"""Which program a stack is, in the release that is installed."""
+"""Which of TRL's scripts a stack is, in the release that is installed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from accumcheck.capture.patches import Patches
 from accumcheck.config.model import CheckConfig, ModelConfig, TrlConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.record import Split
-from accumcheck.stacks.programs.entry import name_of, start
+from accumcheck.stacks.programs.handover import Handover
+from accumcheck.stacks.protocol import ProgramSpec
+from accumcheck.stacks.registry import find_stack
 
 SPLIT = Split(1, 2, 1)
 
 
-def check(stack: str) -> CheckConfig:
-    return CheckConfig(ModelConfig(), 2, (SPLIT,), stack=stack, trl=TrlConfig(("--beta", "0.5")))
+def program(stack: str) -> ProgramSpec:
+    found = find_stack(stack)
+    assert isinstance(found, ProgramSpec)
+    return found
+
+
+def start(stack: str) -> None:
+    check = CheckConfig(ModelConfig(), 2, (SPLIT,), stack=stack, trl=TrlConfig(("--beta", "0.5")))
+    program(stack).start(check, Handover(SPLIT, 1, Patches(())))
 
 
 @pytest.fixture
@@ -40,13 +50,19 @@ def test_each_stack_of_trl_runs_its_script_with_the_arguments(
     trl: Path, capsys: pytest.CaptureFixture[str], stack: str, script: str
 ) -> None:
     (trl / f"{script}.py").write_text("import sys\nprint(__name__, *sys.argv[1:])\n", encoding="utf-8")
-    start(check(stack), SPLIT)
+    start(stack)
     assert capsys.readouterr().out == "__main__ --beta 0.5\n"
-    assert name_of(check(stack)) == f"trl.scripts.{script}"
+    check = CheckConfig(ModelConfig(), 2, (SPLIT,), stack=stack, trl=TrlConfig(()))
+    assert program(stack).title(check) == f"trl.scripts.{script}"
 
 
 def test_a_release_without_the_script_is_told(trl: Path) -> None:
     (trl / "dpo.py").write_text("", encoding="utf-8")
-    start(check("trl-dpo"), SPLIT)
-    with pytest.raises(WorkloadError, match=r"runs trl\.scripts\.reward, which trl 0\.15\.2 does not have"):
-        start(check("trl-reward"), SPLIT)
+    start("trl-dpo")
+    with pytest.raises(WorkloadError) as raised:
+        start("trl-reward")
+    assert str(raised.value) == (
+        "stack: trl-reward runs trl.scripts.reward, which trl 0.15.2 does not have (releases 0.13 to 0.23 have no "
+        "script for rewards); name another release with --with trl==VERSION, or write stack: script with a script of "
+        "your own that makes the trainer"
+    )

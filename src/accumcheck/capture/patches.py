@@ -1,0 +1,108 @@
+"""Everything that accumcheck replaces in installed code, and its undoing at the end of a job.
+
+Most of what is seen is seen through hooks that torch and transformers offer. Where there is none, a function is
+replaced by one that calls it. Every such place is a `Seam`: a stack says which of them it needs, and no other can be
+replaced in its jobs, so that the table in docs/stacks.md is what happens.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection
+from enum import Enum
+from types import TracebackType
+from typing import Any
+
+
+class Seam(Enum):
+    """A place in installed code that can be replaced; its value is where it is, as Python names it."""
+
+    TRAINING_ARGUMENTS = "transformers.TrainingArguments.__post_init__"
+    """Sets the split's numbers and what holds weights still, before a program reads its arguments."""
+    TRAINER = "transformers.Trainer.__init__"
+    """Finds the Trainer that a program makes, and adds a callback that reads its log."""
+    TRAINING_STEP = "transformers.Trainer.training_step"
+    """Sees each micro-batch; replaced on the one Trainer that was found."""
+    TRAIN = "transformers.Trainer.train"
+    """Repeats what a hot-fix sets, where a class derived from Trainer set it otherwise."""
+    OPTIMIZER = "torch.optim.Optimizer.__init__"
+    """Finds the model of a training loop by the parameters that its optimizer is given."""
+    YAML = "yaml.load"
+    """Puts the split's numbers into a YAML file that a program reads."""
+    CLIPPING = "torch.nn.utils.clip_grad"
+    """Reads the gradient before it is clipped, and by how much; its functions, wherever they were imported to."""
+    GRAD_SCALER = "torch.amp.GradScaler.scale"
+    """Reads the scale of losses in float16."""
+    ENGINE_STEP = "deepspeed.DeepSpeedEngine.step"
+    """Reads the gradient before DeepSpeed applies it; replaced on the one engine that trains the model."""
+
+    @property
+    def attribute(self) -> str:
+        """The name under which it is found on its class, module or object."""
+        return self.value.rpartition(".")[2]
+
+
+_ABSENT = object()
+
+
+class Patches:
+    """What is replaced in this process, undone last first. A context manager: leaving it undoes everything."""
+
+    def __init__(self, allowed: Collection[Seam]) -> None:
+        self._allowed = frozenset(allowed)
+        self._undo: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Patches:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.undo()
+
+    def wrap(self, seam: Seam, owner: Any, make: Callable[[Any], Any]) -> None:
+        """Replace what stands at a seam.
+
+        Args:
+            seam: one of those that were allowed.
+            owner: the class, module or object on which it is replaced.
+            make: from what stands there now (of an object: the bound method) to what takes its place.
+
+        Raises:
+            AssertionError: the stack did not say that it needs the seam; a fault of accumcheck itself.
+        """
+        assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
+        self.assign(owner, seam.attribute, make(getattr(owner, seam.attribute)))
+
+    def substitute(self, seam: Seam, original: Any, replacement: Any) -> None:
+        """Replace a function in every module that has it by now: ``from ... import`` copies names.
+
+        Args:
+            seam: one of those that were allowed.
+            original: the function, whose name is the same everywhere.
+            replacement: what takes its place.
+        """
+        assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
+        for module in list(sys.modules.values()):
+            if getattr(module, "__dict__", {}).get(original.__name__) is original:
+                self.assign(module, original.__name__, replacement)
+
+    def assign(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute of this process's own state, such as ``sys.argv``, until the end of the job."""
+        before = vars(owner).get(name, _ABSENT)
+        setattr(owner, name, value)
+
+        def restore() -> None:
+            if before is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
+
+        self.at_end(restore)
+
+    def at_end(self, undo: Callable[[], None]) -> None:
+        """Call this when everything is undone, for example a hook's ``remove``."""
+        self._undo.append(undo)
+
+    def undo(self) -> None:
+        """Put everything back, the last replacement first; what was undone is not undone again."""
+        while self._undo:
+            self._undo.pop()()

@@ -1,0 +1,76 @@
+"""The program from its first line to its exit code. Imports next to nothing, so that signals are handled early."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from accumcheck.cli.codes import INTERRUPTED, UNDECIDED, without_pass
+from accumcheck.cli.signals import Signals
+from accumcheck.cli.streams import StandardStreams
+
+TYPE_CHECKING = False  # typing is not imported here: it would delay the moment from which signals are handled
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    Whatever happens to the standard streams, to the process by a signal, or in accumcheck itself: nothing is raised,
+    and the code is never 0 for what did not pass, nor 1 for what did not diverge.
+
+    Args:
+        argv: the arguments. None: those of this process, whose signals and standard streams then stay as they are set
+            here until it ends; otherwise they are given back.
+    """
+    signals, streams = Signals(starting=argv is None), StandardStreams()
+    try:
+        signals.take()
+        streams.take()
+        return _arrived(_guarded(argv, signals), streams)
+    finally:
+        if argv is not None:
+            streams.give_back()
+            signals.give_back()
+
+
+def _guarded(argv: Sequence[str] | None, signals: Signals) -> int:
+    """The exit code of the commands, of an interruption, or of a fault in accumcheck."""
+    # Before numpy is imported: the judge rounds alike on every machine, as workers do under torchrun's own default,
+    # and on a busy machine threads of a matrix product do not wait for each other longer than it takes.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        from accumcheck.cli.app import execute
+
+        signals.started()
+        code = execute(argv)
+        signals.over()
+        return code
+    except KeyboardInterrupt:
+        print("accumcheck: interrupted; every process was ended", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BaseException:
+        _tell_fault()
+        return UNDECIDED
+
+
+def _tell_fault() -> None:
+    try:
+        import traceback
+
+        traceback.print_exc()
+        print("accumcheck: this is a fault of accumcheck itself; nothing is decided", file=sys.stderr)  # noqa: T201
+    except BaseException:  # out of memory again, say: the code must still be that of a fault
+        return
+
+
+def _arrived(code: int, streams: StandardStreams) -> int:
+    """The exit code, given whether all that was printed on standard output arrived there."""
+    lost = streams.settle()
+    if lost is None:
+        return code
+    ends = without_pass(code)
+    said = f"standard output could not be written: {lost.strerror}; what was printed there is incomplete"
+    print(f"accumcheck: {said} (exit code {ends})", file=sys.stderr)  # noqa: T201
+    return ends

@@ -1,0 +1,91 @@
+"""What of a record is saved: the keys, their types and their descriptions, from its fields and the texts below them."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of a saved record.
+
+    ``annotation``: the type, with its marks (`accumcheck.record.in_json`); ``default``: makes the value where an older
+    report lacks the key, None where no report may lack it; ``inside``: the field whose value this is an attribute of,
+    empty where it is the record's own.
+    """
+
+    key: str
+    name: str
+    annotation: Any
+    description: str
+    default: Callable[[], Any] | None = None
+    inside: str = ""
+
+    def of(self, record: Any) -> Any:
+        """The value in a record."""
+        return getattr(getattr(record, self.inside) if self.inside else record, self.name)
+
+
+@cache
+def entries(record: Any) -> tuple[Entry, ...]:
+    """The keys of a record in the order in which they are written.
+
+    Args:
+        record: a dataclass, or a generic one of certain types, such as ``Change[str]``.
+    """
+    kind = get_origin(record) or record
+    types = dict(zip(getattr(kind, "__parameters__", ()), get_args(record), strict=False))
+    hints, texts = get_type_hints(kind, include_extras=True), _texts(kind)
+    found: list[Entry] = []
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        annotation = types.get(hint, hint) if isinstance(hint, TypeVar) else hint
+        key = field.metadata.get("key", field.name)
+        found.append(Entry(key, field.name, annotation, texts.get(field.name, ""), _default(field)))
+        for name in field.metadata.get("followed_by", ()):
+            of = get_type_hints(annotation, include_extras=True)[name]
+            found.append(Entry(name, name, of, _texts(annotation).get(name, ""), inside=field.name))
+    return tuple(found)
+
+
+def description(record: Any) -> str:
+    """What a record is: its docstring, on one line."""
+    return " ".join((inspect.getdoc(get_origin(record) or record) or "").split())
+
+
+def _default(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
+    if not field.metadata.get("later"):
+        return None
+    if field.default_factory is not MISSING:
+        return field.default_factory
+    value = field.default
+    return lambda: value
+
+
+def _texts(kind: Any) -> dict[str, str]:
+    """The text below each field of a class. It is no attribute, so that it has to be taken from the source."""
+    body = _classes(kind.__module__).get(kind.__name__, [])
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
+
+
+@cache
+def _classes(module: str) -> dict[str, list[ast.stmt]]:
+    """What stands in each class of a module; nothing where its source is not there."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except OSError:
+        return {}
+    return {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}

@@ -1,0 +1,40 @@
+"""The text of a saved file: an ordinary one of a sensible size, in UTF-8."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from accumcheck.errors import ConfigError
+
+LARGEST = 32 * 2**20
+"""Bytes. A report of 40 splits, each with the weights of 4096 samples, has a tenth of that."""
+
+
+def read_text(path: Path, largest: int = LARGEST) -> str:
+    """Read a whole file.
+
+    Args:
+        path: the file.
+        largest: bytes that it may have.
+
+    Raises:
+        ConfigError: it cannot be read, is a device, a pipe or too large, or is not UTF-8; one line that begins with
+            the file's path.
+    """
+    try:
+        # a pipe would wait for somebody to write into it
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as stream:  # noqa: PTH123
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigError(f"{path}: is not an ordinary file")
+            raw = stream.read(largest + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(raw) > largest:
+        raise ConfigError(f"{path}: is larger than {largest / 2**20:.0f} MiB")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None

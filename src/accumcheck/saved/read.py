@@ -1,0 +1,119 @@
+"""From JSON types to a record, checked against the record's types: what is wrong is named with its place."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import ValidationError
+
+from accumcheck.errors import ConfigError
+from accumcheck.record import Split
+from accumcheck.saved.entries import entries
+from accumcheck.saved.models import Saved, model_of
+
+Record = TypeVar("Record")
+TOLD = 5
+"""Errors that are listed of one file."""
+
+_EXPECTED = {
+    "model_type": "an object",
+    "dict_type": "an object",
+    "list_type": "a list",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+}
+"""By pydantic's names of its errors."""
+
+
+def record_from(kind: type[Record], plain: object) -> Record:
+    """Make a record of JSON types; keys that this version does not know are ignored.
+
+    Args:
+        kind: the record's class.
+        plain: what `accumcheck.saved.write.plain` made of it, perhaps by an older version.
+
+    Raises:
+        ConfigError: something is missing or of another type; one line for each, which begins with the place, for
+            example ``splits[1].verdict``.
+    """
+    try:
+        model = model_of(cast("Any", kind)).model_validate(plain)
+    except ValidationError as error:
+        lines = [f"{path(one['loc'])}: {_said(one)}" for one in error.errors(include_url=False)]
+        raise ConfigError("\n".join(listed(lines))) from None
+    return cast("Record", _record(model, ()))
+
+
+def path(place: Sequence[int | str]) -> str:
+    """The place of a value in JSON: ``splits[1].verdict``."""
+    text = "".join(f"[{one}]" if isinstance(one, int) else f".{short(one)}" for one in place)
+    return text.lstrip(".") or "the whole"
+
+
+def listed(lines: Sequence[str]) -> list[str]:
+    """The first of several errors, and how many more there are."""
+    more = len(lines) - TOLD
+    return [*lines[:TOLD], *([f"and {more} more"] if more > 0 else [])]
+
+
+def short(value: Any) -> str:
+    """A value as a message shows it: at most 60 printable characters."""
+    text = value if isinstance(value, str) and value.isprintable() else ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "is missing"
+    expected = _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
+    return f"found {short(error['input'])}, expected {expected}"
+
+
+def _record(model: Saved, place: tuple[int | str, ...]) -> Any:
+    """The record that a model holds.
+
+    Raises:
+        ConfigError: a value that is written in short and again in full is not the same in both.
+    """
+    kind = type(model).record
+    if kind is dict:
+        return {name: getattr(model, name) for name in type(model).model_fields}
+    values: dict[str, Any] = {}
+    for entry in entries(kind):
+        value = getattr(model, entry.key)
+        if not entry.inside:
+            values[entry.name] = _value(value, entry.annotation, (*place, entry.key))
+        elif value != getattr(values[entry.inside], entry.name):
+            told = f"found {value}, but {entry.inside} is {values[entry.inside]}"
+            raise ConfigError(f"{path((*place, entry.key))}: {told}")
+    return kind(**values)
+
+
+def _value(value: Any, annotation: Any, place: tuple[int | str, ...]) -> Any:
+    """What a field of a record holds for what its model holds."""
+    if isinstance(value, Saved):
+        return _record(value, place)
+    annotation = _bare(annotation)
+    if value is None or annotation is Any:
+        return value
+    if annotation is Split:
+        return Split.parse(value)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (tuple, list):
+        found = [_value(one, arguments[0], (*place, at)) for at, one in enumerate(value)]
+        return tuple(found) if origin is tuple else found
+    if origin is dict:
+        return {key: _value(one, arguments[1], (*place, key)) for key, one in value.items()}
+    return value
+
+
+def _bare(annotation: Any) -> Any:
+    """A type without its marks, and without the None that it may be instead."""
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return _bare(get_args(annotation)[0])
+    return annotation

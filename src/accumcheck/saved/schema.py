@@ -1,0 +1,31 @@
+"""The JSON Schema (2020-12) of a record as it is saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import CoreSchema
+
+from accumcheck.saved.models import model_of
+
+Schema = dict[str, Any]
+
+
+def schema_of(record: type, title: str) -> Schema:
+    """The schema that the JSON of a record satisfies: exactly these keys, all of them."""
+    found = model_of(record).model_json_schema(mode="serialization", schema_generator=_WithoutTitles)
+    defs = found.pop("$defs", {})
+    return {"$schema": _WithoutTitles.schema_dialect, "title": title, **found, "$defs": defs}
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Keys are no titles, and records have no other keys."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def model_schema(self, schema: CoreSchema) -> Schema:
+        found = super().model_schema(schema)  # type: ignore[arg-type]
+        found.pop("title", None)
+        return {**found, "additionalProperties": False}

@@ -1,0 +1,48 @@
+"""Every stack, in the order in which it is listed to users. Adding one: its file, and a line here.
+
+Nothing of this is heavy: reading it imports no torch.
+"""
+
+from __future__ import annotations
+
+from accumcheck.errors import WorkloadError
+from accumcheck.stacks import accelerate, callable, llamafactory, planted, script, trainer, trl_dpo, trl_reward, trl_sft
+from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
+
+STACKS: tuple[LoopSpec | ProgramSpec, ...] = (
+    trainer.SPEC,
+    accelerate.SPEC,
+    trl_sft.SPEC,
+    trl_dpo.SPEC,
+    trl_reward.SPEC,
+    llamafactory.SPEC,
+    script.SPEC,
+    callable.SPEC,
+)
+"""Those that a configuration may name."""
+
+_OURS = (planted.SPEC,)
+"""Those that only accumcheck itself names."""
+
+_BY_NAME = {spec.name: spec for spec in (*STACKS, *_OURS)}
+
+
+def find_stack(name: str) -> LoopSpec | ProgramSpec:
+    """The stack of that name; what follows a colon, as in ``planted:times-k``, is its variant.
+
+    Raises:
+        WorkloadError: there is none.
+    """
+    found = _BY_NAME.get(name.partition(":")[0])
+    if found is None:
+        raise WorkloadError(f"stack: {name} is not known; expected one of {', '.join(spec.name for spec in STACKS)}")
+    return found
+
+
+def stack_of_module(module: str) -> str | None:
+    """The stack that runs a module, or else the first one of the package that it is in; None for one of the user's."""
+    for spec in STACKS:
+        if module in spec.modules:
+            return spec.name
+    package = module.partition(".")[0] or None
+    return next((spec.name for spec in STACKS if (spec.package or "").replace("-", "_") == package), None)

@@ -1,0 +1,80 @@
+"""What is listed, how a stack is found, and that listing them is cheap."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import accumcheck.stacks
+from accumcheck.capture.patches import Seam
+from accumcheck.errors import WorkloadError
+from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
+from accumcheck.stacks.registry import STACKS, find_stack, stack_of_module
+
+FOLDER = Path(accumcheck.stacks.__file__).parent
+DOCS = Path(__file__).parents[2] / "docs"
+NOT_STACKS = {"__init__", "protocol", "registry", "held_still"}
+
+
+def test_every_file_of_the_folder_is_a_stack_and_is_listed() -> None:
+    files = {path.stem.replace("_", "-") for path in FOLDER.glob("*.py") if path.stem not in NOT_STACKS}
+    assert {spec.name for spec in STACKS} | {"planted"} == files
+
+
+def test_reading_them_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, accumcheck.stacks.registry\n"
+        "heavy = {'torch', 'numpy', 'transformers', 'accelerate', 'trl', 'yaml', 'accumcheck.config'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("spec", STACKS, ids=lambda spec: spec.name)
+def test_a_program_needs_a_key_and_a_loop_has_none(spec: LoopSpec | ProgramSpec) -> None:
+    assert find_stack(spec.name) is spec
+    assert [key.required for key in spec.keys[:1]] == ([True] if isinstance(spec, ProgramSpec) else [])
+    for key in spec.keys:
+        assert key.example.startswith(f"{key.name}: ")
+
+
+@pytest.mark.parametrize("seam", Seam, ids=lambda seam: seam.value)
+def test_the_docs_say_what_is_replaced_for_which_stack(seam: Seam) -> None:
+    taking = [spec for spec in STACKS if seam in spec.seams]
+    if len(taking) == len(STACKS):
+        stacks = "every stack"
+    elif taking == [spec for spec in STACKS if isinstance(spec, ProgramSpec)]:
+        stacks = "every program"
+    elif seam is Seam.TRAIN:
+        stacks = "with `hotfix`"
+    else:
+        stacks = ", ".join(f"`{spec.name}`" for spec in taking)
+    assert f"| `{seam.value}` | {stacks} | " in (DOCS / "stacks.md").read_text(encoding="utf-8")
+
+
+def test_a_variant_follows_a_colon() -> None:
+    assert find_stack("planted:times-k").name == "planted"
+
+
+def test_an_unknown_name_is_an_error_with_those_that_are_known() -> None:
+    with pytest.raises(WorkloadError, match=r"stack: magic is not known; expected one of trainer, accelerate, trl-sft"):
+        find_stack("magic")
+
+
+@pytest.mark.parametrize(
+    ("module", "stack"),
+    [
+        ("trl.scripts.sft", "trl-sft"),
+        ("trl.commands.scripts.reward_modeling", "trl-reward"),
+        ("trl.scripts.kto", "trl-sft"),  # of several stacks of one package, the first
+        ("llamafactory.cli", "llamafactory"),
+        ("my_package.train", None),
+        ("", None),
+    ],
+)
+def test_a_module_of_a_known_package_is_that_stack(module: str, stack: str | None) -> None:
+    assert stack_of_module(module) == stack
