@@ -6,11 +6,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from accumcheck import __version__
 from accumcheck.config.model import CheckConfig
@@ -18,11 +17,10 @@ from accumcheck.errors import LaunchError
 from accumcheck.judge.judge import Judgement, judge
 from accumcheck.known.matching import Fitted, circumstances, cite
 from accumcheck.launch.launcher import launch
-from accumcheck.record import Environment, Finding, ReferenceObservation, Report, Split, SplitObservation
+from accumcheck.record import Environment, Finding, ReferenceObservation, Report, SplitObservation
 from accumcheck.runfolder.collect import collect_run
-from accumcheck.runfolder.job import REFERENCE
-
-OnEvent = Callable[[dict[str, Any]], None]
+from accumcheck.runfolder.events import Event, Finished, OnEvent, Planned
+from accumcheck.runfolder.layout import REFERENCE, logs_of
 
 
 def run_check(
@@ -90,7 +88,7 @@ def run_checks(
 def _report(
     check: CheckConfig,
     folder: Path,
-    events: list[dict[str, Any]],
+    events: Sequence[Event],
     started_at: datetime,
     clock: float,
     *,
@@ -98,13 +96,12 @@ def _report(
     strict: bool,
 ) -> Report:
     """Collect and judge what a run left in its folder."""
-    plan = next(event for event in events if event["event"] == "planned")
-    environment = _environment(plan)
-    observations, reference = collect_run(folder, plan["splits"], events)
+    plan = next(event for event in events if isinstance(event, Planned))
+    observations, reference = collect_run(folder, plan.splits, events)
     judgement = judge(
         check,
         observations,
-        Split.parse(plan["control"]),
+        plan.control,
         reference,
         no_reference=_why_no_reference(events, folder),
         allow_skipped=allow_skipped,
@@ -116,17 +113,17 @@ def _report(
         exit_code=judgement.exit_code,
         started_at=started_at.isoformat(timespec="seconds"),
         duration_seconds=round(time.monotonic() - clock, 3),
-        environment=environment,
+        environment=plan.environment,
         config=check.to_dict(),
         model=reference.model if reference is not None else None,
         reference=judgement.reference,
         tolerances=judgement.tolerances,
-        control=plan["control"],
+        control=str(plan.control),
         splits=judgement.splits,
         loss_rule=judgement.loss_rule,
         gradient_rule=judgement.gradient_rule,
         alternatives=judgement.alternatives,
-        findings=_cited(judgement, check, environment, observations, reference),
+        findings=_cited(judgement, check, plan.environment, observations, reference),
         strict=strict,
         program=next((split.program for split in observations if split.program is not None), None),
     )
@@ -169,28 +166,18 @@ def join_run(check: CheckConfig, *, on_event: OnEvent | None = None, python: str
         (events,) = launch([(check, folder)], on_event or _ignore, python=python)
     finally:
         _tidy(folder, keep=False)
-    return 3 if any(event["event"] == "finished" and event["status"] == "error" for event in events) else 0
+    return 3 if any(isinstance(event, Finished) and event.status == "error" for event in events) else 0
 
 
-def _ignore(_: dict[str, Any]) -> None:
+def _ignore(_: Event) -> None:
     """Nobody watches."""
 
 
-def _why_no_reference(events: list[dict[str, Any]], folder: Path) -> str:
-    ends = [event for event in events if event["event"] == "finished" and event["job"] == REFERENCE]
+def _why_no_reference(events: Sequence[Event], folder: Path) -> str:
+    ends = [event for event in events if isinstance(event, Finished) and event.job == REFERENCE]
     if not ends:
         return "no split ran far enough to say what it was fed"
-    return f"{ends[0]['reason']} (log: {folder / REFERENCE / 'logs'})" if ends[0]["reason"] else ""
-
-
-def _environment(plan: dict[str, Any]) -> Environment:
-    return Environment(
-        **plan["environment"],
-        device=plan["device"],
-        device_name=plan["device_name"],
-        device_count=plan["device_count"],
-        backend=plan["backend"],
-    )
+    return f"{ends[0].reason} (log: {logs_of(folder, REFERENCE)})" if ends[0].reason else ""
 
 
 def _tidy(folder: Path, keep: bool) -> None:

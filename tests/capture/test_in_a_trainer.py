@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,10 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from accumcheck.capture.observer import Observer
+from accumcheck.record import MicroBatch
 from accumcheck.rows.fingerprint import SampleIndex
+from accumcheck.runfolder.of_split import read_belief
+from accumcheck.runfolder.steps import read_steps
 
 SAMPLES = [{"x": torch.tensor([1.0 + row]), "labels": torch.tensor(row % 2)} for row in range(4)]
 K = 4
@@ -44,7 +46,7 @@ class OfItsOwn(Trainer):  # type: ignore[misc]
         return model.score(inputs["x"]).mean()
 
 
-def passages(folder: Path, model: torch.nn.Module, kind: type[Trainer]) -> list[dict[str, float | None]]:
+def passages(folder: Path, model: torch.nn.Module, kind: type[Trainer]) -> tuple[MicroBatch, ...]:
     observer = Observer(folder, 0, SampleIndex(SAMPLES), lambda step: None)
     observer.watch(model, seed=0)
     arguments = TrainingArguments(
@@ -62,11 +64,12 @@ def passages(folder: Path, model: torch.nn.Module, kind: type[Trainer]) -> list[
     trainer.train()
     observer.stop()
     observer.write()
-    (step,) = json.loads((folder / "process-0.json").read_text(encoding="utf-8"))
-    assert [fed for (fed,) in sorted(step["micro_batches"])] == [0, 1, 2, 3]
-    assert json.loads((folder / "belief.json").read_text(encoding="utf-8"))["stack"] == kind.__name__
-    found: list[dict[str, float | None]] = step["passages"]
-    return found
+    (step,) = read_steps(folder, 0)
+    assert sorted(batch.samples for batch in step.micro_batches) == [(0,), (1,), (2,), (3,)]
+    belief = read_belief(folder)
+    assert belief is not None
+    assert belief.stack == kind.__name__
+    return step.micro_batches
 
 
 @pytest.mark.parametrize(
@@ -82,11 +85,11 @@ def test_the_factor_and_the_count_are_those_of_the_trainer(
     tmp_path: Path, model: type[Ignores], kind: type[Trainer], factor: float, count: float | None
 ) -> None:
     found = passages(tmp_path, model(), kind)
-    assert [(one["factor"], one["token_count"]) for one in found] == [(factor, count)] * K
-    assert all(one["loss"] is not None for one in found)
+    assert [(one.factor, one.token_count) for one in found] == [(factor, count)] * K
+    assert all(one.loss is not None for one in found)
 
 
 def test_a_loss_of_the_trainers_own_leaves_the_models_without_a_factor(tmp_path: Path) -> None:
     found = passages(tmp_path, Ignores(), OfItsOwn)
-    assert [one["factor"] for one in found] == [None] * K
-    assert all(one["loss"] is not None for one in found)
+    assert [one.factor for one in found] == [None] * K
+    assert all(one.loss is not None for one in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from accumcheck.capture.losses import LossWatch, loss_in
+from accumcheck.capture.losses import LossWatch, Passage, loss_in
 
 WEIGHT = torch.nn.Parameter(torch.tensor(3.0))
 
@@ -22,26 +22,26 @@ def watched(count: object = None) -> tuple[LossWatch, torch.Tensor]:
 def test_the_factor_is_what_the_loss_was_multiplied_by_before_it_was_differentiated(factor: float) -> None:
     watch, loss = watched()
     (loss * factor).backward()
-    assert watch.take() == [{"loss": 6.0, "factor": factor, "token_count": None}]
+    assert watch.take() == [Passage(6.0, factor, None)]
 
 
 def test_a_loss_that_is_scaled_in_place_is_known_as_it_was_returned() -> None:
     watch, loss = watched()
     loss *= 4
     loss.backward()
-    assert watch.take() == [{"loss": 6.0, "factor": 4.0, "token_count": None}]
+    assert watch.take() == [Passage(6.0, 4.0, None)]
 
 
 def test_the_factors_of_two_uses_add_up() -> None:
     watch, loss = watched()
     (loss / 4 + loss / 2).backward()
-    assert watch.take()[0]["factor"] == 0.75
+    assert watch.take()[0].factor == 0.75
 
 
 def test_a_loss_that_is_not_differentiated_has_no_factor() -> None:
     watch, _ = watched()
     (WEIGHT * 5).backward()
-    assert watch.take() == [{"loss": 6.0, "factor": None, "token_count": None}]
+    assert watch.take() == [Passage(6.0, None, None)]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_loss_that_is_not_differentiated_has_no_factor() -> None:
 def test_the_count_that_was_passed_is_kept_if_it_is_a_number(count: object, seen: float | None) -> None:
     watch, loss = watched(count)
     loss.backward()
-    assert watch.take()[0]["token_count"] == seen
+    assert watch.take()[0].token_count == seen
 
 
 def test_every_forward_has_a_passage_also_one_without_a_loss() -> None:
@@ -59,8 +59,8 @@ def test_every_forward_has_a_passage_also_one_without_a_loss() -> None:
     watch.returned({"logits": WEIGHT.expand(3)})
     first.backward()
     assert watch.take() == [
-        {"loss": 6.0, "factor": 1.0, "token_count": 8.0},
-        {"loss": None, "factor": None, "token_count": None},
+        Passage(6.0, 1.0, 8.0),
+        Passage(None, None, None),
     ]
     assert watch.take() == []
 

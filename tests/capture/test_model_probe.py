@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
 from accumcheck.capture.model_probe import keeps_apart, probe_model
+from accumcheck.record import LossProbe
 
 BATCH = {"x": torch.arange(12.0).reshape(6, 2), "labels": torch.tensor([0, 1, 2, 0, 1, 2])}
 
@@ -98,7 +99,7 @@ class Breaks(Head):
     ],
 )
 def test_the_model_answers_what_it_does_with_a_token_count(model: Callable[[], Head], answer: str | None) -> None:
-    assert probe_model(model(), BATCH, 5)["token_count"] == answer
+    assert probe_model(model(), BATCH, 5).token_count == answer
 
 
 def line_of(kind: type[Head], comment: str) -> str:
@@ -110,26 +111,26 @@ def line_of(kind: type[Head], comment: str) -> str:
 
 def test_the_line_that_asks_for_the_loss_and_the_line_that_calls_it_are_told_apart() -> None:
     found = probe_model(Divides(), BATCH, 5)
-    assert found["place"].endswith(line_of(Divides, "asks"))
-    assert found["call_place"].endswith(line_of(Divides, "calls"))
-    assert (found["function"], found["reduction"]) == ("cross_entropy", "mean")
+    assert str(found.place).endswith(line_of(Divides, "asks"))
+    assert str(found.call_place).endswith(line_of(Divides, "calls"))
+    assert (found.function, found.reduction) == ("cross_entropy", "mean")
 
 
 def test_a_loss_module_of_torchs_own_is_no_place() -> None:
     found = probe_model(Ignores(), BATCH, 5)
-    assert found["place"].endswith(line_of(Ignores, "asks"))
-    assert found["call_place"] == found["place"]
-    assert found["reduction"] == "mean"
+    assert str(found.place).endswith(line_of(Ignores, "asks"))
+    assert found.call_place == found.place
+    assert found.reduction == "mean"
 
 
 def test_a_loss_without_a_loss_function_is_found_by_the_call_that_made_it() -> None:
     found = probe_model(ByHand(), BATCH, 5)
-    assert found["place"].endswith(line_of(ByHand, "makes"))
-    assert (found["function"], found["reduction"]) == ("neg", None)
+    assert str(found.place).endswith(line_of(ByHand, "makes"))
+    assert (found.function, found.reduction) == ("neg", None)
 
 
 def test_a_model_that_breaks_leaves_nothing_seen() -> None:
-    assert set(probe_model(Breaks(), BATCH, 5).values()) == {None}
+    assert probe_model(Breaks(), BATCH, 5) == LossProbe()
 
 
 def test_probing_leaves_gradients_and_random_numbers_alone() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from accumcheck.capture.observer import Observer
 from accumcheck.rows.fingerprint import SampleIndex
+from accumcheck.runfolder.steps import read_gradients, read_steps
 
 SAMPLES = [{"input_ids": torch.tensor([1, 2, 3 + i]), "attention_mask": torch.ones(3)} for i in range(4)]
 
@@ -47,14 +46,15 @@ def test_steps_micro_batches_and_gradients_are_recorded(tmp_path: Path) -> None:
     optimizer.step()  # what comes later is not watched
     observer.write()
 
-    steps = json.loads((tmp_path / "process-0.json").read_text(encoding="utf-8"))
+    steps = read_steps(tmp_path, 0)
     assert seen == [0, 1]
-    assert [step["micro_batches"] for step in steps] == [[[0, 1], [3]], [[2, 2]]]
-    assert [(step["loss"], step["logged_grad_norm"]) for step in steps] == [(4.5, 2.0), (5.5, None)]
+    assert [[batch.samples for batch in step.micro_batches] for step in steps] == [[(0, 1), (3,)], [(2, 2)]]
+    assert [(step.loss, step.logged_grad_norm) for step in steps] == [(4.5, 2.0), (5.5, None)]
     # d/dw of mean(w . x) is the mean of x: (1, 2, 3.5) for rows 0 and 1, plus (1, 2, 6) for row 3
-    assert np.load(tmp_path / "process-0-step-0.npy").tolist() == [2.0, 4.0, 9.5]
-    assert steps[0]["grad_norm"] == pytest.approx((2**2 + 4**2 + 9.5**2) ** 0.5)
-    assert len(list(tmp_path.glob("*.npy"))) == 2
+    assert read_gradients(tmp_path, 0, processes=1)[0].tolist() == [2.0, 4.0, 9.5]
+    assert steps[0].grad_norm == pytest.approx((2**2 + 4**2 + 9.5**2) ** 0.5)
+    assert read_gradients(tmp_path, 1, processes=1)[0].tolist() == [1.0, 2.0, 5.0]
+    assert read_gradients(tmp_path, 2, processes=1) == {}
 
 
 def test_a_row_that_is_no_sample_is_minus_one(tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ def test_a_row_that_is_no_sample_is_minus_one(tmp_path: Path) -> None:
     model(input_ids=torch.tensor([[9, 9, 9]]), attention_mask=torch.ones(1, 3)).backward()
     torch.optim.SGD(model.parameters(), lr=0.0).step()
     observer.stop()
-    assert observer.steps[0]["micro_batches"] == [(-1,)]
+    assert [batch.samples for batch in observer.steps[0].micro_batches] == [(-1,)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,9 @@ from accumcheck.compare.upgrade import Planned, Side, run_upgrade
 from accumcheck.config.model import CheckConfig, ModelConfig
 from accumcheck.environments import Pin, Request
 from accumcheck.errors import LaunchError
-from accumcheck.record import ConfigFile, Report, Split
+from accumcheck.record import ConfigFile, Environment, Report, Split
+from accumcheck.runfolder import events
+from accumcheck.runfolder.events import OnEvent
 from tests.report import examples
 
 CHECK = CheckConfig(model=ModelConfig(config={"model_type": "llama"}), global_batch_size=4, splits=(Split(1, 4, 1),))
@@ -38,14 +39,14 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Report]]:
     def run_checks(
         checks: Sequence[CheckConfig],
         *,
-        on_event: Callable[[dict[str, Any]], None],
+        on_event: OnEvent,
         allow_skipped: bool,
         python: str,
     ) -> Iterator[Report]:
         if allow_skipped:
             found[python] = [replace(report, exit_code=0) for report in found[python]]
         for _, report in zip(checks, found[python], strict=True):
-            on_event({"event": "planned"})
+            on_event(events.Planned((), Split(1, 1, 1), Environment()))
             yield report
 
     monkeypatch.setattr(upgrade, "environments", environments)
@@ -57,21 +58,21 @@ def test_every_check_is_run_under_both_and_the_worst_counts(reports: dict[str, l
     reports["here"] = [examples.clean(), examples.clean(), examples.clean()]
     reports["5.23.0"] = [examples.clean(), examples.llava_449(), examples.undecided()]
     said: list[str] = []
-    events: list[int] = []
+    seeds: list[int] = []
     found = run_upgrade(
         planned("a.yaml", "b.yaml", "c.yaml"),
         OLD,
         NEW,
         allow_drift=False,
         say=said.append,
-        on_event=lambda check, _: events.append(check.seed),
+        on_event=lambda check, _: seeds.append(check.seed),
     )
     assert [(pair.config, pair.exit_code) for pair in found.pairs] == [("a.yaml", 0), ("b.yaml", 1), ("c.yaml", 3)]
     assert (found.exit_code, found.old, found.new, found.gate) == (1, "4.57.6", "5.23.0", True)
     assert [pair.new.config_file for pair in found.pairs] == [
         ConfigFile(name) for name in ("a.yaml", "b.yaml", "c.yaml")
     ]
-    assert events == [0, 1, 2, 0, 1, 2]  # each event comes with the check it is of
+    assert seeds == [0, 1, 2, 0, 1, 2]  # each event comes with the check it is of
     assert said == [
         "transformers 4.57.6: importing torch and transformers",
         "a.yaml under transformers 4.57.6",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from accumcheck.config.model import CheckConfig, LauncherConfig, ModelConfig
 from accumcheck.launch.conductor import Conductor
 from accumcheck.record import Split
+from accumcheck.runfolder.layout import write_plan
 
 FSDP = {"fsdp": "full_shard auto_wrap"}
 
@@ -18,7 +18,7 @@ def why_not(folder: Path, split: str, gpus: int, *, oversubscribe: bool, **argum
     check = CheckConfig(
         ModelConfig(), 8, None, training_arguments=arguments, launcher=LauncherConfig(oversubscribe=oversubscribe)
     )
-    (folder / "plan.json").write_text(json.dumps(check.to_dict()), encoding="utf-8")
+    write_plan(folder, check)
     return Conductor(folder)._why_not(Split.parse(split), "cuda", gpus)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,12 @@ import torch
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.record import Divergence
-from accumcheck.reference.noise import NO_NOISE, Noise, Truth, measure_noise, write_recomputed
-from accumcheck.runfolder.job import RECOMPUTED
+from accumcheck.reference.noise import Noise, RightAnswer, measure_noise
 from accumcheck.workload.assemble import Workload
 
 SAMPLES = [{"x": torch.tensor([value, 1.0], dtype=torch.float64)} for value in (1.0, 2.0, 3.0, 6.0)]
 TOKENS = np.ones(4, dtype=np.int64)
-TRUTH = Truth(loss=4.0, gradient=np.array([3.0, 1.0]), grad_norm=float(np.sqrt(10)))
+TRUTH = RightAnswer(loss=4.0, gradient=np.array([3.0, 1.0]), grad_norm=float(np.sqrt(10)))
 """Of the mean of ``w . x`` at ``w = (1, 1)``: the mean of x is (3, 1)."""
 
 
@@ -89,11 +87,3 @@ def test_a_pass_that_overflows_measures_nothing() -> None:
     assert [one.size for one in measured(overflows, [1, 4]).passes] == [1]
     nothing = measured(overflows, [4])
     assert (nothing.floor, nothing.batch_effect) == (Divergence(None, None, None), 0)
-
-
-def test_gradients_are_written_in_the_order_of_the_passes(tmp_path: Path) -> None:
-    found = measured(plain, [1, 4])
-    rows = write_recomputed(tmp_path, found.passes)
-    assert [row["size"] for row in rows] == [1, 4]
-    assert np.load(tmp_path / RECOMPUTED) == pytest.approx(np.array([[3, 1], [3, 1]]))
-    assert write_recomputed(tmp_path, NO_NOISE.passes) == []

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.rows.fed import RowCollator, Rows, number_of, read_rows, rows_in
+from accumcheck.rows.fed import RowCollator, Rows, number_of, rows_in
+from accumcheck.runfolder.fed_rows import read_rows
 
 LLAVA = SimpleNamespace(image_token_index=9)
 QWEN = SimpleNamespace(image_token_id=9, vision_config=SimpleNamespace(spatial_merge_size=2))

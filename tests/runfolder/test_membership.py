@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from accumcheck.record import MicroBatch
 from accumcheck.runfolder.membership import drawn_order, global_batches, unapplied_order
+from accumcheck.runfolder.steps import SeenStep, write_steps, write_unapplied
 
 EPOCHS = [[3, 0, 4, 1, 2], [1, 2, 3, 4, 0]]
 
@@ -34,8 +35,9 @@ def test_the_order_drawn_is_read_across_processes(tmp_path: Path) -> None:
     folder.mkdir()
     views = {0: [[[7, 3], [1, 0]]], 1: [[[2, 5], [4, 6]]]}
     for rank, steps in views.items():
-        written = [{"micro_batches": step} for step in steps]
-        (folder / f"process-{rank}.json").write_text(json.dumps(written), encoding="utf-8")
-    (folder / "process-1-unapplied.json").write_text("[[8, 9]]", encoding="utf-8")
+        write_steps(
+            folder, rank, [SeenStep(1.0, tuple(MicroBatch(rank, tuple(fed)) for fed in step)) for step in steps]
+        )
+    write_unapplied(folder, 1, [MicroBatch(1, (8, 9))])
     assert drawn_order(folder) == [[7, 3, 2, 5, 1, 0, 4, 6]]
     assert unapplied_order(folder) == [8, 9]

@@ -9,7 +9,7 @@ from torch import nn
 
 from accumcheck.config.model import ModelConfig
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.collate import Collator
+from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
 from tests.workload.tiny import GPT2, LLAMA, LLAVA, check

@@ -5,7 +5,7 @@ from transformers import AutoConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from accumcheck.config.model import ModelConfig
-from accumcheck.workload.collate import Collator
+from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
 from accumcheck.workload.shrink import shrink

@@ -47,9 +47,6 @@ class StepWatch:
             handle.remove()
         self._handles, self._last = [], {}
 
-    def forget_unfinished(self) -> None:
-        """A step that has raised never ends: the next one is not inside it."""
-        self._depth, self._outermost = 0, None
 
     def _before(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         self._depth += 1

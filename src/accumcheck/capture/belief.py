@@ -9,27 +9,28 @@ import inspect
 from typing import Any
 
 from accumcheck.capture.places import first_line, place
+from accumcheck.record import StackBelief
 
 _COUNTS = r"num_items_in_batch\s*=.*\bsum\("
 _DIVIDES = r"\bloss\b[^#]*/=?\s*(self\.|args\.)[\w.]*gradient_accumulation_steps"
 
 
-def belief_of(trainer: Any) -> dict[str, Any]:
-    """The fields of `accumcheck.record.StackBelief`, as JSON types.
+def belief_of(trainer: Any) -> StackBelief:
+    """What this Trainer believes of its model.
 
     Args:
         trainer: a ``transformers.Trainer``, or an object of a class derived from it.
     """
     accepts = getattr(trainer, "model_accepts_loss_kwargs", None)
     name, where = own_loss(trainer)
-    return {
-        "stack": type(trainer).__name__,
-        "accepts_loss_kwargs": accepts if isinstance(accepts, bool) else None,
-        "own_loss": name,
-        "own_loss_place": where,
-        "counts_place": _in_source(trainer, _COUNTS),
-        "divides_place": _in_source(trainer, _DIVIDES),
-    }
+    return StackBelief(
+        stack=type(trainer).__name__,
+        accepts_loss_kwargs=accepts if isinstance(accepts, bool) else None,
+        own_loss=name,
+        own_loss_place=where,
+        counts_place=_in_source(trainer, _COUNTS),
+        divides_place=_in_source(trainer, _DIVIDES),
+    )
 
 
 def own_loss(trainer: Any) -> tuple[str | None, str | None]:

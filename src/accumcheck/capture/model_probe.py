@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -18,25 +19,26 @@ from torch.overrides import TorchFunctionMode
 
 from accumcheck.capture.losses import TOKEN_COUNT, loss_in
 from accumcheck.capture.places import place
+from accumcheck.record import CountAnswer, LossProbe
 
 _CLOSE = 0.02
 """How near to 1 or to 1/2 a ratio of losses must be; bfloat16 has three digits."""
 
 
-def probe_model(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """The fields of `accumcheck.record.LossProbe`, as JSON types; None for what could not be seen.
+def probe_model(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> LossProbe:
+    """How the model makes its loss; None for what could not be seen, and for `keeps_apart`, which is asked alone.
 
     Args:
         model: in the mode in which it is trained.
         batch: what it is fed, on its device.
         count: a token count to pass; any positive number does.
     """
-    found: dict[str, Any] = dict.fromkeys(("token_count", "function", "reduction", "place", "call_place"))
+    found = LossProbe()
     # whatever a model may raise: what cannot be seen must not break a run
     with torch.no_grad(), contextlib.suppress(Exception), _same_random_numbers(model):
-        found |= _traced(model, batch)
+        found = _traced(model, batch)
     with torch.no_grad(), contextlib.suppress(Exception):
-        found["token_count"] = _answer_to_count(model, batch, count)
+        found = replace(found, token_count=_answer_to_count(model, batch, count))
     return found
 
 
@@ -67,7 +69,7 @@ def keeps_apart(model: torch.nn.Module, first: Mapping[str, Any], second: Mappin
 # --- does it divide by the count it is passed -------------------------------------------------------------------------
 
 
-def _answer_to_count(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> str | None:
+def _answer_to_count(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> CountAnswer | None:
     """``divides``, ``ignores``, ``partly`` (a term beside), ``rejects``: what the loss does when the count doubles."""
     parameters = inspect.signature(model.forward).parameters
     if TOKEN_COUNT not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
@@ -111,8 +113,8 @@ class _LossCalls(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[dict[str, Any]] = []
-        self.numbers: list[tuple[torch.Tensor, dict[str, Any]]] = []
+        self.calls: list[LossProbe] = []
+        self.numbers: list[tuple[torch.Tensor, LossProbe]] = []
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -128,16 +130,16 @@ class _LossCalls(TorchFunctionMode):
         return result
 
 
-def _traced(model: torch.nn.Module, batch: Mapping[str, Any]) -> dict[str, Any]:
+def _traced(model: torch.nn.Module, batch: Mapping[str, Any]) -> LossProbe:
     """The first loss function that a forward calls, or, where it calls none, the call that made the loss itself."""
     seen = _LossCalls()
     with seen:
         loss = loss_in(model(**batch))
     made = [call for number, call in seen.numbers if number is loss]
-    return (seen.calls[:1] or made[-1:] or [{}])[0]
+    return (seen.calls[:1] or made[-1:] or [LossProbe()])[0]
 
 
-def _seen(function: str, reduction: str | None) -> dict[str, Any]:
+def _seen(function: str, reduction: str | None) -> LossProbe:
     """A call that is being made: the line that makes it, and the line of the ``forward`` that this is a part of."""
     calls, forwards = [], []
     frame: FrameType | None = sys._getframe(2)
@@ -149,12 +151,12 @@ def _seen(function: str, reduction: str | None) -> dict[str, Any]:
                 forwards.append(where)
         frame = frame.f_back
     call = calls[0] if calls else None
-    return {
-        "function": function,
-        "reduction": reduction,
-        "place": forwards[0] if forwards else call,
-        "call_place": call,
-    }
+    return LossProbe(
+        function=function,
+        reduction=reduction,
+        place=forwards[0] if forwards else call,
+        call_place=call,
+    )
 
 
 def _is_torchs(frame: FrameType) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from accumcheck.cli.deliver import deliver
 from accumcheck.cli.run import SET_HELP, tell
 from accumcheck.errors import ConfigError
+from accumcheck.runfolder.events import Event, Finished, OnEvent, ReferenceProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,16 +104,15 @@ def _kept() -> Iterator[None]:
         raise
 
 
-def _following(
-    progress: Progress, check: CheckConfig
-) -> tuple[Callable[[str], None], Callable[[dict[str, Any]], None]]:
+def _following(progress: Progress, check: CheckConfig) -> tuple[Callable[[str], None], OnEvent]:
     """What is shown between steps: everything where a display is redrawn, else a sign of life now and then."""
     follow = tell(progress, check)
     if progress.redraws:
         return progress.message, follow
 
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] != "finished" and event.get("done", 0) != event.get("total"):
+    def on_event(event: Event) -> None:
+        last = isinstance(event, ReferenceProgress) and event.done == event.total
+        if not isinstance(event, Finished) and not last:
             follow(event)
 
     return lambda _: None, on_event

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.runfolder.job import REFERENCE
+from accumcheck.runfolder.events import (
+    Event,
+    Finished,
+    OnEvent,
+    Planned,
+    ReferenceProgress,
+    Started,
+    StepDone,
+)
+from accumcheck.runfolder.layout import REFERENCE
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -97,23 +105,22 @@ def run(
     )
 
 
-def tell(progress: Progress, check: CheckConfig) -> Callable[[dict[str, Any]], None]:
+def tell(progress: Progress, check: CheckConfig) -> OnEvent:
     """What each event of a run means on the progress display."""
 
-    def on_event(event: dict[str, Any]) -> None:
-        job = event.get("job", "")
-        if event["event"] == "planned":
-            progress.planned(event["splits"], check.steps, check.samples_trained)
-        elif event["event"] == "reference":
-            progress.reference(event["done"], event["total"])
-        elif event["event"] == "started":
-            if job == REFERENCE:
+    def on_event(event: Event) -> None:
+        match event:
+            case Planned(splits=splits):
+                progress.planned([str(split) for split in splits], check.steps, check.samples_trained)
+            case ReferenceProgress(done, total):
+                progress.reference(done, total)
+            case Started(job) if job == REFERENCE:
                 progress.reference(0, check.samples_trained)
-            else:
+            case Started(job):
                 progress.started(job)
-        elif event["event"] == "step":
-            progress.step(job, event["step"] + 1)
-        elif event["event"] == "finished" and job != REFERENCE:
-            progress.finished(job, event["status"], event["seconds"])
+            case StepDone(job, step):
+                progress.step(job, step + 1)
+            case Finished(job=job, status=status, seconds=seconds) if job != REFERENCE:
+                progress.finished(job, status, seconds)
 
     return on_event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP, SET_HELP, tell
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
+    from accumcheck.runfolder.events import Event
 
 CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Repeatable."
 TO_HELP = "The candidate: a transformers release, or latest."
@@ -53,7 +54,7 @@ def upgrade(
     old, new = sides(from_, to, with_ or [])
     with Progress(quiet=quiet) as progress:
 
-        def follow(check: CheckConfig, event: dict[str, Any]) -> None:
+        def follow(check: CheckConfig, event: Event) -> None:
             tell(progress, check)(event)
 
         comparison = run_upgrade(

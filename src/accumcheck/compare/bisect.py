@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from packaging.version import Version
 
@@ -20,6 +19,7 @@ from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Report
 from accumcheck.record.bisection import Bisection, Find, Step, Tried
 from accumcheck.report.bisections.words import rules_of
+from accumcheck.runfolder.events import OnEvent
 
 
 def in_order(good: str, bad: str, find: Find) -> tuple[str, str]:
@@ -154,7 +154,7 @@ def run_bisect(
     tell: Callable[[Step], None],
     explain: Callable[[Badness], None],
     say: Callable[[str], None],
-    on_event: Callable[[dict[str, Any]], None],
+    on_event: OnEvent,
 ) -> Bisection:
     """Search the published transformers releases, each in an environment of its own.
 

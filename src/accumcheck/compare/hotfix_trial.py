@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from accumcheck.check import run_checks
 from accumcheck.compare.changes import worst
 from accumcheck.config.model import CheckConfig
 from accumcheck.hotfixes import find_hotfix
 from accumcheck.record import Before, Report, SplitBefore
-
-OnEvent = Callable[[dict[str, Any]], None]
+from accumcheck.runfolder.events import OnEvent
 
 
 def run_with_hotfix(

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from packaging.version import Version
 
@@ -17,6 +16,7 @@ from accumcheck.environments import Pin, Request, environments, published_versio
 from accumcheck.errors import ConfigError, LaunchError
 from accumcheck.record import Report
 from accumcheck.record.bisection import Tried
+from accumcheck.runfolder.events import OnEvent
 
 Say = Callable[[str], None]
 
@@ -31,7 +31,7 @@ class Trial:
         history: History,
         *,
         say: Say,
-        on_event: Callable[[dict[str, Any]], None],
+        on_event: OnEvent,
     ) -> None:
         """Set up what every release is tried with.
 

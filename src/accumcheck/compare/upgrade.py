@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from accumcheck.check import run_checks
 from accumcheck.compare.changes import compare_reports, exit_code, worst_exit_code
@@ -13,9 +12,11 @@ from accumcheck.environments import Request, environments
 from accumcheck.errors import LaunchError
 from accumcheck.record import ConfigFile, Report
 from accumcheck.record.comparison import Comparison, Pair
+from accumcheck.runfolder import events
+from accumcheck.runfolder.events import Event
 
 Say = Callable[[str], None]
-OnEvent = Callable[[CheckConfig, dict[str, Any]], None]
+OnEvent = Callable[[CheckConfig, Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,9 @@ def _run(
     waiting = iter(planned)
     running = planned[0]
 
-    def follow(event: dict[str, Any]) -> None:
+    def follow(event: Event) -> None:
         nonlocal running
-        if event["event"] == "planned":
+        if isinstance(event, events.Planned):
             running = next(waiting, running)
             say(f"{running.file.path} under transformers {side.release}")
         on_event(running.check, event)

@@ -131,7 +131,7 @@ def finding_of(
 
 
 def explained(
-    finding: Finding, weighed: Weighed, architecture: str, probe: Mapping[str, Any], arguments: Mapping[str, Any]
+    finding: Finding, weighed: Weighed, architecture: str, probe: LossProbe, arguments: Mapping[str, Any]
 ) -> Finding:
     """The finding with its cause, and the published faults that it is.
 
@@ -156,7 +156,7 @@ def explained(
         noise=Divergence(0.0, 0.0, 0.0),
         batch_effect=0.0,
         model=ModelRecord(architecture, 0, "", shrunk=False),
-        probe=LossProbe(**probe),
+        probe=probe,
     )
     here = Environment(transformers=_installed("transformers"), accelerate=_installed("accelerate"))
     run = circumstances("trainer", arguments, here, [split], reference)

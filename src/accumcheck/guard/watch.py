@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from accumcheck.capture.losses import TOKEN_COUNT, LossWatch, loss_in
+from accumcheck.rows.sample import IGNORED
 
-IGNORED = -100
 CLOSE = 1e-3
 """How near, relative to it, a loss must be to a formula to be said to follow it."""
 
@@ -69,7 +69,7 @@ class ModelWatch:
             self.problem = self.problem or "the model was called more than once for a micro-batch"
             return []
         for one, passage in zip(seen, passages, strict=True):
-            one.loss, one.factor, one.token_count = passage["loss"], passage["factor"], passage["token_count"]
+            one.loss, one.factor, one.token_count = passage.loss, passage.factor, passage.token_count
         return seen
 
     def _watches(self) -> bool:

@@ -10,10 +10,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 from accumcheck.config.model import LauncherConfig
-from accumcheck.runfolder.job import Failure, Job, read_errors
+from accumcheck.runfolder.failures import has_errors, read_errors
+from accumcheck.runfolder.job import Failure, Job
+from accumcheck.runfolder.layout import logs_of
 from accumcheck.work.worker import run
 
 GRACE_SECONDS = 3.0
@@ -55,7 +56,7 @@ def run_job(job: Job, launcher: LauncherConfig, port_offset: int, pids: Callable
         monitor_interval=0.05,
         start_method="forkserver",
         local_addr=None if spread else "127.0.0.1",
-        logs_specs=DefaultLogsSpecs(log_dir=str(Path(job.folder) / "logs"), redirects=Std.ALL),
+        logs_specs=DefaultLogsSpecs(log_dir=str(logs_of(job.run, job.name)), redirects=Std.ALL),
     )
     started = time.monotonic()
     watch = _Watch(job, launcher.timeout, pids)
@@ -97,7 +98,7 @@ class _Watch(threading.Thread):
             if time.monotonic() > deadline:
                 self.expired = True
                 self._kill()
-            elif any(Path(self._job.folder).glob("error-*.json")) or self._someone_died():
+            elif has_errors(self._job.folder) or self._someone_died():
                 if self._done.wait(GRACE_SECONDS):
                     return
                 self._kill()
@@ -139,7 +140,7 @@ def _explain(job: Job, exits: dict[int, int], watch: _Watch, limit: float) -> Fa
     if watch.expired:
         return timed_out(limit)
     struck = not watch.killed and any(code < 0 and code != -signal.SIGTERM for code in exits.values())
-    if not struck and (errors := read_errors(Path(job.folder))):
+    if not struck and (errors := read_errors(job.folder)):
         return errors[0]
     # those that the agent ended afterwards carry SIGTERM; the first cause is any other
     causes = {rank: code for rank, code in exits.items() if code != -signal.SIGTERM} or exits

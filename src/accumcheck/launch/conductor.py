@@ -7,7 +7,6 @@ agent. It leads a process group of its own, and the whole group ends when the pa
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -17,12 +16,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.config.model import STACK_PACKAGES, CheckConfig
+from accumcheck.config.model import STACK_PACKAGES
 from accumcheck.config.splits import auto_splits, control_of
 from accumcheck.launch.schedule import Slots, running_order
-from accumcheck.record import Split
-from accumcheck.runfolder.events import EventFollower, EventLog
-from accumcheck.runfolder.job import REFERENCE, Failure, Job
+from accumcheck.record import Environment, Split, Status
+from accumcheck.runfolder.events import (
+    Ended,
+    EventFollower,
+    EventLog,
+    Finished,
+    Planned,
+    Started,
+    WorkerStarted,
+)
+from accumcheck.runfolder.job import Failure, Job
+from accumcheck.runfolder.layout import REFERENCE, RUN_FOLDER, read_plan
 from accumcheck.runfolder.membership import drawn_order, global_batches, unapplied_order
 
 AGENT_GRACE_SECONDS = 8.0
@@ -56,8 +64,8 @@ def _end_with_parent() -> None:
 
 def _set_environment(folder: Path) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
+    os.environ[RUN_FOLDER] = str(folder)
     os.environ.update(
-        ACCUMCHECK_PLAN=str(folder / "plan.json"),
         CUBLAS_WORKSPACE_CONFIG=os.environ.get("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
         PYTORCH_NVML_BASED_CUDA_CHECK="1",  # counting GPUs must not start CUDA before the fork
         TOKENIZERS_PARALLELISM="false",
@@ -80,9 +88,9 @@ class Conductor:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._check = CheckConfig.from_dict(json.loads((folder / "plan.json").read_text(encoding="utf-8")))
-        self._events = EventLog(folder / "events.jsonl")
-        self._follower = EventFollower(folder / "events.jsonl")
+        self._check = read_plan(folder)
+        self._events = EventLog(folder)
+        self._follower = EventFollower(folder)
         self._pids: dict[str, dict[int, int]] = {}
         self._lock = threading.Condition()
         self._ended: list[str] = []
@@ -98,27 +106,25 @@ class Conductor:
         devices = detect(check.launcher.device)
         splits = check.splits or auto_splits(check.global_batch_size, max(devices.count, 1))
         control = control_of(splits)
-        self._events.emit(
-            "planned",
-            splits=[str(split) for split in splits],
-            control=str(control),
+        environment = Environment(
+            **_versions(check.known_stack),
             device=devices.kind,
             device_name=devices.name,
             device_count=devices.count,
             backend=self._backend(devices.kind, max(split.num_processes for split in splits), devices.count),
-            environment=_versions(check.known_stack),
         )
+        self._events.emit(Planned(tuple(splits), control, environment))
         runnable: list[Split] = []
         for split in splits:
             if reason := self._why_not(split, devices.kind, devices.count):
-                self._events.emit("finished", job=str(split), status="skipped", reason=reason, seconds=0.0)
+                self._events.emit(Finished(str(split), "skipped", reason, 0.0))
             elif check.launcher.node_rank == 0 or self._nodes(split) > 1:
                 runnable.append(split)
         order = running_order(
             [(str(split), split.num_processes, split.gradient_accumulation_steps) for split in runnable], str(control)
         )
         self._run_all(order, devices.kind, devices.count)
-        self._events.emit("ended")
+        self._events.emit(Ended())
 
     # --- the schedule -------------------------------------------------------------------------------------------------
 
@@ -179,9 +185,8 @@ class Conductor:
         job = Job(
             name=name,
             processes=processes,
-            folder=str(folder),
-            events=str(self._folder / "events.jsonl"),
-            check=self._check.to_dict(),
+            folder=folder,
+            check=self._check,
             device=device,
             backend=self._backend(device, processes // nodes, len(taken)),
             gpus=() if device == "cpu" else taken,
@@ -191,7 +196,7 @@ class Conductor:
         offset = self._offset
         if nodes == self._check.launcher.nnodes:  # the jobs that use rdzv_endpoint, the same on every machine
             self._offset += 1
-        self._events.emit("started", job=name)
+        self._events.emit(Started(name))
         self._started[name] = time.monotonic()
         thread = threading.Thread(target=self._lead_job, args=(job, offset), daemon=True)
         thread.start()
@@ -213,8 +218,9 @@ class Conductor:
             self._lock.notify()
 
     def _finish(self, name: str, failure: Failure | None, seconds: float) -> None:
-        status, reason = ("ran", "") if failure is None else ("error", failure.reason)
-        self._events.emit("finished", job=name, status=status, reason=reason, seconds=round(seconds, 3))
+        status: Status = "ran" if failure is None else "error"
+        reason = "" if failure is None else failure.reason
+        self._events.emit(Finished(name, status, reason, round(seconds, 3)))
 
     # --- what is known ------------------------------------------------------------------------------------------------
 
@@ -224,7 +230,7 @@ class Conductor:
         The control says it, and another split only where the control did not run.
         """
         for name in sources:
-            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+            with contextlib.suppress(FileNotFoundError):
                 steps = drawn_order(self._folder / name)
                 if (epochs := self._check.data.epochs) is not None:
                     rest, samples = unapplied_order(self._folder / name), self._check.sample_count
@@ -238,8 +244,8 @@ class Conductor:
     def _pids_of(self, name: str) -> dict[int, int]:
         with self._lock:
             for event in self._follower.new():
-                if event["event"] == "worker":
-                    self._pids.setdefault(event["job"], {})[event["process"]] = event["pid"]
+                if isinstance(event, WorkerStarted):
+                    self._pids.setdefault(event.job, {})[event.process] = event.pid
             return dict(self._pids.get(name, {}))
 
     def _nodes(self, split: Split) -> int:

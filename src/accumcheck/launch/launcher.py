@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
-from accumcheck.runfolder.events import EventFollower
+from accumcheck.runfolder.events import Ended, Event, EventFollower, OnEvent, Planned
+from accumcheck.runfolder.layout import conductor_log, write_plan
 
 POLL_SECONDS = 0.02
 
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b(: |$)")
 
-OnEvent = Callable[[dict[str, Any]], None]
-Events = list[dict[str, Any]]
 Plan = tuple[CheckConfig, Path]
 """A resolved configuration, and an empty folder that its run may fill."""
 
 
 def launch(
     plans: Sequence[Plan], on_event: OnEvent, *, python: str = sys.executable, path: Sequence[str] = ()
-) -> Generator[Events, None, None]:
+) -> Generator[list[Event], None, None]:
     """Run every job of the plans, one plan after the other, and pay for the imports once.
 
     Args:
@@ -47,28 +44,28 @@ def launch(
         KeyboardInterrupt: the user interrupted; every process has been ended before it is passed on.
     """
     for check, folder in plans:
-        (folder / "plan.json").write_text(json.dumps(check.to_dict()), encoding="utf-8")
+        write_plan(folder, check)
     folders = [folder for _, folder in plans]
-    log = folders[0] / "conductor.log"
+    log = conductor_log(folders[0])
     with _conductor(folders, log, python, path) as conductor:
         for folder in folders:
             yield _follow(folder, conductor, on_event, log)
 
 
-def _follow(folder: Path, conductor: subprocess.Popen[bytes], on_event: OnEvent, log: Path) -> Events:
+def _follow(folder: Path, conductor: subprocess.Popen[bytes], on_event: OnEvent, log: Path) -> list[Event]:
     """Pass on the events of one plan until it has ended, or the conductor has."""
-    follower = EventFollower(folder / "events.jsonl")
-    events: Events = []
+    follower = EventFollower(folder)
+    events: list[Event] = []
     over = False
     while not over:
         over = conductor.poll() is not None  # asked first: what it said last is read below
         for event in follower.new():
             events.append(event)
             on_event(event)
-            over = over or event["event"] == "ended"
+            over = over or isinstance(event, Ended)
         if not over:
             time.sleep(POLL_SECONDS)
-    if not any(event["event"] == "planned" for event in events):
+    if not any(isinstance(event, Planned) for event in events):
         cause = last_words(log.read_text(encoding="utf-8", errors="replace"))
         raise LaunchError(f"the run could not be started: {cause} (log: {log})")
     return events

@@ -12,7 +12,8 @@ import torch
 from accumcheck.record import BatchTerm
 from accumcheck.reference.reduction import SAME
 from accumcheck.reference.samples import LossOf
-from accumcheck.workload.collate import Collator, Sample
+from accumcheck.rows.collate import Collator
+from accumcheck.rows.sample import Sample
 
 _Normalisation = torch.nn.modules.batchnorm._BatchNorm
 """The base of every batch normalisation in torch, SyncBatchNorm's too; it has no public name."""

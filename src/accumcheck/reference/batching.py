@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from accumcheck.capture.coordinates import GradientReader
 from accumcheck.record import BatchedStep, BatchTerm
 from accumcheck.reference.batch_terms import AdditiveTerm
 from accumcheck.reference.samples import LossOf
-from accumcheck.runfolder.job import BATCHED
+from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
 from accumcheck.workload.assemble import Workload
 
@@ -33,11 +32,11 @@ def fed_order(run: Path, membership: Sequence[Sequence[int]]) -> list[list[int]]
     Cut in this order, a smaller micro-batch is a piece of a larger one. The judge checks it for every split.
 
     Args:
-        run: the folder of the run, in which splits leave what they saw (`accumcheck.runfolder.job`).
+        run: the folder of the run, in which splits leave what they saw (`accumcheck.runfolder`).
         membership: the samples of each step, in any order; returned where no split has been fed just these.
     """
-    for folder in sorted(run.iterdir()):
-        with contextlib.suppress(ValueError, FileNotFoundError):  # no split, or one that has not ended
+    for folder in split_folders(run):
+        with contextlib.suppress(FileNotFoundError):  # it has not ended well
             order = drawn_order(folder)
             if [sorted(step) for step in order] == [sorted(step) for step in membership]:
                 return order
@@ -95,12 +94,3 @@ class _Mean(NamedTuple):
     loss: float
     gradient: npt.NDArray[np.floating[Any]]
     norm: float
-
-
-def write_batched(folder: Path, steps: Sequence[BatchedStep]) -> list[dict[str, Any]]:
-    """Save the arrays of the steps in ``folder``; the rest is returned, for JSON."""
-    for name, file in BATCHED.items():
-        rows = [getattr(step, name) for step in steps]
-        if rows and rows[0] is not None:
-            np.save(folder / file, np.stack(rows))
-    return [{name: value for name, value in asdict(step).items() if name not in BATCHED} for step in steps]

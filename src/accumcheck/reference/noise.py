@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +17,6 @@ import torch
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.record import Divergence, Recomputation
 from accumcheck.reference.samples import LossOf
-from accumcheck.runfolder.job import RECOMPUTED
 from accumcheck.workload.assemble import Workload
 
 CEILING = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
@@ -27,7 +24,7 @@ CEILING = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class RightAnswer:
     """The right loss, gradient (``[coordinates]``) and gradient norm of one global batch."""
 
     loss: float
@@ -58,7 +55,7 @@ def measure_noise(
     loss_of: LossOf,
     members: Sequence[int],
     tokens: npt.NDArray[np.int64],
-    truth: Truth,
+    truth: RightAnswer,
     reader: GradientReader,
     shapes: Sequence[int],
     dtype: str,
@@ -106,10 +103,3 @@ def _largest(found: Sequence[Divergence]) -> Divergence:
         grad_norm=max(one.grad_norm or 0.0 for one in found),
         gradient=max(one.gradient or 0.0 for one in found),
     )
-
-
-def write_recomputed(folder: Path, passes: Sequence[Recomputation]) -> list[dict[str, Any]]:
-    """Write the gradients into the reference's folder; returns the rest as JSON types."""
-    if passes:
-        np.save(folder / RECOMPUTED, np.stack([one.gradient for one in passes]))
-    return [{"order": one.order, "size": one.size, "apart": asdict(one.apart)} for one in passes]

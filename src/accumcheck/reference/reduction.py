@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 
 from accumcheck.reference.samples import Batch, LossOf, count_labels, rows_in
-from accumcheck.workload.collate import Collator, Sample
+from accumcheck.rows.collate import Collator
+from accumcheck.rows.sample import Sample
 
 Reduction = Literal["token-mean", "sample-mean", "sum"]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +14,17 @@ from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.capture.shards import class_of, parameters_of
 from accumcheck.config.model import CheckConfig
-from accumcheck.record import BatchTerm, ModelRecord
+from accumcheck.record import BatchTerm, LossProbe, ModelRecord, ReferenceObservation
 from accumcheck.reference.batch_terms import batch_term
-from accumcheck.reference.batching import batched_steps, fed_order, write_batched
-from accumcheck.reference.noise import NO_NOISE, Truth, measure_noise, write_recomputed
+from accumcheck.reference.batching import batched_steps, fed_order
+from accumcheck.reference.noise import NO_NOISE, RightAnswer, measure_noise
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
-from accumcheck.runfolder.events import EventLog
+from accumcheck.rows.sample import Sample
+from accumcheck.runfolder.events import EventLog, ReferenceProgress
 from accumcheck.runfolder.job import Job
+from accumcheck.runfolder.of_reference import RowKey, open_gradients, write_reference
 from accumcheck.workload.assemble import Workload
-from accumcheck.workload.collate import Sample
 
 PROGRESS_EVERY = 8
 
@@ -49,7 +48,7 @@ def run_reference(
     workload: Workload,
     *,
     losses: Losses | None = None,
-    keys: Sequence[tuple[int, int]] | None = None,
+    keys: Sequence[RowKey] | None = None,
 ) -> None:
     """Compute the truth of every sample and the noise floor, into the job's folder.
 
@@ -60,8 +59,7 @@ def run_reference(
         losses: None for the model's own, as the training arguments ask for it.
         keys: by what the splits know the samples, where that is not their place in the workload.
 
-    Files: ``losses.npy``, ``tokens.npy``, ``labels.npy`` (each ``[samples]``), ``gradients.npy``
-    (``[samples, coordinates]``) and ``reference.json``.
+    The files are those of `accumcheck.runfolder.of_reference`.
     """
     model, samples = workload.model, workload.samples
     device = str(next(model.parameters()).device)
@@ -72,12 +70,10 @@ def run_reference(
     loss_of = reduced(losses.asked, reduction, check.global_batch_size, losses.samples_in)
     labels_of = labels_counted(reduction)
     reader = GradientReader.of(model, seed=check.seed)
-    folder = Path(job.folder)
-    events = EventLog(Path(job.events))
+    events = EventLog(job.run)
 
-    wide = np.float64 if check.model.dtype == "float64" else np.float32
     width = sum(reader.coordinates.sizes)
-    gradients = np.lib.format.open_memmap(folder / "gradients.npy", mode="w+", dtype=wide, shape=(len(samples), width))
+    gradients = open_gradients(job.folder, len(samples), width, double=check.model.dtype == "float64")
     means = np.zeros(len(samples))
     tokens = np.zeros(len(samples), dtype=np.int64)
     norms: list[float] = []
@@ -95,7 +91,7 @@ def run_reference(
                 totals.add(int(tokens[index]))
             done += 1
             if done % PROGRESS_EVERY == 0 or done == due:
-                events.emit("reference", done=done, total=due + len(strays))
+                events.emit(ReferenceProgress(done, due + len(strays)))
         if members is not strays:
             chosen = list(members)
             right = _weighted(gradients[chosen], tokens[chosen])
@@ -103,7 +99,7 @@ def run_reference(
         del totals
 
     first = list(job.membership[0])
-    truth = Truth(
+    truth = RightAnswer(
         float((means[first] * tokens[first]).sum() / tokens[first].sum()),
         _weighted(gradients[first], tokens[first]),
         norms[0],
@@ -123,26 +119,25 @@ def run_reference(
     term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.compute_dtype) if effect else None
     if effect and term is None and losses.by is not None:
         term = BatchTerm(losses.by, additive=False, complete=True, of_stack=True)
-    order = fed_order(folder.parent, job.membership) if effect else []
+    order = fed_order(job.run, job.membership) if effect else []
     batched = batched_steps(workload, loss_of, order, tokens, reader, sizes, term)
-    np.save(folder / "losses.npy", means)
-    np.save(folder / "tokens.npy", tokens)
-    np.save(folder / "labels.npy", np.array([labels_of(sample) for sample in samples], dtype=np.int64))
-    gradients.flush()
-    record = {
-        "grad_norms": norms,
-        "membership": job.membership,
-        "keys": keys,
-        "coordinates": asdict(reader.coordinates),
-        "noise": asdict(noise.floor),
-        "recomputed": write_recomputed(folder, noise.passes),
-        "batch_effect": effect,
-        "batched": write_batched(folder, batched),
-        "batch_term": None if term is None else asdict(term),
-        "model": asdict(_describe(workload, check)),
-        "probe": _probe(workload, check, some[:2], device),
-    }
-    (folder / "reference.json").write_text(json.dumps(record), encoding="utf-8")
+    found = ReferenceObservation(
+        losses=means,
+        tokens=tokens,
+        labels=np.array([labels_of(sample) for sample in samples], dtype=np.int64),
+        gradients=gradients,
+        grad_norms=tuple(norms),
+        membership=job.membership,
+        coordinates=reader.coordinates,
+        noise=noise.floor,
+        batch_effect=effect,
+        model=_describe(workload, check),
+        batched=tuple(batched),
+        batch_term=term,
+        probe=_probe(workload, check, some[:2], device),
+        recomputed=noise.passes,
+    )
+    write_reference(job.folder, found, keys)
 
 
 class _Totals:
@@ -181,16 +176,14 @@ def _shapes(check: CheckConfig) -> list[int]:
     return sorted({1, *({min(sizes), max(sizes)} if sizes else {check.global_batch_size})})
 
 
-def _probe(workload: Workload, check: CheckConfig, some: Sequence[Sample], device: str) -> dict[str, Any]:
+def _probe(workload: Workload, check: CheckConfig, some: Sequence[Sample], device: str) -> LossProbe:
     """How the model makes its loss, asked on a batch of two samples at most; see `probe_model`."""
     batch = {name: value.to(device) for name, value in workload.collator(some).items()}
     texts = [{name: value.to(device) for name, value in sample.items()} for sample in some]
     shared = len(texts) == 2 and all("position_ids" in text and "attention_mask" not in text for text in texts)
     with precision(check, device):
-        return {
-            **probe_model(workload.model, batch, sum(count_labels(sample) for sample in some)),
-            "keeps_apart": keeps_apart(workload.model, *texts) if shared else None,
-        }
+        probe = probe_model(workload.model, batch, sum(count_labels(sample) for sample in some))
+        return replace(probe, keeps_apart=keeps_apart(workload.model, *texts)) if shared else probe
 
 
 def _bare(model: Any) -> Any:

@@ -12,13 +12,11 @@ from typing import Any
 import torch
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.rows.sample import IGNORED
 
 Batch = Mapping[str, torch.Tensor]
 LossOf = Callable[[Batch], tuple[torch.Tensor, int]]
 """From a batch on the CPU to its mean loss and the number of predictions, see `mean_loss`."""
-
-IGNORED = -100
-"""The label that transformers' losses leave out."""
 
 
 def precision(check: CheckConfig, device: str) -> AbstractContextManager[Any]:

@@ -14,17 +14,17 @@ from typing import Any
 import torch
 
 from accumcheck.errors import WorkloadError
+from accumcheck.rows.collate import Collator
 from accumcheck.rows.fingerprint import fingerprint
 from accumcheck.rows.images import images_of_rows
 from accumcheck.rows.padding_free import POSITIONS, begin, samples_in
 from accumcheck.rows.pairs import CHOSEN, REJECTED, as_rows, half, is_pair, pairs_in
-from accumcheck.workload.collate import IGNORED, IMAGE_FIELDS, Collator, Sample
+from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS, Sample
+from accumcheck.runfolder.fed_rows import write_rows
 
 ROW, PACKED, FLATTENED, PAIR = "row", "packed row", "text of a padding-free row", "pair"
 """What is taken for a sample."""
 MASK = "attention_mask"
-FILE = "rows-{rank}.pt"
-"""In a split's folder: what this process was fed, by the rows' numbers."""
 
 PADDED_LEFT = "prompt_"
 """Begins the names of what TRL pads on the left, since a completion of another field follows."""
@@ -89,19 +89,8 @@ class Rows:
         return tuple(found)
 
     def write(self, folder: Path, rank: int) -> None:
-        """Write the rows so far, whole or not at all: another process may be reading."""
-        target = folder / FILE.format(rank=rank)
-        written = target.with_suffix(".part")
-        torch.save(self._kept, written)
-        written.replace(target)
-
-
-def read_rows(run: Path) -> dict[int, Sample]:
-    """The rows of every split of a run that has written them."""
-    found: dict[int, Sample] = {}
-    for path in sorted(run.glob("*/rows-*.pt")):
-        found.update(torch.load(path, weights_only=True))
-    return found
+        """Write the rows so far into a split's folder."""
+        write_rows(folder, rank, self._kept)
 
 
 def number_of(row: Sample) -> int:

@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from accumcheck.workload.collate import Sample
+    from accumcheck.rows.sample import Sample
 
 _COARSE = 32  # float features are rounded to multiples of 1/32, so that a cast to bfloat16 rarely moves them
 

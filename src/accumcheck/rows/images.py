@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.collate import IMAGE_FIELDS, Sample
+from accumcheck.rows.sample import IMAGE_FIELDS, Sample
 
 GRID = "image_grid_thw"
 """Patches of each image in time, height and width, where images are cut into one long row of patches (Qwen2-VL)."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.collate import Sample
+from accumcheck.rows.sample import Sample
 
 POSITIONS = "position_ids"
 BOUNDARIES = "cu_seq_lens_q"

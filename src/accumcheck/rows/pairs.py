@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.collate import IMAGE_FIELDS, Sample
+from accumcheck.rows.sample import IMAGE_FIELDS, Sample
 
 CHOSEN, REJECTED = "chosen/", "rejected/"
 """Begin the names of a sample's fields that are one of its two rows'; no stack's own begin so."""

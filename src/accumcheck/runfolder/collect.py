@@ -1,54 +1,37 @@
-"""From the files of a run to observations: the only place that knows both."""
+"""From the files of a run to observations."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from accumcheck.record import (
-    BatchedStep,
-    BatchTerm,
-    Coordinates,
-    Divergence,
-    LossProbe,
-    MicroBatch,
-    ModelRecord,
-    ProgramRecord,
-    Recomputation,
-    ReferenceObservation,
-    Split,
-    SplitObservation,
-    StackBelief,
-    StepObservation,
-    TrajectoryPoint,
-)
-from accumcheck.runfolder.job import ARGUMENTS, BATCHED, PROGRAM, RECOMPUTED, REFERENCE
-from accumcheck.runfolder.membership import UNAPPLIED
+from accumcheck.record import MicroBatch, ReferenceObservation, Split, SplitObservation
+from accumcheck.runfolder.events import Event, Finished
+from accumcheck.runfolder.layout import logs_of
+from accumcheck.runfolder.of_reference import RowKey, read_keys, read_reference
+from accumcheck.runfolder.of_split import read_belief, read_program, read_training_arguments, read_trajectory
+from accumcheck.runfolder.steps import read_observed, read_unapplied
 
 
 def collect_run(
-    folder: Path, splits: Iterable[str], events: list[dict[str, Any]]
+    run: Path, splits: Iterable[Split], events: Iterable[Event]
 ) -> tuple[list[SplitObservation], ReferenceObservation | None]:
     """All of a run. Samples have the reference's numbers, also where splits know them by others.
 
     Without a reference the rows of programs are numbered here, so that two of one content are two samples all the same.
     """
-    observations = collect_splits(folder, splits, events)
-    reference = collect_reference(folder)
-    path = folder / REFERENCE / "reference.json"
+    observations = collect_splits(run, splits, events)
+    reference = read_reference(run)
+    keys: Sequence[RowKey] | None = None
     if reference is not None:
-        keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
-    else:
-        keys = _keys_in(observations) if any(observation.program for observation in observations) else None
+        keys = read_keys(run)
+    elif any(observation.program for observation in observations):
+        keys = _keys_in(observations)
     if keys is None:
         return observations, reference
-    known = {(number, before): place for place, (number, before) in enumerate(keys)}
+    known = {key: place for place, key in enumerate(keys)}
     return [
         replace(
             observation,
@@ -61,7 +44,7 @@ def collect_run(
     ], reference
 
 
-def _keys_in(observations: Sequence[SplitObservation]) -> list[tuple[int, int]]:
+def _keys_in(observations: Sequence[SplitObservation]) -> list[RowKey]:
     """Each row's number with how often it came before in its step, of all that any split was fed."""
     most: Counter[int] = Counter()
     for observation in observations:
@@ -70,7 +53,7 @@ def _keys_in(observations: Sequence[SplitObservation]) -> list[tuple[int, int]]:
     return [(number, before) for number, times in most.items() for before in range(times)]
 
 
-def _known_as(micro_batches: Sequence[MicroBatch], known: Mapping[tuple[int, int], int]) -> tuple[MicroBatch, ...]:
+def _known_as(micro_batches: Sequence[MicroBatch], known: Mapping[RowKey, int]) -> tuple[MicroBatch, ...]:
     """The micro-batches of one step with the reference's numbers, -1 for a row that it does not have.
 
     A row that comes twice is taken for two samples that are alike, unless every process was fed the very same rows:
@@ -95,140 +78,31 @@ def _known_as(micro_batches: Sequence[MicroBatch], known: Mapping[tuple[int, int
     return tuple(found)
 
 
-def collect_splits(folder: Path, splits: Iterable[str], events: list[dict[str, Any]]) -> list[SplitObservation]:
+def collect_splits(run: Path, splits: Iterable[Split], events: Iterable[Event]) -> list[SplitObservation]:
     """What every planned split gave; one that left no word of its end is an error."""
-    ends = {event["job"]: event for event in events if event["event"] == "finished"}
-    return [_collect_split(folder / name, Split.parse(name), ends.get(name)) for name in splits]
+    ends = {event.job: event for event in events if isinstance(event, Finished)}
+    return [_collect_split(run, split, ends.get(str(split))) for split in splits]
 
 
-def _collect_split(folder: Path, split: Split, end: dict[str, Any] | None) -> SplitObservation:
-    log = str(folder / "logs")
+def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObservation:
+    log = str(logs_of(run, str(split)))
     if end is None:
         return SplitObservation(split, "error", "the run ended before this split did", log)
-    seconds = end["seconds"]
-    if end["status"] != "ran":
-        return SplitObservation(split, end["status"], end["reason"], log, seconds)
+    if end.status != "ran":
+        return SplitObservation(split, end.status, end.reason, log, end.seconds)
+    folder, processes = run / str(split), split.num_processes
     try:
-        steps = _read_steps(folder, split)
+        return SplitObservation(
+            split,
+            "ran",
+            log=log,
+            duration_seconds=end.seconds,
+            steps=read_observed(folder, processes),
+            trajectory=read_trajectory(folder),
+            belief=read_belief(folder),
+            unapplied=tuple(batch for process in range(processes) for batch in read_unapplied(folder, process)),
+            training_arguments=read_training_arguments(folder),
+            program=read_program(folder),
+        )
     except (OSError, ValueError) as error:
-        return SplitObservation(split, "error", f"its results cannot be read: {error}", log, seconds)
-    return SplitObservation(
-        split,
-        "ran",
-        "",
-        log,
-        seconds,
-        steps,
-        _read_trajectory(folder),
-        _read_belief(folder),
-        _read_rest(folder, split),
-        _read_arguments(folder),
-        _read_program(folder),
-    )
-
-
-def _read_rest(folder: Path, split: Split) -> tuple[MicroBatch, ...]:
-    files = {process: folder / UNAPPLIED.format(rank=process) for process in range(split.num_processes)}
-    return tuple(
-        MicroBatch(process, tuple(fed))
-        for process, file in files.items()
-        if file.exists()
-        for fed in json.loads(file.read_text(encoding="utf-8"))
-    )
-
-
-def _read_steps(folder: Path, split: Split) -> tuple[StepObservation, ...]:
-    views = [
-        json.loads((folder / f"process-{process}.json").read_text(encoding="utf-8"))
-        for process in range(split.num_processes)
-    ]
-    return tuple(
-        StepObservation(
-            step=step + 1,
-            loss=views[0][step]["loss"],
-            logged_grad_norm=views[0][step]["logged_grad_norm"],
-            grad_norms={process: view[step]["grad_norm"] for process, view in enumerate(views) if step < len(view)},
-            micro_batches=tuple(
-                MicroBatch(process, tuple(fed), **passage)
-                for process, view in enumerate(views)
-                if step < len(view)
-                for fed, passage in zip(view[step]["micro_batches"], view[step]["passages"], strict=True)
-            ),
-            gradients={
-                process: np.load(path)
-                for process in range(split.num_processes)
-                if (path := folder / f"process-{process}-step-{step}.npy").exists()
-            },
-        )
-        for step in range(len(views[0]))
-    )
-
-
-def _read_belief(folder: Path) -> StackBelief | None:
-    path = folder / "belief.json"
-    return StackBelief(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
-
-
-def _read_arguments(folder: Path) -> dict[str, Any]:
-    path = folder / ARGUMENTS
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-
-
-def _read_program(folder: Path) -> ProgramRecord | None:
-    path = folder / PROGRAM
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    return ProgramRecord(tuple(record["split_set_by"]), record["sample"])
-
-
-def _read_trajectory(folder: Path) -> tuple[TrajectoryPoint, ...]:
-    path = folder / "trajectory.json"
-    if not path.exists():
-        return ()
-    return tuple(TrajectoryPoint(*point) for point in json.loads(path.read_text(encoding="utf-8")))
-
-
-def collect_reference(folder: Path) -> ReferenceObservation | None:
-    """The reference, or None where its job did not run to its end."""
-    folder = folder / REFERENCE
-    path = folder / "reference.json"
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    place = record["coordinates"]
-    return ReferenceObservation(
-        losses=np.load(folder / "losses.npy"),
-        tokens=np.load(folder / "tokens.npy"),
-        labels=np.load(folder / "labels.npy"),
-        gradients=np.load(folder / "gradients.npy"),
-        grad_norms=tuple(record["grad_norms"]),
-        membership=tuple(tuple(members) for members in record["membership"]),
-        coordinates=Coordinates(tuple(place["names"]), tuple(place["sizes"]), tuple(place["starts"]), place["total"]),
-        noise=Divergence(**record["noise"]),
-        batch_effect=record["batch_effect"],
-        model=ModelRecord(**record["model"]),
-        batched=_read_batched(folder, record["batched"]),
-        batch_term=BatchTerm(**record["batch_term"]) if record["batch_term"] else None,
-        probe=LossProbe(**record["probe"]),
-        recomputed=_read_recomputed(folder, record["recomputed"]),
-    )
-
-
-def _read_recomputed(folder: Path, passes: list[dict[str, Any]]) -> tuple[Recomputation, ...]:
-    gradients = np.load(folder / RECOMPUTED) if passes else ()
-    return tuple(
-        Recomputation(one["order"], one["size"], Divergence(**one["apart"]), gradient)
-        for one, gradient in zip(passes, gradients, strict=True)
-    )
-
-
-def _read_batched(folder: Path, steps: list[dict[str, Any]]) -> tuple[BatchedStep, ...]:
-    arrays = {name: np.load(folder / file) for name, file in BATCHED.items() if (folder / file).exists()}
-    return tuple(
-        BatchedStep(
-            **{**step, "micro_batches": tuple(map(tuple, step["micro_batches"]))},
-            **{name: rows[position] for name, rows in arrays.items()},
-        )
-        for position, step in enumerate(steps)
-    )
+        return SplitObservation(split, "error", f"its results cannot be read: {error}", log, end.seconds)

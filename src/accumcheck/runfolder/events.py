@@ -1,4 +1,4 @@
-"""The event log: one JSON object per line, appended by every process of a run, followed by the parent.
+"""The event log: one event per line, appended by every process of a run, followed by the parent.
 
 A file rather than a pipe: workers are forked by a server that inherits nothing, and what was said last before a crash
 stays readable.
@@ -8,35 +8,130 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
+
+from accumcheck.record import Environment, Split, Status
+from accumcheck.runfolder.codec import decode, encode
+
+_FILE = "events.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The devices were counted: these splits are asked for, with this control, in this environment."""
+
+    splits: tuple[Split, ...]
+    control: Split
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The processes of a job are being started."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """Process ``process`` of a job has begun to work; ``pid`` is its id on its machine."""
+
+    job: str
+    process: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A split has done an optimizer step; ``step`` counts from 0."""
+
+    job: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceProgress:
+    """The reference has computed ``done`` of ``total`` samples."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A job has ended, or was never started: ``reason`` says why where it did not run to its end."""
+
+    job: str
+    status: Status
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Every job of the plan has ended."""
+
+
+Event: TypeAlias = Planned | Started | WorkerStarted | StepDone | ReferenceProgress | Finished | Ended
+OnEvent: TypeAlias = Callable[[Event], None]
+"""Called with every event of a run as it happens."""
+
+_NAMES: dict[str, type[Event]] = {
+    "planned": Planned,
+    "started": Started,
+    "worker": WorkerStarted,
+    "step": StepDone,
+    "reference": ReferenceProgress,
+    "finished": Finished,
+    "ended": Ended,
+}
+
+
+def encode_event(event: Event) -> str:
+    """One line of JSON: ``{"event": NAME, **fields}``."""
+    (name,) = [name for name, kind in _NAMES.items() if kind is type(event)]
+    return json.dumps({"event": name, **encode(event)}) + "\n"
+
+
+def decode_event(line: str) -> Event:
+    """The inverse of `encode_event`.
+
+    Raises:
+        ValueError: the line holds no event.
+    """
+    found = json.loads(line)
+    kind = _NAMES.get(found.pop("event", None))
+    if kind is None:
+        raise ValueError(f"not an event: {line[:80]!r}")
+    return decode(kind, found)
 
 
 class EventLog:
-    """Appends events; one ``write`` of less than a page each, so that lines of several processes never mix."""
+    """Appends events to the log of the run in a folder; one ``write`` each, so that lines never mix."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, run: Path) -> None:
+        self._path = run / _FILE
 
-    def emit(self, event: str, **fields: Any) -> None:
-        """Append ``{"event": event, **fields}``."""
-        line = json.dumps({"event": event, **fields}) + "\n"
+    def emit(self, event: Event) -> None:
+        """Append one event."""
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, line.encode())
+            os.write(descriptor, encode_event(event).encode())
         finally:
             os.close(descriptor)
 
 
 class EventFollower:
-    """Reads the events that were appended since it was last asked."""
+    """Reads the events that were appended to a run's log since it was last asked."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, run: Path) -> None:
+        self._path = run / _FILE
         self._offset = 0
 
-    def new(self) -> Iterator[dict[str, Any]]:
+    def new(self) -> Iterator[Event]:
         """Yield every complete line since the last call; none while the file does not exist."""
         if not self._path.exists():
             return
@@ -46,4 +141,4 @@ class EventFollower:
                 if not line.endswith(b"\n"):
                     return
                 self._offset += len(line)
-                yield json.loads(line)
+                yield decode_event(line.decode())

@@ -1,16 +1,13 @@
-"""Which samples belong to which optimizer step, told from what a split was fed."""
+"""Which samples belong to which optimizer step, found from what a split was fed."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from accumcheck.record import Split
-
-UNAPPLIED = "process-{rank}-unapplied.json"
-"""The micro-batches that a process was fed after its last optimizer step; there is none where there were none."""
+from accumcheck.record import MicroBatch, Split
+from accumcheck.runfolder.steps import read_steps, read_unapplied
 
 
 def drawn_order(folder: Path) -> list[list[int]]:
@@ -22,19 +19,16 @@ def drawn_order(folder: Path) -> list[list[int]]:
         folder: the split's, named after it.
 
     Raises:
-        ValueError: the folder's name is no split, or a file holds no JSON.
+        ValueError: the folder's name is not a split, or a file holds something else.
         FileNotFoundError: the split has not ended well.
     """
-    ranks = range(Split.parse(folder.name).num_processes)
-    views = [json.loads((folder / f"process-{rank}.json").read_text(encoding="utf-8")) for rank in ranks]
-    return [_dealt(view["micro_batches"] for view in step) for step in zip(*views, strict=False)]
+    views = [read_steps(folder, process) for process in range(Split.parse(folder.name).num_processes)]
+    return [_dealt(view.micro_batches for view in step) for step in zip(*views, strict=False)]
 
 
 def unapplied_order(folder: Path) -> list[int]:
     """The samples that a split was fed after its last step, likewise."""
-    ranks = range(Split.parse(folder.name).num_processes)
-    files = [folder / UNAPPLIED.format(rank=rank) for rank in ranks]
-    return _dealt(json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists())
+    return _dealt(read_unapplied(folder, process) for process in range(Split.parse(folder.name).num_processes))
 
 
 def global_batches(
@@ -70,6 +64,7 @@ def _epochs(order: Sequence[int], samples: int, epochs: int) -> list[list[int]]:
     return [*found, *([] for _ in range(epochs))][:epochs]
 
 
-def _dealt(processes: Iterable[list[list[int]]]) -> list[int]:
+def _dealt(processes: Iterable[Sequence[MicroBatch]]) -> list[int]:
     """What each process was fed, one micro-batch of each process after the other."""
-    return [sample for turn in zip_longest(*processes, fillvalue=[]) for batch in turn for sample in batch]
+    turns = zip_longest(*processes, fillvalue=None)
+    return [sample for turn in turns for batch in turn if batch is not None for sample in batch.samples]

@@ -122,7 +122,7 @@ def count_predictions(model: torch.nn.Module, batch: Mapping[str, torch.Tensor])
     labels = batch.get("labels")
     if labels is None or labels.ndim < 2 or labels.is_floating_point():
         return len(next(iter(batch.values())) if labels is None else labels)
-    from accumcheck.workload.collate import IGNORED
+    from accumcheck.rows.sample import IGNORED
 
     config: Any = model.config
     shifted = "CausalLM" in type(model).__name__ or "LMHead" in type(model).__name__

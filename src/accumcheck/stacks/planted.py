@@ -152,7 +152,7 @@ def _planted(training: Training, fault: Fault) -> type[Trainer]:
     from transformers import Trainer
 
     from accumcheck.rows.fingerprint import SampleIndex
-    from accumcheck.workload.collate import IGNORED
+    from accumcheck.rows.sample import IGNORED
 
     split = training.split
     labels = [int((sample["labels"] != IGNORED).sum()) for sample in training.samples]

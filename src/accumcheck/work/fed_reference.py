@@ -16,10 +16,13 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.reference.run import Losses, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked
-from accumcheck.rows.fed import RowCollator, read_rows
+from accumcheck.rows.fed import RowCollator
 from accumcheck.rows.pairs import holds_pairs, pairs_of
+from accumcheck.runfolder.fed_rows import read_rows
 from accumcheck.runfolder.job import Job
+from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
+from accumcheck.runfolder.of_reference import RowKey
 from accumcheck.workload.assemble import Workload
 
 
@@ -36,11 +39,10 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
     Raises:
         WorkloadError: a row was not kept.
     """
-    run = Path(job.folder).parent
-    rows = read_rows(run)
+    rows = read_rows(job.run)
     keys = keys_of(job.membership)
     # splits may have been fed others, each of which is compared with what it was fed
-    everywhere = [*keys, *(step for folder in sorted(run.iterdir()) for step in keys_of(_fed_in(folder)))]
+    everywhere = [*keys, *(step for folder in split_folders(job.run) for step in keys_of(_fed_in(folder)))]
     numbers = list(dict.fromkeys(key for step in everywhere for key in step))
     missing = [number for number, _ in numbers if number not in rows]
     if missing:
@@ -60,13 +62,13 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
 
 
 def _fed_in(folder: Path) -> list[list[int]]:
-    """What each step of a split was fed; nothing where the folder is no split's, or it has not ended."""
-    with contextlib.suppress(ValueError, FileNotFoundError):
+    """What each step of a split was fed; nothing where it has not ended."""
+    with contextlib.suppress(FileNotFoundError):
         return drawn_order(folder)
     return []
 
 
-def keys_of(steps: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]]:
+def keys_of(steps: Sequence[Sequence[int]]) -> list[list[RowKey]]:
     """Each row's number with how often it came before in its step: two rows of one content are two samples."""
     found = []
     for step in steps:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.runfolder.layout import RUN_FOLDER, read_plan
 
 MODULES = (
     "numpy",
@@ -30,29 +32,35 @@ MODULES = (
 )
 
 
-def modeling_modules(plan: Path) -> Iterator[str]:
+def modeling_modules(check: CheckConfig) -> Iterator[str]:
     """The modules of the checked model and of every model in it, as LLaVA has a CLIP and a Llama.
 
     Only for a config that lies on this machine and brings no code of its own: the server must not wait for the hub,
     and strangers' code must not run in it.
     """
-    from accumcheck.config.model import CheckConfig
     from accumcheck.workload.architecture import load_config
     from accumcheck.workload.determinism import sub_configs
 
-    model = CheckConfig.from_dict(json.loads(plan.read_text(encoding="utf-8"))).model
+    model = check.model
     if model.trust_remote_code or (model.config is None and not Path(model.name_or_path or "").is_dir()):
         return
     for part in sub_configs(load_config(model)):
         yield type(part).__module__.replace(".configuration_", ".modeling_")
 
 
-def of_stack(plan: Path) -> tuple[str, ...]:
+def of_stack(check: CheckConfig) -> tuple[str, ...]:
     """The modules of the checked stack, or of the stack that a script of a known package is."""
-    from accumcheck.config.model import CheckConfig
     from accumcheck.stacks.registry import find_stack
 
-    return find_stack(CheckConfig.from_dict(json.loads(plan.read_text(encoding="utf-8"))).known_stack).preload
+    return find_stack(check.known_stack).preload
+
+
+def _all_modules() -> Iterator[str]:
+    yield from MODULES
+    with contextlib.suppress(Exception):
+        check = read_plan(Path(os.environ[RUN_FOLDER]))
+        yield from of_stack(check)
+        yield from modeling_modules(check)
 
 
 def preload() -> None:
@@ -61,17 +69,9 @@ def preload() -> None:
     A fork server that an import kills takes every worker with it, each with no word of why. What cannot be imported
     here is imported again by the worker that needs it, which reports the cause.
     """
-    for module in MODULES:
+    for module in _all_modules():
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    with contextlib.suppress(Exception):
-        for module in of_stack(Path(os.environ["ACCUMCHECK_PLAN"])):
-            with contextlib.suppress(Exception):
-                importlib.import_module(module)
-    with contextlib.suppress(Exception):
-        for module in modeling_modules(Path(os.environ["ACCUMCHECK_PLAN"])):
-            with contextlib.suppress(Exception):
-                importlib.import_module(module)
     # What was imported is here to stay. Were it still looked through for garbage, the first collection in a worker,
     # which Trainer asks for, would copy the pages that it shares with this server: the better part of a second, and
     # the imports' memory once more, for every worker.

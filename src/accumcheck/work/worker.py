@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.model import CheckConfig
-from accumcheck.runfolder.events import EventLog
-from accumcheck.runfolder.job import REFERENCE, Job, write_error
+from accumcheck.runfolder.events import EventLog, StepDone, WorkerStarted
+from accumcheck.runfolder.failures import write_error
+from accumcheck.runfolder.job import Job
+from accumcheck.runfolder.layout import REFERENCE
+from accumcheck.runfolder.of_split import write_trajectory
+from accumcheck.runfolder.steps import SeenStep, has_steps, write_steps
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 from accumcheck.stacks.registry import find_stack
 
@@ -28,11 +32,11 @@ LOST_PEER_SECONDS = 0.5
 
 def run(job: Job) -> None:
     """Do the job; on failure leave the cause in its folder and let torchrun's agent see it."""
-    folder = Path(job.folder)
+    folder = job.folder
     process = int(os.environ["RANK"])
-    EventLog(Path(job.events)).emit("worker", job=job.name, process=process, pid=os.getpid())
+    EventLog(job.run).emit(WorkerStarted(job.name, process, os.getpid()))
     workload = None
-    check = CheckConfig.from_dict(job.check)
+    check = job.check
     try:
         _prepare_process(job)
         stack = find_stack(check.stack)
@@ -107,7 +111,7 @@ def _run_program(stack: ProgramSpec, job: Job, check: CheckConfig, process: int)
         if check_trainer_was_made is not None:
             check_trainer_was_made()
     if job.nodes > 1:
-        _gather_across_nodes(Path(job.folder), process, observer.steps)
+        _gather_across_nodes(job.folder, process, observer.steps)
 
 
 def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:
@@ -116,13 +120,13 @@ def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload
     from accumcheck.rows.fingerprint import SampleIndex
     from accumcheck.stacks.protocol import Training
 
-    folder = Path(job.folder)
+    folder = job.folder
     split = Split.parse(job.name)
-    events = EventLog(Path(job.events))
+    events = EventLog(job.run)
 
     def on_step(step: int) -> None:
         if process == 0:
-            events.emit("step", job=job.name, step=step)
+            events.emit(StepDone(job.name, step))
 
     loop = stack.make(check.stack.partition(":")[2])
     training = Training(
@@ -145,11 +149,10 @@ def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload
     if check.trajectory_steps:
         points = loop.train_freely(training)
         if process == 0:
-            trajectory = [[point.step, point.loss, point.grad_norm] for point in points]
-            (folder / "trajectory.json").write_text(json.dumps(trajectory), encoding="utf-8")
+            write_trajectory(folder, points)
 
 
-def _gather_across_nodes(folder: Path, process: int, steps: list[dict[str, Any]]) -> None:
+def _gather_across_nodes(folder: Path, process: int, steps: Sequence[SeenStep]) -> None:
     """Bring what the processes of other machines saw (not their gradients) to the first one's folder."""
     import torch.distributed as dist
 
@@ -157,6 +160,5 @@ def _gather_across_nodes(folder: Path, process: int, steps: list[dict[str, Any]]
     dist.all_gather_object(gathered, steps)
     if process == 0:
         for other, seen in enumerate(gathered):
-            target = folder / f"process-{other}.json"
-            if not target.exists():
-                target.write_text(json.dumps(seen), encoding="utf-8")
+            if not has_steps(folder, other):
+                write_steps(folder, other, seen)

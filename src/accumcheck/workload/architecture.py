@@ -9,6 +9,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.models.auto import configuration_auto, modeling_auto
 
 from accumcheck.errors import WorkloadError
+from accumcheck.rows.vocabulary import embedded_ids
 from accumcheck.workload.causes import did_you_mean, named_cause
 from accumcheck.workload.determinism import sub_configs
 from accumcheck.workload.hub import source_options
@@ -121,15 +122,3 @@ def text_vocabulary(model: PreTrainedModel) -> int:
             f"{type(model).__name__}: no samples can be made: it has no single table of token embeddings"
         )
     return size
-
-
-def embedded_ids(model: PreTrainedModel) -> int | None:
-    """`text_vocabulary`, or None for a model that takes no token ids."""
-    try:
-        weight = getattr(model.get_input_embeddings(), "weight", None)
-    except (AttributeError, NotImplementedError):  # models of images and sound
-        return None
-    if weight is None:
-        return None
-    size = getattr(model.config.get_text_config(), "vocab_size", None)
-    return min(size, int(weight.shape[0])) if isinstance(size, int) else int(weight.shape[0])

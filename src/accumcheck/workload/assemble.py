@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from accumcheck.workload.collate import Collator
+from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import Sample, build_samples
 from accumcheck.workload.model import build_model
 

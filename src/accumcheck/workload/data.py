@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accumcheck.errors import WorkloadError
-from accumcheck.workload.collate import Sample
+from accumcheck.rows.sample import Sample
 from accumcheck.workload.synthetic import synthetic_samples
-from accumcheck.workload.tasks import task_of
+from accumcheck.workload.tasks.registry import task_of
 from accumcheck.workload.text import text_samples
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ def build_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> lis
     task = task_of(model)
     if check.data.synthetic is not None:
         return synthetic_samples(check.data.synthetic, model, task, check.seed, count)
-    if task not in ("causal-text", "image-text"):
+    if not task.reads_text:
         raise WorkloadError(
             f"{type(model).__name__}: data.jsonl and data.dataset serve models that continue text, and this one is "
-            f"trained for {task}; use data.synthetic"
+            f"trained for {task.name}; use data.synthetic"
         )
     return text_samples(check, model, count)
 

@@ -12,18 +12,19 @@ from accumcheck.errors import WorkloadError
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.determinism import sub_configs
 from accumcheck.workload.image_layouts import pair
-from accumcheck.workload.tasks import AUDIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from transformers import PreTrainedModel
 
-    from accumcheck.workload.collate import Sample
+    from accumcheck.rows.sample import Sample
+
+AUDIO = ("input_features", "input_values")
+"""Under which names models take sound: as a spectrogram, or as a wave (some take a spectrogram under the second)."""
 
 _IMAGE_SIDES = (32, 64, 128, 224, 384, 512)
 _WAVES = (10400, 16000, 32000, 64000)  # 0.65 seconds at 16 kHz, and more
-_BINS = ("num_mel_bins", "input_feat_per_channel", "feature_projection_input_dim")
 _FRAMES = (64, 128, 256, 1024, 3000)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from accumcheck.errors import WorkloadError
+from accumcheck.rows.sample import IGNORED
 from accumcheck.workload.causes import first_line
-from accumcheck.workload.collate import IGNORED
 from accumcheck.workload.features import random_features
 from accumcheck.workload.image_layouts import Layout, layout_of, pair
 

@@ -11,14 +11,14 @@ from packaging.version import Version
 from transformers import PretrainedConfig, PreTrainedModel
 
 from accumcheck.errors import WorkloadError
+from accumcheck.rows.collate import Collator
 from accumcheck.workload.architecture import config_of_class, load_config, model_class
 from accumcheck.workload.causes import named_cause
-from accumcheck.workload.collate import Collator
 from accumcheck.workload.determinism import sub_configs, turn_off_config_dropout, turn_off_module_dropout
 from accumcheck.workload.hub import source_options
 from accumcheck.workload.images import fit_image_tokens
+from accumcheck.workload.random_weights import draw_weights
 from accumcheck.workload.shrink import shrink
-from accumcheck.workload.weights import draw_weights
 
 if TYPE_CHECKING:
     from accumcheck.config.model import ModelConfig

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from accumcheck.errors import WorkloadError
 from accumcheck.rows.fingerprint import fingerprint
-from accumcheck.workload.feature_tasks import feature_maker
-from accumcheck.workload.text_tasks import SampleKey, text_maker
+from accumcheck.workload.draws import SampleKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,27 +16,28 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from accumcheck.config.model import SyntheticData
-    from accumcheck.workload.collate import Sample
-    from accumcheck.workload.tasks import Task
+    from accumcheck.rows.sample import Sample
+    from accumcheck.workload.tasks.protocol import TaskSpec
 
 _SHORTEST = 3  # two predicted tokens and one that predicts the first of them
-_OF_FEATURES = ("image-classification", "audio-classification", "speech-seq2seq", "ctc")
 
 
-def synthetic_samples(data: SyntheticData, model: PreTrainedModel, task: Task, seed: int, count: int) -> list[Sample]:
+def synthetic_samples(
+    data: SyntheticData, model: PreTrainedModel, task: TaskSpec, seed: int, count: int
+) -> list[Sample]:
     """Draw ``count`` distinct samples; sample i depends on the seed, on i and on the model's config only.
 
     With ``lengths: varied`` a sample's length is uniform in ``[min_length, max_length]``, no two neighbours within an
     eighth of that range. How much of it is predicted is up to the task: for causal models all but a prompt, whose share
     is uniform in ``prompt_fraction`` (where that range starts at 0, every fourth sample has no prompt, since only then
     is a label at position 0 there to be miscounted), and at least two tokens, so that a length below 3 counts
-    as 3; for others see `accumcheck.workload.text_tasks` and `accumcheck.workload.feature_tasks`. With
-    ``lengths: equal`` every sample has the mean length and predicts as much as any other.
+    as 3; for others see the files of `accumcheck.workload.tasks`. With ``lengths: equal`` every sample has the mean
+    length and predicts as much as any other.
 
     Raises:
         WorkloadError: the vocabulary is too small for so many distinct samples, or no images or sounds can be made.
     """
-    make = (feature_maker if task in _OF_FEATURES else text_maker)(task, model, data)
+    make = task.maker(model, data)
     takes = inspect.signature(model.forward).parameters.values()
     names = None if any(item.kind is item.VAR_KEYWORD for item in takes) else {item.name for item in takes}
     samples: list[Sample] = []

@@ -9,9 +9,9 @@ from transformers import AutoTokenizer
 
 from accumcheck.errors import WorkloadError
 from accumcheck.rows.fingerprint import fingerprint
+from accumcheck.rows.sample import IGNORED, Sample
 from accumcheck.workload.architecture import text_vocabulary
 from accumcheck.workload.causes import did_you_mean, first_line, named_cause
-from accumcheck.workload.collate import IGNORED, Sample
 from accumcheck.workload.hub import source_options
 from accumcheck.workload.sources import dataset_rows, jsonl_rows
 from accumcheck.workload.special_ids import ordinary, special_ids

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,8 +22,9 @@ from accumcheck.loops import listen
 from accumcheck.record import ProgramRecord, Split
 from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs
-from accumcheck.runfolder.events import EventLog
-from accumcheck.runfolder.job import PROGRAM, Job
+from accumcheck.runfolder.events import EventLog, StepDone
+from accumcheck.runfolder.job import Job
+from accumcheck.runfolder.of_split import write_program
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of, write_arguments
@@ -57,12 +56,12 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
         BaseException: whatever the program raises.
     """
     split = Split.parse(job.name)
-    folder = Path(job.folder)
-    events = EventLog(Path(job.events))
+    folder = job.folder
+    events = EventLog(job.run)
 
     def on_step(step: int) -> None:
         if process == 0:
-            events.emit("step", job=job.name, step=step)
+            events.emit(StepDone(job.name, step))
 
     rows = Rows(split.per_device_train_batch_size)
     observer = Observer(folder, process, rows, on_step)
@@ -75,13 +74,12 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     observer.stop()
     if not observer.steps:
         raise WorkloadError(f"{stack.title(check)} ended without an optimizer step")
-    check_split_was_followed(split, observer.steps[0]["micro_batches"])
+    check_split_was_followed(split, [batch.samples for batch in observer.steps[0].micro_batches])
     spectator.end()
     observer.write()
     rows.write(folder, process)
     if process == 0:
-        program = ProgramRecord(handover.ways, rows.sample)
-        (folder / PROGRAM).write_text(json.dumps(asdict(program)), encoding="utf-8")
+        write_program(folder, ProgramRecord(handover.ways, rows.sample))
     return observer
 
 
@@ -100,7 +98,7 @@ def run_reference_of(stack: ProgramSpec, job: Job, check: CheckConfig, compute: 
         BaseException: whatever the program raises.
     """
     alone = Split(1, (check.splits or (Split(1, 1, 1),))[0].per_device_train_batch_size, 1)
-    output = str(Path(job.folder) / "output")
+    output = str(job.folder / "output")
     handover = Handover(alone, check.steps, patches)
     settings = settings_of(check, alone, output=output, device=job.device, backend=job.backend)
     forget_sharding()
@@ -213,7 +211,7 @@ class _OfSplit:
 
     def _check_held(self) -> None:
         # a gradient that is not a number spoils weights at any learning rate, and is found by itself
-        if self._models is None or not all(math.isfinite(step["grad_norm"]) for step in self._observer.steps):
+        if self._models is None or not all(math.isfinite(step.grad_norm) for step in self._observer.steps):
             return
         if is_sharded(self._models[0]) and not dist.is_initialized():
             raise WorkloadError(
@@ -256,7 +254,7 @@ class _OfReference:
                 "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
             )
         turn_off_dropout(model)
-        check_same_start(Path(self._job.folder).parent, "the reference", sums_of(model, _frozen(trainer)))
+        check_same_start(self._job.run, "the reference", sums_of(model, _frozen(trainer)))
         self._compute(self._job, self._check, model, trainer)
         self.done = True
         raise FinishedError

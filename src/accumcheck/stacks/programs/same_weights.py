@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,8 @@ import torch
 
 from accumcheck.capture.shards import parameters_of
 from accumcheck.errors import WorkloadError
+from accumcheck.runfolder.first_weights import FirstWeights, first_weights
 
-FILE = "weights.json"
-"""In the run's folder: the sums of whoever began first, and who that was."""
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -61,16 +57,10 @@ def check_same_start(run: Path, who: str, sums: Mapping[str, int]) -> None:
     Raises:
         WorkloadError: they are others.
     """
-    record = {"who": who, "sums": dict(sums)}
-    written = run / f"{FILE}.{os.getpid()}"
-    written.write_text(json.dumps(record), encoding="utf-8")
-    with contextlib.suppress(FileExistsError):
-        os.link(written, run / FILE)  # unlike a rename, it does not replace what another has written
-    written.unlink()
-    first = json.loads((run / FILE).read_text(encoding="utf-8"))
-    if changed := differing(first["sums"], sums):
+    first = first_weights(run, FirstWeights(who, sums))
+    if changed := differing(first.sums, sums):
         raise WorkloadError(
-            f"{who} begins with other weights than {first['who']} ({len(changed)} of {len(sums)} parameters, "
+            f"{who} begins with other weights than {first.who} ({len(changed)} of {len(sums)} parameters, "
             f"{changed[0]} among them), so their gradients cannot be compared; make the program begin with the same "
             "ones each time: call transformers.set_seed(0) before it makes its model, or load a checkpoint"
         )

@@ -7,7 +7,6 @@ Command lines, YAML files and calls all end there, subclasses such as TRL's ``SF
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -18,7 +17,7 @@ from transformers import TrainingArguments
 
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.record import Split
-from accumcheck.runfolder.job import ARGUMENTS
+from accumcheck.runfolder.of_split import write_training_arguments
 from accumcheck.stacks.held_still import HELD_STILL
 
 if TYPE_CHECKING:
@@ -100,4 +99,4 @@ def write_arguments(arguments: Any, folder: Path) -> None:
     plain = {name: value for name, value in values.items() if isinstance(value, (bool, int, float, str))}
     # often told by a mapping, or elsewhere
     plain["deepspeed"] = getattr(arguments, "deepspeed_plugin", None) is not None
-    (folder / ARGUMENTS).write_text(json.dumps(plain), encoding="utf-8")
+    write_training_arguments(folder, plain)

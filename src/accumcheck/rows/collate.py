@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 
-from accumcheck.workload.architecture import embedded_ids
+from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS, Sample
+from accumcheck.rows.vocabulary import embedded_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedModel
-
-Sample: TypeAlias = dict[str, torch.Tensor]
-"""One row without a batch dimension: ``input_ids``, ``labels``, ``attention_mask`` of shape ``[length]`` (or what the
-task has instead: a label of shape ``[]``, ids of shape ``[choices, length]``, ``input_features``), and image fields as
-a processor gives them for one row, with their own first dimension over images or patches."""
-
-IGNORED = -100
-"""The label of a position that is not predicted (the ``ignore_index`` of torch's cross entropy)."""
-
-IMAGE_FIELDS = ("pixel_", "image_")
 
 
 def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Tensor]:

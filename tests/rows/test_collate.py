@@ -4,7 +4,7 @@ import pickle
 
 import torch
 
-from accumcheck.workload.collate import Collator, collate
+from accumcheck.rows.collate import Collator, collate
 
 
 def _text(*ids, labels):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accumcheck.errors import WorkloadError
-from accumcheck.runfolder.job import describe
+from accumcheck.runfolder.failures import describe
 
 
 def test_a_first_line_that_announces_others_is_told_with_them() -> None:

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from accumcheck.config.model import ModelConfig
-from accumcheck.workload.collate import Collator
+from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
-from accumcheck.workload.weights import canonical_names
+from accumcheck.workload.random_weights import canonical_names
 from tests.workload.tiny import GPT2, LLAMA, LLAVA, check
 
 

@@ -1,0 +1,48 @@
+"""The folders of a run, and the files in them that belong to no job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.record import Split
+
+REFERENCE = "reference"
+"""The name of the job that computes the truth, and of its folder. Other jobs are splits, in their short form."""
+RUN_FOLDER = "ACCUMCHECK_RUN"
+"""The environment variable that names the run's folder to the processes that the conductor starts."""
+_PLAN = "plan.json"
+
+
+def write_plan(run: Path, check: CheckConfig) -> None:
+    """Leave the resolved configuration in the run's folder."""
+    (run / _PLAN).write_text(json.dumps(check.to_dict()), encoding="utf-8")
+
+
+def read_plan(run: Path) -> CheckConfig:
+    """The configuration that `write_plan` wrote."""
+    return CheckConfig.from_dict(json.loads((run / _PLAN).read_text(encoding="utf-8")))
+
+
+def conductor_log(run: Path) -> Path:
+    """Where the conductor's standard output and standard error go."""
+    return run / "conductor.log"
+
+
+def logs_of(run: Path, job: str) -> Path:
+    """The folder of what every process of a job printed."""
+    return run / job / "logs"
+
+
+def split_folders(run: Path) -> list[Path]:
+    """The folders of the splits that have been started, by name."""
+    return [folder for folder in sorted(run.iterdir()) if folder.is_dir() and _is_split(folder.name)]
+
+
+def _is_split(name: str) -> bool:
+    try:
+        Split.parse(name)
+    except ValueError:
+        return False
+    return True

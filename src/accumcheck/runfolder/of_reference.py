@@ -1,0 +1,101 @@
+"""What the reference leaves: the truth of every sample, as arrays and one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accumcheck.record import BatchedStep, Recomputation, ReferenceObservation
+from accumcheck.runfolder.codec import decode, decode_fields, read_record, write_record
+from accumcheck.runfolder.layout import REFERENCE
+
+RowKey = tuple[int, int]
+"""A row's number, and how often it came before in its step: two rows of one content are two samples."""
+
+_FILE = "reference.json"
+_OBSERVATION, _KEYS = "observation", "keys"
+_GRADIENTS = "gradients"
+_ARRAYS = ("losses", "tokens", "labels")
+"""Fields of `ReferenceObservation` that are an array ``[samples]`` in a file of their own name."""
+_RECOMPUTED = "recomputed.npy"
+_BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
+"""The arrays of `BatchedStep`, one row a step."""
+
+
+def open_gradients(
+    folder: Path, samples: int, coordinates: int, *, double: bool
+) -> np.memmap[Any, np.dtype[np.floating[Any]]]:
+    """The array ``[samples, coordinates]`` of every sample's gradient, in its file: it may be larger than memory."""
+    kind = np.float64 if double else np.float32
+    return np.lib.format.open_memmap(folder / f"{_GRADIENTS}.npy", mode="w+", dtype=kind, shape=(samples, coordinates))
+
+
+def write_reference(folder: Path, found: ReferenceObservation, keys: Sequence[RowKey] | None) -> None:
+    """Write the reference.
+
+    Args:
+        folder: the job's.
+        found: its ``gradients`` are those of `open_gradients` in the same folder.
+        keys: by what the splits know the samples, where that is not their place in ``losses``.
+    """
+    if isinstance(found.gradients, np.memmap):
+        found.gradients.flush()
+    for name in _ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(found, name))
+    if found.recomputed:
+        np.save(folder / _RECOMPUTED, np.stack([one.gradient for one in found.recomputed]))
+    for name, file in _BATCHED.items():
+        rows = [getattr(step, name) for step in found.batched]
+        if rows and rows[0] is not None:
+            np.save(folder / file, np.stack(rows))
+    write_record(folder / _FILE, {_OBSERVATION: found, _KEYS: keys})
+
+
+def read_reference(run: Path) -> ReferenceObservation | None:
+    """The reference of a run, or None where its job did not run to its end.
+
+    Raises:
+        OSError: an array is missing.
+        ValueError: a file holds something else.
+    """
+    folder = run / REFERENCE
+    if not (folder / _FILE).exists():
+        return None
+    record = _read(folder)[_OBSERVATION]
+    plain = decode_fields(ReferenceObservation, {**record, "recomputed": [], "batched": []})
+    arrays = {name: np.load(folder / f"{name}.npy") for name in (*_ARRAYS, _GRADIENTS)}
+    more = {"recomputed": _recomputed(folder, record["recomputed"]), "batched": _batched(folder, record["batched"])}
+    return ReferenceObservation(**{**plain, **arrays, **more})
+
+
+def read_keys(run: Path) -> tuple[RowKey, ...] | None:
+    """By what the splits know the samples, in the reference's order; None where that is their place in its arrays.
+
+    Raises:
+        FileNotFoundError: there is no reference.
+    """
+    keys = _read(run / REFERENCE)[_KEYS]
+    return None if keys is None else decode(tuple[RowKey, ...], keys)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return read_record(dict[str, Any], folder / _FILE)
+
+
+def _recomputed(folder: Path, passes: Sequence[Any]) -> tuple[Recomputation, ...]:
+    gradients = np.load(folder / _RECOMPUTED) if passes else ()
+    return tuple(
+        Recomputation(**decode_fields(Recomputation, one), gradient=gradient)
+        for one, gradient in zip(passes, gradients, strict=True)
+    )
+
+
+def _batched(folder: Path, steps: Sequence[Any]) -> tuple[BatchedStep, ...]:
+    arrays = {name: np.load(folder / file) for name, file in _BATCHED.items() if (folder / file).exists()}
+    return tuple(
+        BatchedStep(**{**decode_fields(BatchedStep, step), **{name: rows[index] for name, rows in arrays.items()}})
+        for index, step in enumerate(steps)
+    )

@@ -1,0 +1,105 @@
+"""What each process of a split saw of every optimizer step: written while it trains, read by the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.record import MicroBatch, StepObservation
+from accumcheck.runfolder.codec import read_record, write_record
+
+Gradient = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenStep:
+    """One process's view of one optimizer step; its gradient is in a file of its own.
+
+    ``grad_norm``: of the whole gradient, before clipping; ``micro_batches``: what this process was fed, in order;
+    ``loss``, ``logged_grad_norm``: what the stack told its user, None where it told nothing.
+    """
+
+    grad_norm: float
+    micro_batches: tuple[MicroBatch, ...] = ()
+    loss: float | None = None
+    logged_grad_norm: float | None = None
+
+
+def _steps_file(folder: Path, process: int) -> Path:
+    return folder / f"process-{process}.json"
+
+
+def _unapplied_file(folder: Path, process: int) -> Path:
+    return folder / f"process-{process}-unapplied.json"
+
+
+def _gradient_file(folder: Path, process: int, step: int) -> Path:
+    return folder / f"process-{process}-step-{step}.npy"
+
+
+def write_steps(folder: Path, process: int, steps: Sequence[SeenStep]) -> None:
+    """Write what one process saw; its presence says that the process has trained to the end."""
+    write_record(_steps_file(folder, process), steps)
+
+
+def has_steps(folder: Path, process: int) -> bool:
+    """Whether this process's view is here: of a split that spans machines, only its first process's is at first."""
+    return _steps_file(folder, process).exists()
+
+
+def read_steps(folder: Path, process: int) -> tuple[SeenStep, ...]:
+    """What one process saw.
+
+    Raises:
+        FileNotFoundError: it has not trained to the end.
+    """
+    return read_record(tuple[SeenStep, ...], _steps_file(folder, process))
+
+
+def write_unapplied(folder: Path, process: int, fed: Sequence[MicroBatch]) -> None:
+    """Write what a process was fed after its last optimizer step; no file where that is nothing."""
+    if fed:
+        write_record(_unapplied_file(folder, process), fed)
+
+
+def read_unapplied(folder: Path, process: int) -> tuple[MicroBatch, ...]:
+    """What a process was fed after its last optimizer step."""
+    path = _unapplied_file(folder, process)
+    return read_record(tuple[MicroBatch, ...], path) if path.exists() else ()
+
+
+def write_gradient(folder: Path, process: int, step: int, entries: Gradient) -> None:
+    """Write the kept entries of the gradient of a step, counted from 0; shape ``[coordinates]``."""
+    np.save(_gradient_file(folder, process, step), entries)
+
+
+def read_gradients(folder: Path, step: int, processes: int) -> dict[int, Gradient]:
+    """The gradients of a step, counted from 0, of those processes whose files are on this machine."""
+    paths = {process: _gradient_file(folder, process, step) for process in range(processes)}
+    return {process: np.load(path) for process, path in paths.items() if path.exists()}
+
+
+def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
+    """The steps of a split, all its processes' views together.
+
+    Raises:
+        OSError: a process has left no view.
+        ValueError: a file holds something else.
+    """
+    views = [read_steps(folder, process) for process in range(processes)]
+    return tuple(
+        StepObservation(
+            step=index + 1,
+            loss=first.loss,
+            logged_grad_norm=first.logged_grad_norm,
+            grad_norms={process: view[index].grad_norm for process, view in enumerate(views) if index < len(view)},
+            micro_batches=tuple(batch for view in views if index < len(view) for batch in view[index].micro_batches),
+            gradients=read_gradients(folder, index, processes),
+        )
+        for index, first in enumerate(views[0])
+    )

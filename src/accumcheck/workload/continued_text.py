@@ -1,0 +1,59 @@
+"""Rows for models that continue text: half of the prompt, the images, the rest of the prompt, the answer."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from accumcheck.rows.sample import IGNORED, Sample
+from accumcheck.workload.draws import Maker, SampleKey, Text, text_row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from accumcheck.config.model import SyntheticData
+    from accumcheck.workload.images import ImageRecipe
+
+WITHOUT_PROMPT = 4
+"""Every so many samples one has no prompt: only then is a label at position 0 there to be miscounted."""
+
+
+def continued_text_maker(model: PreTrainedModel, data: SyntheticData, recipe: ImageRecipe | None) -> Maker:
+    """The maker of rows of which only the answer has labels.
+
+    Args:
+        model: tells the vocabulary.
+        data: lengths, the prompt's share, and the number of images.
+        recipe: how the images look to the model; None for text alone.
+
+    Raises:
+        WorkloadError: the model embeds no token ids.
+    """
+    text = Text.of(model, data)
+    images = list(recipe.tokens) * data.images_per_sample if recipe else []
+
+    def make(draw: random.Random, length: int, key: SampleKey) -> Sample:
+        tokens = text.ids(draw, length)
+        prompt = _prompt(data, length, draw, key)
+        front = (prompt + 1) // 2
+        ids = [*tokens[:front], *images, *tokens[front:]]
+        masked = prompt + len(images)
+        sample = text_row(ids, [IGNORED] * masked + ids[masked:])
+        if recipe is None:
+            return sample
+        sample |= recipe.token_fields(sample["input_ids"], sample["labels"])
+        return sample | recipe.fields(data.images_per_sample, str(key), model.dtype)
+
+    return make
+
+
+def _prompt(data: SyntheticData, length: int, draw: random.Random, key: SampleKey) -> int:
+    """The number of leading text tokens that are not predicted."""
+    low, high = data.prompt_fraction
+    if data.lengths == "equal":
+        fraction = (low + high) / 2
+    elif low == 0 and key.number % WITHOUT_PROMPT == 0:
+        fraction = 0.0
+    else:
+        fraction = draw.uniform(low, high)
+    return min(int(fraction * length), length - 2)

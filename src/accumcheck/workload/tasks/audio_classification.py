@@ -1,0 +1,34 @@
+"""Classification of sounds, all of one length: some architectures normalise over the padding."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import torch
+
+from accumcheck.rows.sample import Sample
+from accumcheck.workload.draws import Maker, SampleKey, class_label
+from accumcheck.workload.features import AUDIO, random_features, sound_shape
+from accumcheck.workload.tasks.protocol import TaskSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from accumcheck.config.model import SyntheticData
+
+
+def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG001
+    name, shape, _ = sound_shape(model, torch.zeros(1, dtype=torch.long))
+
+    def make(draw: random.Random, _: int, key: SampleKey) -> Sample:
+        return {name: random_features(shape, str(key), model.dtype), "labels": class_label(model, draw)}
+
+    return make
+
+
+TASK = TaskSpec(
+    name="audio-classification",
+    fits=lambda head: head.is_one("AUDIO_CLASSIFICATION", "ForAudioClassification", *AUDIO),
+    maker=_maker,
+)

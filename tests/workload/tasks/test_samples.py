@@ -1,0 +1,101 @@
+"""What a sample of each task is made of; causal text and images have files of their own above this folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from accumcheck.config.model import ModelConfig
+from accumcheck.rows.sample import Sample
+from accumcheck.workload.data import build_samples
+from accumcheck.workload.model import build_model
+from tests.workload.tiny import check
+
+COUNT = 16
+
+
+def samples(model_type: str, architecture: str, **config: Any) -> list[Sample]:
+    """Samples of a shrunk model with the class ``architecture``."""
+    model = ModelConfig(config={"model_type": model_type, **config}, shrink=True, architecture=architecture)
+    return build_samples(check(model), build_model(model, seed=0, device="cpu"), COUNT)
+
+
+def test_masked_text_replaces_what_is_predicted() -> None:
+    for sample in samples("bert", "BertForMaskedLM"):
+        predicted = sample["labels"] != -100
+        # of n tokens 15 % to 40 % are predicted, rounded, and at least one
+        assert 0.15 * len(predicted) - 0.5 <= int(predicted.sum()) <= 0.40 * len(predicted) + 0.5
+        changed = sample["input_ids"][predicted] != sample["labels"][predicted]
+        assert bool(changed.any()) or len(changed) < 3  # the other id is drawn, and may be the same
+
+
+def test_tags_are_classes_of_some_tokens() -> None:
+    for sample in samples("bert", "BertForTokenClassification", num_labels=5):
+        tags = sample["labels"][sample["labels"] != -100]
+        assert 0.30 * len(sample["labels"]) - 0.5 <= len(tags)
+        assert bool(((tags >= 0) & (tags < 5)).all())
+
+
+def test_a_class_is_one_label_for_a_row() -> None:
+    found = samples("bert", "BertForSequenceClassification", num_labels=3)
+    assert {int(sample["labels"]) for sample in found} == {0, 1, 2}
+    assert {sample["labels"].shape for sample in found} == {torch.Size([])}
+
+
+def test_the_problem_type_decides_what_a_label_is() -> None:
+    many = samples("bert", "BertForSequenceClassification", num_labels=3, problem_type="multi_label_classification")
+    assert {sample["labels"].shape for sample in many} == {torch.Size([3])}
+    assert set(torch.stack([sample["labels"] for sample in many]).flatten().tolist()) == {0.0, 1.0}
+    (number, *_) = samples("bert", "BertForSequenceClassification", num_labels=1)
+    assert number["labels"].is_floating_point()
+
+
+def test_encoder_decoders_classify_at_the_end_of_text() -> None:
+    found = samples("bart", "BartForSequenceClassification")
+    assert len({int(sample["input_ids"][-1]) for sample in found}) == 1
+
+
+def test_choices_are_texts_of_one_length_of_which_one_is_right() -> None:
+    for sample in samples("bert", "BertForMultipleChoice"):
+        assert sample["input_ids"].shape == sample["attention_mask"].shape
+        assert len(sample["input_ids"]) == 4
+        assert 0 <= int(sample["labels"]) < 4
+
+
+def test_an_answer_is_a_span_of_rows_of_one_length() -> None:
+    found = samples("bert", "BertForQuestionAnswering")
+    (length,) = {len(sample["input_ids"]) for sample in found}
+    for sample in found:
+        assert 0 <= int(sample["start_positions"]) <= int(sample["end_positions"]) < length
+        assert "labels" not in sample
+
+
+def test_a_target_is_text_of_its_own_length() -> None:
+    found = samples("t5", "T5ForConditionalGeneration")
+    assert any(len(sample["labels"]) != len(sample["input_ids"]) for sample in found)
+    assert not any(bool((sample["labels"] == -100).any()) for sample in found)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "architecture", "field"),
+    [
+        ("vit", "ViTForImageClassification", "pixel_values"),
+        ("whisper", "WhisperForAudioClassification", "input_features"),
+        ("wav2vec2", "Wav2Vec2ForCTC", "input_values"),
+        ("whisper", "WhisperForConditionalGeneration", "input_features"),
+    ],
+)
+def test_pixels_and_sounds_have_one_shape_and_differ(model_type: str, architecture: str, field: str) -> None:
+    found = samples(model_type, architecture)
+    assert len({sample[field].shape for sample in found}) == 1
+    assert len({sample[field].flatten()[:32].numpy().tobytes() for sample in found}) == COUNT
+
+
+def test_a_label_of_ctc_has_a_frame_and_one_more_between() -> None:
+    model = ModelConfig(config={"model_type": "wav2vec2"}, shrink=True, architecture="Wav2Vec2ForCTC")
+    built = build_model(model, seed=0, device="cpu")
+    for sample in build_samples(check(model), built, COUNT):
+        frames = built(input_values=sample["input_values"][None]).logits.shape[1]
+        assert 2 * len(sample["labels"]) <= frames
