@@ -47,7 +47,6 @@ class StepWatch:
             handle.remove()
         self._handles, self._last = [], {}
 
-
     def _before(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         self._depth += 1
         if self._depth == 1:

@@ -1,4 +1,4 @@
-"""The outermost calls of modules that hold trained parameters: what a program feeds its model, and what it gets back."""
+"""The outermost calls of modules that hold trained parameters: what a program feeds its model, and gets back."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ def watch_clipping(
     watched = _Watch(before, clipped)
     for name in (*BY_NORM, *BY_VALUE):
         if (original := getattr(clip_grad, name, None)) is not None:
-            patches.substitute(Seam.CLIPPING, original, watched.around(original, "value" if name in BY_VALUE else "norm"))
+            patches.substitute(
+                Seam.CLIPPING, original, watched.around(original, "value" if name in BY_VALUE else "norm")
+            )
 
 
 class _Watch:

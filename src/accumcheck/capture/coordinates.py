@@ -91,7 +91,7 @@ class GradientReader:
         )
 
     def positions_of(self, parameters: Mapping[str, torch.nn.Parameter]) -> dict[int, int]:
-        """Where each of these parameters, by its ``id``, stands among the reader's; those that it does not read are out."""
+        """Where each of these parameters, by its ``id``, stands among the reader's; others are left out."""
         at = {name: position for position, name in enumerate(self.coordinates.names)}
         return {id(parameter): at[name] for name, parameter in parameters.items() if name in at}
 

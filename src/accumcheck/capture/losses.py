@@ -17,7 +17,7 @@ TOKEN_COUNT = "num_items_in_batch"
 
 
 def loss_in(output: Any) -> torch.Tensor | None:
-    """The loss in what a model's forward returned: its ``loss``, or the first scalar, one with a graph before others."""
+    """The loss in what a model's forward returned: its ``loss``, or the first scalar, with a graph if there is one."""
     found = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
     if found is None and isinstance(output, (tuple, list)):
         numbers = [one for one in output if isinstance(one, torch.Tensor) and one.numel() == 1]

@@ -30,7 +30,7 @@ from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
 from accumcheck.errors import WorkloadError
-from accumcheck.record import MicroBatch, TrainedRecord
+from accumcheck.record import Clipped, MicroBatch, TrainedRecord
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import SeenStep, write_contributions, write_gradient, write_steps, write_unapplied
 
@@ -90,6 +90,7 @@ class Observer:
         self._calling: Watched | None = None
         self._stepping = False
         self._touched: set[int] = set()
+        self._ever_touched: set[int] = set()
         self._held: set[int] = set()
         self._applied: dict[int, Reading] = {}
         self._unclipped: dict[int, Reading] = {}
@@ -141,6 +142,11 @@ class Observer:
         """The steps so far."""
         return tuple(self._steps)
 
+    @property
+    def steps_begun(self) -> int:
+        """The steps so far, with the one whose window is still open."""
+        return len(self._steps) + self._window.has_stepped
+
     def write(self) -> None:
         """Write the steps; the gradients were written as they came."""
         self._close_if_stepped()
@@ -150,7 +156,7 @@ class Observer:
             lacking = [
                 name
                 for position, name in enumerate(self._reader.coordinates.names)
-                if self._positions and position not in self._held
+                if position in self._ever_touched and position not in self._held
             ]
             entries = () if self._contributions is None else tuple(self._contributions.entries.tolist())
             write_trained(self._folder, self._process, TrainedRecord(self._reader.coordinates, tuple(lacking), entries))
@@ -163,7 +169,7 @@ class Observer:
 
     def feed(self, batch: Mapping[str, Any]) -> None:
         """Take the rows of one micro-batch, however often the model is called for it."""
-        self._close_if_complete()
+        self.catch_up()
         self._window.call(Call(0, self._samples.find(batch)), told=True)
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
@@ -179,8 +185,8 @@ class Observer:
     # --- forwards and backward passes ---------------------------------------------------------------------------------
 
     def called(self, module: int, batch: Mapping[str, Any]) -> None:
-        """One of the modules that are trained is called; ``batch``: by name, empty where it is fed no data of its own."""
-        self._close_if_complete()
+        """One of the trained modules is called; ``batch``: by name, empty where it is fed no data of its own."""
+        self.catch_up()
         self._calling = Watched(batch.get(TOKEN_COUNT))
         self._window.call(Call(module, self._samples.find(batch) if batch else (), self._calling))
 
@@ -208,6 +214,7 @@ class Observer:
 
     def _saw_gradient(self, position: int) -> bool:
         self._touched.add(position)
+        self._ever_touched.add(position)
         return self._window.backward()
 
     # --- the step -----------------------------------------------------------------------------------------------------
@@ -263,12 +270,13 @@ class Observer:
 
     # --- windows ------------------------------------------------------------------------------------------------------
 
-    def _close_if_complete(self) -> None:
-        """A forward begins: if everyone has stepped who is to, a new window does, too."""
+    def catch_up(self) -> None:
+        """A forward is about to begin: if everyone has stepped who is to, the step before it is complete."""
         if not self._window.has_stepped or self._stepping:
             return
         due = [one for one in self._optimizers() if not self._window.stepped(id(one))]
-        if not any(self._positions.get(id(parameter)) in self._touched for one in due for parameter in parameters_in(one)):
+        held = {self._positions.get(id(parameter)) for one in due for parameter in parameters_in(one)}
+        if not held & self._touched:
             self._close()
 
     def _close_if_stepped(self) -> None:
@@ -292,15 +300,14 @@ class Observer:
             if all(group.backward for group in closed.groups) and all(part.groups for part in parts):
                 each = [groups[list(part.groups)].sum(axis=0) for part in parts]
                 write_contributions(self._folder, self._process, step, np.stack(each) if each else groups)
-        within = next((clip for clip in closed.clipped_within), None)
+        within = closed.clipped_within
         self._steps.append(
             SeenStep(
                 grad_norm=gradient.norm,
                 micro_batches=tuple(self._micro_batch(part, loss_scale) for part in parts),
                 parameter_norms=tuple(gradient.norms.tolist()) if self._positions else (),
                 clip_coefficient=gradient.clip_coefficient,
-                clipped_within=None if within is None else within.place,
-                clipped_within_to=None if within is None else min(clip.coefficient for clip in closed.clipped_within),
+                clipped_within=Clipped(within[0].place, min(clip.coefficient for clip in within)) if within else None,
             )
         )
         self._on_step(step)

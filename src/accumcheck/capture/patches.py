@@ -81,9 +81,10 @@ class Patches:
             replacement: what takes its place.
         """
         assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
+        name: str = original.__name__
         for module in list(sys.modules.values()):
-            if getattr(module, "__dict__", {}).get(original.__name__) is original:
-                self.assign(module, original.__name__, replacement)
+            if getattr(module, "__dict__", {}).get(name) is original:
+                self.assign(module, name, replacement)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute of this process's own state, such as ``sys.argv``, until the end of the job."""

@@ -5,11 +5,13 @@ Nothing of accumcheck's own is imported here. Arrays are numpy's; torch stays in
 
 from accumcheck.record.before import Before, SplitBefore
 from accumcheck.record.observed import (
+    Clipped,
     MicroBatch,
     ProgramRecord,
     SplitObservation,
     StackBelief,
     StepObservation,
+    TrainedRecord,
     TrajectoryPoint,
 )
 from accumcheck.record.reference import (
@@ -45,6 +47,7 @@ __all__ = [
     "BatchTerm",
     "BatchedStep",
     "Before",
+    "Clipped",
     "ConfigFile",
     "Coordinates",
     "CountAnswer",
@@ -72,6 +75,7 @@ __all__ = [
     "StepRecord",
     "ToleranceOrigin",
     "Tolerances",
+    "TrainedRecord",
     "TrajectoryPoint",
     "Verdict",
     "WorstParameter",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -20,6 +20,8 @@ from accumcheck.capture.calls import CallWatch, holders_of, outermost_of
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.trainer_log import TrainerLog
+
+Optimizers = Callable[[], Iterable[torch.optim.Optimizer]]
 
 
 class FinishedError(BaseException):
