@@ -16,8 +16,8 @@ from typing import Any
 
 from accumcheck.check import run_checks
 from accumcheck.config.model import CheckConfig, DataConfig, DType, LauncherConfig, ModelConfig, SyntheticData
-from accumcheck.judge.rules import UNEXPLAINED
 from accumcheck.record import Report, Split
+from accumcheck.record.rule import UNEXPLAINED
 from accumcheck.selftest.cases import LLAMA
 
 DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
@@ -171,7 +171,7 @@ def _weight_table(rows: Sequence[dict[str, Any]]) -> str:
     def named(row: dict[str, Any]) -> bool:
         size = float(row["planted"])
         known = row["heaviest"] is not None and abs(row["heaviest"] - 1 - size) <= size / 5
-        return known and row["gradient_rule"] == UNEXPLAINED
+        return known and row["gradient_rule"] == str(UNEXPLAINED)
 
     lines = ["| dtype | caught from | named from | weights: noise, tolerance | gradient: noise, tolerance |"]
     lines.append("| --- | --- | --- | --- | --- |")

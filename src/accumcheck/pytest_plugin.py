@@ -155,7 +155,7 @@ def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: other processes cannot import it, or splits do not say what the global batch is.
     """
-    from accumcheck.config.splits import batch_of
+    from accumcheck.config.batch import batch_of
     from accumcheck.stacks.programs.functions import name_function
 
     named = name_function(function)

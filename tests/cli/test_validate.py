@@ -114,7 +114,7 @@ def test_json() -> None:
 
 
 def test_errors_are_left_to_the_program() -> None:
-    with pytest.raises(ConfigError, match=r"--set steps=0: steps: found 0; expected a whole number of at least 1"):
+    with pytest.raises(ConfigError, match=r"--set steps=0: steps: found 0; expected a whole number from 1 to 100000"):
         output_of(str(QUICKSTART), "--set", "steps=0")
 
 

@@ -12,14 +12,14 @@ MODEL_KEYS = (
     "name_or_path, config, architecture, shrink, weights, dtype, attn_implementation, revision, trust_remote_code"
 )
 ROOT_KEYS = (
-    "model, data, global_batch_size, steps, trajectory_steps, splits, stack, script, callable, "
-    "callable_arguments, trl, llamafactory, training_arguments, tolerances, severity, launcher, hotfix, seed"
+    "model, global_batch_size, splits, data, steps, trajectory_steps, stack, trl, llamafactory, script, callable, "
+    "callable_arguments, training_arguments, tolerances, severity, launcher, hotfix, seed"
 )
 RULES = (
     "token-mean, sample-mean, microbatch-mean, device-mean, unshifted-token-mean, unshifted-device-mean, each with "
     "factors such as *k or *k*n, and dropped-samples, duplicated-samples, unsynchronised, unexplained"
 )
-SPLIT = "n x b x k, three whole numbers of at least 1, for example 4x16x2"
+SPLIT = "n x b x k, for example 4x16x2, with n from 1 to 65536, b and k from 1 to 1000000"
 
 # Lines 1 to 3 of every planted configuration; the fault begins on line 4.
 VALID = "model: {name_or_path: gpt2}\nglobal_batch_size: 8\nsplits: [1x8x1, 1x2x4]\n"
@@ -72,17 +72,17 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         # --- wrong types
         (
             "steps: '3'",
-            "check.yaml:4: steps: found '3' (text); expected a whole number of at least 1; remove the quotes",
+            "check.yaml:4: steps: found '3' (text); expected a whole number from 1 to 100000; remove the quotes",
         ),
-        ("steps: true", "check.yaml:4: steps: found true (a boolean); expected a whole number of at least 1"),
-        ("steps: 3.0", "check.yaml:4: steps: found 3.0; expected a whole number of at least 1"),
-        ("steps:", "check.yaml:4: steps: found nothing; expected a whole number of at least 1"),
-        ("steps: [3]", "check.yaml:4: steps: found a list; expected a whole number of at least 1"),
-        ("steps: {a: 3}", "check.yaml:4: steps: found a mapping; expected a whole number of at least 1"),
-        ("steps: 010", "check.yaml:4: steps: found '010' (text); expected a whole number of at least 1"),
+        ("steps: true", "check.yaml:4: steps: found true (a boolean); expected a whole number from 1 to 100000"),
+        ("steps: 3.0", "check.yaml:4: steps: found 3.0; expected a whole number from 1 to 100000"),
+        ("steps:", "check.yaml:4: steps: found nothing; expected a whole number from 1 to 100000"),
+        ("steps: [3]", "check.yaml:4: steps: found a list; expected a whole number from 1 to 100000"),
+        ("steps: {a: 3}", "check.yaml:4: steps: found a mapping; expected a whole number from 1 to 100000"),
+        ("steps: 010", "check.yaml:4: steps: found '010' (text); expected a whole number from 1 to 100000"),
         (
             "steps: !!int three",
-            "check.yaml:4: steps: found 'three', which is no !!int; fix it",
+            "check.yaml:4: steps: found 'three', which is not a !!int; fix it",
         ),
         (
             "launcher: {oversubscribe: 'yes'}",
@@ -110,31 +110,34 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
             "llamafactory, script or callable",
         ),
         # --- out of range
-        ("steps: 0", "check.yaml:4: steps: found 0; expected a whole number of at least 1"),
-        ("steps: -3", "check.yaml:4: steps: found -3; expected a whole number of at least 1"),
-        ("trajectory_steps: -1", "check.yaml:4: trajectory_steps: found -1; expected a whole number of at least 0"),
+        ("steps: 0", "check.yaml:4: steps: found 0; expected a whole number from 1 to 100000"),
+        ("steps: -3", "check.yaml:4: steps: found -3; expected a whole number from 1 to 100000"),
+        ("trajectory_steps: -1", "check.yaml:4: trajectory_steps: found -1; expected a whole number from 0 to 1000000"),
         ("seed: 4294967296", "check.yaml:4: seed: found 4294967296; expected a whole number from 0 to 4294967295"),
-        ("launcher: {timeout: 0}", "check.yaml:4: launcher.timeout: found 0; expected a number of seconds above 0"),
+        (
+            "launcher: {timeout: 0}",
+            "check.yaml:4: launcher.timeout: found 0; expected a number of seconds from 1 to 2592000",
+        ),
         (
             "launcher: {timeout: .inf}",
-            "check.yaml:4: launcher.timeout: found .inf; expected a number of seconds above 0",
+            "check.yaml:4: launcher.timeout: found .inf; expected a number of seconds from 1 to 2592000",
         ),
         (
             "tolerances: {loss: -1e-3}",
-            "check.yaml:4: tolerances.loss: found -1e-3; expected auto or a relative difference above 0",
+            "check.yaml:4: tolerances.loss: found -1e-3; expected auto or a relative difference from 1e-16 to 1",
         ),
         (
             "tolerances: {loss: .nan}",
-            "check.yaml:4: tolerances.loss: found .nan; expected auto or a relative difference above 0",
+            "check.yaml:4: tolerances.loss: found .nan; expected auto or a relative difference from 1e-16 to 1",
         ),
         (
             "tolerances: {gradient: '1e-3'}",
-            "check.yaml:4: tolerances.gradient: found '1e-3' (text); expected auto or a relative difference above 0; "
-            "remove the quotes",
+            "check.yaml:4: tolerances.gradient: found '1e-3' (text); expected auto or a relative difference "
+            "from 1e-16 to 1; remove the quotes",
         ),
         (
             "data: {synthetic: {min_length: 1}}",
-            "check.yaml:4: data.synthetic.min_length: found 1; expected a whole number of at least 2",
+            "check.yaml:4: data.synthetic.min_length: found 1; expected a whole number from 2 to 10000000",
         ),
         (
             "data: {synthetic: {min_length: 65}}",
@@ -317,8 +320,8 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
             "---\nseed: 1",
             "check.yaml:4: a second YAML document begins here; a config is one document, so remove the line ---",
         ),
-        ("training_arguments: {a: &a [*a]}", "check.yaml: nested too deeply; write fewer levels"),
-        ("training_arguments: {a: " + "[" * 5000, "check.yaml: nested too deeply; write fewer levels"),
+        ("training_arguments: {a: &a [*a]}", "check.yaml:4: nested too deeply; write at most 50 levels"),
+        ("training_arguments: {a: " + "[" * 5000, "check.yaml:4: nested too deeply; write at most 50 levels"),
     ],
 )
 def test_a_fault_beside_valid_keys_is_the_only_error(tmp_path: Path, added: str, expected: str) -> None:
@@ -437,10 +440,10 @@ def test_a_faulty_model(tmp_path: Path, model: str, expected: str) -> None:
         ),
         (
             "[{n: 4, b: 0, k: true}]",
-            "check.yaml:3: splits[0].b (splits[0].per_device_train_batch_size): found 0; expected a whole number of "
-            "at least 1\n"
+            "check.yaml:3: splits[0].b (splits[0].per_device_train_batch_size): found 0; expected a whole number from "
+            "1 to 1000000\n"
             "check.yaml:3: splits[0].k (splits[0].gradient_accumulation_steps): found true (a boolean); expected a "
-            "whole number of at least 1",
+            "whole number from 1 to 1000000",
         ),
         (
             "[{n: 4, num_gpus: 4, b: 16, k: 2}]",
@@ -453,12 +456,13 @@ def test_a_faulty_model(tmp_path: Path, model: str, expected: str) -> None:
         ),
         (
             "4x16x2",
-            "check.yaml:3: splits: found '4x16x2' (text); expected auto or a list of splits, for example [1x8x1, "
-            "2x2x2]; write [4x16x2]",
+            "check.yaml:3: splits: found '4x16x2' (text); expected auto or a list of 1 to 256 splits, for example "
+            "[1x8x1, 2x2x2]; write [4x16x2]",
         ),
         (
             "[]",
-            "check.yaml:3: splits: found a list; expected auto or a list of splits, for example [1x8x1, 2x2x2]",
+            "check.yaml:3: splits: found a list; expected auto or a list of 1 to 256 splits, for example [1x8x1, "
+            "2x2x2]",
         ),
         (
             "\n- 1x128x1\n- 1x128x2",
@@ -485,7 +489,7 @@ def test_all_errors_come_at_once_in_the_order_of_the_file_and_then_of_the_comman
             "check.yaml: global_batch_size: missing; add for example global_batch_size: 128",
             "check.yaml: splits: missing; add for example splits: [1x8x1, 1x2x4]",
             "--set model.shrink=3: model.shrink: found 3; expected true or false",
-            "--set steps=0: steps: found 0; expected a whole number of at least 1",
+            "--set steps=0: steps: found 0; expected a whole number from 1 to 100000",
         ]
     )
 
@@ -520,7 +524,7 @@ def test_anchors_that_multiply_are_stopped(tmp_path: Path) -> None:
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     assert errors_of(tmp_path, "\n".join(lines)).endswith(
-        ": more than 100000 values; repeated YAML anchors multiply, write fewer"
+        ": more than 10000 values; repeated YAML anchors multiply, write fewer"
     )
 
 
@@ -541,10 +545,10 @@ def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path.write_text(VALID)
     if os.geteuid() == 0:  # root reads everything, so the refusal is simulated
 
-        def refuse(self: Path) -> bytes:
+        def refuse(path: Path, flags: int) -> int:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(Path, "read_bytes", refuse)
+        monkeypatch.setattr(os, "open", refuse)
     else:
         path.chmod(0)
     with pytest.raises(ConfigError) as raised:

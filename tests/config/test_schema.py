@@ -1,16 +1,18 @@
 """The JSON Schema and the loader accept and reject the same."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-from accumcheck.config import fields
+from accumcheck.config.keys import Number, Section, keys_of, meanings
 from accumcheck.config.load import load_config
+from accumcheck.config.model import CheckConfig
 from accumcheck.config.schema import config_schema
-from accumcheck.config.sections import Section
+from accumcheck.config.values import SplitKeys
 from accumcheck.errors import ConfigError
 
 SMALL = "model: {name_or_path: gpt2}\nglobal_batch_size: 8\n"
@@ -123,11 +125,13 @@ def test_a_key_says_its_meaning_its_choices_and_its_default() -> None:
     assert properties["launcher"]["properties"]["timeout"] == {
         "description": "Seconds that one split may take.",
         "type": "number",
-        "exclusiveMinimum": 0,
+        "minimum": 1,
+        "maximum": 2592000,
         "default": 600.0,
     }
     assert properties["data"]["properties"]["synthetic"]["anyOf"][0]["properties"]["lengths"] == {
         "description": "Whether samples differ in length; equal ones hide faults.",
+        "type": "string",
         "enum": ["varied", "equal"],
         "default": "varied",
     }
@@ -136,15 +140,18 @@ def test_a_key_says_its_meaning_its_choices_and_its_default() -> None:
     assert properties["base_model"]["description"] == "Another name of model.name_or_path."
 
 
-@pytest.mark.parametrize(
-    "section",
-    [
-        section
-        for section in (*vars(fields).values(),)
-        if isinstance(section, Section)
-    ],
-    ids=lambda section: section.into.__name__,
-)  # fmt: skip
-def test_the_table_holds_every_key_of_its_dataclass_with_a_description(section: Section) -> None:
-    assert {known.name for known in section.fields} == {known.name for known in dataclasses.fields(section.into)}
-    assert all(known.description.endswith(".") for known in section.fields)
+def sections(section: type[Section]) -> Iterator[type[Section]]:
+    yield section
+    for declared in keys_of(section).values():
+        if declared.section is not None:
+            yield from sections(declared.section)
+
+
+@pytest.mark.parametrize("section", [*sections(CheckConfig), SplitKeys], ids=lambda section: section.__name__)
+def test_every_key_is_declared_with_its_meaning_and_every_number_has_bounds(section: type[Section]) -> None:
+    assert list(keys_of(section)) == [place.name for place in dataclasses.fields(section)]  # type: ignore[arg-type]
+    meaning = config_schema() if section is CheckConfig else {"properties": {}}
+    described = {**meanings(section), **{name: key["description"] for name, key in meaning["properties"].items()}}
+    for name, declared in keys_of(section).items():
+        assert described[name].endswith(".")
+        assert (declared.kind in (int, float)) == (declared.find(Number) is not None)

@@ -11,6 +11,9 @@ import pytest
 from accumcheck.guard.agreement import apart
 from accumcheck.guard.judge import finding_of, rule_of_gradient, rule_of_loss, weigh
 from accumcheck.guard.watch import Seen
+from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
+
+MEANS_OF_MEANS = Rule("microbatch-mean")
 
 MEANS = ((2.0, 4.0), (8.0, 1.0))
 COUNTS = (([1, 2], [3]), ([4], [6]))  # predictions of every row of two micro-batches on each of two processes: N = 16
@@ -44,8 +47,8 @@ def test_rules_of_gradient_and_loss(processes: list[list[Seen]], rule: str, loss
     weighed = weigh(1, 2, processes)
     assert weighed is not None
     assert weighed.loss == pytest.approx(LOSS)
-    assert rule_of_gradient(weighed, 1e-3) == rule
-    assert rule_of_loss(weighed, loss, 1e-3, None) == rule
+    assert str(rule_of_gradient(weighed, 1e-3)) == rule
+    assert str(rule_of_loss(weighed, loss, 1e-3, None)) == rule
 
 
 def test_weights_of_rows_by_hand() -> None:
@@ -59,9 +62,9 @@ def test_a_loss_that_fits_several_rules_is_named_as_the_gradient_is() -> None:
     same = [[Seen([1], [1], 3.0, 1.0, factor=0.5), Seen([2], [2], 3.0, 1.0, factor=0.5)]]
     weighed = weigh(1, 2, same)  # losses are alike: a mean of means is the mean
     assert weighed is not None
-    assert rule_of_loss(weighed, 3.0, 1e-3, None) == "token-mean"
-    assert rule_of_loss(weighed, 3.0, 1e-3, "microbatch-mean") == "microbatch-mean"
-    assert rule_of_loss(weighed, 6.0, 1e-3, "microbatch-mean") == "token-mean*k"
+    assert rule_of_loss(weighed, 3.0, 1e-3, None) == TOKEN_MEAN
+    assert rule_of_loss(weighed, 3.0, 1e-3, MEANS_OF_MEANS) == MEANS_OF_MEANS
+    assert rule_of_loss(weighed, 6.0, 1e-3, MEANS_OF_MEANS) == Rule("token-mean", k_power=1)
 
 
 def test_what_was_not_seen_names_no_rule_and_a_number_that_is_none_fits_none() -> None:
@@ -70,7 +73,7 @@ def test_what_was_not_seen_names_no_rule_and_a_number_that_is_none_fits_none() -
     assert rule_of_gradient(unseen, 1e-3) is None
     odd = weigh(1, 2, step(None, 1.0))
     assert odd is not None
-    assert rule_of_gradient(odd, 1e-3) == "unexplained"
+    assert rule_of_gradient(odd, 1e-3) == UNEXPLAINED
     assert weigh(1, 2, [[Seen([0], [0], float("nan"), 1.0, factor=1.0)]]) is None
 
 
@@ -78,13 +81,13 @@ def test_a_micro_batch_without_predictions_changes_nothing() -> None:
     batches = [Seen([2], [3], 5.0, 1.0, factor=1.0), Seen([0], [0], float("nan"), 0.0, factor=1.0)]
     weighed = weigh(1, 2, [batches])
     assert weighed is not None
-    assert (weighed.loss, rule_of_gradient(weighed, 1e-3)) == (5.0, "token-mean")
+    assert (weighed.loss, rule_of_gradient(weighed, 1e-3)) == (5.0, TOKEN_MEAN)
 
 
 def test_the_size_of_a_fault_in_words() -> None:
     weighed = weigh(7, 2, step(1.0, 0.5))
     assert weighed is not None
-    finding = finding_of(weighed, "microbatch-mean", "microbatch-mean", 3.75, 1e-3)
+    finding = finding_of(weighed, MEANS_OF_MEANS, MEANS_OF_MEANS, 3.75, 1e-3)
     assert finding.summary == (  # 1/12 and 6/24 over 1/16 and 6/16
         "step 7, 2x2x2: predicted tokens entered the gradient with 0.667 to 1.33 times their weight; "
         "the log says loss 3.7500, the mean over all predicted tokens is 3.5000"

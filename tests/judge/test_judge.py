@@ -288,7 +288,8 @@ def test_splits_that_are_right_where_the_control_is_not_are_told_apart_from_it()
     accumulating = [split for split in SPLITS if Split.parse(split).gradient_accumulation_steps > 1]
     assert apart.splits == tuple(accumulating)
     assert (
-        apart.summary == "loss and gradient are the reference's; they differ from the control's, 1x8x1, which is wrong"
+        apart.summary
+        == "loss and gradient are the reference's; they differ from those of the control, 1x8x1, which is wrong"
     )
     (others,) = [finding for finding in found.findings if finding.id != "control-differs"]
     assert set(others.splits) == set(SPLITS) - set(accumulating)

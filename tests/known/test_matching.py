@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accumcheck.judge.epochs import windows_finding
+from accumcheck.judge.detectors.epoch_windows import windows_finding
 from accumcheck.known.catalogue import known_faults
 from accumcheck.known.matching import Circumstances, Fitted, circumstances, cite
 from accumcheck.record import Environment, Finding, LossProbe, MicroBatch, Split, SplitObservation, StepObservation

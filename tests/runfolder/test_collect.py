@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accumcheck.judge.epochs import other_batches
+from accumcheck.judge.measure.epochs import other_batches
 from accumcheck.record import MicroBatch, Split, SplitObservation, StepObservation
 from accumcheck.runfolder.collect import _keys_in, _known_as
 

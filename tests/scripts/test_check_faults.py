@@ -11,7 +11,7 @@ import pytest
 from check_faults import MATRIX, Row, judge, read_rows, run_row, table
 
 from accumcheck.config.load import load_config
-from accumcheck.judge.rules import FAMILY
+from accumcheck.judge.rules.family import FAMILY
 
 ROW = Row("LOG-ONLY-RIGHT", "4.46.3", 1, "microbatch-mean", "microbatch-mean*k", {})
 

@@ -4,8 +4,6 @@ import json
 
 import typer
 
-from accumcheck.config.schema import config_schema
-
 schema_app = typer.Typer(no_args_is_help=True, help="Print the JSON Schema of a file that accumcheck reads or writes.")
 
 
@@ -17,6 +15,8 @@ def schema() -> None:
 @schema_app.command("config")
 def config() -> None:
     """Print the JSON Schema of the configuration (draft 2020-12)."""
+    from accumcheck.config.schema import config_schema
+
     typer.echo(json.dumps(config_schema(), indent=2))
 
 

@@ -7,11 +7,6 @@ from typing import Annotated
 
 import typer
 
-from accumcheck.config.devices import assume_devices
-from accumcheck.config.load import load_config
-from accumcheck.config.plan import make_plan
-from accumcheck.config.show import plan_as_dict, plan_as_text
-
 
 class PlanFormat(str, Enum):
     """How the plan is printed."""
@@ -31,6 +26,11 @@ def validate(
     ] = PlanFormat.TABLE,
 ) -> None:
     """Read, check and print the plan; train nothing."""
+    from accumcheck.config.devices import assume_devices
+    from accumcheck.config.load import load_config
+    from accumcheck.config.plan import make_plan
+    from accumcheck.config.show import plan_as_dict, plan_as_text
+
     checked = load_config(config, set_ or ())
     devices = assume_devices(checked.launcher)
     plan = make_plan(checked, devices.count)

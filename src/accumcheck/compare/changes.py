@@ -8,7 +8,7 @@ from typing import Literal
 
 from accumcheck.compare.comparable import likeness
 from accumcheck.errors import ConfigError
-from accumcheck.judge.divergence import relative
+from accumcheck.judge.measure.errors import relative
 from accumcheck.record import Divergence, Finding, Report, SplitResult, Tolerances
 from accumcheck.record.comparison import Change, Changes, Drift, SplitChange
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from accumcheck.config.faults import Faults, show_path
-from accumcheck.config.yaml_positions import Item
+from accumcheck.config.faults import Faults, KeyPath, show_path
+from accumcheck.config.tree import Item, Keys, find, given, put, remove
+from accumcheck.config.values import SET_BY_EPOCHS, SET_BY_SPLIT, SET_BY_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-Keys = tuple[str, ...]
 
 ALIASES: dict[Keys, Keys] = {
     ("base_model",): ("model", "name_or_path"),  # axolotl
@@ -52,44 +51,27 @@ SPLIT_ALIASES: dict[str, str] = {
 """Another name in a split's mapping -> the canonical one."""
 
 
-def find(tree: Item, keys: Keys) -> Item | None:
-    """The item at a path of mappings, or None."""
-    here: Item | None = tree
-    for key in keys:
-        here = None if here is None or here.mapping is None else here.mapping.get(key)
-    return here
-
-
-def given(tree: Item, keys: Keys) -> bool:
-    """Whether the key is there and not empty (null)."""
-    item = find(tree, keys)
-    return item is not None and (item.value is not None or item.broken)
-
-
-def remove(tree: Item, keys: Keys) -> Item | None:
-    """Take the item at a path of mappings out, and return it, or None."""
-    parent = find(tree, keys[:-1])
-    return None if parent is None or parent.mapping is None else parent.mapping.pop(keys[-1], None)
-
-
-def put(tree: Item, keys: Keys, item: Item) -> Keys | None:
-    """Set the item at a path of mappings, which are made where they are missing or empty.
-
-    Returns:
-        None, or the path of what stands in the way because it is no mapping.
-    """
-    parent = tree
-    for depth, key in enumerate(keys[:-1], start=1):
-        children = parent.mapping
-        if children is None:
-            return keys[: depth - 1]
-        if key not in children or (children[key].value is None and not children[key].broken):
-            children[key] = Item({}, item.place)
-        parent = children[key]
-    if parent.mapping is None:
-        return keys[:-1]
-    parent.mapping[keys[-1]] = item
-    return None
+_SHARED_ARGUMENTS = (
+    "learning_rate",
+    "max_grad_norm",
+    "optim",
+    "weight_decay",
+    "gradient_checkpointing",
+    "deepspeed",
+    "fsdp",
+)
+ELSEWHERE: dict[str, str] = {
+    **dict.fromkeys(("num_processes", "per_device_train_batch_size", "gradient_accumulation_steps"), SET_BY_SPLIT),
+    **dict.fromkeys(SPLIT_ALIASES, SET_BY_SPLIT),
+    "max_steps": SET_BY_STEPS,
+    "num_train_epochs": SET_BY_EPOCHS,
+    **dict.fromkeys(
+        ("bf16", "fp16"),
+        "not a key; write model: {dtype: ...} for the weights, or training_arguments for mixed precision",
+    ),
+    **dict.fromkeys(_SHARED_ARGUMENTS, "not a key; write it under training_arguments"),
+}
+"""A top-level key of other tools -> where its matter belongs here."""
 
 
 def canonical_path(keys: Keys) -> Keys:
@@ -106,6 +88,26 @@ def rename_aliases(tree: Item, faults: Faults) -> None:
         item = remove(tree, alias)
         if item is not None:
             _move(tree, alias, target, item, faults)
+    splits = find(tree, ("splits",))
+    if splits is not None and isinstance(splits.value, list):
+        for i, split in enumerate(splits.value):
+            _rename_in_split(split, ("splits", i), faults)
+
+
+def _rename_in_split(split: Item, path: KeyPath, faults: Faults) -> None:
+    if split.mapping is None:
+        return
+    for name, item in list(split.mapping.items()):
+        canonical = SPLIT_ALIASES.get(name)
+        if canonical is None:
+            continue
+        del split.mapping[name]
+        present = split.mapping.get(canonical)
+        if present is not None:
+            twice = f"the same key as {present.alias or show_path((*path, canonical))}, which is also given; keep one"
+            faults.add(item.place, show_path((*path, name)), twice)
+        else:
+            split.mapping[canonical] = replace(item, alias=show_path((*path, name)))
 
 
 def place_lengths(tree: Item, faults: Faults) -> None:

@@ -22,10 +22,19 @@ def samples_of_epoch(global_batch_size: int, splits: Iterable[Split] | None) -> 
         global_batch_size: B.
         splits: None for ``auto``.
     """
-    chunks = [split.num_processes * split.per_device_train_batch_size for split in splits or ()]
-    chunks = [chunk for chunk in chunks if chunk < global_batch_size]
+    batch = global_batch_size
+    chunks = [split.replicas * split.per_device_train_batch_size for split in splits or ()]
+    chunks = [chunk for chunk in chunks if chunk < batch]
+    best = 3 * batch // 4
+    # which chunks divide what is left depends on its common divisor with the batch alone, since all divide the batch
+    left = {best, *(near for d in _divisors(batch) for near in (best // d * d, best // d * d + d))}
 
-    def unfit(left: int) -> tuple[int, float]:
-        return sum(left % chunk != 0 for chunk in chunks), abs(left - 0.75 * global_batch_size)
+    def unfit(left: int) -> tuple[int, float, int]:
+        return sum(left % chunk != 0 for chunk in chunks), abs(left - 0.75 * batch), left
 
-    return global_batch_size + min(range(1, global_batch_size), key=unfit, default=1)
+    return batch + min((one for one in left if 0 < one < batch), key=unfit, default=1)
+
+
+def _divisors(number: int) -> set[int]:
+    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return {*small, *(number // d for d in small)}

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from accumcheck.config.limits import TOLD
 from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 KeyPath = tuple["str | int", ...]
+Message = str | Callable[[], str]
 
-_PLAIN_KEY = re.compile(r"[^\s:'\"\\\x00-\x1f]+")
+_PLAIN_KEY = re.compile(r"[^\s:'\"\\]+")
+_LONGEST = 60
+_LONGEST_ARGUMENT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,14 @@ class Place:
     on_command_line: bool = False
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}" if self.line else self.source
+        source = self.source if self.source.isprintable() else repr(self.source)
+        return f"{source}:{self.line}" if self.line else source
+
+
+def argument_place(argument: str) -> Place:
+    """The place of what one ``--set`` says."""
+    shown = argument if argument.isprintable() else repr(argument)
+    return Place(f"--set {shorten(shown, _LONGEST_ARGUMENT)}", on_command_line=True)
 
 
 def show_path(path: KeyPath) -> str:
@@ -36,13 +48,26 @@ def show_path(path: KeyPath) -> str:
         if isinstance(part, int):
             shown += f"[{part}]"
         else:
-            name = part if part.isprintable() and _PLAIN_KEY.fullmatch(part) else repr(part)
+            name = shorten(part)
+            name = name if name.isprintable() and _PLAIN_KEY.fullmatch(name) else repr(name)
             shown += f".{name}" if shown else name
     return shown
 
 
+def shorten(text: str, longest: int = _LONGEST) -> str:
+    """At most so many characters of the text, for a message."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def either(words: Sequence[str]) -> str:
+    """``a, b or c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the closest of the options, or nothing where none is close."""
+    if len(word) > _LONGEST:
+        return ""
     known = list(options)
     close = difflib.get_close_matches(word, known, n=1) or difflib.get_close_matches(word.lower(), known, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
@@ -52,36 +77,41 @@ class Faults:
     """The errors found so far, each with its place. Nothing is raised until `raise_any`."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[Place, str]] = []
+        self._found: list[tuple[Place, str, Message]] = []
 
     def __len__(self) -> int:
         return len(self._found)
 
-    def add(self, place: Place, path: str, message: str) -> None:
-        """Note one error: ``path`` is the key as `show_path` writes it, or empty for the whole file."""
-        self._found.append((place, f"{place}: {path}: {message}" if path else f"{place}: {message}"))
+    def add(self, place: Place, path: str, message: Message) -> None:
+        """Note one error.
+
+        Args:
+            place: where it is.
+            path: the key as `show_path` writes it, or empty for the whole file.
+            message: what is wrong; a function is called only where the message is printed.
+        """
+        self._found.append((place, path, message))
 
     def raise_any(self) -> None:
         """Raise what was found, the file's errors in the order of its lines, then the command line's.
 
         Raises:
-            ConfigError: there is at least one error; its text has one line for each.
+            ConfigError: there is at least one error; its text has one line for each of the first `limits.TOLD`.
         """
         if self._found:
             self._raise()
 
-    def raise_with(self, place: Place, path: str, message: str) -> NoReturn:
-        """Note an error after which nothing more can be read, and raise all.
-
-        Raises:
-            ConfigError: always.
-        """
-        self.add(place, path, message)
-        self._raise()
-
     def _raise(self) -> NoReturn:
-        def order(found: tuple[Place, str]) -> tuple[bool, float]:
-            place, _ = found
-            return place.on_command_line, place.line or float("inf")
+        def order(found: tuple[Place, str, Message]) -> tuple[bool, float]:
+            return found[0].on_command_line, found[0].line or float("inf")
 
-        raise ConfigError("\n".join(text for _, text in sorted(self._found, key=order)))
+        ordered = sorted(self._found, key=order)
+        lines = [_line(*found) for found in ordered[:TOLD]]
+        if len(ordered) > TOLD:
+            lines.append(f"{Place(ordered[TOLD][0].source)}: {len(ordered) - TOLD} more errors; fix these first")
+        raise ConfigError("\n".join(lines))
+
+
+def _line(place: Place, path: str, message: Message) -> str:
+    text = message if isinstance(message, str) else message()
+    return f"{place}: {path}: {text}" if path else f"{place}: {text}"

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from accumcheck.config.aliases import place_lengths, rename_aliases
 from accumcheck.config.consistency import check_consistency
 from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import Faults, Place
-from accumcheck.config.fields import ROOT
-from accumcheck.config.model import (
-    CheckConfig,
-    DataConfig,
-    DatasetSource,
-    LauncherConfig,
-    LlamaFactoryConfig,
-    ModelConfig,
-    ScriptConfig,
-    SyntheticData,
-    ToleranceConfig,
-    TrlConfig,
-)
+from accumcheck.config.files import read_text
+from accumcheck.config.model import CheckConfig
 from accumcheck.config.overrides import apply_overrides
 from accumcheck.config.paths import resolve_paths
-from accumcheck.config.yaml_positions import Item, read_document
+from accumcheck.config.reading import adapter, read_tree
+from accumcheck.config.tree import Item, given
+from accumcheck.config.yaml_positions import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +39,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> CheckConfig:
         ConfigError: anything is wrong. Its text has one line for every error: file and line (or the ``--set``), the
             path of the key, what was found, what is allowed, and the closest allowed name.
     """
-    faults = Faults()
-    whole = Place(str(path))
-    return read_config(_text(path, whole, faults), whole, path.resolve().parent, overrides)
+    text = read_text(path, "give the path of a YAML file")
+    return read_config(text, Place(str(path)), path.resolve().parent, overrides)
 
 
 def read_config(text: str, whole: Place, folder: Path, overrides: Sequence[str] = ()) -> CheckConfig:
@@ -81,53 +72,26 @@ def read_config(text: str, whole: Place, folder: Path, overrides: Sequence[str] 
     apply_overrides(tree, overrides, faults)
     rename_aliases(tree, faults)  # those inside a value such as --set 'model={base_model: gpt2}'
     place_lengths(tree, faults)
-    values: dict[str, Any] = ROOT.read(tree, (), faults)
-    resolve_paths(tree, values, folder, faults)
-    check_consistency(tree, values, faults)
+    reading = read_tree(tree, faults)
+    resolve_paths(tree, reading.plain, folder, faults)
+    check_consistency(tree, reading, faults)
     faults.raise_any()
-    return _build(values)
+    return _complete(adapter().validate_python({"model": {}, **reading.plain}), tree)
 
 
-def _text(path: Path, whole: Place, faults: Faults) -> str:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        faults.raise_with(whole, "", "there is no such file; give the path of a YAML file")
-    except IsADirectoryError:
-        faults.raise_with(whole, "", "this is a directory; give the path of a YAML file")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        faults.raise_with(whole, "", f"cannot be read: {reason}")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = Place(whole.source, raw.count(b"\n", 0, error.start) + 1)
-        faults.raise_with(place, "", f"not UTF-8 text (byte 0x{raw[error.start]:02x}); save the file as UTF-8")
-
-
-def _build(values: dict[str, Any]) -> CheckConfig:
-    """The dataclasses, from values that have passed every check."""
-    model = dict(values.get("model", {}))
-    pretrained = "name_or_path" in model and not model.get("shrink", False)
-    model.setdefault("weights", "pretrained" if pretrained else "random")
-    data = dict(values.get("data", {}))
-    if "dataset" in data:
-        data["dataset"] = DatasetSource(**data["dataset"])
-    if "synthetic" in data:
-        data["synthetic"] = SyntheticData(**data["synthetic"])
-    elif "jsonl" in data or "dataset" in data:
-        data["synthetic"] = None
-    sections = {
-        "model": ModelConfig(**model),
-        "data": DataConfig(**data),
-        "tolerances": ToleranceConfig(**values.get("tolerances", {})),
-        "launcher": LauncherConfig(**values.get("launcher", {})),
-    }
-    for name, kind in (("script", ScriptConfig), ("trl", TrlConfig), ("llamafactory", LlamaFactoryConfig)):
-        if name in values:
-            sections[name] = kind(**values[name])
-    if (epochs := data.get("epochs")) is not None:
-        batch = values["global_batch_size"]
-        samples = data.setdefault("samples", samples_of_epoch(batch, values["splits"]))
-        sections["data"], values["steps"] = DataConfig(**data), steps_of(epochs, samples, batch)
-    return CheckConfig(**{**values, **sections})
+def _complete(check: CheckConfig, tree: Item) -> CheckConfig:
+    """The defaults that depend on other keys."""
+    model, data = check.model, check.data
+    if not given(tree, ("model", "weights")) and model.name_or_path is not None and not model.shrink:
+        model = replace(model, weights="pretrained")
+    if data.jsonl is not None or data.dataset is not None:
+        data = replace(data, synthetic=None)
+    check = replace(check, model=model, data=data)
+    if data.epochs is None:
+        return check
+    samples = data.samples or samples_of_epoch(check.global_batch_size, check.splits)
+    return replace(
+        check,
+        data=replace(data, samples=samples),
+        steps=steps_of(data.epochs, samples, check.global_batch_size),
+    )

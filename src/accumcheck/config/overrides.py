@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from accumcheck.config.aliases import Keys, both_given, canonical_path, find, put, remove
-from accumcheck.config.faults import Faults, Place, show_path
-from accumcheck.config.fields import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES
-from accumcheck.config.kinds import describe
-from accumcheck.config.yaml_positions import Item, read_document
+from accumcheck.config.aliases import both_given, canonical_path
+from accumcheck.config.faults import Faults, Place, argument_place, show_path
+from accumcheck.config.limits import DEPTH
+from accumcheck.config.messages import describe
+from accumcheck.config.model import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES
+from accumcheck.config.tree import Item, Keys, find, put, remove
+from accumcheck.config.yaml_positions import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +26,14 @@ def apply_overrides(tree: Item, overrides: Sequence[str], faults: Faults) -> Non
     with `model.name_or_path`) is taken out, so that the command line wins there too.
     """
     for argument in overrides:
-        shown = argument if argument.isprintable() else repr(argument)
-        place = Place(f"--set {shown}", on_command_line=True)
+        place = argument_place(argument)
         path, equals, text = argument.partition("=")
         written: Keys = tuple(part.strip() for part in path.split("."))
         if not equals or not all(written):
             faults.add(place, "", "not of the form key.path=value, for example --set model.dtype=float64")
+            continue
+        if len(written) > DEPTH:
+            faults.add(place, "", f"nested too deeply; write at most {DEPTH} levels")
             continue
         item = _value(text, place, faults)
         if item is None:

@@ -2,67 +2,78 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.config.aliases import Keys, find
-from accumcheck.config.kinds import name_of
+from accumcheck.config.faults import shorten
+from accumcheck.config.keys import Section, Text, keys_of
+from accumcheck.config.messages import name_of
+from accumcheck.config.model import CheckConfig
+from accumcheck.config.tree import Keys, find
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from accumcheck.config.faults import Faults
-    from accumcheck.config.yaml_positions import Item
+    from accumcheck.config.keys import Located
+    from accumcheck.config.tree import Item
 
 
-def resolve_paths(tree: Item, values: dict[str, Any], folder: Path, faults: Faults) -> None:
-    """Make the paths in ``values`` absolute, and note those where nothing is.
+def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Faults) -> None:
+    """Make the paths in ``plain`` absolute, and note those where nothing is, or nothing that can be read.
 
-    A path in the file is relative to ``folder``, the config file's; one on the command line to the working directory.
+    Args:
+        tree: where the values were written.
+        plain: valid values, which are changed.
+        folder: what a path in the file is relative to; one on the command line is relative to the working directory.
+        faults: where to note.
     """
-    _Paths(tree, folder, faults).resolve(values)
+    for keys, kind in _located(CheckConfig, ()):
+        section: Any = plain
+        for name in keys[:-1]:
+            section = section.get(name) or {}
+        text, item = section.get(keys[-1]), find(tree, keys)
+        if text is None or item is None:
+            continue
+        before, function = text.rpartition(":")[::2] if kind == "function" else (text, "")
+        if _is_path(before, kind):
+            path = _existing(before, item, keys, folder, faults, directory=kind == "directory")
+            section[keys[-1]] = f"{path}:{function}" if kind == "function" else str(path)
 
 
-class _Paths:
-    def __init__(self, tree: Item, folder: Path, faults: Faults) -> None:
-        self.tree = tree
-        self.folder = folder
-        self.faults = faults
+def _located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located]]:
+    for name, declared in keys_of(section).items():
+        if declared.section is not None:
+            yield from _located(declared.section, (*path, name))
+        elif (text := declared.find(Text)) is not None and text.located:
+            yield (*path, name), text.located
 
-    def resolve(self, values: dict[str, Any]) -> None:
-        model, data = values.get("model", {}), values.get("data", {})
-        self._directory(model, ("model", "name_or_path"))
-        self._directory(data.get("dataset", {}), ("data", "dataset", "name_or_path"))
-        script = values.get("script", {})
-        if "path" in script:
-            script["path"] = str(self._existing(script["path"], ("script", "path"), directory=False))
-        llamafactory = values.get("llamafactory", {})
-        if "train" in llamafactory:
-            llamafactory["train"] = str(
-                self._existing(llamafactory["train"], ("llamafactory", "train"), directory=False)
-            )
-        file, _, function = values.get("callable", "").rpartition(":")
-        if file.endswith(".py"):
-            values["callable"] = f"{self._existing(file, ('callable',), directory=False)}:{function}"
-        if "jsonl" in data:
-            data["jsonl"] = str(self._existing(data["jsonl"], ("data", "jsonl"), directory=False))
 
-    def _directory(self, values: dict[str, Any], keys: Keys) -> None:
-        text = values.get("name_or_path")
-        if text is not None and (text.startswith(("./", "../", "/", "~")) or text in (".", "..")):
-            values["name_or_path"] = str(self._existing(text, keys, directory=True))
+def _is_path(text: str, kind: Located) -> bool:
+    """A hub id may stand where a directory may, and a module where a Python file may."""
+    if kind == "directory":
+        return text.startswith(("./", "../", "/", "~")) or text in (".", "..")
+    return kind == "file" or text.endswith(".py")
 
-    def _existing(self, text: str, keys: Keys, *, directory: bool) -> Path:
-        item = find(self.tree, keys)
-        assert item is not None
-        folder = Path.cwd() if item.place.on_command_line else self.folder
-        what = "directory" if directory else "file"
-        try:
-            path = (folder / Path(text).expanduser()).resolve()
-            there = path.is_dir() if directory else path.is_file()
-        except (OSError, RuntimeError, ValueError) as error:
-            self.faults.add(item.place, name_of(item, keys), f"found {text!r}, which is no path: {error}")
-            return Path(text)
-        if not there:
-            found = f"{path} is not a {what}" if path.exists() else f"there is no {what} {path}"
-            hint = "; a hub id is written without ./, ../, / or ~ in front" if directory else ""
-            self.faults.add(item.place, name_of(item, keys), f"{found}{hint}")
-        return path
+
+def _existing(text: str, item: Item, keys: Keys, folder: Path, faults: Faults, *, directory: bool) -> Path:
+    base = Path.cwd() if item.place.on_command_line else folder
+    what = "directory" if directory else "file"
+    name = name_of(item, keys)
+    try:
+        path = (base / Path(text).expanduser()).resolve()
+        there = path.is_dir() if directory else path.is_file()
+        exists, readable = path.exists(), os.access(path, os.R_OK)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        faults.add(item.place, name, f"found {shorten(text)!r}, which is not a path: {reason}")
+        return Path(text)
+    shown = str(path) if str(path).isprintable() else repr(str(path))
+    if not there:
+        found = f"{shown} is not a {what}" if exists else f"there is no {what} {shown}"
+        hint = "; a hub id is written without ./, ../, / or ~ in front" if directory else ""
+        faults.add(item.place, name, f"{found}{hint}")
+    elif not readable:
+        faults.add(item.place, name, f"{shown} cannot be read: permission denied")
+    return path

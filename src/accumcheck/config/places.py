@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accumcheck.config.aliases import find, rename_aliases
-from accumcheck.config.composites import OneSplit
+from accumcheck.config.aliases import rename_aliases
 from accumcheck.config.faults import Faults, Place
-from accumcheck.config.fields import SPLIT
+from accumcheck.config.files import read_text
 from accumcheck.config.overrides import apply_overrides
-from accumcheck.config.yaml_positions import Item, read_document
-from accumcheck.record import ConfigFile, Split
+from accumcheck.config.reading import read_splits
+from accumcheck.config.tree import Item, find
+from accumcheck.config.yaml_positions import read_document
+from accumcheck.errors import ConfigError
+from accumcheck.record import ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ def config_file(path: Path, overrides: Sequence[str] = ()) -> ConfigFile:
     """The lines of the splits in a file that `load_config` has read.
 
     Splits that were given with ``--set``, or as ``auto``, stand on the line of the key ``splits``, else on that of
-    ``model``; a file that cannot be read a second time (a pipe) has only its first line.
+    ``model``; a file that cannot be read a second time has only its first line.
 
     Args:
         path: the file, as the user named it.
@@ -29,8 +31,8 @@ def config_file(path: Path, overrides: Sequence[str] = ()) -> ConfigFile:
     """
     nowhere = Faults()
     try:
-        tree = read_document(path.read_text(encoding="utf-8-sig"), Place(str(path)), nowhere)
-    except (OSError, ValueError):
+        tree = read_document(read_text(path, ""), Place(str(path)), nowhere)
+    except ConfigError:
         tree = None
     if tree is None or tree.mapping is None:
         return ConfigFile(str(path))
@@ -42,10 +44,7 @@ def config_file(path: Path, overrides: Sequence[str] = ()) -> ConfigFile:
 
 
 def _lines(splits: Item | None) -> dict[str, int]:
-    lines: dict[str, int] = {}
-    if splits is not None and isinstance(splits.value, list):
-        for index, item in enumerate(splits.value):
-            split = OneSplit(SPLIT).read(item, ("splits", index), Faults())
-            if isinstance(split, Split) and item.place.line:
-                lines[str(split)] = item.place.line
-    return lines
+    if splits is None or not isinstance(splits.value, list):
+        return {}
+    found = read_splits(splits, Faults())
+    return {str(split): splits.value[i].place.line for i, split in found if splits.value[i].place.line}

@@ -1,166 +1,147 @@
-"""The kinds that hold keys: a section with known keys, and a free mapping that is passed through."""
+"""The sections of a configuration that every stack shares: each key with its type and default, its meaning below it.
+
+A type carries its bounds and the words for messages. Frozen dataclasses that know nothing of YAML and import nothing
+heavy: workers read them under other releases' packages.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
 
-from accumcheck.config.faults import Faults, KeyPath, did_you_mean, show_path
-from accumcheck.config.kinds import INVALID, Kind, either, read, reject
-from accumcheck.config.yaml_positions import Item
+from accumcheck.config.keys import Contradiction, Derived, OneOf, Required, Section, Text
+from accumcheck.config.limits import Epochs, Images, Machine, Machines, Samples, Seconds, Tokens, Tolerance
+from accumcheck.config.values import Column, FractionPair, InlineConfig, Revision, Truth
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+DType = Literal["float64", "float32", "bfloat16", "float16"]
+_SPELLINGS = {
+    **{f"torch.{dtype}": dtype for dtype in get_args(DType)},
+    "fp64": "float64",
+    "double": "float64",
+    "fp32": "float32",
+    "float": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "half": "float16",
+}
+_MODEL = Text("a hub id, or a local directory that begins with ./, ../, / or ~", located="directory")
+_DATASET = Text("a hub id or a local directory", located="directory")
+_CLASS = Text("the name of a transformers class, for example LlamaForCausalLM", r"^[A-Za-z_][A-Za-z0-9_]*$")
+_ENDPOINT = Text("host:port, for example node0:29400", r"^[^\s/]+:[0-9]{1,5}$")
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One key of a section.
+class ModelConfig(Section):
+    """Which model is trained. Exactly one of ``name_or_path`` and ``config`` is set."""
 
-    ``description`` is one line with the unit and what the default means; ``nullable`` keys may be left empty (null),
-    which is the same as leaving them out; ``derived`` says that the default depends on other keys; ``example`` is what
-    to add where the key is missing, and makes the key required.
+    name_or_path: Annotated[str, _MODEL] | None = None
+    """Hub id, or local directory beginning with ./, ../, / or ~ (relative to the config file). Or give config."""
+    config: InlineConfig | None = None
+    """Inline configuration of transformers, with its model_type; weights are drawn from seed."""
+    architecture: Annotated[str, _CLASS] | None = None
+    """Class of transformers with a head; default: the one that the configuration names, or causal LM."""
+    shrink: Truth = False
+    """Same architecture with tiny sizes and random weights."""
+    weights: Annotated[Literal["random", "pretrained"], Derived()] = "random"
+    """Where weights come from; default: pretrained where name_or_path is given without shrink, else random."""
+    dtype: Annotated[DType, OneOf(get_args(DType), _SPELLINGS)] = "float32"
+    """Floating point type of weights and arithmetic."""
+    attn_implementation: Annotated[str, Text("an attention implementation, for example eager or sdpa")] | None = None
+    """Passed to transformers, for example eager or sdpa; default: transformers' choice."""
+    revision: Revision | None = None
+    """Branch, tag or commit of a hub id; default: main."""
+    trust_remote_code: Truth = False
+    """Allow code from the model's repository to run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticData(Section):
+    """Data made here. Lengths are in tokens and include the masked prompt, not an image's own tokens."""
+
+    min_length: Tokens = 8
+    """Shortest sample, in tokens with its prompt, without an image's own tokens."""
+    max_length: Tokens = 64
+    """Longest sample, in tokens, at least min_length."""
+    prompt_fraction: FractionPair = (0.0, 0.5)
+    """Least and greatest part of a sample that is masked prompt."""
+    images_per_sample: Images = 1
+    """Images in each sample of a vision-language model."""
+    lengths: Literal["varied", "equal"] = "varied"
+    """Whether samples differ in length; equal ones hide faults."""
+
+    def contradictions(self) -> list[Contradiction]:
+        """The lengths are in order."""
+        if self.min_length <= self.max_length:
+            return []
+        message = f"min_length {self.min_length} is above max_length {self.max_length}; write min_length <= max_length"
+        return [(("min_length", "max_length"), message)]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource(Section):
+    """A data set of the ``datasets`` library: a hub id, or a local folder."""
+
+    name_or_path: Annotated[str, _DATASET, Required("name_or_path: trl-lib/Capybara")]
+    """Data set of the datasets library: hub id, or local directory beginning with ./, ../, / or ~."""
+    split: Annotated[str, Text("the name of a split, for example train")] = "train"
+    """Split of the data set."""
+    name: Annotated[str, Text("the name of a configuration")] | None = None
+    """Configuration (subset) of the data set."""
+    revision: Revision | None = None
+    """Branch, tag or commit of a hub id; default: main."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig(Section):
+    """Where samples come from. Exactly one of ``synthetic``, ``jsonl`` and ``dataset`` is set.
+
+    ``epochs`` and ``samples`` are set together: so many passes over so many samples, instead of a number of steps.
     """
 
-    name: str
-    kind: Kind
-    description: str
-    nullable: bool = False
-    derived: bool = False
-    example: str = ""
+    synthetic: SyntheticData | None = field(default_factory=SyntheticData)
+    """Samples made here to fit the architecture; the default source."""
+    jsonl: Annotated[str, Text("the path of a JSON Lines file", located="file")] | None = None
+    """JSON Lines file, one sample per line (relative to the config file)."""
+    dataset: DatasetSource | None = None
+    """Data set of the datasets library."""
+    text_column: Column | None = None
+    """Column with text, of jsonl and dataset; default: found by name."""
+    messages_column: Column | None = None
+    """Column with chat messages, of jsonl and dataset."""
+    max_length: Tokens = 1024
+    """Where rows of jsonl and dataset are cut, in tokens."""
+    epochs: Epochs | None = None
+    """Passes over the data set, instead of steps; shows what the last step of an epoch is made of."""
+    samples: Samples | None = None
+    """Samples of the data set, with epochs; default for synthetic data: about 1.75 global batches."""
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """A mapping with known keys. ``into`` is the dataclass that holds the values and the defaults.
+class ToleranceConfig(Section):
+    """Relative differences that are still called equal; None is ``auto``, from the measured noise floor."""
 
-    ``elsewhere`` says for a key that does not belong here where its matter belongs; ``aliases`` maps other names.
-    """
-
-    fields: tuple[Field, ...]
-    into: type[Any]
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    expected: str = "a mapping of keys"
-
-    def read(self, item: Item, path: KeyPath, faults: Faults) -> Any:
-        """Every key that holds a valid value, by its canonical name; `INVALID` where this is no mapping."""
-        if item.mapping is None:
-            return reject(item, path, faults, f"{self.expected}: {', '.join(known.name for known in self.fields)}")
-        known = {known.name: known for known in self.fields}
-        values: dict[str, Any] = {}
-        given = self._canonical(item.mapping, path, faults)
-        for name, child in given.items():
-            here = (*path, name)
-            if name not in known:
-                self._unknown(name, child, here, faults)
-            elif not (child.value is None and known[name].nullable and not child.broken):
-                value = read(known[name].kind, child, here, faults)
-                if value is not INVALID:
-                    values[name] = value
-        for name, missing in known.items():
-            if missing.example and name not in given:
-                faults.add(item.place, show_path((*path, name)), f"missing; add for example {missing.example}")
-        return values
-
-    def _canonical(self, given: Mapping[str, Item], path: KeyPath, faults: Faults) -> dict[str, Item]:
-        renamed: dict[str, Item] = {}
-        for name, child in given.items():
-            canonical = self.aliases.get(name, name)
-            if canonical in renamed:
-                twice = f"the same key as {renamed[canonical].alias or canonical}, which is also given; keep one"
-                faults.add(child.place, show_path((*path, name)), twice)
-            else:
-                alias = child.alias if canonical == name else show_path((*path, name))
-                renamed[canonical] = Item(child.value, child.place, child.text, alias, child.broken)
-        return renamed
-
-    def _unknown(self, name: str, child: Item, path: KeyPath, faults: Faults) -> None:
-        if name in self.elsewhere:
-            faults.add(child.place, show_path(path), self.elsewhere[name])
-            return
-        names = [known.name for known in self.fields]
-        deeper = [f"'{show_path((*path[:-1], *found))}'" for found in self._deeper(name)]
-        hint = f"; did you mean {either(deeper)}?" if deeper else did_you_mean(name, (*names, *self.aliases))
-        faults.add(child.place, show_path(path), f"unknown key; allowed here: {', '.join(names)}{hint}")
-
-    def _deeper(self, name: str) -> list[tuple[str, ...]]:
-        """Where the sections inside this one have a key of that name."""
-        found: list[tuple[str, ...]] = []
-        for known in self.fields:
-            if isinstance(known.kind, Section):
-                found += [(known.name, inner.name) for inner in known.kind.fields if inner.name == name]
-                found += [(known.name, *inner) for inner in known.kind._deeper(name)]
-        return found
-
-    def json_schema(self) -> dict[str, Any]:
-        """See `Kind`. A required key may stand under any one of its names."""
-        properties = {known.name: self.field_schema(known) for known in self.fields}
-        for alias, name in self.aliases.items():
-            properties[alias] = {**properties[name], "description": f"Another name of {name}."}
-        schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
-        one_of = []
-        for name in (known.name for known in self.fields if known.example):
-            names = [name, *(alias for alias, canonical in self.aliases.items() if canonical == name)]
-            if len(names) == 1:
-                schema.setdefault("required", []).append(name)
-            else:
-                one_of.append({"oneOf": [{"required": [other]} for other in names]})
-        return {**schema, "allOf": one_of} if one_of else schema
-
-    def field_schema(self, known: Field) -> dict[str, Any]:
-        """One key with its description and, where it is a constant, its default."""
-        schema = known.kind.json_schema()
-        if known.nullable:
-            schema = {"anyOf": [schema, {"type": "null"}]}
-        schema = {"description": known.description, **schema}
-        default = next(place.default for place in fields(self.into) if place.name == known.name)
-        if default is not MISSING and not known.derived:
-            plain = list(default) if isinstance(default, tuple) else default
-            schema["default"] = "auto" if plain is None and getattr(known.kind, "auto", False) else plain
-        return schema
+    loss: Tolerance = None
+    """Relative difference of losses still called equal; auto: from the measured noise floor."""
+    grad_norm: Tolerance = None
+    """Relative difference of gradient norms still called equal; auto: from the measured noise floor."""
+    gradient: Tolerance = None
+    """Norm of the gradients' difference relative to the gradient's, still called equal; auto: from the measured noise
+    floor."""
 
 
 @dataclass(frozen=True, slots=True)
-class Free:
-    """A mapping of anything that JSON can hold. ``refused`` says for a key why it may not be given."""
+class LauncherConfig(Section):
+    """Where and how processes are started. ``timeout`` is in seconds, per split."""
 
-    expected: str
-    refused: Mapping[str, str] = field(default_factory=dict)
-    required: Mapping[str, str] = field(default_factory=dict)
-
-    def read(self, item: Item, path: KeyPath, faults: Faults) -> Any:
-        """See `Kind`; the value is made of plain dicts, lists and scalars."""
-        if item.mapping is None:
-            return reject(item, path, faults, self.expected)
-        for name, child in item.mapping.items():
-            if name in self.refused:
-                faults.add(child.place, show_path((*path, name)), self.refused[name])
-        for name, example in self.required.items():
-            if name not in item.mapping:
-                faults.add(item.place, show_path((*path, name)), f"missing; add for example {example}")
-            elif not isinstance(item.mapping[name].value, str):
-                reject(item.mapping[name], (*path, name), faults, f"text, for example {example}")
-        return _plain(item, path, faults)
-
-    def json_schema(self) -> dict[str, Any]:
-        """See `Kind`."""
-        schema: dict[str, Any] = {"type": "object"}
-        if self.refused:
-            schema["propertyNames"] = {"not": {"enum": list(self.refused)}}
-        if self.required:
-            schema["properties"] = {name: {"type": "string"} for name in self.required}
-            schema["required"] = list(self.required)
-        return schema
-
-
-def _plain(item: Item, path: KeyPath, faults: Faults) -> Any:
-    value = item.value
-    if isinstance(value, dict):
-        return {name: _plain(child, (*path, name), faults) for name, child in value.items()}
-    if isinstance(value, list):
-        return [_plain(child, (*path, i), faults) for i, child in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return reject(item, path, faults, "a finite number")
-    return value
+    device: Annotated[Literal["auto", "cuda", "cpu"], OneOf(("auto", "cuda", "cpu"), {"gpu": "cuda"})] = "auto"
+    """Where processes compute; auto: on GPUs where there are any."""
+    oversubscribe: Truth = False
+    """Allow more processes than devices."""
+    timeout: Seconds = 600.0
+    """Seconds that one split may take."""
+    nnodes: Machines = 1
+    """Machines that take part."""
+    node_rank: Machine = 0
+    """Number of this machine, from 0, below nnodes."""
+    rdzv_endpoint: Annotated[str, _ENDPOINT] | None = None
+    """Where machines meet, host:port of the first; required for nnodes above 1."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.config.model import PROGRAMS
+from accumcheck.config.keys import keys_of
+from accumcheck.config.model import CheckConfig
+from accumcheck.config.stacks import BY_NAME, own_keys
 from accumcheck.config.yaml_positions import write_document
 
 if TYPE_CHECKING:
@@ -68,22 +70,26 @@ def _table(plan: Plan, devices: Devices) -> list[str]:
 def _canonical(plan: Plan) -> dict[str, Any]:
     """The configuration as one would write it: unset keys are left out, unset tolerances are ``auto``."""
     plain = _without_program_keys(plan.config.to_dict())
-    if plan.config.runs_program:
-        for name in ("script", "trl"):
-            plain[name] = _set(plain[name]) if plain.get(name) else None
-        return {**_set(plain), "tolerances": _tolerances(plain), "launcher": _set(plain["launcher"])}
-    data = {name: _set(value) if isinstance(value, dict) else value for name, value in plain["data"].items()}
-    launcher = _set(plain["launcher"])
-    model = _set(plain["model"])
-    return {**plain, "model": model, "data": _set(data), "tolerances": _tolerances(plain), "launcher": launcher}
+    shown = {name: _set(value) if name in _sections() else value for name, value in plain.items()}
+    if "data" in shown:
+        data = shown["data"]
+        shown["data"] = {name: _set(value) if isinstance(value, dict) else value for name, value in data.items()}
+    return {**_set(shown), "tolerances": _tolerances(plain)}
+
+
+def _sections() -> list[str]:
+    return [name for name, declared in keys_of(CheckConfig).items() if declared.section is not None]
 
 
 def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     """Of a program only what it is; of another stack all but that. Else the configuration would not be a valid one."""
-    program = tuple(PROGRAMS.values())
-    own = PROGRAMS.get(plain["stack"])
-    dropped = program if own is None else ("model", "data", "trajectory_steps", *(key for key in program if key != own))
-    dropped += tuple(name for name in ("hotfix", "callable_arguments") if not plain[name])
+    stack = BY_NAME[plain["stack"]]
+    own = [key.name for key in stack.own]
+    dropped = [name for name in own_keys() if name not in own or not plain[name]]
+    if stack.program:
+        dropped += ["model", "data", "trajectory_steps"]
+    if plain["hotfix"] is None:
+        dropped.append("hotfix")
     return {name: value for name, value in plain.items() if name not in dropped}
 
 

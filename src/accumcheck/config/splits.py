@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from accumcheck.config.composites import OneSplit, Splits
-from accumcheck.config.faults import Faults, Place
-from accumcheck.config.fields import SPLIT
-from accumcheck.config.yaml_positions import read_document
-from accumcheck.errors import ConfigError
 from accumcheck.record import Split
 
 if TYPE_CHECKING:
@@ -54,32 +48,6 @@ def _middle(global_batch_size: int, n: int) -> Split:
     divisors = sorted({*small, *(share // b for b in small)})
     b = min(divisors[1:-1] or divisors, key=lambda b: (max(Fraction(b * b, share), Fraction(share, b * b)), b))
     return Split(n, b, share // b)
-
-
-def batch_of(splits: Any) -> int:
-    """The global batch size that splits come to, for whoever has said nothing else of it.
-
-    Args:
-        splits: as a configuration has them: a list of texts, mappings or `Split`; None where there are none.
-
-    Raises:
-        ConfigError: they do not say.
-    """
-    if splits in (None, "auto"):
-        found = "missing" if splits is None else "found 'auto'"
-        raise ConfigError(
-            f"splits: {found}; give for example splits=['1x8x1', '1x2x4'] (n x b x k), or global_batch_size"
-        )
-    faults = Faults()
-    item = read_document(json.dumps(splits, default=str), Place("splits", on_command_line=True), faults)
-    assert item is not None, "JSON is YAML"
-    read: tuple[Split, ...] = Splits(OneSplit(SPLIT)).read(item, ("splits",), faults)
-    faults.raise_any()
-    batches = {split.global_batch_size: split for split in reversed(read)}
-    if len(batches) > 1:
-        each = ", ".join(f"{split} of {batch}" for batch, split in reversed(batches.items()))
-        raise ConfigError(f"splits: {each} samples; all splits of a check are of one global batch, n x b x k")
-    return next(iter(batches))
 
 
 def control_of(splits: Sequence[Split]) -> Split:

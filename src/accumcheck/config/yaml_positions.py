@@ -2,20 +2,21 @@
 
 PyYAML builds the nodes; this module turns them into values, with two differences from YAML 1.1 that prevent surprises:
 ``1e-3`` is a number; dates, ``1:30`` and ``010`` are text. Tags other than the core ones, merge keys, duplicate keys,
-and keys that are not text are errors.
+and keys that are not text are errors. Size, values and levels are bounded (`accumcheck.config.limits`), so that any
+text is read or refused in a fraction of a second.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, NoReturn
 
 import yaml
 
-from accumcheck.config.faults import Faults, KeyPath, Place, show_path
-
-MAX_VALUES = 100_000
+from accumcheck.config.faults import Faults, KeyPath, Place, shorten, show_path
+from accumcheck.config.limits import DEPTH, FILE_BYTES, NUMBER_DIGITS, VALUES
+from accumcheck.config.tree import Item, Value
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
@@ -26,27 +27,8 @@ _FLOAT = re.compile(
 _BOOLEANS = yaml.SafeLoader.bool_values
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One value and its place.
-
-    ``text`` is a scalar as it was written; ``alias`` the name that the key was given under, where that is not the
-    canonical one; ``broken`` says that an error was already noted, so that nothing more is said about the value.
-    """
-
-    value: Value
-    place: Place
-    text: str = ""
-    alias: str = ""
-    broken: bool = False
-
-    @property
-    def mapping(self) -> dict[str, Item] | None:
-        """The children by key, or None where the value is no mapping."""
-        return self.value if isinstance(self.value, dict) else None
-
-
-Value = Union[None, bool, int, float, str, "list[Item]", "dict[str, Item]"]
+class _TooMuch(yaml.MarkedYAMLError):
+    """The document has more values or levels than are read; `problem` says which."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -60,6 +42,31 @@ class _Loader(yaml.SafeLoader):
         ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Count before anything more of the text is read."""
+        self._values += 1
+        self._depth += 1
+        mark: yaml.Mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        if self._values > 2 * VALUES:  # each key is a node of its own
+            _refuse_values(mark)
+        if self._depth > DEPTH:
+            _refuse_depth(mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _refuse_values(mark: yaml.Mark) -> NoReturn:
+    raise _TooMuch(problem=f"more than {VALUES} values; repeated YAML anchors multiply, write fewer", problem_mark=mark)
+
+
+def _refuse_depth(mark: yaml.Mark) -> NoReturn:
+    raise _TooMuch(problem=f"nested too deeply; write at most {DEPTH} levels", problem_mark=mark)
 
 
 _Loader.add_implicit_resolver(_TAG + "int", re.compile(f"(?:{_INT.pattern})$"), list("-+0123456789"))
@@ -77,16 +84,21 @@ def read_document(text: str, place: Place, faults: Faults) -> Item | None:
     Returns:
         The document's value, or None where the document is empty or cannot be read (then `faults` says why).
     """
+    if len(text) > FILE_BYTES:
+        faults.add(place, "", f"longer than {FILE_BYTES} characters; a configuration is short")
+        return None
     try:
         node = yaml.compose(text, Loader=_Loader)
         return None if node is None else _Reader(place, faults).read(node, (), place if place.on_command_line else None)
+    except _TooMuch as error:
+        faults.add(_line(place, error.problem_mark), "", str(error.problem))
     except yaml.MarkedYAMLError as error:
         faults.add(_line(place, error.problem_mark), "", _syntax_message(error))
     except yaml.reader.ReaderError as error:
         at = Place(place.source, text.count("\n", 0, error.position) + 1) if not place.on_command_line else place
         faults.add(at, "", f"not valid YAML: the character #x{int(error.character):04x} is not allowed; remove it")
-    except RecursionError:
-        faults.add(place, "", "nested too deeply; write fewer levels")
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF", a huge %YAML number
+        faults.add(place, "", f"not valid YAML: {shorten(' '.join(str(error).split()))}")
     return None
 
 
@@ -112,18 +124,19 @@ class _Reader:
     def read(self, node: yaml.Node, path: KeyPath, place: Place | None) -> Item:
         """One node. ``place`` is the line of its key; a node without one (a list's element) has its own line."""
         place = place or _line(self.source, node.start_mark)
-        self.count += 1
-        if self.count > MAX_VALUES:
-            self.faults.raise_with(
-                place, show_path(path), f"more than {MAX_VALUES} values; repeated YAML anchors multiply, write fewer"
-            )
+        self.count += 1  # once more than PyYAML did, which counts what an anchor repeats but once
+        if self.count > VALUES:
+            _refuse_values(node.start_mark)
+        if len(path) >= DEPTH:
+            _refuse_depth(node.start_mark)
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return Item(self._mapping(node, path), place)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return Item([self.read(child, (*path, i), None) for i, child in enumerate(node.value)], place)
         if isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in ("null", "bool", "int", "float", "str"):
             return self._scalar(node, path, place)
-        tag = "!!" + node.tag.removeprefix(_TAG) if node.tag.startswith(_TAG) else node.tag
+        tag = shorten("!!" + node.tag.removeprefix(_TAG) if node.tag.startswith(_TAG) else node.tag)
+        tag = tag if tag.isprintable() else repr(tag)
         self.faults.add(place, show_path(path), f"found the YAML tag {tag}; tags are not allowed, write plain values")
         return Item(None, place, broken=True)
 
@@ -134,9 +147,13 @@ class _Reader:
             if key.tag == _TAG + "merge":
                 self.faults.add(place, show_path(path), "found the merge key <<; not supported, write the keys out")
             elif key.tag != _TAG + "str":
-                shown = f"the key {key.value}" if isinstance(key, yaml.ScalarNode) else "a list or mapping as key"
-                hint = f"put it in quotes: '{key.value}'" if isinstance(key, yaml.ScalarNode) else "write a name"
-                self.faults.add(place, show_path(path), f"found {shown}; keys are text, {hint}")
+                written = shorten(str(key.value)) if isinstance(key, yaml.ScalarNode) else ""
+                shown = f"the key {written}" if written else "a list or mapping as key"
+                way_out = f"put it in quotes: '{written}'" if written else "write a name"
+                self.faults.add(place, show_path(path), f"found {shown}; keys are text, {way_out}")
+            elif _CONTROL.search(key.value) or _HALVES.search(key.value):
+                shown = f"found the key {shorten(key.value)!r}, which has a character that text cannot hold; remove it"
+                self.faults.add(place, show_path(path), shown)
             elif key.value in found:
                 first = "" if place.on_command_line else f", first on line {found[key.value].place.line}"
                 self.faults.add(place, show_path((*path, key.value)), f"the key is given twice{first}; keep one")
@@ -147,20 +164,39 @@ class _Reader:
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath, place: Place) -> Item:
         kind = node.tag.removeprefix(_TAG)
         text: str = node.value
-        value: Value = text
         try:
-            if kind == "null":
-                value = None
-            elif kind == "bool":
-                value = _BOOLEANS[text.lower()]
-            elif kind == "int":
-                value = int(text)
-            elif kind == "float":
-                value = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            return Item(_value(kind, text), place, text=text)
         except (KeyError, ValueError):
-            self.faults.add(place, show_path(path), f"found {shorten(text)!r}, which is no !!{kind}; fix it")
+            message = f"found {shorten(text)!r}, which is not a !!{kind}; fix it"
+            if kind == "str":
+                message = f"found {shorten(text)!r}, which has a character that text cannot hold; remove it"
+            self.faults.add(place, show_path(path), message)
             return Item(None, place, broken=True)
-        return Item(value, place, text=text)
+
+
+def _value(kind: str, text: str) -> Value:
+    """The value of a scalar.
+
+    Raises:
+        KeyError: the text is not a boolean.
+        ValueError: it is not a number; or a control character, or half a character, was written as an escape.
+    """
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return bool(_BOOLEANS[text.lower()])
+    if kind == "int":
+        return int(text) if len(text) <= NUMBER_DIGITS else math.copysign(math.inf, -1 if text[0] == "-" else 1)
+    if kind == "float":
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    if _CONTROL.search(text):
+        raise ValueError("control character")
+    # two escapes, as JSON writes a character beyond 16 bits
+    return text.encode("utf-16", "surrogatepass").decode("utf-16") if _HALVES.search(text) else text
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -174,8 +210,3 @@ def write_document(plain: dict[str, Any]) -> str:
     """JSON-like values as YAML that `read_document` reads back the same, in lines of about 80 columns."""
     text = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=60, allow_unicode=True)
     return str(text)
-
-
-def shorten(text: str) -> str:
-    """At most 60 characters of the text, for a message."""
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -16,10 +16,11 @@ from accumcheck.errors import AccumcheckError
 from accumcheck.guard.agreement import apart, sketch
 from accumcheck.guard.judge import Weighed, explained, finding_of, in_words, rule_of_gradient, rule_of_loss, weigh
 from accumcheck.guard.watch import ModelWatch, Seen
-from accumcheck.judge.findings import unsynchronised_finding
+from accumcheck.judge.detectors.unsynchronised import unsynchronised_finding
+from accumcheck.record.rule import TOKEN_MEAN, Rule
 
-RIGHT = ("token-mean", None)
-ONLY_WARNED_OF = ("unshifted-token-mean",)
+RIGHT = (TOKEN_MEAN, None)
+ONLY_WARNED_OF = (Rule("unshifted-token-mean"),)
 """Wrong by the same factor under every split: never a reason to stop."""
 LOG_DIGITS = 5e-5
 """To which some releases of Trainer round the loss in the log."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accumcheck.guard.watch import Seen
-from accumcheck.judge.findings import divergence_finding
-from accumcheck.judge.rules import BASES, FAMILY, UNEXPLAINED, Step
-from accumcheck.judge.why import traced
+from accumcheck.judge.causes.traced import traced
+from accumcheck.judge.detectors.divergence import divergence_finding
+from accumcheck.judge.rules.family import FAMILY
+from accumcheck.judge.rules.step import Step
 from accumcheck.known.matching import Fitted, circumstances, cite
 from accumcheck.record import (
     Coordinates,
@@ -31,6 +32,9 @@ from accumcheck.record import (
     StackBelief,
     StepObservation,
 )
+from accumcheck.record.rule import BASES, UNEXPLAINED, Rule
+
+Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,9 @@ class Weighed:
 
     number: int
     step: Step
-    losses: npt.NDArray[np.float64]
-    weights: npt.NDArray[np.float64] | None
-    right: npt.NDArray[np.float64]
+    losses: Weights
+    weights: Weights | None
+    right: Weights
     loss: float
 
 
@@ -82,7 +86,7 @@ def weigh(number: int, k: int, processes: Sequence[Sequence[Seen]]) -> Weighed |
     return Weighed(number, step, of_rows, None if unseen else np.array(weights), right, float(right @ of_rows))
 
 
-def rule_of_gradient(weighed: Weighed, tolerance: float) -> str | None:
+def rule_of_gradient(weighed: Weighed, tolerance: float) -> Rule | None:
     """The rule that the weights of the rows follow, None where they were not seen."""
     found = weighed.weights
     if found is None:
@@ -90,30 +94,30 @@ def rule_of_gradient(weighed: Weighed, tolerance: float) -> str | None:
     return _first(weighed, lambda predicted: bool(np.all(np.abs(found - predicted) <= tolerance * np.abs(predicted))))
 
 
-def rule_of_loss(weighed: Weighed, reported: float, tolerance: float, gradient: str | None) -> str:
+def rule_of_loss(weighed: Weighed, reported: float, tolerance: float, gradient: Rule | None) -> Rule:
     """The rule that the reported loss follows: that of the gradient, if it fits the loss as well."""
 
-    def fits(predicted: npt.NDArray[np.float64]) -> bool:
+    def fits(predicted: Weights) -> bool:
         loss = float(predicted @ weighed.losses)
         return abs(reported - loss) <= tolerance * abs(loss)
 
     return _first(weighed, fits, gradient)
 
 
-def _first(weighed: Weighed, fits: Any, preferred: str | None = None) -> str:
+def _first(weighed: Weighed, fits: Callable[[Weights], bool], preferred: Rule | None = None) -> Rule:
     """The first rule that fits. Where k = n, one split cannot tell them apart: the likelier k is named."""
-    step = weighed.step
-    fitting = [str(rule) for rule in _BY_K if fits(step.factor(rule) * step.weights(rule.base))]
+    fitting = [rule for rule in _BY_K if fits(weighed.step.predicted(rule))]
     return preferred if preferred in fitting else (fitting or [UNEXPLAINED])[0]
 
 
 _BY_K = sorted(
-    FAMILY, key=lambda rule: (abs(rule.k_power) + abs(rule.n_power), BASES.index(rule.base), abs(rule.n_power))
+    FAMILY,
+    key=lambda rule: (rule.b_power != 0, len(rule.factors), BASES.index(rule.base), rule.n_power != 0),
 )
 
 
 def finding_of(
-    weighed: Weighed, loss_rule: str | None, gradient_rule: str | None, reported: float | None, tolerance: float
+    weighed: Weighed, loss_rule: Rule | None, gradient_rule: Rule | None, reported: float | None, tolerance: float
 ) -> Finding:
     """What is wrong with the step: how large it is, and what the rules mean."""
     split = weighed.step.split

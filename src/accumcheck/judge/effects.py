@@ -1,63 +1,32 @@
-"""Which splits diverge, by how much, and the findings that say so."""
+"""How big a fault is in each split: in numbers, and in words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from accumcheck.judge import findings as say
-from accumcheck.judge.compare import Truth
-from accumcheck.judge.verdict import diverges, finite
-from accumcheck.record import Finding, Severity, Split, SplitResult, StepRecord, Tolerances
-
-
-def divergences(
-    results: Sequence[SplitResult],
-    truths: Mapping[Split, Sequence[Truth]],
-    control: Split,
-    tolerances: Tolerances,
-) -> list[Finding]:
-    """One finding for each pair of rules that diverging splits follow, the most splits first."""
-    groups: dict[tuple[str | None, str | None], list[SplitResult]] = {}
-    for result in results:
-        if result.steps and _any_divergence(result, tolerances):
-            groups.setdefault((result.loss_rule, result.gradient_rule), []).append(result)
-    against = "reference" if truths else "control"
-    # both may be right, each to within its tolerance, and yet further apart than that from each other
-    control_is_right = any(result.split == control and _is_right(result, truths, tolerances) for result in results)
-    found = []
-    for (loss_rule, gradient_rule), members in sorted(groups.items(), key=lambda group: -len(group[1])):
-        verdicts = {member.verdict for member in members}
-        if verdicts == {"pass"}:  # the configuration says to ignore this rule
-            continue
-        base = None if truths else next((other for other in results if other.split == control), None)
-        effects = [_effect(member, truths.get(member.split, ()), base, tolerances) for member in members]
-        severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
-        if not control_is_right and all(_is_right(member, truths, tolerances) for member in members):
-            found.append(say.control_finding(severity, effects, control, loss_rule, gradient_rule))
-        else:
-            found.append(say.divergence_finding(severity, effects, loss_rule, gradient_rule, against))
-    return found
+from accumcheck.judge.measure.compare import Truth
+from accumcheck.record import Split, SplitResult, StepRecord, Tolerances
 
 
-def _any_divergence(result: SplitResult, tolerances: Tolerances) -> bool:
-    return any(
-        not finite(step) or any(diverges(step.vs_control, tolerances)) or any(diverges(step.vs_reference, tolerances))
-        for step in result.steps
-    )
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How big a fault is in one split: observed over right, in the step where it is worst.
+
+    ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error, ``weights`` the part of
+    it that is in how samples are weighted, where that part alone is beyond its tolerance.
+    """
+
+    split: Split
+    loss: float | None
+    grad_norm: float | None
+    gradient: float | None
+    weights: float | None = None
 
 
-def _is_right(result: SplitResult, truths: Mapping[Split, Sequence[Truth]], tolerances: Tolerances) -> bool:
-    """Whether every step gives the reference's loss and gradient; without a reference nothing is known to."""
-    return bool(truths) and all(
-        finite(step) and not any(diverges(step.vs_reference, tolerances)) for step in result.steps
-    )
-
-
-def _effect(
-    result: SplitResult, truths: Sequence[Truth], base: SplitResult | None, tolerances: Tolerances
-) -> say.Effect:
-    """The split's ratios to the truth (or to the base, where there is no truth), in its worst step."""
+def effect_of(result: SplitResult, truths: Sequence[Truth], base: SplitResult | None, tolerances: Tolerances) -> Effect:
+    """The split's ratios to the truth (or to ``base``, where there is no truth), in its worst step."""
 
     def off(step: StepRecord) -> float:
         found = step.vs_reference if truths else step.vs_control
@@ -69,13 +38,38 @@ def _effect(
         truths[worst.step - 1] if truths else (base.steps[worst.step - 1] if base else None)
     )
     divergence = worst.vs_reference if truths else worst.vs_control
-    return say.Effect(
+    return Effect(
         split=result.split,
         loss=_ratio(worst.loss, right.loss if right else None),
         grad_norm=_ratio(worst.grad_norm, right.grad_norm if right else None),
         gradient=divergence.gradient,
         weights=_in_weights_alone(result, tolerances),
     )
+
+
+def size(effects: Sequence[Effect], against: str) -> str:
+    """``loss 2.00, 4.00 times the reference's; gradient norm 2.31, 4.67 times; gradient off by up to 3.2 ...``.
+
+    ``against`` says what the ratios are to: the reference, or the control where there is none.
+    """
+    words = []
+    for name, ratios in (
+        ("loss", [effect.loss for effect in effects]),
+        ("gradient norm", [effect.grad_norm for effect in effects]),
+    ):
+        known = [ratio for ratio in ratios if ratio is not None]
+        if any(not math.isfinite(ratio) for ratio in known):
+            words.append(f"{name} is not finite")
+        elif known and max(abs(ratio - 1) for ratio in known) >= 0.01:
+            words.append(f"{name} {', '.join(map(_times, known))} times the {against}'s")
+        elif known:
+            words.append(f"{name} within {max(abs(ratio - 1) for ratio in known):.1e} of the {against}'s")
+    errors = [effect.gradient for effect in effects if effect.gradient is not None and math.isfinite(effect.gradient)]
+    if errors:
+        words.append(f"gradient off by up to {max(errors):.2g} of its norm")
+    if parts := [effect.weights for effect in effects if effect.weights is not None]:
+        words.append(f"wrong sample weights account for {max(parts):.2g} of its norm, more than rounding can")
+    return "; ".join(words)
 
 
 def _in_weights_alone(result: SplitResult, tolerances: Tolerances) -> float | None:
@@ -90,3 +84,8 @@ def _in_weights_alone(result: SplitResult, tolerances: Tolerances) -> float | No
 
 def _ratio(value: float | None, right: float | None) -> float | None:
     return None if value is None or not right else value / right
+
+
+def _times(ratio: float) -> str:
+    """Three digits, with the zeros that say so: 2.00, 16.0, 138."""
+    return f"{ratio:.2f}" if abs(ratio) < 10 else f"{ratio:.1f}" if abs(ratio) < 100 else f"{ratio:.0f}"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from accumcheck.judge.batching import BatchRules, batch_rules
-from accumcheck.judge.compare import Recovery, Truth, of_its_own
-from accumcheck.judge.explain import Rules, gradient_rules, loss_rules
-from accumcheck.judge.weights import summarise
-from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation, Tolerances
+from accumcheck.judge.causes.batching import BatchRules, batch_rules, explained_by_batching
+from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.compare import of_its_own
+from accumcheck.judge.measure.recovery import summarise
+from accumcheck.judge.rules.explain import Rules, explain, with_others
+from accumcheck.judge.rules.fit import Fit, fit_gradient, fit_loss
+from accumcheck.judge.rules.over_steps import from_a_step
+from accumcheck.judge.rules.step import Step
+from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation
+from accumcheck.record.rule import UNEXPLAINED, Rule
 
 
 @dataclass(frozen=True)
@@ -17,48 +23,147 @@ class Explanation:
     """Why the numbers are what they are; without a reference nothing is known.
 
     ``batch`` is None for a model that treats each sample for itself; ``weights`` are empty for one that does not.
+    ``by_batching``: splits that give what the model gives by itself in their micro-batches.
     """
 
     weights: Mapping[Split, SampleWeights] = field(default_factory=dict)
     loss: Rules | None = None
     gradient: Rules | None = None
     batch: BatchRules | None = None
+    by_batching: frozenset[Split] = frozenset()
+
+    def loss_of(self, split: Split) -> Rule | None:
+        """The rule of one split's losses; None where nothing is known of it."""
+        return _rule_of(self.loss, split)
+
+    def gradient_of(self, split: Split) -> Rule | None:
+        """The rule of one split's gradients; None where nothing is known of it."""
+        return _rule_of(self.gradient, split)
 
 
-def rule_of(rules: Rules | None, split: Split) -> str | None:
-    """The rule of one split; None where nothing is known of it."""
+def explain_run(seen: Evidence) -> Explanation:
+    """Recovered weights per split, and the rules of loss and gradient.
+
+    The run's rules are fitted to the splits that no detector has condemned: a fault of another kind has no formula.
+    """
+    reference = seen.reference
+    if reference is None or not seen.good:
+        return Explanation()
+    sound = [split for split in seen.good if split.split not in seen.condemned]
+    others = [split for split in seen.good if split.split in seen.condemned]
+    if reference.batched:
+        rules = batch_rules(sound, others, reference, seen.tolerances)
+        return Explanation({}, rules.loss, rules.gradient, rules, explained_by_batching(sound, rules))
+
+    def fit_gradients(splits: Sequence[SplitObservation], steps: slice = slice(None)) -> Fit:
+        return _fit_gradients(splits, seen, reference, steps)
+
+    def fit_losses(splits: Sequence[SplitObservation], steps: slice = slice(None)) -> Fit:
+        return _fit_losses(splits, seen, reference, steps)
+
+    gradient = explain(sound, fit_gradients, lambda split, _: _by_samples(_weights(split, seen, UNEXPLAINED)))
+    gradient = from_a_step(sound, gradient, fit_gradients)
+    gradient = with_others(gradient, others, fit_gradients)
+    weights = {
+        split.split: summary
+        for split in seen.good
+        if (summary := _weights(split, seen, gradient.of[split.split].rule)) is not None
+    }
+    loss = None
+    if any(step.loss is not None for split in seen.good for step in split.steps):  # a loop of one's own may report none
+
+        def otherwise(split: SplitObservation, _: Fit) -> Rule:
+            follows = _follows_gradient(split, seen, reference)
+            return gradient.of[split.split].rule if follows else UNEXPLAINED
+
+        loss = explain(sound, fit_losses, otherwise)
+        if _found(gradient) and not _found(loss) and all(_follows_gradient(one, seen, reference) for one in sound):
+            loss = gradient  # one cause is behind both
+        loss = from_a_step(sound, loss, fit_losses)
+        loss = with_others(loss, others, fit_losses)
+    return Explanation(weights, loss, gradient)
+
+
+def _rule_of(rules: Rules | None, split: Split) -> Rule | None:
     return rules.of[split].rule if rules is not None and split in rules.of else None
 
 
-def explain_run(
-    good: Sequence[SplitObservation],
-    recovered: Sequence[Recovery],
-    truths: Mapping[Split, Sequence[Truth]],
-    reference: ReferenceObservation | None,
-    tolerances: Tolerances,
-) -> Explanation:
-    """Recovered weights per split, and the rules of loss and gradient."""
-    if reference is None or not good:
-        return Explanation()
-    if reference.batched:
-        rules = batch_rules(good, reference, tolerances)
-        return Explanation({}, rules.loss, rules.gradient, rules)
-    weights: dict[Split, SampleWeights] = {}
-    for split in good:
-        found = [
-            of_its_own(step.of[split.split], split.steps[position], truths[split.split][position], step.truth.tokens)
-            for position, step in enumerate(recovered)
-            if split.split in step.of
-        ]
-        if found:
-            weights[split.split] = summarise(
-                [step.weights for step in found],
-                [step.ideal for step in found],
-                [step.members for step in found],
-                [step.residual for step in found],
-                max(step.condition for step in found),
-            )
-    by_gradient = gradient_rules(good, recovered, weights, reference, tolerances)
-    told = any(step.loss is not None for split in good for step in split.steps)  # a loop of one's own may not tell
-    by_loss = loss_rules(good, recovered, by_gradient, reference, tolerances) if told else None
-    return Explanation(weights, by_loss, by_gradient)
+def _found(rules: Rules) -> bool:
+    return rules.run is not None and rules.run.found
+
+
+def _fit_gradients(
+    splits: Sequence[SplitObservation], seen: Evidence, reference: ReferenceObservation, steps: slice
+) -> Fit:
+    tolerances = seen.tolerances
+    in_weights = tolerances.gradient if tolerances.weights is None else tolerances.weights
+    observed = []
+    for position, recovery in list(enumerate(seen.recovered))[steps]:
+        for split in splits:
+            if position >= len(split.steps):
+                continue
+            found = recovery.of.get(split.split)
+            if found is None:
+                return Fit(UNEXPLAINED)
+            observed.append((_step(split, position, reference, found.members), found, recovery.gram))
+    return fit_gradient(observed, in_weights, tolerances.gradient) if observed else Fit(UNEXPLAINED)
+
+
+def _fit_losses(
+    splits: Sequence[SplitObservation], seen: Evidence, reference: ReferenceObservation, steps: slice
+) -> Fit:
+    observed = [
+        (_step(split, position, reference), one.loss)
+        for split in splits
+        for position, one in list(enumerate(split.steps))[steps]
+        if one.loss is not None
+    ]
+    if not observed or not all(math.isfinite(loss) for _, loss in observed):
+        return Fit(UNEXPLAINED)
+    return fit_loss(observed, reference.losses, seen.tolerances.loss)
+
+
+def _weights(split: SplitObservation, seen: Evidence, rule: Rule) -> SampleWeights | None:
+    """The summary of a split's recovered weights, beside the scale that its rule explains; None without any."""
+    found = [
+        of_its_own(step.of[split.split], split.steps[position], seen.truths[split.split][position], step.truth.tokens)
+        for position, step in enumerate(seen.recovered)
+        if split.split in step.of
+    ]
+    if not found:
+        return None
+    return summarise(
+        [step.weights for step in found],
+        [step.ideal for step in found],
+        [step.members for step in found],
+        [step.residual for step in found],
+        max(step.condition for step in found),
+        rule.factor(split.split),
+    )
+
+
+def _by_samples(weights: SampleWeights | None) -> Rule:
+    if weights is not None and weights.dropped:
+        return Rule("dropped-samples")
+    if weights is not None and weights.duplicated:
+        return Rule("duplicated-samples")
+    return UNEXPLAINED
+
+
+def _follows_gradient(split: SplitObservation, seen: Evidence, reference: ReferenceObservation) -> bool:
+    """Whether the recovered weights, put on the samples' losses, give the reported loss of every step."""
+    for step, recovery in zip(split.steps, seen.recovered, strict=False):
+        found = recovery.of.get(split.split)
+        if found is None or step.loss is None:
+            return False
+        predicted = float(found.weights @ reference.losses[list(found.members)])
+        allowed = seen.tolerances.loss + found.residual  # the weights are known no better than that
+        if not abs(step.loss - predicted) <= allowed * abs(predicted):
+            return False
+    return True
+
+
+def _step(
+    split: SplitObservation, position: int, reference: ReferenceObservation, members: Sequence[int] | None = None
+) -> Step:
+    return Step(split.split, split.steps[position].micro_batches, reference.tokens, reference.labels, members)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accumcheck.config.model import CheckConfig
-from accumcheck.judge import findings as say
-from accumcheck.judge.batching import (
-    batching_finding,
-    blame_term,
-    explained_by_batching,
-)
-from accumcheck.judge.beside import beside, due, records_of, truths_of, windows_in
-from accumcheck.judge.compare import (
-    Recovery,
-    recover,
-    with_weights,
-)
-from accumcheck.judge.effects import divergences
-from accumcheck.judge.epochs import Windows, divisor_finding, has_short_step
-from accumcheck.judge.explanation import explain_run, rule_of
-from accumcheck.judge.leaks import leak_finding, leaks_in
-from accumcheck.judge.rules import UNEXPLAINED
-from accumcheck.judge.structure import structural_faults
-from accumcheck.judge.tolerance import measured, resolve
-from accumcheck.judge.verdict import judge_run, judge_split
-from accumcheck.judge.why import traced
+from accumcheck.judge.detectors.batch_dependence import batch_dependence
+from accumcheck.judge.detectors.detected import Consequent, Detected, Judged, Structural
+from accumcheck.judge.detectors.divergence import divergence
+from accumcheck.judge.detectors.epoch_windows import torn_windows
+from accumcheck.judge.detectors.leaks import leaked_gradients
+from accumcheck.judge.detectors.logged_norm import misreported_norm
+from accumcheck.judge.detectors.no_reference import no_reference as without_reference
+from accumcheck.judge.detectors.other_batches import other_batches_fed
+from accumcheck.judge.detectors.padding import padded_epochs
+from accumcheck.judge.detectors.samples import wrong_samples
+from accumcheck.judge.detectors.tail_divisor import tail_divisor
+from accumcheck.judge.detectors.unsynchronised import unsynchronised
+from accumcheck.judge.evidence import Evidence, gather
+from accumcheck.judge.explanation import explain_run
+from accumcheck.judge.measure.truths import due
+from accumcheck.judge.results import results_of
+from accumcheck.judge.rules.explain import Rules
+from accumcheck.judge.verdict import judge_run
 from accumcheck.record import (
     Finding,
     ReferenceObservation,
@@ -37,6 +34,20 @@ from accumcheck.record import (
     Tolerances,
     Verdict,
 )
+
+STRUCTURAL: tuple[Structural, ...] = (
+    wrong_samples,
+    torn_windows,
+    other_batches_fed,
+    padded_epochs,
+    unsynchronised,
+    misreported_norm,
+    leaked_gradients,
+)
+"""Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
+
+CONSEQUENT: tuple[Consequent, ...] = (batch_dependence, tail_divisor, divergence, without_reference)
+"""Run when rules and verdicts are known; of a split that one accounts for, the later ones say no more."""
 
 
 @dataclass(frozen=True)
@@ -75,127 +86,50 @@ def judge(
         allow_skipped: see `judge_run`.
         strict: see `judge_run`.
     """
-    if reference is not None and len(reference.membership) < check.steps:
-        no_reference = f"it covers {len(reference.membership)} of {check.steps} steps: a split saw no more"
-        reference = None
-    ran = [_completed(observation, check) for observation in observations]
-    good = [observation for observation in ran if observation.status == "ran"]
-    losses = [step.loss for observation in good for step in observation.steps]
-    alone = truths_of(reference, check.steps)
-    recovered: list[Recovery] = []
-    if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
-        for step, truth in enumerate(alone):
-            recovered.append(recover(step, [split for split in good if step < len(split.steps)], truth, reference))
-    tolerances = resolve(check.tolerances, _precision(check, reference), measured(reference, recovered), losses)
-
-    windows = windows_in(good, reference, check)
-    truths = {split.split: beside(split, alone, reference, windows) for split in ran} if reference is not None else {}
-    records = {
-        split.split: records_of(split, good, control, truths.get(split.split, ()), reference, windows) for split in good
-    }
-    if recovered:
-        records = {
-            split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
-        }
-    explanation = explain_run(good, recovered, truths, reference, tolerances)
-    by_loss, by_gradient = explanation.loss, explanation.gradient
-    batching = explained_by_batching(good, explanation.batch)
-
-    found: list[Finding] = []
-    faulty = structural_faults(good, reference, tolerances, windows, found)
-    leaks = {
-        split.split: leaked
-        for split in good
-        if reference is not None and split.split not in faulty
-        if (leaked := leaks_in(split, recovered, reference, tolerances.gradient))
-    }
-    if leaks:
-        found.append(leak_finding(leaks))
-        faulty |= dict.fromkeys(leaks, UNEXPLAINED)
-    results: list[SplitResult] = []
-    for split in ran:
-        mine = records.get(split.split, ())
-        rule_of_loss, rule_of_gradient = rule_of(by_loss, split.split), rule_of(by_gradient, split.split)
-        verdict: Verdict
-        if split.status != "ran":
-            verdict = "skipped" if split.status == "skipped" else "error"
-        elif split.split in faulty:
-            verdict = "fail"
-        else:
-            own = split.split in batching
-            rules = (rule_of_loss, rule_of_gradient)
-            verdict = judge_split(split.split, mine, tolerances, *rules, check.severity, batching=own)
-            if verdict == "pass" and windows.get(split.split, Windows()).off_control:
-                verdict = "warn"
-            if verdict in ("pass", "warn") and reference is None:
-                verdict = "error"
-        results.append(
-            SplitResult(
-                split=split.split,
-                is_control=split.split == control,
-                status=split.status,
-                reason=split.reason or ("no reference to compare with" if verdict == "error" else ""),
-                verdict=verdict,
-                duration_seconds=split.duration_seconds,
-                steps=mine,
-                loss_rule=rule_of_loss,
-                gradient_rule=faulty.get(split.split) or rule_of_gradient,
-                sample_weights=explanation.weights.get(split.split),
-                trajectory=split.trajectory,
-                log=split.log if split.status == "error" else "",
-            )
-        )
-    if reference is not None and reference.batch_effect > 0:
-        found.append(batching_finding(reference, good, control))
-    divided = {split for split, fit in (by_gradient.of if by_gradient else {}).items() if fit.tail_over_k}
-    if short := [split.split for split in good if split.split in divided and has_short_step(split)]:
-        found.append(divisor_finding(short))
-    divided = {split for split in short if by_gradient and by_gradient.of[split].rule == UNEXPLAINED}
-    named = {*faulty, *batching, *divided}  # by a finding of their own
-    explained = [result for result in results if result.split not in named]
-    diverging = divergences(explained, truths, control, tolerances)
-    found += [traced(blame_term(finding, explanation.batch, reference), good, reference) for finding in diverging]
-    if reference is None and good:
-        found.append(say.no_reference_finding(no_reference or "its process left no result"))
+    seen, found = _structural(gather(check, observations, control, reference, no_reference))
+    explanation = explain_run(seen)
+    accounted = frozenset(seen.condemned) | explanation.by_batching
+    judged = Judged(seen, explanation, results_of(seen, explanation), accounted)
+    for detector in CONSEQUENT:
+        new = list(detector(judged))
+        found += new
+        judged = replace(judged, accounted=judged.accounted.union(*(one.accounts_for for one in new)))
+    findings = tuple(one.finding for one in found)
     verdict, exit_code = judge_run(
-        results,
-        undecided=reference is None,
+        judged.results,
+        undecided=seen.reference is None,
         allow_skipped=allow_skipped,
         strict=strict,
-        warned=any(finding.severity == "warn" for finding in found),
+        warned=any(finding.severity == "warn" for finding in findings),
     )
+    right = due(control, seen.alone, seen.reference)
     return Judgement(
         verdict=verdict,
         exit_code=exit_code,
-        splits=tuple(results),
-        reference=tuple(truth.as_record(step) for step, truth in enumerate(due(control, alone, reference), start=1)),
-        tolerances=tolerances,
-        loss_rule=by_loss.run.rule if by_loss else None,
-        gradient_rule=next(iter(faulty.values()), by_gradient.run.rule) if by_gradient else None,
-        alternatives={
-            "loss": list(by_loss.run.alternatives) if by_loss else [],
-            "gradient": list(by_gradient.run.alternatives) if by_gradient else [],
-        },
-        findings=tuple(found),
+        splits=judged.results,
+        reference=tuple(truth.as_record(step) for step, truth in enumerate(right, start=1)),
+        tolerances=seen.tolerances,
+        loss_rule=_run_rule(explanation.loss),
+        gradient_rule=_run_rule(explanation.gradient),
+        alternatives={"loss": _alternatives(explanation.loss), "gradient": _alternatives(explanation.gradient)},
+        findings=findings,
     )
 
 
-def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObservation:
-    """The observation, as an error if it lacks what every split that ran must have."""
-    if observation.status != "ran":
-        return observation
-    reason, steps = "", len(observation.steps)
-    if steps != check.steps and (steps == 0 or check.data.epochs is None):
-        reason = f"{steps} optimizer steps were seen, {check.steps} were asked for"
-    elif any(not step.gradients for step in observation.steps):
-        reason = "no gradient was seen"
-    elif any(step.loss is None for step in observation.steps) and not check.runs_program:
-        reason = "the stack reported no loss"
-    if not reason:
-        return observation
-    return SplitObservation(observation.split, "error", reason, observation.log, observation.duration_seconds)
+def _structural(seen: Evidence) -> tuple[Evidence, list[Detected]]:
+    """What has no formula, and the evidence with the splits that it condemns."""
+    found: list[Detected] = []
+    for detector in STRUCTURAL:
+        new = list(detector(seen))
+        found += new
+        for one in new:
+            seen = replace(seen, condemned={**seen.condemned, **one.condemned})
+    return seen, found
 
 
-def _precision(check: CheckConfig, reference: ReferenceObservation | None) -> str:
-    """What the model computes in; of a program's own model the reference says it."""
-    return reference.model.dtype if check.runs_program and reference is not None else check.compute_dtype
+def _run_rule(rules: Rules | None) -> str | None:
+    return str(rules.run.rule) if rules is not None and rules.run is not None else None
+
+
+def _alternatives(rules: Rules | None) -> list[str]:
+    return [str(rule) for rule in rules.run.alternatives] if rules is not None and rules.run is not None else []

@@ -5,19 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from accumcheck.judge.rules import UNEXPLAINED, within
+from accumcheck.judge.rules.bases import BASE_ROWS
+from accumcheck.judge.rules.windows import WINDOW_ROWS
 from accumcheck.record import Divergence, Severity, Split, SplitResult, StepRecord, Tolerances, Verdict
-
-DEFAULT_SEVERITY: Mapping[str, Severity] = {"unshifted-token-mean": "warn"}
-"""Of rules that a diverging split may follow; every other one fails. A split that does not diverge passes."""
+from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 
 _AS_VERDICT: Mapping[Severity, Verdict] = {"ignore": "pass", "warn": "warn", "fail": "fail"}
 _ORDER: tuple[Verdict, ...] = ("pass", "warn", "fail")
 
 
-def severity_of(rule: str, overrides: Mapping[str, Severity]) -> Severity:
-    """How bad a rule is: the user's word, else the default."""
-    return overrides.get(rule, DEFAULT_SEVERITY.get(rule, "fail"))
+def severity_of(rule: Rule, overrides: Mapping[str, Severity]) -> Severity:
+    """How bad a rule is for a split that diverges: the user's word, else that of its row.
+
+    Args:
+        rule: that the split follows.
+        overrides: by the names of rules.
+    """
+    if str(rule) in overrides:
+        return overrides[str(rule)]
+    for name, severity in overrides.items():
+        if Rule.parse(name).matches(rule):
+            return severity
+    if rule.window is not None:
+        return WINDOW_ROWS[rule.window.shape].severity
+    return "fail" if rule.factors else BASE_ROWS[rule.base].severity
 
 
 def finite(step: StepRecord) -> bool:
@@ -43,18 +54,18 @@ def judge_split(
     split: Split,
     steps: Sequence[StepRecord],
     tolerances: Tolerances,
-    loss_rule: str | None,
-    gradient_rule: str | None,
+    loss_rule: Rule | None,
+    gradient_rule: Rule | None,
     overrides: Mapping[str, Severity],
     *,
     batching: bool = False,
 ) -> Verdict:
     """The verdict on a split that ran: pass where nothing diverges, else as bad as the rule that it follows.
 
-    A rule's powers of ``k`` and ``n`` count against the splits that they change, and not against a control without any.
+    A rule's factors count against the splits that they change, and not against a control in which they are 1.
 
-    ``batching``: beside the model's own micro-batches nothing diverges. All that does is then the model's doing, which
-    is a warning.
+    ``batching``: compared with the model's own micro-batches nothing diverges. What does diverge is then the model's
+    doing, which is a warning.
     """
     if not all(finite(step) for step in steps):
         return "fail"
@@ -68,11 +79,10 @@ def judge_split(
         if wrong and batching:
             verdicts.append("warn")
         elif wrong:
+            rules = [rule, rule.within(split)] if rule is not None else [UNEXPLAINED]
             # a divergence that the right rule seems to fit is one that no rule explains
-            names = [
-                UNEXPLAINED if name in ("", "token-mean") else name for name in (rule or "", within(rule or "", split))
-            ]
-            verdicts.append(min((_AS_VERDICT[severity_of(name, overrides)] for name in names), key=_ORDER.index))
+            severities = [severity_of(UNEXPLAINED if one == TOKEN_MEAN else one, overrides) for one in rules]
+            verdicts.append(min((_AS_VERDICT[severity] for severity in severities), key=_ORDER.index))
     return max(verdicts, key=_ORDER.index)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -12,10 +12,9 @@ import yaml
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from accumcheck.hotfixes import NAMES
-from accumcheck.judge.rules import FAMILY
 from accumcheck.record import CountAnswer
+from accumcheck.record.rule import Rule
 
-RULES = frozenset(map(str, FAMILY))
 REQUIRED = ("id", "title", "affected", "fixed", "architectures", "url", "workaround")
 SHOWN_BY = ("loss_rules", "gradient_rules", "finding")
 CONDITIONS = ("training_arguments", "token_count", "count_passed")
@@ -118,8 +117,8 @@ def _fault(row: Mapping[str, Any]) -> KnownFault:
         title=row["title"],
         affected={package: SpecifierSet(spec) for package, spec in row["affected"].items()},
         fixed=row["fixed"],
-        loss_rules=frozenset(row.get("loss_rules", ())),
-        gradient_rules=frozenset(row.get("gradient_rules", ())),
+        loss_rules=_names(row.get("loss_rules", ())),
+        gradient_rules=_names(row.get("gradient_rules", ())),
         architectures=tuple(row["architectures"]),
         url=row["url"],
         workaround=row["workaround"],
@@ -127,6 +126,11 @@ def _fault(row: Mapping[str, Any]) -> KnownFault:
         finding=row.get("finding"),
         hotfix=row.get("hotfix"),
     )
+
+
+def _names(rules: Iterable[str]) -> frozenset[str]:
+    """Rules as findings name them, however the factors were written."""
+    return frozenset(str(Rule.parse(rule)) for rule in rules)
 
 
 # --- what may stand in a row ------------------------------------------------------------------------------------------
@@ -150,9 +154,16 @@ def _problems(row: Any) -> list[str]:
         problems.append(f"url: an https address was expected, not {row['url']!r}")
     for key in ("loss_rules", "gradient_rules") if "finding" not in row else ():
         problems += _list_problems(key, row[key])
-        problems += [f"{key}: no such rule: {rule!r}" for rule in _texts(row[key]) if rule not in RULES]
+        problems += [f"{key}: no such rule: {rule!r}" for rule in _texts(row[key]) if not _is_formula(rule)]
     problems += _list_problems("architectures", row["architectures"])
     return problems + _release_problems(row["affected"]) + _condition_problems(row.get("when", {}))
+
+
+def _is_formula(name: str) -> bool:
+    try:
+        return Rule.parse(name).is_formula
+    except ValueError:
+        return False
 
 
 def _texts(value: Any) -> list[str]:

@@ -78,13 +78,14 @@ class BatchTerm:
 
     ``name``: in words, for example of the layers or of the model's output; ``additive``: it is a summand of the loss;
     ``complete``: without it batching changes nothing; ``of_stack``: it is no part of the model but what computes the
-    loss in its place.
+    loss in its place; ``output``: the model's output that an additive term is, by its name alone.
     """
 
     name: str
     additive: bool
     complete: bool
     of_stack: bool = False
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True)

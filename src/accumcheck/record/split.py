@@ -40,9 +40,17 @@ class Split:
         return cls(n, b, k)
 
     @property
+    def replicas(self) -> int:
+        """The processes that see different samples: ``n`` in every rule.
+
+        Each process holds the whole model, or a shard of it that is gathered before use, so that all of them are.
+        """
+        return self.num_processes
+
+    @property
     def global_batch_size(self) -> int:
-        """``B = n * b * k``, the samples of one optimizer step."""
-        return self.num_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
+        """``B = b * k * n``, the samples of one optimizer step, with n `replicas`."""
+        return self.replicas * self.per_device_train_batch_size * self.gradient_accumulation_steps
 
     def __str__(self) -> str:
         return f"{self.num_processes}x{self.per_device_train_batch_size}x{self.gradient_accumulation_steps}"

@@ -29,6 +29,7 @@ class AdditiveTerm:
         self._model = model
         self._outputs: Any = None
         self.names: tuple[str, ...] = ()
+        self.outputs: tuple[str, ...] = ()
 
     def __enter__(self) -> AdditiveTerm:
         self._hook = self._model.register_forward_hook(self._saw)
@@ -46,15 +47,16 @@ class AdditiveTerm:
         The loss is taken to be linear in them, with the coefficient that is its derivative.
         """
         found = torch.zeros_like(loss)
-        names = []
+        slopes: dict[str, float] = {}
         for name, value in self._outputs.items() if hasattr(self._outputs, "items") else ():
             if name == "loss" or not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
                 continue
             (slope,) = torch.autograd.grad(loss, value, retain_graph=True, allow_unused=True)
             if slope is not None and bool((slope != 0).any()):
                 found = found + (slope.detach() * value).reshape(loss.shape)
-                names.append(f"{name}, times {float(slope):.3g} in the loss")
-        self.names = tuple(names)
+                slopes[name] = float(slope)
+        self.outputs = tuple(slopes)
+        self.names = tuple(f"{name}, times {slope:.3g} in the loss" for name, slope in slopes.items())
         return found
 
 
@@ -71,7 +73,8 @@ def batch_term(
         additive.of(loss)
         if additive.names:
             complete = _adds_up(lambda batch: _without(additive, loss_of, batch), samples, collator, dtype)
-            return BatchTerm(" and ".join(additive.names), additive=True, complete=complete)
+            name, output = " and ".join(additive.names), " and ".join(additive.outputs)
+            return BatchTerm(name, additive=True, complete=complete, output=output)
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _Normalisation)}
     training = {name: layer for name, layer in layers.items() if layer.training}
     if not training:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +68,16 @@ def outcome_of(case: Case, report: Report) -> Outcome:
     if case.clean:
         return Outcome(case, report, caught=report.verdict != "pass" or bool(report.findings), named=False)
     caught = report.verdict in ("fail", "warn")
+    failing = [split for split in report.splits if split.verdict == "fail"]
     named = (
         case.finding in {finding.id for finding in report.findings}
-        and case.loss_rule in (None, report.loss_rule)
-        and case.gradient_rule in (None, report.gradient_rule)
+        and case.loss_rule in (None, report.loss_rule, *_common(split.loss_rule for split in failing))
+        and case.gradient_rule in (None, report.gradient_rule, *_common(split.gradient_rule for split in failing))
     )
     return Outcome(case, report, caught, named)
+
+
+def _common(rules: Iterable[str | None]) -> list[str | None]:
+    """The rule that all these follow: a fault that has no formula names its splits, and never the run."""
+    found = list(dict.fromkeys(rules))
+    return found if len(found) == 1 else []

@@ -1,0 +1,36 @@
+"""The global batch size that splits come to, for a check that says nothing else of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from accumcheck.config.faults import Faults, Place
+from accumcheck.config.reading import read_splits
+from accumcheck.config.yaml_positions import read_document
+from accumcheck.errors import ConfigError
+
+
+def batch_of(splits: Any) -> int:
+    """The global batch size that splits come to, for whoever has said nothing else of it.
+
+    Args:
+        splits: as a configuration has them: a list of texts, mappings or `Split`; None where there are none.
+
+    Raises:
+        ConfigError: they do not say.
+    """
+    if splits in (None, "auto"):
+        found = "missing" if splits is None else "found 'auto'"
+        raise ConfigError(
+            f"splits: {found}; give for example splits=['1x8x1', '1x2x4'] (n x b x k), or global_batch_size"
+        )
+    faults = Faults()
+    item = read_document(json.dumps(splits, default=str), Place("splits", on_command_line=True), faults)
+    read = [] if item is None else [split for _, split in read_splits(item, faults)]
+    faults.raise_any()
+    batches = {split.global_batch_size: split for split in reversed(read)}
+    if len(batches) > 1:
+        each = ", ".join(f"{split} of {batch}" for batch, split in reversed(batches.items()))
+        raise ConfigError(f"splits: {each} samples; all splits of a check are of one global batch, n x b x k")
+    return next(iter(batches))

@@ -1,0 +1,1 @@
+"""Why a stack did what it did, as far as it was seen."""

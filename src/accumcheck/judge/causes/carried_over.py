@@ -1,0 +1,49 @@
+"""What is carried over from step to step: how much the samples of each count, and whether a counter was not reset."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.recovery import weight_error
+from accumcheck.record import Split
+
+
+def carried_over(seen: Evidence, split: Split, since: int) -> str:
+    """What the weights of the steps from ``since`` on (counted from 1) are alike in; nothing where they are not.
+
+    Returns:
+        A sentence, or nothing.
+    """
+    scales = [_scale(seen, split, position) for position in range(since - 1, len(seen.recovered))]
+    known = [scale for scale in scales if scale is not None]
+    if not known or len(known) != len(scales):
+        return ""
+    told = ", ".join(f"{scale:.3g} (step {since + at})" for at, scale in enumerate(known[:4]))
+    words = f"There, every sample has the same multiple of its right weight: {told}"
+    if _is_running_count(seen, known, since):
+        return f"{words}. That is the tokens of the step over those of all steps so far: a count that is never reset."
+    return f"{words}."
+
+
+def _scale(seen: Evidence, split: Split, position: int) -> float | None:
+    """What all weights of a step are times the right ones; None where they are not all times the same."""
+    recovery = seen.recovered[position]
+    found = recovery.of.get(split)
+    if found is None:
+        return None
+    norm = float(found.ideal @ recovery.gram @ found.ideal)
+    scale = float(found.weights @ recovery.gram @ found.ideal) / norm if norm > 0 else 0.0
+    tolerance = seen.tolerances.gradient if seen.tolerances.weights is None else seen.tolerances.weights
+    alike = scale > 0 and weight_error(found.weights, scale * found.ideal, recovery.gram) <= tolerance
+    return scale if alike else None
+
+
+def _is_running_count(seen: Evidence, scales: Sequence[float], since: int) -> bool:
+    counts = [recovery.truth.tokens for recovery in seen.recovered]
+    tolerance = max(seen.tolerances.gradient, 1e-6)
+    return all(
+        math.isclose(scale, counts[position] / sum(counts[: position + 1]), rel_tol=tolerance)
+        for position, scale in enumerate(scales, start=since - 1)
+    )

@@ -1,0 +1,40 @@
+"""A logged gradient norm that is not the gradient's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from accumcheck.judge.detectors.detected import Detected
+from accumcheck.judge.evidence import Evidence
+from accumcheck.record import Finding, StepObservation
+
+CLOSEST = 1e-4
+"""Logs are rounded: a norm is compared no closer than this."""
+
+
+def misreported_norm(seen: Evidence) -> Iterator[Detected]:
+    """A warning: training itself is judged by the gradient."""
+    worst = {one.split: max(map(_error, one.steps), default=0.0) for one in seen.good}
+    allowed = max(seen.tolerances.grad_norm, CLOSEST)
+    wrong = {split: error for split, error in worst.items() if error > allowed}
+    if wrong:
+        yield Detected(
+            Finding(
+                id="logged-grad-norm",
+                severity="warn",
+                splits=tuple(map(str, wrong)),
+                summary=f"the logged grad_norm is not the norm of the gradient: off by up to {max(wrong.values()):.2g}",
+                explanation=(
+                    "The log does not show what the optimizer received. Training itself is judged by the gradient."
+                ),
+                consequence="Settings that were chosen by the log, such as max_grad_norm, are off by as much.",
+                advice="Choose them by the gradient norms of this report.",
+            )
+        )
+
+
+def _error(step: StepObservation) -> float:
+    """Relative to the norm; 0 where nothing was logged, or nothing can be said."""
+    logged, norm = step.logged_grad_norm, step.grad_norms[0]
+    return abs(logged - norm) / norm if logged is not None and math.isfinite(logged) and norm > 0 else 0.0

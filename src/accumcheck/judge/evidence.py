@@ -1,0 +1,111 @@
+"""What a run showed: observations, reference, tolerances, truths and recovered weights, as the detectors look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
+from accumcheck.judge.measure.epochs import Windows
+from accumcheck.judge.measure.tolerance import measured, resolve
+from accumcheck.judge.measure.truths import records_of, right_of, truths_of, windows_in
+from accumcheck.record import (
+    ReferenceObservation,
+    Split,
+    SplitObservation,
+    StepRecord,
+    Tolerances,
+)
+from accumcheck.record.rule import Rule
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A read-only view of a run.
+
+    ``ran``: every requested split, with what lacks something it must have as an error; ``good``: those that ran;
+    ``reference``: None where there is none, for the reason ``no_reference``; ``alone``: the right answer of each step,
+    of its samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry a
+    step, empty where weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
+    reported; ``condemned``: splits that fail for what a detector has found, with the rule they are given.
+    """
+
+    check: CheckConfig
+    control: Split
+    ran: tuple[SplitObservation, ...]
+    reference: ReferenceObservation | None
+    no_reference: str
+    tolerances: Tolerances
+    alone: Sequence[Truth]
+    truths: Mapping[Split, Sequence[Truth]]
+    recovered: Sequence[Recovery]
+    windows: Mapping[Split, Windows]
+    records: Mapping[Split, tuple[StepRecord, ...]]
+    condemned: Mapping[Split, Rule] = field(default_factory=dict)
+
+    @property
+    def good(self) -> tuple[SplitObservation, ...]:
+        """The splits that ran."""
+        return tuple(one for one in self.ran if one.status == "ran")
+
+
+def gather(
+    check: CheckConfig,
+    observations: Sequence[SplitObservation],
+    control: Split,
+    reference: ReferenceObservation | None,
+    no_reference: str = "",
+) -> Evidence:
+    """Measure everything that is judged.
+
+    Args:
+        check: the resolved configuration.
+        observations: what every requested split gave.
+        control: the split that the others are compared with.
+        reference: the independent truth, or None where it could not be computed.
+        no_reference: why there is no reference.
+    """
+    if reference is not None and len(reference.membership) < check.steps:
+        no_reference = f"it covers {len(reference.membership)} of {check.steps} steps: no split ran any further"
+        reference = None
+    ran = tuple(_completed(one, check) for one in observations)
+    good = [one for one in ran if one.status == "ran"]
+    alone = truths_of(reference, check.steps)
+    recovered: list[Recovery] = []
+    if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
+        for step, truth in enumerate(alone):
+            recovered.append(recover(step, [one for one in good if step < len(one.steps)], truth, reference))
+    losses = [step.loss for one in good for step in one.steps]
+    tolerances = resolve(check.tolerances, _precision(check, reference), measured(reference, recovered), losses)
+    windows = windows_in(good, reference, check)
+    truths = {one.split: right_of(one, alone, reference, windows) for one in ran} if reference is not None else {}
+    records = {one.split: records_of(one, good, control, truths.get(one.split, ()), reference, windows) for one in good}
+    if recovered:
+        records = {
+            split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
+        }
+    return Evidence(
+        check, control, ran, reference, no_reference, tolerances, alone, truths, recovered, windows, records
+    )
+
+
+def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObservation:
+    """The observation, as an error if it lacks what every split that ran must have."""
+    if observation.status != "ran":
+        return observation
+    reason, steps = "", len(observation.steps)
+    if steps != check.steps and (steps == 0 or check.data.epochs is None):
+        reason = f"{steps} optimizer steps were seen, {check.steps} were asked for"
+    elif any(not step.gradients for step in observation.steps):
+        reason = "no gradient was seen"
+    elif any(step.loss is None for step in observation.steps) and not check.runs_program:
+        reason = "the stack reported no loss"
+    if not reason:
+        return observation
+    return SplitObservation(observation.split, "error", reason, observation.log, observation.duration_seconds)
+
+
+def _precision(check: CheckConfig, reference: ReferenceObservation | None) -> str:
+    """What the model computes in; of a program's own model the reference says it."""
+    return reference.model.dtype if check.runs_program and reference is not None else check.compute_dtype

@@ -1,0 +1,1 @@
+"""Numbers only: errors, weights, tolerances, and what each step is compared with. No judgement."""

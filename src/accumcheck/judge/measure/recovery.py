@@ -1,0 +1,178 @@
+"""Recovery: which weight each sample's gradient had in the update, by least squares.
+
+The observed gradient is a linear combination of the samples' gradients, ``g = sum(w_i g_i)``. Solving it says what the
+stack did to every sample, whatever its code looks like.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.judge.measure.errors import Vector
+from accumcheck.record import SampleWeights
+
+DROPPED_BELOW = 0.05
+"""A weight below this part of the ideal one counts as none: no mean of means shrinks a sample so far by itself."""
+
+WELL_CONDITIONED = 1e10
+"""Directions weaker than this beside the strongest are left out of the solution: they would amplify rounding."""
+
+
+BLOCK = 4096
+"""Coordinates taken at once: 128 samples of as many are 4 MiB in float64, which a core's cache still holds."""
+
+
+def blocks(gradients: Vector, rows: Sequence[int]) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
+    """These rows in float64, some coordinates at a time: ``[rows, BLOCK]``, and which coordinates they are.
+
+    All of them at once would be twice as large as what was recorded, and slower to read than to compute with.
+    """
+    for start in range(0, gradients.shape[1], BLOCK):
+        part = slice(start, start + BLOCK)
+        yield part, gradients[:, part][rows].astype(np.float64, copy=False)
+
+
+@dataclass(frozen=True)
+class System:
+    """The samples' gradients, factored once for every split.
+
+    ``gradients``: ``[all, coordinates]``, of which ``rows`` are the samples; ``norms``: ``[samples]``; ``cosines``:
+    ``g_i . g_j`` over their norms, ``[samples, samples]``, in the directions that are solved for; ``inverse``: its
+    pseudo-inverse; ``condition``: the condition number in all directions.
+    """
+
+    gradients: Vector
+    rows: list[int]
+    norms: npt.NDArray[np.float64]
+    cosines: npt.NDArray[np.float64]
+    inverse: npt.NDArray[np.float64]
+    condition: float
+
+    @classmethod
+    def of(cls, gradients: Vector, rows: Sequence[int] | None = None) -> System | None:
+        """Factor the gradients of these rows of ``[all, coordinates]``; None where one of them is not finite."""
+        chosen = list(range(len(gradients)) if rows is None else rows)
+        gram = np.zeros((len(chosen), len(chosen)))
+        for _, part in blocks(gradients, chosen):
+            gram += part @ part.T
+        if not np.isfinite(gram).all():
+            return None
+        norms = np.sqrt(np.diagonal(gram))
+        unit = np.where(norms > 0, norms, 1.0)
+        cosines = gram / np.outer(unit, unit)
+        values, vectors = np.linalg.eigh(cosines)
+        largest = float(values[-1])
+        condition = largest / float(values[0]) if values[0] > 0 else float("inf")
+        kept = values > largest / WELL_CONDITIONED
+        strong, strengths = vectors[:, kept], values[kept]
+        inverse = (strong / strengths) @ strong.T
+        solved = (strong * strengths) @ strong.T
+        return cls(gradients, chosen, norms, solved, inverse, condition)
+
+    @property
+    def gram(self) -> npt.NDArray[np.float64]:
+        """``g_i . g_j``, ``[samples, samples]``, in the directions that are solved for.
+
+        What weights do in the others is left in the residual: no recovered weight says anything of it.
+        """
+        return self.cosines * np.outer(self.norms, self.norms)
+
+    def solve(self, observed: Sequence[Vector]) -> list[tuple[npt.NDArray[np.float64], float]]:
+        """Solve gradients (each ``[coordinates]``) together, since reading the samples' is what takes time.
+
+        Returns:
+            For each the weights, ``[samples]``, and the part left unexplained, relative to its norm.
+        """
+        if not observed:
+            return []
+        unit = np.where(self.norms > 0, self.norms, 1.0)
+        along = np.zeros((len(observed), len(self.rows)))
+        for part, columns in blocks(self.gradients, self.rows):
+            along += np.stack([gradient[part] for gradient in observed]).astype(np.float64, copy=False) @ columns.T
+        weights = (along / unit) @ self.inverse / unit
+        left = np.zeros(len(observed))
+        for part, columns in blocks(self.gradients, self.rows):
+            off = np.stack([gradient[part] for gradient in observed]) - weights @ columns
+            left += np.einsum("ij,ij->i", off, off)
+        norms = [float(np.linalg.norm(gradient.astype(np.float64, copy=False))) for gradient in observed]
+        return [
+            (found, float(np.sqrt(rest)) / norm if norm > 0 else 0.0)
+            for found, rest, norm in zip(weights, left, norms, strict=True)
+        ]
+
+
+def weight_error(
+    weights: npt.NDArray[np.float64], right: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]
+) -> float:
+    """``||sum((w_i - w'_i) g_i)|| / ||sum(w'_i g_i)||``: what wrong weights do to the gradient, without the residual.
+
+    Args:
+        weights: ``[samples]``.
+        right: the same shape.
+        gram: ``g_i . g_j``, ``[samples, samples]``.
+    """
+    off = weights - right
+    error, norm = max(float(off @ gram @ off), 0.0), max(float(right @ gram @ right), 0.0)
+    if norm == 0:
+        return 0.0 if error == 0 else math.inf
+    return math.sqrt(error / norm)
+
+
+def summarise(
+    weights: Sequence[npt.NDArray[np.float64]],
+    ideals: Sequence[npt.NDArray[np.float64]],
+    members: Sequence[Sequence[int]],
+    residuals: Sequence[float],
+    condition: float,
+    scale: float = 1.0,
+) -> SampleWeights:
+    """The weights of all steps of a split, as ratios to the ideal ``c_i / N``.
+
+    Args:
+        weights: recovered, one array ``[samples]`` a step.
+        ideals: ``c_i / N``, the same shapes.
+        members: the sample index of each entry, the same shapes.
+        residuals: one a step.
+        condition: the worst of the steps.
+        scale: of all weights alike, where a rule explains it: a sample is dropped that weighs next to nothing beside
+            ``scale`` times its ideal weight.
+    """
+    ratios = [_ratios(recovered, ideal) for recovered, ideal in zip(weights, ideals, strict=True)]
+    every = np.concatenate(ratios)
+    indices = [index for step in members for index in step]
+    middle = float(np.median(every))
+    gone = np.abs(every) < DROPPED_BELOW * abs(scale)
+    # where nothing weighs anything the gradient is small, and no sample in particular is missing
+    dropped = [] if gone.all() else [index for index, none in zip(indices, gone, strict=True) if none]
+    # twice the others only means "seen twice" where the others agree with each other
+    others_agree = float(np.mean(np.abs(every - middle) < 0.05 * abs(middle))) > 0.5
+    twice = [
+        index
+        for index, ratio in zip(indices, every, strict=True)
+        if others_agree and abs(ratio - 2 * middle) < 0.1 * abs(middle)
+    ]
+    scales = [
+        float(recovered.sum() / ideal.sum()) if ideal.any() else 1.0
+        for recovered, ideal in zip(weights, ideals, strict=True)
+    ]
+    return SampleWeights(
+        scale=max(scales, key=lambda scale: abs(scale - 1)),
+        min=float(every.min()),
+        max=float(every.max()),
+        dropped=tuple(sorted(set(dropped))),
+        duplicated=tuple(sorted(set(twice))),
+        residual=max(residuals),
+        condition=condition,
+        values=tuple(float(f"{ratio:.6g}") for ratio in ratios[0]),  # read by people: in a picture
+    )
+
+
+def _ratios(weights: npt.NDArray[np.float64], ideal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Recovered over ideal; 1 for a sample that should weigh nothing, since it predicts no token."""
+    counted = ideal > 0
+    return np.where(counted, weights / np.where(counted, ideal, 1.0), 1.0)
