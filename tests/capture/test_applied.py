@@ -17,17 +17,21 @@ class Seen:
         self.begun: list[torch.optim.Optimizer] = []
         self.ended: list[torch.optim.Optimizer] = []
         self.gradients: list[torch.Tensor] = []
-        self.watch = StepWatch(self._begins, self._applies, self.ended.append)
+        self.watch = StepWatch()
+        self.watch.tell(self)
 
-    def _begins(self, optimizer: torch.optim.Optimizer) -> None:
+    def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
         self.begun.append(optimizer)
         self.gradients.append(torch.zeros(0))
 
-    def _applies(self, optimizer: torch.optim.Optimizer) -> None:
+    def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
         (parameter,) = parameters_in(optimizer)
         assert parameter.grad is not None
         scale = scale_of(optimizer)
         self.gradients[-1] = parameter.grad.clone() if scale is None else parameter.grad / scale
+
+    def step_ended(self, optimizer: torch.optim.Optimizer) -> None:
+        self.ended.append(optimizer)
 
 
 @pytest.fixture

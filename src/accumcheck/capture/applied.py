@@ -7,30 +7,34 @@ fused optimizer divides out by itself (``torch.amp.GradScaler`` hands it over as
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
-OnStep = Callable[[torch.optim.Optimizer], None]
+
+class Steps(Protocol):
+    """Who is told of optimizers' steps."""
+
+    def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
+        """A step begins. An optimizer whose step calls another one inside begins once."""
+
+    def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
+        """The parameters of this optimizer are about to be changed, by the gradients that they have now.
+
+        It may be called more than once in a step: the last call for a parameter is what counts.
+        """
+
+    def step_ended(self, optimizer: torch.optim.Optimizer) -> None:
+        """The step that began has ended."""
 
 
 class StepWatch:
-    """Sees every step of every torch optimizer in the process, from now until `stop`.
+    """Sees every step of every torch optimizer in the process, from now until `stop`."""
 
-    Args:
-        begins: a step begins. An optimizer whose step calls another one inside begins once.
-        applies: the parameters of this optimizer are about to be changed, by the gradients that they have now. It may
-            be called more than once in a step: the last call for a parameter is what counts.
-        ended: the step that began has ended.
-    """
-
-    def __init__(self, begins: OnStep, applies: OnStep, ended: OnStep) -> None:
-        self._begins = begins
-        self._applies = applies
-        self._ended = ended
+    def __init__(self) -> None:
+        self._listener: Steps | None = None
         self._depth = 0
         self._outermost: torch.optim.Optimizer | None = None
         self._last: dict[int, RemovableHandle] = {}
@@ -40,6 +44,12 @@ class StepWatch:
         ]
         self.closures = 0
         """How often the last step has called its closure."""
+
+    def tell(self, listener: Steps) -> None:
+        """Tell this one from now on: at once of a step that has begun, since its closure may begin the training."""
+        self._listener = listener
+        if self._outermost is not None:
+            listener.step_begins(self._outermost)
 
     def stop(self) -> None:
         """Take every hook away."""
@@ -52,7 +62,8 @@ class StepWatch:
         if self._depth == 1:
             self._outermost = optimizer
             self.closures = 0
-            self._begins(optimizer)
+            if self._listener is not None:
+                self._listener.step_begins(optimizer)
         # put on anew each time: hooks run in the order in which they were put on, and the program may have added some
         if (old := self._last.pop(id(optimizer), None)) is not None:
             old.remove()
@@ -78,11 +89,16 @@ class StepWatch:
             return args, {**kwargs, "closure": watched}
         return (args[0], watched, *args[2:]), kwargs
 
+    def _applies(self, optimizer: torch.optim.Optimizer) -> None:
+        if self._listener is not None:
+            self._listener.step_applies(optimizer)
+
     def _after(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         self._depth = max(0, self._depth - 1)
         if self._depth == 0:
             self._outermost = None
-            self._ended(optimizer)
+            if self._listener is not None:
+                self._listener.step_ended(optimizer)
 
 
 def scale_of(optimizer: torch.optim.Optimizer) -> torch.Tensor | None:

@@ -16,8 +16,6 @@ from torch.nn.utils import clip_grad
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.places import place
 
-BY_NORM = ("clip_grad_norm_", "clip_grad_norm")
-BY_VALUE = ("clip_grad_value_",)
 _LIBRARIES = ("torch", "accelerate", "accumcheck", "lightning", "pytorch_lightning", "lightning_fabric")
 
 
@@ -46,11 +44,9 @@ def watch_clipping(
         clipped: called with what was done.
     """
     watched = _Watch(before, clipped)
-    for name in (*BY_NORM, *BY_VALUE):
-        if (original := getattr(clip_grad, name, None)) is not None:
-            patches.substitute(
-                Seam.CLIPPING, original, watched.around(original, "value" if name in BY_VALUE else "norm")
-            )
+    by_norm, by_value = clip_grad.clip_grad_norm_, clip_grad.clip_grad_value_
+    patches.substitute(Seam.CLIPPING, by_norm, watched.around(by_norm, "norm"))
+    patches.substitute(Seam.CLIPPING_VALUES, by_value, watched.around(by_value, "value"))
 
 
 class _Watch:

@@ -82,7 +82,7 @@ class Observer:
         self._trainer: Any = None
         self._steps: list[SeenStep] = []
         self._engine: Any = None
-        self._patches = Patches({Seam.ENGINE_STEP, Seam.CLIPPING, Seam.GRAD_SCALER})
+        self._patches = Patches({Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.GRAD_SCALER})
         self._optimizers: Optimizers = tuple
         self._contributions: Contributions | None = None
         self._scaling: ScaleWatch | None = None
@@ -99,7 +99,13 @@ class Observer:
     # --- beginning and end --------------------------------------------------------------------------------------------
 
     def watch(
-        self, model: torch.nn.Module, *, seed: int, rows_are_told: bool = False, optimizers: Optimizers = tuple
+        self,
+        model: torch.nn.Module,
+        *,
+        seed: int,
+        rows_are_told: bool = False,
+        optimizers: Optimizers = tuple,
+        steps: StepWatch | None = None,
     ) -> None:
         """Start watching this model (the bare one, before any wrapper) and every optimizer of the process.
 
@@ -108,6 +114,7 @@ class Observer:
             seed: decides which entries of the gradient are kept.
             rows_are_told: what the model is fed is told by `feed`, and not read off its forward.
             optimizers: those that the program has made so far, where that is known.
+            steps: where optimizers are watched already; a training may begin in the closure of a first step.
         """
         self._rows_are_told = rows_are_told
         self._model = model
@@ -117,7 +124,6 @@ class Observer:
         for undo in (
             model.register_forward_pre_hook(self._before_forward, with_kwargs=True).remove,
             model.register_forward_hook(self._after_forward).remove,
-            StepWatch(self._step_begins, self._step_applies, self._step_ended).stop,
         ):
             self._patches.at_end(undo)
         self._window.sees_gradients = not is_sharded(model)
@@ -127,6 +133,10 @@ class Observer:
             self._contributions = Contributions(self._reader, parameters, self._saw_gradient, self._entries)
             self._patches.at_end(self._contributions.stop)
             watch_clipping(self._patches, self._before_clip, self._window.clipped)
+        if steps is None:
+            steps = StepWatch()
+            self._patches.at_end(steps.stop)
+        steps.tell(self)
 
     def stop(self) -> None:
         """Stop watching: what the process does from here on is not recorded."""
@@ -201,7 +211,7 @@ class Observer:
             return
         if not self._steps and self._engine is None:
             self._look_for_engine(module)
-        if self._trainer is not None:
+        if self._rows_are_told and self._trainer is not None:
             self._calling = Watched(kwargs.get(TOKEN_COUNT))
             if self._window.groups:
                 self._window.groups[-1].calls.append(Call(0, (), self._calling))
@@ -219,8 +229,11 @@ class Observer:
 
     # --- the step -----------------------------------------------------------------------------------------------------
 
-    def _step_begins(self, optimizer: torch.optim.Optimizer) -> None:
-        """All processes are here together, so that what they have in pieces can be gathered."""
+    def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
+        """See `accumcheck.capture.applied.Steps`.
+
+        All processes are here together, so that what they have in pieces can be gathered.
+        """
         if self._engine is not None:
             return
         assert self._model is not None
@@ -242,7 +255,8 @@ class Observer:
                 )
             self._whole = StepGradient(entries, np.array([norm]), 1.0)
 
-    def _step_applies(self, optimizer: torch.optim.Optimizer) -> None:
+    def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
+        """See `accumcheck.capture.applied.Steps`."""
         if self._engine is not None:
             return
         assert self._reader is not None
@@ -256,7 +270,8 @@ class Observer:
             flat = gradient.detach().reshape(-1)
             self._applied[position] = self._reader.part(position, flat if scale is None else flat / scale)
 
-    def _step_ended(self, optimizer: torch.optim.Optimizer) -> None:
+    def step_ended(self, optimizer: torch.optim.Optimizer) -> None:
+        """See `accumcheck.capture.applied.Steps`."""
         self._stepping = False
         if self._engine is None and (self._positions.keys() & set(map(id, parameters_in(optimizer))) or self._whole):
             self._window.step(id(optimizer))

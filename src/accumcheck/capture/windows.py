@@ -43,8 +43,12 @@ class Group:
 
     @property
     def counted(self) -> list[Call]:
-        """The forwards that a gradient came back to: a forward that was only looked at feeds nothing."""
-        return [call for call in self.calls if call.used] or [call for call in self.calls if call.used is None]
+        """The forwards that a gradient came back to: one that was only looked at feeds nothing.
+
+        All of them where none is known to be used: the gradient has come back another way.
+        """
+        used = [call for call in self.calls if call.used] or [call for call in self.calls if call.used is None]
+        return used or self.calls
 
 
 @dataclass(frozen=True, slots=True)

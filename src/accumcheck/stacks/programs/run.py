@@ -56,7 +56,7 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     settings = settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend)
     override(settings, patches, lambda: handover.take(TRAINING_ARGUMENTS))
     spectator = OfSplit(check, observer, rows, folder, process, patches)
-    spectator.optimizers = Watch(spectator, patches).optimizers
+    spectator.watch = Watch(spectator, patches)
     _run(stack, check, handover, patches)
     observer.stop()
     if not observer.steps:

@@ -23,7 +23,7 @@ from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs
 from accumcheck.runfolder.job import Job
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import write_arguments
-from accumcheck.stacks.programs.watch import FinishedError, Optimizers
+from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.workload.determinism import turn_off_dropout
 
 Compute: TypeAlias = "Callable[[Job, CheckConfig, torch.nn.Module, Any], None]"
@@ -38,8 +38,8 @@ class OfSplit:
     def __init__(
         self, check: CheckConfig, observer: Observer, rows: Rows, folder: Path, process: int, patches: Patches
     ) -> None:
-        self.optimizers: Optimizers = tuple
-        """Those that the program has made so far; to be set."""
+        self.watch: Watch | None = None
+        """What this looks through; to be set."""
         self._modules: list[torch.nn.Module] = []
         self._check = check
         self._patches = patches
@@ -54,6 +54,7 @@ class OfSplit:
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
+        assert self.watch is not None
         check_loss_is_per_sample(trainer)
         check_gpus_are_not_shared(is_sharded(model), next(model.parameters()).device)
         self._models = model, _frozen(trainer)
@@ -67,7 +68,9 @@ class OfSplit:
         if engine is not None:
             who += cast_by(engine)
         check_same_start(self._folder.parent, who, self._weights)
-        self._observer.watch(model, seed=self._check.seed, rows_are_told=True, optimizers=lambda: self.optimizers())
+        self._observer.watch(
+            model, seed=self._check.seed, rows_are_told=True, optimizers=self.watch.optimizers, steps=self.watch.steps
+        )
         if trainer is not None:
             self._observer.trained_by(trainer)
             if getattr(trainer.args, "packing", False):
@@ -76,6 +79,8 @@ class OfSplit:
                 write_arguments(trainer.args, self._folder)
         else:
             self._patches.at_end(register_optimizer_step_pre_hook(_hold_still).remove)
+            for optimizer in self.watch.optimizers():  # one of them may be in its step by now
+                _hold_still(optimizer)
             self._patches.at_end(listen(self._reported.append))
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
             around_steps(self._patches, engine, lambda: None, self._after_step)

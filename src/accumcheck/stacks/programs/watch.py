@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
 from transformers import Trainer
 
-from accumcheck.capture.applied import parameters_in
+from accumcheck.capture.applied import StepWatch, parameters_in
 from accumcheck.capture.calls import CallWatch, holders_of, outermost_of
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.trainer_log import TrainerLog
-
-Optimizers = Callable[[], Iterable[torch.optim.Optimizer]]
 
 
 class FinishedError(BaseException):
@@ -65,6 +63,8 @@ class Watch:
         self._begun = False
         self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
         self._calls = CallWatch(self._called, self._returned)
+        self.steps = StepWatch()
+        patches.at_end(self.steps.stop)
         patches.at_end(self._calls.stop)
         patches.wrap(Seam.TRAINER, Trainer, self._finding_trainers)
         patches.wrap(Seam.OPTIMIZER, torch.optim.Optimizer, self._finding_loops)
