@@ -30,7 +30,7 @@ from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
 from accumcheck.errors import WorkloadError
-from accumcheck.record import Clipped, MicroBatch, TrainedRecord
+from accumcheck.record import Clipped, Coordinates, MicroBatch, TrainedRecord
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import SeenStep, write_contributions, write_gradient, write_steps, write_unapplied
 
@@ -151,6 +151,11 @@ class Observer:
     def steps(self) -> tuple[SeenStep, ...]:
         """The steps so far."""
         return tuple(self._steps)
+
+    @property
+    def coordinates(self) -> Coordinates | None:
+        """Which entries of the gradient are kept; None before the watching has begun."""
+        return None if self._reader is None else self._reader.coordinates
 
     @property
     def steps_begun(self) -> int:

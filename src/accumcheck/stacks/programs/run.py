@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches
@@ -12,12 +12,15 @@ from accumcheck.errors import WorkloadError
 from accumcheck.record import ProgramRecord, Split
 from accumcheck.rows.fed import Rows
 from accumcheck.runfolder.events import EventLog, StepDone
+from accumcheck.runfolder.failures import describe
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_split import write_program
+from accumcheck.runfolder.steps import read_contributions
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of
-from accumcheck.stacks.programs.spectators import Compute, OfReference, OfSplit
+from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
 from accumcheck.stacks.programs.watch import FinishedError, Watch
+from accumcheck.stacks.programs.witness import Witness
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -70,8 +73,13 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     return observer
 
 
-def run_reference_of(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compute, patches: Patches) -> None:
-    """Let the program make its model, and compute the truth of what the splits were fed instead of training it.
+Compute: TypeAlias = "Callable[[Job, CheckConfig, Witness], None]"
+
+
+def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compute, patches: Patches) -> None:
+    """Let the program train one row per micro-batch, and compute the truth of what the splits were fed.
+
+    Weights are held still, so that its model is the same before and after.
 
     Args:
         stack: what is run.
@@ -82,19 +90,39 @@ def run_reference_of(stack: ProgramSpec, job: Job, check: CheckConfig, compute: 
 
     Raises:
         WorkloadError: the program ended without having trained.
-        BaseException: whatever the program raises.
+        BaseException: whatever the program raises before its training begins.
     """
-    alone = Split(1, (check.splits or (Split(1, 1, 1),))[0].per_device_train_batch_size, 1)
-    output = str(job.folder / "output")
-    handover = Handover(alone, check.steps, patches)
-    settings = settings_of(check, alone, output=output, device=job.device, backend=job.backend)
+    split = Split(1, 1, check.global_batch_size)
+    rows = Rows(1)
+    observer = Observer(
+        job.folder, 0, rows, lambda _: None, accumulation_steps=split.gradient_accumulation_steps, entries=None
+    )
+    handover = Handover(split, check.steps, patches)
+    settings = settings_of(check, split, output=str(job.folder / "output"), device=job.device, backend=job.backend)
     forget_sharding()
     override({**settings, **UNSHARDED}, patches)
-    spectator = OfReference(job, check, compute)
-    Watch(spectator, patches)
-    _run(stack, check, handover, patches)
-    if not spectator.done:
+    spectator = OfWitness(check, observer, rows, job, patches)
+    spectator.watch = Watch(spectator, patches)
+    problem = ""
+    try:
+        _run(stack, check, handover, patches)
+    except Exception as error:
+        if spectator.model is None:
+            raise
+        problem = describe(error)
+    observer.stop()
+    if spectator.model is None or observer.coordinates is None:
         raise WorkloadError(f"{stack.title(check)} ended without training")
+    for module in spectator.training:
+        module.training = True
+    seen = [read_contributions(job.folder, step, 1).get(0) for step in range(len(observer.steps))]
+    compute(
+        job,
+        check,
+        Witness(
+            spectator.model, spectator.trainer, observer.coordinates, observer.steps, rows.forms, tuple(seen), problem
+        ),
+    )
 
 
 def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Sequence[int]]) -> None:

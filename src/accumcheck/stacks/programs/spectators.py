@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -25,8 +25,6 @@ from accumcheck.stacks.programs.same_weights import check_same_start, check_weig
 from accumcheck.stacks.programs.settings import write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.workload.determinism import turn_off_dropout
-
-Compute: TypeAlias = "Callable[[Job, CheckConfig, torch.nn.Module, Any], None]"
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -64,9 +62,7 @@ class OfSplit:
         self._rows.config = getattr(model, "config", None)
         if holds_pairs(trainer):
             self._rows.sample = PAIR
-        who = f"process {self._process} of split {self._folder.name}"
-        if engine is not None:
-            who += cast_by(engine)
+        who = self._who() + (cast_by(engine) if engine is not None else "")
         check_same_start(self._folder.parent, who, self._weights)
         self._observer.watch(
             model, seed=self._check.seed, rows_are_told=True, optimizers=self.watch.optimizers, steps=self.watch.steps
@@ -86,6 +82,9 @@ class OfSplit:
             around_steps(self._patches, engine, lambda: None, self._after_step)
         elif is_sharded(model):
             self._patches.at_end(register_optimizer_step_post_hook(self._after_step).remove)
+
+    def _who(self) -> str:
+        return f"process {self._process} of split {self._folder.name}"
 
     def _after_step(self, *_: Any) -> None:
         """After the last step all processes are still together, and can gather weights; later they may have parted."""
@@ -156,40 +155,27 @@ def _hold_still(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         group["weight_decay"] = 0.0
 
 
-class OfReference:
-    """Takes the model when its training would begin."""
+class OfWitness(OfSplit):
+    """Sees the program train one row after the other, and keeps the model and the Trainer for the reference."""
 
-    def __init__(self, job: Job, check: CheckConfig, compute: Compute) -> None:
-        self._job = job
-        self._check = check
-        self._compute = compute
-        self.done = False
+    def __init__(self, check: CheckConfig, observer: Observer, rows: Rows, job: Job, patches: Patches) -> None:
+        super().__init__(check, observer, rows, job.folder, 0, patches)
+        self._run = job.run
+        self.model: torch.nn.Module | None = None
+        self.trainer: Any = None
+        self.training: tuple[torch.nn.Module, ...] = ()
+        """The modules that were in training mode when it began."""
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
-        check_loss_is_per_sample(trainer)
         if engine_of(model) is not None or is_partitioned(model):
             raise WorkloadError(
                 "the program makes DeepSpeed's engine itself, so that there is no model without one to compute the "
                 "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
             )
-        turn_off_dropout(model)
-        check_same_start(self._job.run, "the reference", sums_of(model, _frozen(trainer)))
-        self._compute(self._job, self._check, model, trainer)
-        self.done = True
-        raise FinishedError
+        super().begin(model, trainer)
+        self.model, self.trainer = model, trainer
+        self.training = tuple(module for module in model.modules() if module.training)
 
-    def fed(self, batch: Mapping[str, Any]) -> None:
-        """Nothing is trained."""
-
-    def called(self, module: torch.nn.Module, batch: Mapping[str, Any]) -> None:
-        """Nothing is trained."""
-
-    def returned(self, output: Any) -> None:
-        """Nothing is trained."""
-
-    def told(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Nothing is told."""
-
-    def over(self) -> None:
-        """Nothing is trained."""
+    def _who(self) -> str:
+        return "the reference"
