@@ -6,12 +6,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from accumcheck.record import MicroBatch, ReferenceObservation, Split, SplitObservation
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.record import Coordinates, MicroBatch, ReferenceObservation, Split, SplitObservation
 from accumcheck.runfolder.events import Event, Finished
 from accumcheck.runfolder.layout import logs_of
 from accumcheck.runfolder.of_reference import RowKey, read_keys, read_reference
-from accumcheck.runfolder.of_split import read_belief, read_program, read_training_arguments, read_trajectory
+from accumcheck.runfolder.of_split import (
+    read_belief,
+    read_program,
+    read_trained,
+    read_training_arguments,
+    read_trajectory,
+)
 from accumcheck.runfolder.steps import read_observed, read_unapplied
 
 
@@ -24,6 +34,7 @@ def collect_run(
     """
     observations = collect_splits(run, splits, events)
     reference = read_reference(run)
+    observations = _aligned(observations, None if reference is None else reference.coordinates)
     keys: Sequence[RowKey] | None = None
     if reference is not None:
         keys = read_keys(run)
@@ -42,6 +53,49 @@ def collect_run(
         )
         for observation in observations
     ], reference
+
+
+def _aligned(observations: Sequence[SplitObservation], common: Coordinates | None) -> list[SplitObservation]:
+    """All gradients at the same coordinates: the reference's, or without one those of the first split that trained.
+
+    A split that does not train some parameter has zeros there.
+    """
+    seen = [observation.trained.coordinates for observation in observations if observation.trained is not None]
+    if common is None and seen:
+        common = seen[0]
+    return [observation if common is None else _at(observation, common) for observation in observations]
+
+
+def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
+    own = None if observation.trained is None else observation.trained.coordinates
+    if own is None or (own.names, own.sizes) == (common.names, common.sizes):
+        return observation
+    place = {name: (start, size) for name, start, size in zip(own.names, own.starts, own.sizes, strict=True)}
+    norms = {name: at for at, name in enumerate(own.names)}
+
+    def moved(gradient: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+        found = np.zeros(sum(common.sizes), dtype=gradient.dtype)
+        for name, start, size in zip(common.names, common.starts, common.sizes, strict=True):
+            begin, kept = place.get(name, (0, 0))
+            kept = min(size, kept)
+            found[start : start + kept] = gradient[begin : begin + kept]
+        return found
+
+    return replace(
+        observation,
+        steps=tuple(
+            replace(
+                step,
+                gradients={process: moved(gradient) for process, gradient in step.gradients.items()},
+                parameter_norms=tuple(
+                    step.parameter_norms[norms[name]] if name in norms and step.parameter_norms else 0.0
+                    for name in common.names
+                ),
+                contributions={},
+            )
+            for step in observation.steps
+        ),
+    )
 
 
 def _keys_in(observations: Sequence[SplitObservation]) -> list[RowKey]:
@@ -103,6 +157,7 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
             unapplied=tuple(batch for process in range(processes) for batch in read_unapplied(folder, process)),
             training_arguments=read_training_arguments(folder),
             program=read_program(folder),
+            trained=read_trained(folder),
         )
     except (OSError, ValueError) as error:
         return SplitObservation(split, "error", f"its results cannot be read: {error}", log, end.seconds)
