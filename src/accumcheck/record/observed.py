@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from accumcheck.record.fed import FedRow
 from accumcheck.record.in_json import Count
 from accumcheck.record.reference import Coordinates
 from accumcheck.record.split import Split, Status
@@ -83,7 +84,8 @@ class SplitObservation:
     """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them.
 
     ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
-    where the stack is none; ``trained``: what its first process trains.
+    where the stack is none; ``trained``: what its first process trains; ``rows``: of a program, what tells those that
+    it was fed from others, by the numbers in ``steps``.
     """
 
     split: Split
@@ -98,6 +100,7 @@ class SplitObservation:
     training_arguments: Mapping[str, Any] = field(default_factory=dict)
     program: ProgramRecord | None = None
     trained: TrainedRecord | None = None
+    rows: Mapping[int, FedRow] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
