@@ -70,10 +70,16 @@ class StepRows:
 
 @dataclass(frozen=True)
 class SplitRows:
-    """The steps of a split in which something differs; ``reordered``: only the order of rows over the steps does."""
+    """The steps of a split in which something differs.
+
+    ``reordered``: only the order of rows over the steps does; ``made`` and ``due``: how many steps there are, and how
+    many the control made.
+    """
 
     steps: tuple[StepRows, ...] = ()
     reordered: bool = False
+    made: int = 0
+    due: int = 0
 
     @property
     def wrong(self) -> tuple[StepRows, ...]:
@@ -114,7 +120,7 @@ def compare_fed(
             one = replace(one, steps=tuple(observed))
             kept = tuple(rows for rows in steps if rows.others or rows.soft)
             reordered = any(rows.others for rows in steps) and _same_rows(one, due, contents)
-            found[one.split] = SplitRows(kept, reordered)
+            found[one.split] = SplitRows(kept, reordered, len(steps), len(due))
         seen.append(one)
     return Fed(tuple(seen), found)
 
