@@ -14,6 +14,19 @@ from accumcheck.record import Report
 from accumcheck.report import write
 from accumcheck.report.pairs.as_json import schema
 from tests.report import examples
+from tests.report.pairs.examples import same_splits
+
+
+def drifted(report: Report, factor: float) -> Report:
+    """The whole run with other losses: the reference's, and those of the splits, which agree with it."""
+    return replace(
+        report,
+        reference=tuple(replace(step, loss=step.loss * factor) for step in report.reference),
+        splits=tuple(
+            replace(split, steps=tuple(replace(step, loss=(step.loss or 0.0) * factor) for step in split.steps))
+            for split in report.splits
+        ),
+    )
 
 
 @pytest.fixture
@@ -25,10 +38,8 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "llava": examples.llava_449(),
         "undecided": examples.undecided(),
         "other": replace(examples.clean(), config={**examples.clean().config, "seed": 1}),
-        "drifted": replace(
-            examples.clean(),
-            reference=tuple(replace(step, loss=step.loss * 1.1) for step in examples.clean().reference),
-        ),
+        "same": same_splits(),
+        "drifted": drifted(examples.clean(), 1.1),
     }
     for name, report in reports.items():
         write(report, tmp_path / f"{name}.json")
@@ -40,7 +51,11 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["clean.json", "clean.json"], 0),
         (["clean.json", "llava.json"], 1),
-        (["llava.json", "clean.json"], 0),
+        (["llava.json", "same.json"], 0),
+        (["llava.json", "clean.json"], 3),
+        (["llava.json", "clean.json", "--allow-missing"], 0),
+        (["same.json", "clean.json"], 3),
+        (["same.json", "clean.json", "--allow-missing"], 0),
         (["llava.json", "llava.json"], 0),
         (["clean.json", "undecided.json"], 3),
         (["undecided.json", "clean.json"], 3),
@@ -61,7 +76,7 @@ def test_exit_codes(saved: Path, arguments: list[str], code: int, capsys: pytest
     ("arguments", "words"),
     [
         (["clean.json", "none.json"], "none.json: cannot be read: No such file or directory"),
-        (["broken.json", "clean.json"], "broken.json: no report: not valid JSON"),
+        (["broken.json", "clean.json"], "broken.json: not valid JSON"),
         (["clean.json", "other.json"], "seed: nothing in the old report, 1 in the new"),
         (["clean.json", "llava.json", "--format", "pdf"], "--format pdf: no such format"),
         (["clean.json", "llava.json", "-o", "report.pdf"], "report.pdf: .pdf is not the ending of a report format"),

@@ -12,12 +12,14 @@ from accumcheck.errors import ConfigError
 from accumcheck.record import Finding, ReferenceStep, Report, ToleranceOrigin
 from accumcheck.record.comparison import Change
 from tests.report import examples
+from tests.report.pairs import examples as pairs
 
 
-def codes(old: Report, new: Report, *, allow_drift: bool = False) -> tuple[int, int]:
+def codes(old: Report, new: Report, **allowed: bool) -> tuple[int, int]:
     """What ``compare`` and what ``upgrade`` exit with."""
     changes = compare_reports(old, new)
-    of_compare, of_upgrade = (exit_code(changes, new, gate=gate, allow_drift=allow_drift) for gate in (False, True))
+    allowed = {"allow_drift": False, **allowed}
+    of_compare, of_upgrade = (exit_code(changes, new, gate=gate, **allowed) for gate in (False, True))
     return of_compare, of_upgrade
 
 
@@ -62,11 +64,35 @@ def test_what_breaks_is_told_by_verdict_rule_split_and_finding() -> None:
     assert codes(examples.clean(), examples.llava_449()) == (1, 1)
 
 
+def test_a_split_that_the_new_report_lacks_is_not_a_pass() -> None:
+    old, new = pairs.same_splits(), examples.clean()
+    assert compare_reports(old, new).missing == ("4x8x4", "8x1x16")
+    assert codes(old, new) == (3, 3)
+    assert codes(old, new, allow_missing=True) == (0, 0)
+    assert codes(new, old) == (0, 0)  # more splits than before
+
+
+def test_a_split_that_was_skipped_in_the_new_report_alone_is_not_a_pass() -> None:
+    allowed = examples.skipped(allowed=True)  # exit code 0 by --allow-skipped
+    ran = replace(allowed, splits=(*allowed.splits[:2], examples.split("8x16x1")))
+    assert compare_reports(ran, allowed).missing == ("8x16x1",)
+    assert codes(ran, allowed) == (3, 3)
+    assert codes(ran, allowed, allow_missing=True) == (0, 0)
+    assert compare_reports(allowed, allowed).missing == ()
+    assert codes(allowed, allowed) == (0, 0)
+
+
+def test_a_fault_weighs_more_than_a_missing_split() -> None:
+    new = examples.llava_449()
+    new = replace(new, splits=new.splits[:2])
+    assert codes(pairs.same_splits(), new) == (1, 1)
+
+
 def test_what_is_fixed_is_gone() -> None:
     changes = compare_reports(examples.llava_449(), examples.clean())
     assert not changes.broken
     assert [finding.id for finding in changes.findings_gone] == ["weighting-rule"]
-    assert codes(examples.llava_449(), examples.clean()) == (0, 0)
+    assert codes(examples.llava_449(), pairs.same_splits()) == (0, 0)
 
 
 def test_what_fails_in_both_is_no_regression_but_no_candidate_either() -> None:

@@ -73,6 +73,13 @@ def test_a_damaged_file_counts_as_none(tmp_path: Path) -> None:
     assert kept.find("4.49.0") is None
 
 
+def test_a_kept_report_that_contradicts_itself_counts_as_none(tmp_path: Path) -> None:
+    kept = history(tmp_path)
+    kept.keep("4.49.0", replace(examples.llava_449(), verdict="pass", exit_code=0))
+    assert (kept.folder / "4.49.0.json").exists()
+    assert kept.find("4.49.0") is None
+
+
 def test_it_stands_in_the_cache_beside_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCUMCHECK_CACHE", str(tmp_path))
     assert History(CHECK, (), fresh=False).folder.parent == tmp_path / "bisect"

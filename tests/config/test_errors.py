@@ -16,8 +16,9 @@ ROOT_KEYS = (
     "callable_arguments, training_arguments, tolerances, severity, launcher, hotfix, seed"
 )
 RULES = (
-    "token-mean, sample-mean, microbatch-mean, device-mean, unshifted-token-mean, unshifted-device-mean, each with "
-    "factors such as *k or *k*n, and dropped-samples, duplicated-samples, unsynchronised, unexplained"
+    "token-mean, sample-mean, microbatch-mean, device-mean, unshifted-token-mean, unshifted-device-mean, "
+    "last-microbatch, first-microbatch, window-geometric, window-partial, "
+    "each with factors such as *k or *k*n, and dropped-samples, duplicated-samples, unsynchronised, unexplained"
 )
 SPLIT = "n x b x k, for example 4x16x2, with n from 1 to 65536, b and k from 1 to 1000000"
 

@@ -8,12 +8,13 @@ import jsonschema
 import pytest
 import yaml
 
-from accumcheck.config.keys import Number, Section, keys_of, meanings
+from accumcheck.config.keys import Number, Section, keys_of
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.schema import config_schema
 from accumcheck.config.values import SplitKeys
 from accumcheck.errors import ConfigError
+from accumcheck.record.texts import texts_below_fields
 
 SMALL = "model: {name_or_path: gpt2}\nglobal_batch_size: 8\n"
 WITH_SPLITS = SMALL + "splits: [1x8x1]\n"
@@ -151,7 +152,10 @@ def sections(section: type[Section]) -> Iterator[type[Section]]:
 def test_every_key_is_declared_with_its_meaning_and_every_number_has_bounds(section: type[Section]) -> None:
     assert list(keys_of(section)) == [place.name for place in dataclasses.fields(section)]  # type: ignore[arg-type]
     meaning = config_schema() if section is CheckConfig else {"properties": {}}
-    described = {**meanings(section), **{name: key["description"] for name, key in meaning["properties"].items()}}
+    described = {
+        **texts_below_fields(section),
+        **{name: key["description"] for name, key in meaning["properties"].items()},
+    }
     for name, declared in keys_of(section).items():
         assert described[name].endswith(".")
         assert (declared.kind in (int, float)) == (declared.find(Number) is not None)

@@ -14,7 +14,9 @@ from typing import Any
 import jsonschema
 import yaml
 
+from accumcheck.report.read_json import report_from_json
 from accumcheck.report.schema import report_schema
+from accumcheck.saved.consistent import check_consistent
 
 TINY_LLAMA = {
     "model_type": "llama",
@@ -71,9 +73,10 @@ class Ended:
 
     @property
     def report(self) -> dict[str, Any]:
-        """The JSON on standard output; every report that a test reads satisfies the schema."""
+        """The JSON on standard output; every report that a test reads satisfies the schema, and agrees with itself."""
         report: dict[str, Any] = json.loads(self.out)
         jsonschema.validate(report, report_schema())
+        check_consistent(report_from_json(self.out))
         return report
 
     def split(self, label: str) -> dict[str, Any]:

@@ -15,18 +15,19 @@ pytestmark = pytest.mark.e2e
 CAUSES = {
     "loss and gradient times k": (
         r"Planted multiplies the mean loss of each micro-batch by its share of the predicted tokens of the global "
-        r"batch, times k n, where n was due, to make up for the average of the gradients over n processes\.",
+        r"batch, and by k n; it should have been multiplied by n, to make up for the average of the gradients over n "
+        r"processes\.",
         None,
     ),
     "log alone times k": (r"Loss token-mean\*k, gradient token-mean: .*", None),  # nothing of this was seen in a worker
     "mean of means": (
         r"LlamaForCausalLM divides by the token count that it is passed, but Planted passes it none.*\. "
-        r"So each micro-batch's loss is back-propagated times 1/k, however many tokens it has\.",
+        r"So each micro-batch's loss is multiplied by 1/k before backward, however many tokens it has\.",
         r"transformers/models/llama/modeling_llama\.py:\d+",
     ),
     "sum of means": (
         r"LlamaForCausalLM divides by .*, but Planted passes it none.*\. So nothing divides by k: each micro-batch's "
-        r"loss is back-propagated times 1, where 1/k was due.*\.",
+        r"loss is multiplied by 1 before backward; it should have been multiplied by 1/k.*\.",
         r"transformers/trainer\.py:\d+",
     ),
     "mean over each device": (

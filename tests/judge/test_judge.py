@@ -188,6 +188,26 @@ def test_a_fault_without_a_formula_is_unexplained() -> None:
     assert [split.verdict for split in found.splits] == ["pass", "pass", "fail", "fail", "pass"]
 
 
+def over_rows(split: Split, fed: Fed) -> Weights:
+    return right(split, fed) / split.per_device_train_batch_size
+
+
+def test_a_loss_that_is_divided_by_the_rows_of_its_micro_batch_is_named() -> None:
+    found = judged(over_rows)
+    assert (found.loss_rule, found.gradient_rule) == ("token-mean/b", "token-mean/b")
+    # b = 1 in the last two: they are right, and differ from the control
+    (wrong, apart) = found.findings
+    assert (wrong.splits, apart.splits) == (("1x8x1", "1x2x4", "2x2x2"), ("2x1x4", "1x1x8"))
+    assert (wrong.id, apart.id) == ("token-mean/b", "control-differs")
+    assert "divided by the per-device batch size b" in wrong.explanation
+    assert judged(right).alternatives["gradient"] == []
+
+
+def test_a_dropped_sample_is_found_beside_a_scale_that_a_rule_explains() -> None:
+    found = judged(over_rows)
+    assert {split.sample_weights.dropped for split in found.splits if split.sample_weights} == {()}
+
+
 def changed(observation: SplitObservation, **fields: object) -> SplitObservation:
     first = dataclasses.replace(observation.steps[0], **fields)  # type: ignore[arg-type]
     return dataclasses.replace(observation, steps=(first, *observation.steps[1:]))
@@ -207,6 +227,30 @@ def test_processes_that_disagree_are_unsynchronised() -> None:
     assert found.splits[2].gradient_rule == "unsynchronised"
     assert found.findings[0].id == "unsynchronised"
     assert "0.01" in found.findings[0].summary
+
+
+def test_the_rule_of_a_faulty_split_is_not_the_runs() -> None:
+    runs = [observe(Split.parse(split), times_k) for split in SPLITS]
+    first = runs[2].steps[0]
+    torn = {**first.gradients, 1: first.gradients[1] * 1.01}
+    runs[2] = changed(runs[2], gradients=torn)
+    found = judge(check(SPLITS), runs, CONTROL, reference())
+    assert found.gradient_rule == "token-mean*k"
+    assert [split.gradient_rule for split in found.splits] == [
+        *("token-mean*k", "token-mean*k", "unsynchronised", "token-mean*k", "token-mean*k")
+    ]
+    assert found.splits[2].loss_rule == "token-mean*k"
+    assert [finding.splits for finding in found.findings] == [("2x2x2",), ("1x2x4", "2x1x4", "1x1x8")]
+
+
+def test_where_every_split_is_faulty_the_run_has_no_rule() -> None:
+    splits = ("2x4x1", "2x2x2")
+    runs = []
+    for split in splits:
+        run = observe(Split.parse(split), right)
+        runs.append(changed(run, gradients={**run.steps[0].gradients, 1: run.steps[0].gradients[1] * 1.01}))
+    found = judge(check(splits), runs, Split.parse("2x4x1"), reference())
+    assert (found.loss_rule, found.gradient_rule, found.exit_code) == (None, None, 1)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -150,7 +150,7 @@ def test_tolerances_environment_and_configuration() -> None:
     assert facts["transformers"] == "4.49.0"
     assert facts["platform"] == "Linux-6.1-x86_64"
     rows = [words(row) for table in list(tagged(page, "table"))[1:] for row in tagged(table, "tr")]
-    assert "gradient 2.0e-06 4.8e-07 2.4e-06 - 1.0e-05 noise" in rows  # 5 x 4.8e-07 = 2.4e-06
+    assert "gradient 1.0e-05 4.8e-07 2.4e-06 - 1.0e-05 dtype" in rows  # 5 x 4.8e-07 = 2.4e-06
     configuration = next(tagged(page, "pre"))
     assert "global_batch_size: 128" in words(configuration)
 

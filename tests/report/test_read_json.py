@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,27 +31,23 @@ def test_a_report_comes_back_as_it_was_written(report: Callable[[], Report], tmp
 
 def test_numbers_that_are_not_finite_come_back(tmp_path: Path) -> None:
     report = examples.not_a_number()
-    assert report.tolerances is not None
-    report = replace(report, tolerances=replace(report.tolerances, loss=math.inf))
     write(report, tmp_path / "report.json")
     found = read_report(tmp_path / "report.json")
     step = found.splits[1].steps[1]
     assert step.loss is not None
     assert math.isnan(step.loss)
     assert step.grad_norm == math.inf
-    assert found.tolerances is not None
-    assert found.tolerances.loss == math.inf
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no report: not valid JSON"),
-        ("{", "no report: not valid JSON"),
-        ("[]", "no report: a JSON object with schema_version was expected"),
-        ('{"version": 1}', "no report: a JSON object with schema_version was expected"),
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("[]", "not a report: a JSON object with schema_version was expected"),
+        ('{"version": 1}', "not a report: a JSON object with schema_version was expected"),
         ('{"schema_version": "2.0"}', "a report of schema version 2.0; this accumcheck reads 1.0"),
-        ('{"schema_version": "1.0"}', "no whole report: 'accumcheck_version' is missing"),
+        ('{"schema_version": 1}', "not a report: a JSON object with schema_version was expected"),
     ],
 )
 def test_a_file_that_holds_no_report_is_named_in_one_line(text: str, said: str, tmp_path: Path) -> None:
@@ -68,15 +63,15 @@ def test_a_report_in_which_something_is_of_another_kind_is_no_report(tmp_path: P
     write(examples.clean(), tmp_path / "report.json")
     plain = json.loads((tmp_path / "report.json").read_text())
     (tmp_path / "report.json").write_text(json.dumps({**plain, "splits": [7]}))
-    with pytest.raises(ConfigError, match=r"report\.json: no whole report: "):
+    with pytest.raises(ConfigError, match=r"report\.json: splits\[0\]: found 7, expected an object"):
         read_report(tmp_path / "report.json")
 
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.json: cannot be read: No such file"):
         read_report(tmp_path / "none.json")
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="is a folder, not a file"):
         read_report(tmp_path)
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"binary\.json: no report: not UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"binary\.json: not UTF-8 text"):
         read_report(tmp_path / "binary.json")

@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 
 from accumcheck.selftest.cases import CLEAN, FAULTY
-from accumcheck.selftest.run import outcome_of, run_selftest
+from accumcheck.selftest.run import exit_code, outcome_of, run_selftest
 from accumcheck.selftest.show import line, summary
 from accumcheck.stacks.planted import FAULTS
+from tests.report import examples
 from tests.report.examples import clean
 
 
@@ -51,3 +52,12 @@ def test_a_run_that_was_not_decided_is_neither_caught_nor_clean() -> None:
     undecided = dataclasses.replace(clean(), verdict="error", exit_code=3)
     assert not outcome_of(FAULTY[0], undecided).held
     assert not outcome_of(CLEAN[0], undecided).held
+
+
+def test_exit_codes() -> None:
+    held, undecided = outcome_of(CLEAN[0], clean()), outcome_of(CLEAN[0], examples.undecided())
+    missed = outcome_of(FAULTY[0], clean())
+    assert exit_code([held, held]) == 0
+    assert exit_code([held, missed, undecided]) == 1
+    assert exit_code([held, undecided]) == 3
+    assert exit_code([]) == 3  # nothing was proven

@@ -39,6 +39,7 @@ def compare_reports(old: Report, new: Report) -> Changes:
         splits=tuple(_split(before[label], after[label]) for label in common),
         only_old=tuple(label for label in before if label not in after),
         only_new=tuple(label for label in after if label not in before),
+        missing=tuple(label for label, split in before.items() if _is_missing(split, after.get(label))),
         findings_gone=tuple(finding for finding in old.findings if _key(finding) not in kept),
         findings_new=tuple(finding for finding in new.findings if _key(finding) not in kept),
         findings_kept=tuple(finding for finding in new.findings if _key(finding) in kept),
@@ -50,7 +51,7 @@ def compare_reports(old: Report, new: Report) -> Changes:
     )
 
 
-def exit_code(changes: Changes, new: Report, *, gate: bool, allow_drift: bool) -> int:
+def exit_code(changes: Changes, new: Report, *, gate: bool, allow_drift: bool, allow_missing: bool = False) -> int:
     """What one pair of reports comes to: 1 wins over 3.
 
     Args:
@@ -58,11 +59,12 @@ def exit_code(changes: Changes, new: Report, *, gate: bool, allow_drift: bool) -
         new: the later one.
         gate: new must pass, whatever old did; otherwise it must only not fail where old did not.
         allow_drift: a reference that moved is no failure.
+        allow_missing: a split that new has no result for does not hold a pass back.
     """
     failed = changes.broken or (gate and new.exit_code == 1)
     if failed or (changes.drifts and not allow_drift):
         return 1
-    return UNDECIDED if changes.undecided else 0
+    return UNDECIDED if changes.undecided or (changes.missing and not allow_missing) else 0
 
 
 def worst_exit_code(codes: Iterable[int]) -> int:
@@ -127,6 +129,11 @@ def _breaks(old: Report, new: Report, common: Sequence[tuple[SplitResult, SplitR
         return True
     as_a_whole = new.exit_code == 1 and all(split.verdict != "fail" for split in new.splits)
     return as_a_whole and old.exit_code != 1
+
+
+def _is_missing(old: SplitResult, new: SplitResult | None) -> bool:
+    """Whether new has no result for a split: what was not compared is not a pass."""
+    return new is None or (new.status == "skipped" and old.status != "skipped")
 
 
 def _split(old: SplitResult, new: SplitResult) -> SplitChange:

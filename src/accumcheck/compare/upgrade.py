@@ -71,7 +71,7 @@ def run_upgrade(
         ]
     assert len(reports[0]) == len(reports[1]) == len(checks)
     pairs = tuple(
-        pair_of(one.file.path, before, after, gate=True, allow_drift=allow_drift)
+        pair_of(one.file.path, before, after, gate=True, allow_drift=allow_drift, allow_missing=allow_skipped)
         for one, before, after in zip(planned, *reports, strict=True)
     )
     return Comparison(
@@ -82,17 +82,21 @@ def run_upgrade(
         exit_code=worst_exit_code(pair.exit_code for pair in pairs),
         allow_drift=allow_drift,
         gate=True,
+        allow_missing=allow_skipped,
     )
 
 
-def pair_of(config: str, old: Report, new: Report, *, gate: bool, allow_drift: bool) -> Pair:
+def pair_of(
+    config: str, old: Report, new: Report, *, gate: bool, allow_drift: bool, allow_missing: bool = False
+) -> Pair:
     """Two reports of one check beside each other.
 
     Raises:
         ConfigError: they are of two checks.
     """
     changes = compare_reports(old, new)
-    return Pair(config, old, new, changes, exit_code(changes, new, gate=gate, allow_drift=allow_drift))
+    code = exit_code(changes, new, gate=gate, allow_drift=allow_drift, allow_missing=allow_missing)
+    return Pair(config, old, new, changes, code)
 
 
 def _run(

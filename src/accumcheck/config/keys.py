@@ -6,14 +6,10 @@ Checks, JSON Schema, documentation and messages all follow from these declaratio
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
-import textwrap
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
@@ -278,15 +274,3 @@ def plain_type(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
             nullable = True
         else:
             return hint, said, nullable
-
-
-def meanings(section: type[Section]) -> dict[str, str]:
-    """What each key means, by name: the docstring below it, in one line."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
-    assert isinstance(definition, ast.ClassDef)
-    return {
-        place.target.id: " ".join(below.value.value.split())
-        for place, below in pairwise(definition.body)
-        if isinstance(place, ast.AnnAssign) and isinstance(place.target, ast.Name)
-        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
-    }

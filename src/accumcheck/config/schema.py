@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES, SPLIT_ALIASES, other_names
 from accumcheck.config.faults import show_path
-from accumcheck.config.keys import Auto, Derived, Section, keys_of, meanings
+from accumcheck.config.keys import Auto, Derived, Section, keys_of
 from accumcheck.config.model import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, CheckConfig
 from accumcheck.config.reading import adapter
 from accumcheck.config.stacks import STACKS, own_keys
 from accumcheck.config.tree import Keys
 from accumcheck.config.values import SplitKeys
+from accumcheck.record.texts import texts_below_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +78,7 @@ def _inlined(schema: Any, definitions: Schema) -> Any:
 
 def _described(schema: Schema, section: type[Section]) -> Schema:
     """A section's schema with what is said of each key, and the defaults that a user would write."""
-    described = {**meanings(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
+    described = {**texts_below_fields(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
     for name, declared in keys_of(section).items():
         found = schema["properties"][name]
         default = found.pop("default", None)

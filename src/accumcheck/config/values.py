@@ -9,16 +9,7 @@ from typing import Annotated, Any, get_args
 from accumcheck.config.keys import Checked, Expected, Flag, Required, Section, Text, expect, refuse
 from accumcheck.config.limits import BATCH, PROCESSES, SPLITS, Batch, Fraction, Processes
 from accumcheck.record import Severity, Split
-
-RULE_BASES = (
-    "token-mean",
-    "sample-mean",
-    "microbatch-mean",
-    "device-mean",
-    "unshifted-token-mean",
-    "unshifted-device-mean",
-)
-RULE_OTHERS = ("dropped-samples", "duplicated-samples", "unsynchronised", "unexplained")
+from accumcheck.record.rule import BASES, OTHERS, PATTERN, WINDOWS, Rule, is_rule
 
 SET_BY_SPLIT = "a split sets it; write it in splits, for example splits: [4x16x2] (n x b x k)"
 SET_BY_STEPS = "accumcheck sets it; write steps, for example steps: 3"
@@ -87,28 +78,25 @@ Splits = Annotated[
 
 # --- severities -------------------------------------------------------------------------------------------------------
 
-_FACTORS = r"(?:[*/]k(?:[*/]n)?|[*/]n(?:[*/]k)?)?"
-_RULE = f"^(?:(?:{'|'.join(RULE_BASES)}){_FACTORS}|{'|'.join(RULE_OTHERS)})$"
-
 
 def canonical_rule(rule: str) -> str:
-    """The rule with its factors in the order k, n."""
-    return re.sub(r"([*/]n)([*/]k)$", r"\2\1", rule)
+    """The rule by its one name, however its factors were ordered; what is no rule stays as it is."""
+    return str(Rule.parse(rule)) if is_rule(rule) else rule
 
 
 def _read_rule(rule: str) -> str:
-    if not re.fullmatch(_RULE, rule):
+    if not is_rule(rule):
         raise refuse(
-            f"unknown weighting rule; allowed: {', '.join(RULE_BASES)}, each with factors such as *k or *k*n, and "
-            f"{', '.join(RULE_OTHERS)}",
-            options=(*RULE_BASES, *RULE_OTHERS),
+            f"unknown weighting rule; allowed: {', '.join((*BASES, *WINDOWS))}, each with factors such as *k or *k*n, "
+            f"and {', '.join(OTHERS)}",
+            options=(*BASES, *WINDOWS, *OTHERS),
         )
     return canonical_rule(rule)
 
 
 _SEVERITIES = {
     "type": "object",
-    "patternProperties": {_RULE: {"enum": list(get_args(Severity))}},
+    "patternProperties": {PATTERN: {"enum": list(get_args(Severity))}},
     "additionalProperties": False,
 }
 Severities = Annotated[

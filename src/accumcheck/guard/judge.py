@@ -105,7 +105,7 @@ def rule_of_loss(weighed: Weighed, reported: float, tolerance: float, gradient: 
 
 
 def _first(weighed: Weighed, fits: Callable[[Weights], bool], preferred: Rule | None = None) -> Rule:
-    """The first rule that fits. Where k = n, one split cannot tell them apart: the likelier k is named."""
+    """The first rule that fits. Where k = n, one split cannot tell which: the likelier k is named."""
     fitting = [rule for rule in _BY_K if fits(weighed.step.predicted(rule))]
     return preferred if preferred in fitting else (fitting or [UNEXPLAINED])[0]
 

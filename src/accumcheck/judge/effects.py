@@ -74,9 +74,9 @@ def size(effects: Sequence[Effect], against: str) -> str:
 
 def _in_weights_alone(result: SplitResult, tolerances: Tolerances) -> float | None:
     """How far the weights are off, where they are beyond tolerance and the gradient as a whole is not."""
-    apart = [found for step in result.steps for found in (step.vs_control, step.vs_reference)]
-    whole = max((found.gradient for found in apart if found.gradient is not None), default=0.0)
-    part = max((found.weights for found in apart if found.weights is not None), default=0.0)
+    differences = [found for step in result.steps for found in (step.vs_control, step.vs_reference)]
+    whole = max((found.gradient for found in differences if found.gradient is not None), default=0.0)
+    part = max((found.weights for found in differences if found.weights is not None), default=0.0)
     if tolerances.weights is None or not whole <= tolerances.gradient or not part > tolerances.weights:
         return None
     return part

@@ -124,7 +124,7 @@ def _fit_losses(
 
 
 def _weights(split: SplitObservation, seen: Evidence, rule: Rule) -> SampleWeights | None:
-    """The summary of a split's recovered weights, beside the scale that its rule explains; None without any."""
+    """The summary of a split's recovered weights, relative to the scale that its rule explains; None without any."""
     found = [
         of_its_own(step.of[split.split], split.steps[position], seen.truths[split.split][position], step.truth.tokens)
         for position, step in enumerate(seen.recovered)

@@ -3,66 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from accumcheck.config.model import CheckConfig
-from accumcheck.judge.detectors.batch_dependence import batch_dependence
-from accumcheck.judge.detectors.detected import Consequent, Detected, Judged, Structural
-from accumcheck.judge.detectors.divergence import divergence
-from accumcheck.judge.detectors.epoch_windows import torn_windows
-from accumcheck.judge.detectors.leaks import leaked_gradients
-from accumcheck.judge.detectors.logged_norm import misreported_norm
-from accumcheck.judge.detectors.no_reference import no_reference as without_reference
-from accumcheck.judge.detectors.other_batches import other_batches_fed
-from accumcheck.judge.detectors.padding import padded_epochs
-from accumcheck.judge.detectors.samples import wrong_samples
-from accumcheck.judge.detectors.tail_divisor import tail_divisor
-from accumcheck.judge.detectors.unsynchronised import unsynchronised
+from accumcheck.judge.detectors.detected import Detected, Judged
+from accumcheck.judge.detectors.order import CONSEQUENT, STRUCTURAL
 from accumcheck.judge.evidence import Evidence, gather
 from accumcheck.judge.explanation import explain_run
+from accumcheck.judge.judgement import Judgement
 from accumcheck.judge.measure.truths import due
 from accumcheck.judge.results import results_of
 from accumcheck.judge.rules.explain import Rules
 from accumcheck.judge.verdict import judge_run
-from accumcheck.record import (
-    Finding,
-    ReferenceObservation,
-    ReferenceStep,
-    Split,
-    SplitObservation,
-    SplitResult,
-    Tolerances,
-    Verdict,
-)
+from accumcheck.record import ReferenceObservation, Split, SplitObservation
 
-STRUCTURAL: tuple[Structural, ...] = (
-    wrong_samples,
-    torn_windows,
-    other_batches_fed,
-    padded_epochs,
-    unsynchronised,
-    misreported_norm,
-    leaked_gradients,
-)
-"""Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
-
-CONSEQUENT: tuple[Consequent, ...] = (batch_dependence, tail_divisor, divergence, without_reference)
-"""Run when rules and verdicts are known; of a split that one accounts for, the later ones say no more."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """All of a report that is judged."""
-
-    verdict: Verdict
-    exit_code: int
-    splits: tuple[SplitResult, ...]
-    reference: tuple[ReferenceStep, ...]
-    tolerances: Tolerances
-    loss_rule: str | None
-    gradient_rule: str | None
-    alternatives: dict[str, list[str]]
-    findings: tuple[Finding, ...]
+__all__ = ["Judgement", "judge"]
 
 
 def judge(

@@ -22,7 +22,7 @@ CONDITIONS = ("training_arguments", "token_count", "count_passed")
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Conditions beside release, rule and architecture; None where there is none.
+    """Conditions other than release, rule and architecture; None where there is none.
 
     ``training_arguments``: whether each must be set to something; ``token_count``: what the model does with a count
     that it is passed; ``count_passed``: whether the stack passed it one.

@@ -4,6 +4,7 @@ Nothing of accumcheck's own is imported here. Arrays are numpy's; torch stays in
 """
 
 from accumcheck.record.before import Before, SplitBefore
+from accumcheck.record.finding import Finding
 from accumcheck.record.observed import (
     Clipped,
     MicroBatch,
@@ -29,18 +30,15 @@ from accumcheck.record.reported import (
     SCHEMA_VERSION,
     ConfigFile,
     Environment,
-    Finding,
-    NoiseMeasurement,
     ReferenceStep,
     Report,
     SampleWeights,
     SplitResult,
     StepRecord,
-    ToleranceOrigin,
-    Tolerances,
     WorstParameter,
 )
 from accumcheck.record.split import Severity, Split, Status, Verdict
+from accumcheck.record.tolerances import NoiseMeasurement, ToleranceOrigin, Tolerances
 
 __all__ = [
     "SCHEMA_VERSION",

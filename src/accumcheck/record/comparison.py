@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from accumcheck.record.finding import Finding
 from accumcheck.record.in_json import written_as
 from accumcheck.record.reference import Divergence
-from accumcheck.record.reported import Finding, Report
+from accumcheck.record.reported import Report
 from accumcheck.record.split import Verdict
 
 Value = TypeVar("Value")
@@ -65,7 +66,8 @@ class Drift:
 class Changes:
     """What changed between two reports of one check.
 
-    ``splits``: those that both have; ``only_old`` and ``only_new``: those that one has. ``findings_gone``,
+    ``splits``: those that both have; ``only_old`` and ``only_new``: those that one has; ``missing``: those without a
+    result in new, which are in old alone, or ran in old and were skipped in new. ``findings_gone``,
     ``findings_new`` and ``findings_kept``: by what they are about and the rules that they name. ``drift``: None where a
     reference is missing; ``no_drift_because``: why, or why the drift that there is counts for nothing. ``notes``: what
     makes the comparison a weaker one. ``broken``: new fails where old did not; ``undecided``: one of them could not be
@@ -79,6 +81,7 @@ class Changes:
     splits: tuple[SplitChange, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
+    missing: tuple[str, ...]
     findings_gone: tuple[Finding, ...]
     findings_new: tuple[Finding, ...]
     findings_kept: tuple[Finding, ...]
@@ -109,8 +112,8 @@ class Pair:
 class Comparison:
     """All pairs of one command; ``old`` and ``new`` name the two sides in the columns' heads, ``title`` in a heading.
 
-    ``allow_drift``: a reference that moved is told, and changes no exit code. ``gate``: new must pass; otherwise it
-    must only not fail where old did not.
+    ``allow_drift``: a reference that moved is told, and changes no exit code; ``allow_missing``: so does a split
+    without a result in new. ``gate``: new must pass; otherwise it must only not fail where old did not.
     """
 
     title: str
@@ -120,3 +123,4 @@ class Comparison:
     exit_code: int
     allow_drift: bool
     gate: bool
+    allow_missing: bool = False

@@ -7,13 +7,15 @@ A field that comes later gets a default and ``metadata=LATER``, so that reports 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from accumcheck.record.before import Before
-from accumcheck.record.in_json import LATER, Always, Count, Keys, LineNumber, OneOf, SplitLabel, followed_by
+from accumcheck.record.finding import Finding
+from accumcheck.record.in_json import LATER, Always, Count, Keys, LineNumber, OneOf, followed_by
 from accumcheck.record.observed import ProgramRecord, TrajectoryPoint
 from accumcheck.record.reference import Divergence, ModelRecord
-from accumcheck.record.split import Severity, Split, Status, Verdict
+from accumcheck.record.split import Split, Status, Verdict
+from accumcheck.record.tolerances import Tolerances
 
 SCHEMA_VERSION = "1.0"
 
@@ -99,95 +101,6 @@ class SplitResult:
     """Free-running steps with the real optimizer; for plots, not for the verdict."""
     log: str = ""
     """The file with what the processes printed; may be empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One fault, in words an ML engineer understands."""
-
-    id: str
-    severity: Severity | Literal["error"]
-    splits: tuple[SplitLabel, ...]
-    """Empty: the run as a whole."""
-    loss_rule: str | None = field(default=None, kw_only=True)
-    """The weighting rule of the reported loss, if this is about one."""
-    gradient_rule: str | None = field(default=None, kw_only=True)
-    """The weighting rule of the gradient, if this is about one."""
-    summary: str
-    """What is wrong and how much, in one sentence."""
-    explanation: str = ""
-    """What the stack does, and why as far as it was seen."""
-    consequence: str = field(default="", metadata=LATER)
-    """What this does to training; may be empty."""
-    advice: str = field(default="", metadata=LATER)
-    """What to do; may be empty."""
-    source: str | None = None
-    """The line of code that computes it, file:line."""
-    known: tuple[
-        Annotated[
-            dict[str, Any],
-            Keys(
-                "KnownFault",
-                {
-                    "title": "",
-                    "url": "",
-                    "affected": "Packages and their releases, as PEP 440 specifiers.",
-                    "fixed": "The release that cures it, or the last known not to.",
-                    "workaround": "",
-                },
-            ),
-        ],
-        ...,
-    ] = ()
-    """Published faults that this is: release, rule and architecture fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseMeasurement:
-    """The first step's batch once more, computed without the stack, compared with the sum of its single samples."""
-
-    order: str
-    """The order of the samples."""
-    samples_at_once: Count
-    accumulation_steps: Count
-    apart: Divergence
-    """The differences."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToleranceOrigin:
-    """Where one tolerance comes from: the larger of floor and safety * noise + rounding, or the configuration."""
-
-    chosen: Literal["configuration", "dtype", "noise"]
-    """dtype: its floor."""
-    floor: float
-    """Never tighter than this in the model's dtype."""
-    noise: float | None
-    """As measured; null: it could not be."""
-    safety: float
-    """Times the noise."""
-    rounding: float = 0.0
-    """How coarsely the stack rounds the losses it reports, relative."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerances:
-    """The relative differences allowed, and the measured noise floor that they come from."""
-
-    loss: float
-    """Relative difference allowed."""
-    grad_norm: float
-    """Relative difference allowed."""
-    gradient: float
-    """Relative difference allowed."""
-    noise_floor: Divergence
-    """What floating point alone does here, as measured."""
-    weights: float | None = field(default=None, metadata=LATER)
-    """Relative difference allowed; null: the noise of the weights was not measured, and they are not judged."""
-    origins: dict[str, ToleranceOrigin] = field(default_factory=dict, metadata=LATER)
-    """Where each tolerance comes from, by its name."""
-    measured: tuple[NoiseMeasurement, ...] = field(default=(), metadata=LATER)
-    """What the noise floor is the largest of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from accumcheck.errors import ConfigError
@@ -9,17 +10,23 @@ from accumcheck.record import SCHEMA_VERSION, Report
 from accumcheck.saved.file import read_text
 from accumcheck.saved.parse import parse
 
+_VERSION = re.compile(r"\d{1,4}\.\d{1,4}", re.ASCII)
+
 
 def read_report(path: Path) -> Report:
     """The report in a JSON file that ``accumcheck run -o report.json`` has written.
 
     Raises:
-        ConfigError: the file cannot be read, holds no report, or one of a schema that this version does not know; each
-            line of the text begins with the file's path.
+        ConfigError: the file cannot be read, holds no report, one of a schema that this version does not know, or one
+            that contradicts itself; each line of the text begins with the file's path.
     """
+    from accumcheck.saved.consistent import check_consistent
+
     text = read_text(path)
     try:
-        return report_from_json(text)
+        report = report_from_json(text)
+        check_consistent(report)
+        return report
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 
@@ -30,11 +37,12 @@ def report_from_json(text: str) -> Report:
     Raises:
         ConfigError: the text is not valid JSON, holds no report, or a report of another major version of the schema.
     """
-    from accumcheck.saved.read import record_from, short
+    from accumcheck.saved.read import record_from
 
     plain = parse(text)
-    if not isinstance(plain, dict) or not isinstance(version := plain.get("schema_version"), str):
+    version = plain.get("schema_version") if isinstance(plain, dict) else None
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
         raise ConfigError("not a report: a JSON object with schema_version was expected")
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
-        raise ConfigError(f"a report of schema version {short(version)}; this accumcheck reads {SCHEMA_VERSION}")
+        raise ConfigError(f"a report of schema version {version}; this accumcheck reads {SCHEMA_VERSION}")
     return record_from(Report, plain)

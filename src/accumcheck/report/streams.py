@@ -36,3 +36,4 @@ def put(text: str, stream: IO[str]) -> None:
     """Write text as it is; what the stream's encoding lacks becomes an escape, never an error."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from accumcheck.record.texts import texts_below_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def entries(record: Any) -> tuple[Entry, ...]:
     """
     kind = get_origin(record) or record
     types = dict(zip(getattr(kind, "__parameters__", ()), get_args(record), strict=False))
-    hints, texts = get_type_hints(kind, include_extras=True), _texts(kind)
+    hints, texts = get_type_hints(kind, include_extras=True), texts_below_fields(kind)
     found: list[Entry] = []
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
@@ -52,7 +51,7 @@ def entries(record: Any) -> tuple[Entry, ...]:
         found.append(Entry(key, field.name, annotation, texts.get(field.name, ""), _default(field)))
         for name in field.metadata.get("followed_by", ()):
             of = get_type_hints(annotation, include_extras=True)[name]
-            found.append(Entry(name, name, of, _texts(annotation).get(name, ""), inside=field.name))
+            found.append(Entry(name, name, of, texts_below_fields(annotation).get(name, ""), inside=field.name))
     return tuple(found)
 
 
@@ -68,24 +67,3 @@ def _default(field: dataclasses.Field[Any]) -> Callable[[], Any] | None:
         return field.default_factory
     value = field.default
     return lambda: value
-
-
-def _texts(kind: Any) -> dict[str, str]:
-    """The text below each field of a class. It is no attribute, so that it has to be taken from the source."""
-    body = _classes(kind.__module__).get(kind.__name__, [])
-    return {
-        field.target.id: " ".join(text.value.value.split())
-        for field, text in pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
-    }
-
-
-@cache
-def _classes(module: str) -> dict[str, list[ast.stmt]]:
-    """What stands in each class of a module; nothing where its source is not there."""
-    try:
-        tree = ast.parse(inspect.getsource(sys.modules[module]))
-    except OSError:
-        return {}
-    return {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from accumcheck.errors import ConfigError
 
-LARGEST = 32 * 2**20
-"""Bytes. A report of 40 splits, each with the weights of 4096 samples, has a tenth of that."""
+LARGEST = 16 * 2**20
+"""Bytes. A report of 40 splits, each with the weights of 4096 samples, has a quarter of that."""
 
 
 def read_text(path: Path, largest: int = LARGEST) -> str:
@@ -26,10 +26,14 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
     try:
         # a pipe would wait for somebody to write into it
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb") as stream:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigError(f"{path}: is not an ordinary file")
-            raw = stream.read(largest + 1)
+        try:
+            kind = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(kind):
+                raise ConfigError(f"{path}: is a {'folder' if stat.S_ISDIR(kind) else 'device or pipe'}, not a file")
+            with open(descriptor, "rb", closefd=False) as stream:
+                raw = stream.read(largest + 1)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(raw) > largest:

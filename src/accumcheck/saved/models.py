@@ -8,7 +8,16 @@ from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
@@ -21,6 +30,7 @@ MOST = 2**63 - 1
 """The largest whole number that a report may hold."""
 _LABEL = "[1-9][0-9]*x[1-9][0-9]*x[1-9][0-9]*"
 _LONGEST_LABEL = 64
+_MOST_KEYS = 10_000
 
 
 class Saved(BaseModel):
@@ -42,6 +52,13 @@ def _number(value: Any) -> float:
     except OverflowError:
         pass
     raise PydanticCustomError("number", "a number, or one of the strings NaN, Infinity and -Infinity")
+
+
+def _few(value: Any) -> Any:
+    """Refuse a mapping of very many keys before an error is made for each."""
+    if isinstance(value, dict) and len(value) > _MOST_KEYS:
+        raise PydanticCustomError("many", "at most {most} keys", {"most": _MOST_KEYS})
+    return value
 
 
 def _label(value: Any) -> str:
@@ -104,9 +121,11 @@ def checked(annotation: Any) -> Any:
     if origin in (Union, types.UnionType):
         return reduce(or_, map(checked, arguments))
     if origin is list or (origin is tuple and arguments[1:] == (...,)):
-        return list[checked(arguments[0])]  # type: ignore[misc]
+        return Annotated[list[checked(arguments[0])], FailFast()]  # type: ignore[misc]
+    if origin is dict and arguments[1] is Any:
+        return dict[str, Any]
     if origin is dict:
-        return dict[str, checked(arguments[1])]  # type: ignore[misc]
+        return Annotated[dict[str, checked(arguments[1])], BeforeValidator(_few)]  # type: ignore[misc]
     if hasattr(origin or annotation, "__dataclass_fields__"):
         return model_of(annotation)
     raise TypeError(f"{annotation} cannot be saved")

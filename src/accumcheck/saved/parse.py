@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -13,7 +12,9 @@ from accumcheck.errors import ConfigError
 DEEPEST = 100
 """Lists and objects inside each other. A report has fewer than ten; a model's inline configuration may have more."""
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_LONG_NUMBER = re.compile(r"[\s:,\[]-?\d{301}")
+"""More digits than a floating-point number has before its point; reading a very long one would take minutes."""
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -24,50 +25,55 @@ def parse(text: str) -> Any:
         ConfigError: it is not valid JSON, nests too deep, has a key twice, or a number or a character that there is
             none of; the text is one line.
     """
-    _check_depth(text)
+    if _LONG_NUMBER.search(text):
+        raise ConfigError("not valid JSON: a number of more than 300 digits")
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError:
-        raise ConfigError("not valid JSON: too many brackets inside each other") from None
+        raise ConfigError(_TOO_DEEP) from None
     except ValueError as error:
         raise ConfigError(f"not valid JSON: {error}") from None
+    _check_depth(value)
+    if _ESCAPED_SURROGATE.search(text):
+        _check_characters(value)
+    return value
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        first = token[0][0]
-        depth += (first in "[{") - (first in "]}")
-        if depth > DEEPEST:
-            place = text.count("\n", 0, token.start()) + 1
-            raise ConfigError(f"line {place}: more than {DEEPEST} lists and objects inside each other")
+_TOO_DEEP = f"more than {DEEPEST} lists and objects inside each other"
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _inside(one) if isinstance(inner, (list, dict))]
+        if not level:
+            return
+    raise ConfigError(_TOO_DEEP)
+
+
+def _inside(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [*value.values()] if isinstance(value, dict) else ()
+
+
+def _check_characters(value: Any) -> None:
+    """Half a surrogate pair can be written in JSON, but is not a character: it could not be printed."""
+    if isinstance(value, str) and _SURROGATE.search(value):
+        raise ConfigError(f"{ascii(value)[:60]} holds half a surrogate pair")
+    if isinstance(value, dict):
+        for key in value:
+            _check_characters(key)
+    for one in _inside(value):
+        _check_characters(one)
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in an object")
-    for one in (item for pair in pairs for item in pair):
-        _check_characters(one)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:60]!r} stands twice in an object")
     return found
 
 
-def _check_characters(value: Any) -> None:
-    """Half a surrogate pair can be written in JSON, but is no character: it could not be printed."""
-    if isinstance(value, str) and _SURROGATE.search(value):
-        raise ValueError(f"{ascii(value)[:60]} holds half a surrogate pair")
-    if isinstance(value, list):
-        for one in value:
-            _check_characters(one)
-
-
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number; reports write it as a string")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text[:40]} is out of the range of numbers")
-    return value
+    raise ValueError(f"{constant} is not a JSON number; reports write it as a string")

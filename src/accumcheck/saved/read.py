@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
@@ -12,11 +14,13 @@ from accumcheck.errors import ConfigError
 from accumcheck.record import Split
 from accumcheck.saved.entries import entries
 from accumcheck.saved.models import Saved, model_of
+from accumcheck.saved.write import plain
 
 Record = TypeVar("Record")
 TOLD = 5
 """Errors that are listed of one file."""
 
+_PLAIN_KEY = re.compile(r"[\w*/-]{1,60}", re.ASCII)
 _EXPECTED = {
     "model_type": "an object",
     "dict_type": "an object",
@@ -28,19 +32,19 @@ _EXPECTED = {
 """By pydantic's names of its errors."""
 
 
-def record_from(kind: type[Record], plain: object) -> Record:
+def record_from(kind: type[Record], value: object) -> Record:
     """Make a record of JSON types; keys that this version does not know are ignored.
 
     Args:
         kind: the record's class.
-        plain: what `accumcheck.saved.write.plain` made of it, perhaps by an older version.
+        value: what `accumcheck.saved.write.plain` made of it, perhaps by an older version.
 
     Raises:
         ConfigError: something is missing or of another type; one line for each, which begins with the place, for
             example ``splits[1].verdict``.
     """
     try:
-        model = model_of(cast("Any", kind)).model_validate(plain)
+        model = model_of(cast("Any", kind)).model_validate(value)
     except ValidationError as error:
         lines = [f"{path(one['loc'])}: {_said(one)}" for one in error.errors(include_url=False)]
         raise ConfigError("\n".join(listed(lines))) from None
@@ -49,8 +53,10 @@ def record_from(kind: type[Record], plain: object) -> Record:
 
 def path(place: Sequence[int | str]) -> str:
     """The place of a value in JSON: ``splits[1].verdict``."""
-    text = "".join(f"[{one}]" if isinstance(one, int) else f".{short(one)}" for one in place)
-    return text.lstrip(".") or "the whole"
+    text = ""
+    for one in place:
+        text += f"[{one}]" if isinstance(one, int) else f".{one}" if _PLAIN_KEY.fullmatch(one) else f".{short(one)}"
+    return text.removeprefix(".") or "the whole"
 
 
 def listed(lines: Sequence[str]) -> list[str]:
@@ -60,8 +66,8 @@ def listed(lines: Sequence[str]) -> list[str]:
 
 
 def short(value: Any) -> str:
-    """A value as a message shows it: at most 60 printable characters."""
-    text = value if isinstance(value, str) and value.isprintable() else ascii(value)
+    """A value as a message shows it: as in JSON, at most 60 characters."""
+    text = json.dumps(plain(value[:60] if isinstance(value, (str, list)) else value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -123,7 +123,7 @@ def _name(outcome: Outcome) -> str:
 def _cells(outcome: Outcome) -> list[Cell]:
     report = outcome.report
     rules = ", ".join(dict.fromkeys(rule for rule in (report.loss_rule, report.gradient_rule) if rule))
-    if outcome.named and outcome.case.loss_rule is None:  # named by what was seen, not by a formula
+    if outcome.named and (outcome.case.loss_rule is None or not rules):  # named by what was seen, not by a formula
         rules = outcome.case.finding
     held = Cell("yes") if outcome.held else Cell("NO", "bad")
     return [Cell(_name(outcome), "label"), Cell(report.verdict), Cell(rules), held]

@@ -11,7 +11,7 @@ from accumcheck.record.rule import Rule
 
 MEANS = (
     "each micro-batch is averaged over its own tokens and the averages are averaged, "
-    "so a token in a micro-batch with few tokens has a larger weight"
+    "so a token in a micro-batch with few tokens weighs more"
 )
 NOT_DIVIDED = "the sum over the accumulation steps is never divided by their number k"
 EFFECTS = (Effect(Split(1, 2, 4), 4.0, 4.16, 3.2), Effect(Split(1, 4, 2), 2.0, 2.08, 1.2))

@@ -47,6 +47,25 @@ def test_ratios_are_to_the_ideal() -> None:
     assert (found.dropped, found.duplicated, found.condition) == ((6,), (), 3.0)
 
 
+def dropped(*ratios: float, scale: float = 1.0) -> tuple[int, ...]:
+    ideal = np.full(len(ratios), 1 / len(ratios))
+    return summarise([ideal * np.array(ratios)], [ideal], [range(len(ratios))], [0.0], 1.0, scale).dropped
+
+
+def test_a_sample_is_dropped_beside_what_it_should_weigh_and_not_beside_the_others() -> None:
+    assert dropped(0, 0, 0, 1) == (0, 1, 2)  # most are gone
+    assert dropped(8, 8, 0.04, 8) == (2,)
+    assert dropped(8, 8, 0.3, 8) == ()  # an eighth part of the others, and not nothing
+    assert dropped(8, 8, 0.3, 8, scale=8) == (2,)  # all weights are times 8: a rule says so
+    assert dropped(0.03, 0.03, 0.03) == ()  # all of them are small: none is missing
+    assert dropped(1 / 32, 0, 1 / 32, scale=1 / 32) == (1,)
+
+
+def test_a_sample_that_predicts_nothing_is_neither_dropped_nor_too_heavy() -> None:
+    found = summarise([np.array([0.5, 0.5, 0.0])], [np.array([0.5, 0.5, 0.0])], [(0, 1, 2)], [0.0], 1.0)
+    assert (found.min, found.max, found.scale, found.dropped) == (1, 1, 1, ())
+
+
 @pytest.mark.parametrize(
     ("value", "other", "expected"), [(2.2, 2.0, 0.1), (None, 1.0, None), (0.0, 0.0, 0.0), (1.0, 0.0, float("inf"))]
 )

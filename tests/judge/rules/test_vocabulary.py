@@ -23,6 +23,6 @@ def test_the_family_begins_with_what_has_no_factor_and_ends_with_powers_of_b() -
 
 
 def test_every_rule_has_words() -> None:
-    assert meaning(Rule("token-mean")) == "every predicted token of the global batch has the same weight"
+    assert meaning(Rule("token-mean")) == "every predicted token of the global batch weighs the same"
     for rule in [*FAMILY, *map(Rule, OTHERS), *(Rule.parse(name) for name in WINDOWS)]:
         assert meaning(rule)

@@ -98,7 +98,7 @@ def test_json_satisfies_its_schema_and_holds_both_reports(make: Callable[[], Com
     Draft202012Validator.check_schema(as_json.schema())
     plain = json.loads(FORMATS["json"](comparison))
     Draft202012Validator(as_json.schema()).validate(plain)
-    assert list(plain) == ["schema_version", "from", "to", "allow_drift", "results", "exit_code"]
+    assert list(plain) == ["schema_version", "from", "to", "allow_drift", "allow_missing", "results", "exit_code"]
     for result, pair in zip(plain["results"], comparison.pairs, strict=True):
         assert list(result) == ["config", "exit_code", "from", "to", "changes"]
         assert (result["from"]["verdict"], result["to"]["verdict"]) == (pair.old.verdict, pair.new.verdict)

@@ -27,6 +27,14 @@ def said(comparison: Comparison) -> str:
             "(exit code 1: divergence)",
         ),
         (
+            examples.fewer_splits(),
+            "could not be decided: no result in the new report for 4x8x4, 8x1x16 (exit code 3: undecided)",
+        ),
+        (
+            examples.fewer_splits(allow_missing=True),
+            "pass: passes in both; no result in the new report for 4x8x4, 8x1x16, as allowed (exit code 0)",
+        ),
+        (
             examples.fixed(),
             "pass: fails under transformers 5.23.0, not under transformers 4.49.0: microbatch-mean*k (exit code 0)",
         ),

@@ -1,4 +1,4 @@
-"""A model that depends on its batch: what each split is told by the model's own micro-batches, without any stack."""
+"""A model that depends on its batch: what its own micro-batches explain of each split, without any stack."""
 
 from __future__ import annotations
 

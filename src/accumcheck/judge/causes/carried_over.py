@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.measure.recovery import weight_error
 from accumcheck.record import Split
 
 
-def carried_over(seen: Evidence, split: Split, since: int) -> str:
-    """What the weights of the steps from ``since`` on (counted from 1) are alike in; nothing where they are not.
+@dataclass(frozen=True, slots=True)
+class CarriedOver:
+    """In ``words``; ``is_count``: the numbers are those of a token count that is never reset."""
 
-    Returns:
-        A sentence, or nothing.
-    """
+    words: str
+    is_count: bool
+
+
+def carried_over(seen: Evidence, split: Split, since: int) -> CarriedOver | None:
+    """What the weights of the steps from ``since`` on (counted from 1) have in common; None where that is nothing."""
     scales = [_scale(seen, split, position) for position in range(since - 1, len(seen.recovered))]
     known = [scale for scale in scales if scale is not None]
     if not known or len(known) != len(scales):
-        return ""
+        return None
     told = ", ".join(f"{scale:.3g} (step {since + at})" for at, scale in enumerate(known[:4]))
     words = f"There, every sample has the same multiple of its right weight: {told}"
     if _is_running_count(seen, known, since):
-        return f"{words}. That is the tokens of the step over those of all steps so far: a count that is never reset."
-    return f"{words}."
+        is_count = "That is the tokens of the step over those of all steps so far: a count that is never reset."
+        return CarriedOver(f"{words}. {is_count}", is_count=True)
+    return CarriedOver(f"{words}.", is_count=False)
 
 
 def _scale(seen: Evidence, split: Split, position: int) -> float | None:

@@ -15,7 +15,7 @@ CLOSE = (1e-5, 1e-2)
 """How near, relative to it, a measured factor must be to a formula: first as float32 is, then as bfloat16."""
 
 _POWERS = ((0, 0), (-1, 0), (0, 1), (-1, 1), (0, -1), (1, 0), (1, 1), (-1, -1))
-"""Powers of (k, n) that a stack may multiply by, the likely ones first: it is these that tell k = n = 2 apart."""
+"""Powers of (k, n) that a stack may multiply by; where k = n the first that fits is named: the likely ones first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,12 +143,12 @@ def _own_mean(seen: Seen, rule: Rule, factor: Factor) -> tuple[list[str], str | 
 def _shared(seen: Seen, rule: Rule, factor: Factor) -> tuple[list[str], str | None]:
     """The stack weighs the means of micro-batches by their tokens: by their share of the right count?"""
     base = BASE_ROWS[factor.share or TOKEN_MEAN.base]
-    due = _due(base, seen.splits)
+    due = _right_factor(base, seen.splits)
     if not _alike(rule.base, base, seen.splits) or not factor.makes(rule, due, seen.splits):
         return [], None
     factor = Factor.making(rule, due)
     times = "" if factor.words == "1" else f", and by {factor.words}"
-    wanted = "" if factor == due else f"; {_was_due(due)}"
+    wanted = "" if factor == due else f"; {_should_be(due)}"
     return [f"{seen.belief.stack} multiplies the mean loss of each micro-batch by {base.share}{times}{wanted}."], None
 
 
@@ -156,7 +156,7 @@ def _divided(seen: Seen, rule: Rule, factor: Factor, passed: Passed) -> tuple[li
     """The model divides the sum over its micro-batch by the count that it is passed: is that the right one?"""
     if passed.base is None:
         return [], None
-    due = _due(passed.base, seen.splits)
+    due = _right_factor(passed.base, seen.splits)
     if not _alike(rule.base, passed.base, seen.splits) or not factor.makes(rule, due, seen.splits):
         return [], None
     factor = Factor.making(rule, due)
@@ -167,7 +167,7 @@ def _divided(seen: Seen, rule: Rule, factor: Factor, passed: Passed) -> tuple[li
         return [*sentences, f"{divides}."], seen.belief.counts_place
     return [
         *sentences,
-        f"{divides}; its loss is then multiplied by {factor.words} before backward; {_was_due(due)}.",
+        f"{divides}; its loss is then multiplied by {factor.words} before backward; {_should_be(due)}.",
     ], probe.place
 
 
@@ -191,7 +191,7 @@ def _alike(base: str, counted: Base, splits: Sequence[Split]) -> bool:
     return row is counted or (alone and row.share is not None and row.of_labels == counted.of_labels)
 
 
-def _due(base: Base, splits: Sequence[Split]) -> Factor:
+def _right_factor(base: Base, splits: Sequence[Split]) -> Factor:
     """What a loss that is divided by this count must be multiplied by, since gradients are averaged over processes."""
     averaged = any(split.replicas > 1 for split in splits)
     return Factor(0, 1 if averaged and not base.by_process else 0)
@@ -231,7 +231,7 @@ def _other_log(seen: Seen, told: Factor, factor: Factor) -> str:
     )
 
 
-def _was_due(due: Factor) -> str:
+def _should_be(due: Factor) -> str:
     averaged = ", to make up for the average of the gradients over n processes" if due.n_power else ""
     return f"it should have been multiplied by {due.words}{averaged}"
 

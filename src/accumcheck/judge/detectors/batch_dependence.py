@@ -63,8 +63,8 @@ def _shares(reference: ReferenceObservation, splits: Mapping[Split, SplitObserva
         if split == control or control not in splits or own is None or not observed.steps:
             continue
         gradient = observed.steps[0].gradients[0].astype(np.float64, copy=False)
-        apart = float(np.linalg.norm(gradient - splits[control].steps[0].gradients[0]))
+        difference = float(np.linalg.norm(gradient - splits[control].steps[0].gradients[0]))
         left = float(np.linalg.norm(gradient - own.gradient))
-        if np.isfinite(apart) and np.isfinite(left) and apart > 0:
-            found.append(f"{max(0.0, 1 - left / apart):.0%} in {split}")
+        if np.isfinite(difference) and np.isfinite(left) and difference > 0:
+            found.append(f"{max(0.0, 1 - left / difference):.0%} in {split}")
     return found

@@ -17,24 +17,27 @@ from accumcheck.judge.verdict import diverges, finite
 from accumcheck.record import Finding, Severity, Split, SplitResult
 from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 
+COUNT_CONSEQUENCE = "Every step moves the weights less than the one before, as if the learning rate decayed."
+COUNT_ADVICE = "Set the counter of tokens back to 0 after every optimizer step."
+
 
 def divergence(judged: Judged) -> Iterator[Detected]:
     """One finding for each pair of rules that diverging splits follow, the most splits first."""
     results = [one for one in judged.results if one.split not in judged.accounted]
-    groups: dict[tuple[object, ...], list[SplitResult]] = {}
-    for result in results:
-        if result.steps and _any_divergence(result, judged):
-            groups.setdefault(_group(judged, result.split), []).append(result)
     control = judged.seen.control
     # both may be right, each to within its tolerance, and yet further from each other than that
     control_is_right = any(one.split == control and _is_right(one, judged) for one in results)
-    for members in sorted(groups.values(), key=lambda group: -len(group)):
+    groups: dict[tuple[object, ...], list[SplitResult]] = {}
+    for result in results:
+        if result.steps and _any_divergence(result, judged):
+            only_control = not control_is_right and _is_right(result, judged)
+            groups.setdefault((only_control, *_group(judged, result.split)), []).append(result)
+    for (is_only_control, *_), members in sorted(groups.items(), key=lambda group: -len(group[1])):
         verdicts = {member.verdict for member in members}
         if verdicts == {"pass"}:  # the configuration says to ignore this rule
             continue
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
-        only_control = not control_is_right and all(_is_right(member, judged) for member in members)
-        finding = (_of_control if only_control else _of_rules)(judged, members, results, severity)
+        finding = (_of_control if is_only_control else _of_rules)(judged, members, results, severity)
         if judged.explanation.gradient_of(members[0].split) == UNEXPLAINED:
             finding = blame_term(finding, judged.explanation.batch, judged.seen.reference)
         yield Detected(traced(finding, judged.seen.good, judged.seen.reference))
@@ -70,8 +73,9 @@ def _of_rules(
     first = members[0].split
     loss, gradient = judged.explanation.loss_of(first), judged.explanation.gradient_of(first)
     finding = divergence_finding(severity, effects, loss, gradient, "reference" if truths else "control")
-    said = [_over_steps(judged, first), finding.explanation, _kept(judged, members)]
-    return replace(finding, explanation=" ".join(filter(None, said)))
+    said = [finding.explanation, _kept(judged, members)]
+    finding = replace(finding, explanation=" ".join(filter(None, said)))
+    return _from_a_step(judged, finding, first)
 
 
 def _of_control(
@@ -140,21 +144,28 @@ def _explanation(rules: Sequence[Rule]) -> str:
     return f"{named} {'; '.join([*parts, f'in both, {base_meaning(loss)}'])}."
 
 
-def _over_steps(judged: Judged, split: Split) -> str:
-    """``Step 1 is right; from step 2 on ...``, where the rule of loss or gradient holds from a step on."""
+def _from_a_step(judged: Judged, finding: Finding, split: Split) -> Finding:
+    """The finding, with ``Step 1 is right; from step 2 on ...``, where a rule of the split holds from a step on."""
     fits = {"loss": _fit(judged.explanation.loss, split), "gradient": _fit(judged.explanation.gradient, split)}
     changed = {what: fit for what, fit in fits.items() if fit is not None and fit.earlier is not None}
     if not changed:
-        return ""
+        return finding
     fit = next(iter(changed.values()))
     what = " and ".join(f"the {name}" for name in changed)
-    before = "Step 1" if fit.since == 2 else f"Steps 1 to {fit.since - 1}"
-    are = "is" if fit.since == 2 else "are"
+    first = "Step 1 is" if fit.since == 2 else f"Steps 1 to {fit.since - 1} are"
     earlier = (
-        f"{before} {are} right" if fit.earlier == TOKEN_MEAN else f"Until step {fit.since - 1}, {what} is {fit.earlier}"
+        f"{first} right" if fit.earlier == TOKEN_MEAN else f"{what.capitalize()}: {fit.earlier} before step {fit.since}"
     )
-    later = f"from step {fit.since} on, {what} {'is' if len(changed) == 1 else 'are'} wrong: {fit.rule}"
-    return " ".join(filter(None, [f"{earlier}; {later}.", carried_over(judged.seen, split, fit.since)]))
+    later = f"from step {fit.since} on, {what} {'is' if len(changed) == 1 else 'are'} wrong"
+    common = (
+        None if fit.found else carried_over(judged.seen, split, fit.since)
+    )  # a formula says what they have in common
+    if common is None:
+        return replace(finding, explanation=f"{earlier}; {later}. {finding.explanation}")
+    finding = replace(finding, explanation=f"{earlier}; {later}. {common.words} {finding.explanation}")
+    if not common.is_count:
+        return finding
+    return replace(finding, consequence=COUNT_CONSEQUENCE, advice=COUNT_ADVICE)
 
 
 def _kept(judged: Judged, members: Sequence[SplitResult]) -> str:

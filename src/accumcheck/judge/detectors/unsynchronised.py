@@ -18,10 +18,10 @@ UNSYNCHRONISED = Rule("unsynchronised")
 def unsynchronised(seen: Evidence) -> Iterator[Detected]:
     """Gradients of one step that differ between processes; what is not a number is left to the verdict."""
     spread = {one.split: max(map(process_spread, one.steps), default=0.0, key=_or_zero) for one in seen.good}
-    apart = {split: most for split, most in spread.items() if _or_zero(most) > seen.tolerances.gradient}
-    if apart:
-        finding = unsynchronised_finding(list(map(str, apart)), max(apart.values()))
-        yield Detected(finding, dict.fromkeys(apart, UNSYNCHRONISED))
+    differing = {split: most for split, most in spread.items() if _or_zero(most) > seen.tolerances.gradient}
+    if differing:
+        finding = unsynchronised_finding(list(map(str, differing)), max(differing.values()))
+        yield Detected(finding, dict.fromkeys(differing, UNSYNCHRONISED))
 
 
 def unsynchronised_finding(splits: Sequence[str], spread: float) -> Finding:

@@ -1,4 +1,4 @@
-"""One split's steps beside the control's and the reference's: numbers only, no judgement."""
+"""One split's steps compared with the control's and the reference's: numbers only, no judgement."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def compare_step(
 
 
 def process_spread(observed: StepObservation) -> float:
-    """How far the processes' gradients are apart: the largest relative difference from process 0's."""
+    """How much the processes' gradients differ: the largest relative difference from process 0's."""
     first = observed.gradients[0]
     others = [gradient_error(gradient, first) for process, gradient in observed.gradients.items() if process]
     norms = [relative(norm, observed.grad_norms[0]) or 0.0 for norm in observed.grad_norms.values()]
@@ -142,7 +142,7 @@ def process_spread(observed: StepObservation) -> float:
 
 
 def of_its_own(found: Recovered, observed: StepObservation, truth: Truth, tokens: int) -> Recovered:
-    """The weights of the samples that the step was fed or is due, without those that only other splits were fed.
+    """The weights of the samples that the step was fed or should be fed, without those that only other splits were fed.
 
     Args:
         found: of all samples that some split was fed.
@@ -207,10 +207,10 @@ def with_weights(
     """
     found = []
     for record, recovery, truth in zip(records, recoveries, truths, strict=False):
-        mine, beside = recovery.of.get(split), recovery.of.get(control)
+        mine, other = recovery.of.get(split), recovery.of.get(control)
         vs_control, vs_reference = record.vs_control, record.vs_reference
-        if mine is not None and beside is not None and vs_control.gradient is not None:
-            vs_control = replace(vs_control, weights=weight_error(mine.weights, beside.weights, recovery.gram))
+        if mine is not None and other is not None and vs_control.gradient is not None:
+            vs_control = replace(vs_control, weights=weight_error(mine.weights, other.weights, recovery.gram))
         if mine is not None and truth is recovery.truth:
             right = _right(mine.members, mine.ideal, truth)
             vs_reference = replace(vs_reference, weights=weight_error(mine.weights, right, recovery.gram))

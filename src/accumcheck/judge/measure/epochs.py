@@ -62,7 +62,7 @@ def windows_of(split: SplitObservation, membership: Sequence[Sequence[int]], sam
 def _padding(
     fed: Sequence[int], membership: Sequence[Sequence[int]], step: int, per_epoch: int, at_once: int
 ) -> int | None:
-    """How many samples a step was fed beside its own, to fill the last micro-batches; None where it is otherwise."""
+    """How many more samples than its own a step was fed, to fill the last micro-batches; None where it is otherwise."""
     more = Counter(fed)
     more.subtract(membership[step])
     if min(more.values()) < 0:

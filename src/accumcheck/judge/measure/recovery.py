@@ -20,7 +20,7 @@ DROPPED_BELOW = 0.05
 """A weight below this part of the ideal one counts as none: no mean of means shrinks a sample so far by itself."""
 
 WELL_CONDITIONED = 1e10
-"""Directions weaker than this beside the strongest are left out of the solution: they would amplify rounding."""
+"""Directions weaker than the strongest by this factor are left out of the solution: they would amplify rounding."""
 
 
 BLOCK = 4096
@@ -139,8 +139,8 @@ def summarise(
         members: the sample index of each entry, the same shapes.
         residuals: one a step.
         condition: the worst of the steps.
-        scale: of all weights alike, where a rule explains it: a sample is dropped that weighs next to nothing beside
-            ``scale`` times its ideal weight.
+        scale: of all weights alike, where a rule explains it: a sample is dropped that weighs next to nothing
+            compared with ``scale`` times its ideal weight.
     """
     ratios = [_ratios(recovered, ideal) for recovered, ideal in zip(weights, ideals, strict=True)]
     every = np.concatenate(ratios)

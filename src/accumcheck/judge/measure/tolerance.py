@@ -1,4 +1,4 @@
-"""How far two numbers may be apart and still be called equal: from what was measured, never guessed."""
+"""How much two numbers may differ and still count as equal: from what was measured, never guessed."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def reporting_step(losses: Iterable[float | None], most: int = 6) -> float:
 def resolve(wanted: ToleranceConfig, dtype: str, noise: Measured, losses: Sequence[float | None]) -> Tolerances:
     """The tolerances of a run, and where each comes from.
 
-    That of the weights is judged beside the gradient's, of which they are a part: a gradient tolerance that the user
+    The tolerance of the weights belongs to the gradient's, of which they are a part: a gradient tolerance that the user
     gave holds for them as well.
 
     Args:

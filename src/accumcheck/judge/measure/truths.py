@@ -71,20 +71,20 @@ def records_of(
     reference: ReferenceObservation | None,
     windows: Mapping[Split, Windows],
 ) -> tuple[StepRecord, ...]:
-    """The steps of a split beside the control's and the truth's, where these are of the same samples."""
+    """The steps of a split compared with the control's and the truth's, where these are of the same samples."""
     control_step: StepObservation | None
     records = []
     steps = next((other.steps for other in good if other.split == control), ())
     for position, observed in enumerate(split.steps):
-        apart = any(position in windows[one].off_control for one in (split.split, control) if one in windows)
-        control_step = steps[position] if position < len(steps) and not apart else None
+        differs = any(position in windows[one].off_control for one in (split.split, control) if one in windows)
+        control_step = steps[position] if position < len(steps) and not differs else None
         truth = truths[position] if position < len(truths) else None
         records.append(compare_step(observed, control_step, truth, reference))
     return tuple(records)
 
 
 def fed_truth(reference: ReferenceObservation, step: StepObservation, alone: Truth) -> Truth:
-    """The right answer for what a step was fed, where that is not what it is due: each counts as often as it was fed.
+    """The right answer for what a step was fed, where it should be fed otherwise: each counts as often as it was fed.
 
     The norm of the whole gradient is not known where only some of its entries are kept; then it is not compared.
     """

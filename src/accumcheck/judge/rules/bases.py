@@ -49,7 +49,7 @@ _ROWS = (
     Base(
         "token-mean",
         lambda fed: fed.tokens / fed.total(fed.tokens),
-        "every predicted token of the global batch has the same weight",
+        "every predicted token of the global batch weighs the same",
         "",
         "",
         share="its share of the predicted tokens of the global batch",
@@ -57,7 +57,7 @@ _ROWS = (
     Base(
         "sample-mean",
         lambda fed: np.full(len(fed.sample), 1.0 / max(len(fed.sample), 1)),
-        "every sample has the same weight, however many tokens it predicts",
+        "every sample weighs the same, however many tokens it predicts",
         "Every sample counts the same: a token of a short sample counts more than a token of a long one.",
         f"If every token should count the same, {SUMMED}.",
     ),
@@ -66,7 +66,7 @@ _ROWS = (
         lambda fed: fed.tokens / (fed.total(fed.tokens, fed.batch) * fed.k * fed.n),
         (
             "each micro-batch is averaged over its own tokens and the averages are averaged, "
-            "so a token in a micro-batch with few tokens has a larger weight"
+            "so a token in a micro-batch with few tokens weighs more"
         ),
         f"{_WRONG_DIRECTION}. The error grows with smaller micro-batches and with uneven lengths.",
         (

@@ -35,7 +35,7 @@ def explain(
         return Rules(None, {})
     whole = fit(splits)
     if whole.found:
-        return Rules(whole, {one.split: replace(whole, rule=whole.own.get(one.split, whole.rule)) for one in splits})
+        return Rules(whole, {one.split: replace(whole, rule=whole.in_split(one.split)) for one in splits})
     # of a split alone, a short step divided by k can look like powers of k and n: all splits together know better
     own = {one.split: whole if whole.tail_over_k and has_short_step(one) else fit([one]) for one in splits}
     named = dict(own)

@@ -37,7 +37,7 @@ class Fed:
 
     @classmethod
     def of(cls, micro_batches: Sequence[MicroBatch], tokens: Ints, labels: Ints, n: int) -> Fed:
-        """Take micro-batches apart.
+        """List the rows of micro-batches.
 
         Args:
             micro_batches: of the step, each process's in the order in which they were fed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -49,6 +49,11 @@ class Fit:
     since: int = 1
     earlier: Rule | None = None
 
+    def in_split(self, split: Split) -> Rule:
+        """The rule as it is in one split: with one micro-batch there is no place in the window."""
+        rule = self.own.get(split, self.rule)
+        return replace(rule, window=None) if split.gradient_accumulation_steps == 1 else rule
+
     @property
     def found(self) -> bool:
         """Whether a formula fits."""
@@ -80,8 +85,8 @@ def fit_gradient(
     """The rule whose ``sum(w_i g_i)`` is every observed gradient.
 
     An observed gradient is ``sum(w_i g_i)`` of the recovered weights and a residual at right angles to it. Rules differ
-    in the weights only, and rounding is mostly in the residual: each has a tolerance of its own, so that rules are told
-    apart that a tolerance wide enough for both would take for one.
+    in the weights only, and rounding is mostly in the residual: each has a tolerance of its own, which
+    separates rules that one tolerance wide enough for both would confuse.
 
     Rules in which the place in the window matters are tried last: each has a number, or a choice of places, that is
     solved for.

@@ -26,6 +26,9 @@ IsNear = Callable[[int, Array], bool]
 SMALLEST_RATIO = 1e-3
 """A smaller ratio leaves one micro-batch of a window, which has a name of its own."""
 
+NEAREST_TO_ONE = 0.02
+"""A ratio nearer to 1 is not told from what rounding and another small fault do to 16-bit gradients."""
+
 FEWEST_SAMPLES = 3
 """So many weights are needed to tell a ratio, with one number to solve for, from two numbers that happen to be so."""
 
@@ -68,7 +71,7 @@ def in_window(steps: Sequence[WeightedStep], is_near: IsNear) -> list[Hypothesis
         is_near: the tolerance.
     """
     if all(one.step.fed.window.max(initial=1) == 1 for one in steps):
-        return []  # there are no places to tell apart
+        return []  # every micro-batch has the same place
     shapes = list(WINDOW_ROWS)
     found: list[tuple[tuple[int, int], Hypothesis]] = []
     of_base = {base: [_places(base, one) for one in steps] for base in dict.fromkeys(one.base for one in OF_K_AND_N)}
@@ -125,7 +128,7 @@ def _places(base: str, one: WeightedStep) -> _Places:
 
 
 def _over(places: _Places, plain: Rule) -> _Places:
-    """The same beside what the base gives with these factors."""
+    """The same, relative to what the base gives with these factors."""
     return replace(places, times=places.times / places.step.factor(plain))
 
 
@@ -151,7 +154,7 @@ def _ratio(exponents: Array, times: Array) -> float | None:
         ratio += change
         if abs(change) <= 1e-15 * abs(ratio):
             break
-    return ratio if ratio > SMALLEST_RATIO else None
+    return ratio if ratio > SMALLEST_RATIO and abs(ratio - 1) > NEAREST_TO_ONE else None
 
 
 def _kept(places: Sequence[_Places]) -> dict[Split, tuple[int, ...]]:

@@ -38,7 +38,7 @@ def from_a_step(splits: Sequence[SplitObservation], rules: Rules, fit: FitSteps)
     for one in open_:
         if (change := together or _change([one], fit)) is not None:
             # where what follows has no formula, the name that the samples' weights give is kept
-            rule = change.own.get(one.split, change.rule) if change.found else of[one.split].rule
+            rule = change.in_split(one.split) if change.found else of[one.split].rule
             of[one.split] = replace(change, rule=rule)
     whole = _change(splits, fit)
     run = whole if whole is not None and whole.found else rules.run

@@ -36,7 +36,7 @@ def _geometric(place: Ints, window: Ints, shape: Window) -> npt.NDArray[np.float
     return np.asarray(ratio ** (place - 1 if shape.grows else window - place).astype(np.float64))
 
 
-_LOST = "Only part of each global batch is learned from: the effective batch is smaller than it says."
+_LOST = "Only part of each global batch is learned from: the effective batch is smaller than configured."
 _ROWS = (
     WindowShape(
         "last-microbatch",

@@ -59,6 +59,8 @@ class ChangesJson:
     """Splits that the old report alone has."""
     only_to: tuple[str, ...]
     """Splits that the new report alone has."""
+    missing: tuple[str, ...]
+    """Splits that the new report has no result for: it lacks them, or skipped them where the old one did not."""
     findings_gone: tuple[str, ...]
     """By their ids."""
     findings_new: tuple[str, ...]
@@ -97,6 +99,8 @@ class ComparisonJson:
     """The name of the new side."""
     allow_drift: bool
     """A reference that drifts is no failure."""
+    allow_missing: bool
+    """A split that the new side has no result for does not hold a pass back."""
     results: tuple[ResultJson, ...]
     exit_code: ExitCode
     """Of all: 1 wins over 3."""
@@ -125,6 +129,7 @@ def _saved(comparison: Comparison) -> ComparisonJson:
         old=comparison.old,
         new=comparison.new,
         allow_drift=comparison.allow_drift,
+        allow_missing=comparison.allow_missing,
         results=tuple(
             ResultJson(
                 config=pair.config,
@@ -160,6 +165,7 @@ def _changes(changes: Changes) -> ChangesJson:
         ),
         only_from=changes.only_old,
         only_to=changes.only_new,
+        missing=changes.missing,
         findings_gone=_ids(changes.findings_gone),
         findings_new=_ids(changes.findings_new),
         findings_kept=_ids(changes.findings_kept),

@@ -131,11 +131,14 @@ def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
         said, meaning = f"the reference drifts: the same weights and data are worth something else {in_new}", "drift"
     elif changes.undecided:
         said, meaning = _undecided(pair, comparison), "undecided"
+    elif changes.missing and not comparison.allow_missing:
+        said, meaning = f"no result {in_new} for {', '.join(changes.missing)}", "undecided"
     elif pair.old.exit_code == 1:
         said = f"fails {in_old}, not {in_new}{_named(pair.old)}"
     else:
         said = "passes in both, with warnings" if pair.new.verdict == "warn" else "passes in both"
         said += "; the reference drifts, as allowed" if changes.drifts else ""
+        said += f"; no result {in_new} for {', '.join(changes.missing)}, as allowed" if changes.missing else ""
     tone, word = _VERDICTS[pair.exit_code]
     if pair.exit_code == 0 and pair.new.exit_code == 1:
         tone, word = "warn", "no worse"

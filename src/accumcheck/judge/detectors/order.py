@@ -1,0 +1,30 @@
+"""All detectors, in the order in which they run. A new one is a file in this folder and a line here."""
+
+from __future__ import annotations
+
+from accumcheck.judge.detectors.batch_dependence import batch_dependence
+from accumcheck.judge.detectors.detected import Consequent, Structural
+from accumcheck.judge.detectors.divergence import divergence
+from accumcheck.judge.detectors.epoch_windows import torn_windows
+from accumcheck.judge.detectors.leaks import leaked_gradients
+from accumcheck.judge.detectors.logged_norm import misreported_norm
+from accumcheck.judge.detectors.no_reference import no_reference
+from accumcheck.judge.detectors.other_batches import other_batches_fed
+from accumcheck.judge.detectors.padding import padded_epochs
+from accumcheck.judge.detectors.samples import wrong_samples
+from accumcheck.judge.detectors.tail_divisor import tail_divisor
+from accumcheck.judge.detectors.unsynchronised import unsynchronised
+
+STRUCTURAL: tuple[Structural, ...] = (
+    wrong_samples,
+    torn_windows,
+    other_batches_fed,
+    padded_epochs,
+    unsynchronised,
+    misreported_norm,
+    leaked_gradients,
+)
+"""Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
+
+CONSEQUENT: tuple[Consequent, ...] = (batch_dependence, tail_divisor, divergence, no_reference)
+"""Run when rules and verdicts are known; of a split that one accounts for, the later ones say no more."""

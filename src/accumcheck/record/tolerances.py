@@ -1,0 +1,57 @@
+"""How far two numbers may differ, and where that comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from accumcheck.record.in_json import LATER, Count
+from accumcheck.record.reference import Divergence
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseMeasurement:
+    """The first step's batch once more, computed without the stack, compared with the sum of its single samples."""
+
+    order: str
+    """The order of the samples."""
+    samples_at_once: Count
+    accumulation_steps: Count
+    apart: Divergence
+    """The differences."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceOrigin:
+    """Where one tolerance comes from: the larger of floor and safety * noise + rounding, or the configuration."""
+
+    chosen: Literal["configuration", "dtype", "noise"]
+    """dtype: its floor."""
+    floor: float
+    """Never tighter than this in the model's dtype."""
+    noise: float | None
+    """As measured; null: it could not be."""
+    safety: float
+    """Times the noise."""
+    rounding: float = 0.0
+    """How coarsely the stack rounds the losses it reports, relative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """The relative differences allowed, and the measured noise floor that they come from."""
+
+    loss: float
+    """Relative difference allowed."""
+    grad_norm: float
+    """Relative difference allowed."""
+    gradient: float
+    """Relative difference allowed."""
+    noise_floor: Divergence
+    """What floating point alone does here, as measured."""
+    weights: float | None = field(default=None, metadata=LATER)
+    """Relative difference allowed; null: the noise of the weights was not measured, and they are not judged."""
+    origins: dict[str, ToleranceOrigin] = field(default_factory=dict, metadata=LATER)
+    """Where each tolerance comes from, by its name."""
+    measured: tuple[NoiseMeasurement, ...] = field(default=(), metadata=LATER)
+    """What the noise floor is the largest of."""

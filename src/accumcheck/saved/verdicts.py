@@ -1,0 +1,183 @@
+"""The verdicts of a saved report, reached again from its numbers and findings by the rules of the judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from accumcheck.judge.measure.errors import relative
+from accumcheck.judge.verdict import diverges, finite, judge_run, judge_split
+from accumcheck.record import (
+    Before,
+    Divergence,
+    ReferenceStep,
+    Report,
+    Severity,
+    SplitResult,
+    StepRecord,
+    Tolerances,
+    Verdict,
+)
+from accumcheck.record.rule import TOKEN_MEAN, Rule
+
+EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "error": 3, "skipped": 3}
+_BATCHING = "batch-dependent-model"
+"""The finding by which a difference is the model's own: each split is then compared with a reference of its own."""
+
+
+def contradicted_verdicts(report: Report) -> Iterator[str]:
+    """The verdicts and exit codes that do not follow from the rest of the report: a line for each, its place first."""
+    for at, split in enumerate(report.splits):
+        possible, why = _possible(split, report)
+        if split.verdict not in possible:
+            due = " or ".join(sorted(possible))
+            yield f"splits[{at}].verdict: found {split.verdict} for {split.split}, expected {due}: {why}"
+    yield from _of_the_run(report)
+    if report.before is not None:
+        yield from _before(report.before)
+
+
+def _of_the_run(report: Report) -> Iterator[str]:
+    # with --allow-skipped, which a report does not say, a skipped split does not hold the verdict back
+    possible = {
+        judge_run(
+            report.splits,
+            undecided=not report.reference,
+            allow_skipped=allowed,
+            strict=report.strict,
+            warned=any(finding.severity == "warn" for finding in report.findings),
+        )
+        for allowed in (False, True)
+    }
+    if (report.verdict, report.exit_code) not in possible:
+        place = "exit_code" if report.verdict in {verdict for verdict, _ in possible} else "verdict"
+        due = " or ".join(f"{verdict} with exit code {code}" for verdict, code in sorted(possible))
+        found = f"{report.verdict} with exit code {report.exit_code}"
+        yield f"{place}: found {found}, expected {due}: so say the splits, the findings and the reference"
+
+
+def _before(before: Before) -> Iterator[str]:
+    if before.exit_code != EXIT_CODES[before.verdict]:
+        yield f"before.exit_code: found {before.exit_code}, but its verdict is {before.verdict}"
+    if before.verdict != "fail" and any(split.verdict == "fail" for split in before.splits):
+        yield f"before.verdict: found {before.verdict}, but one of its splits fails"
+
+
+def _possible(split: SplitResult, report: Report) -> tuple[set[Verdict], str]:
+    """The verdicts that a split can have, and why no other.
+
+    The numbers give one. A finding can make it a failure where no number shows the fault, or a warning.
+    """
+    if split.status != "ran":
+        return {split.status}, f"its status is {split.status}"
+    named = {finding.severity for finding in report.findings if str(split.split) in finding.splits}
+    if not split.steps or report.tolerances is None:
+        return {"fail" if "fail" in named else "error"}, "nothing was compared"
+    steps = _with_worse_numbers(split, report)
+    off = next((text for at, step in enumerate(steps) if (text := _off(at, step, report.tolerances))), "")
+    possible = {_by_numbers(split, steps, report.tolerances, report, batching=False)}
+    why = off or "every number is within its tolerance"
+    if any(finding.id == _BATCHING for finding in report.findings) and _follows_no_factor(split):
+        possible.add(_by_numbers(split, steps, report.tolerances, report, batching=True))
+    if "fail" in named:
+        possible = possible | {"fail"} if off else {"fail"}
+        why = off or "a finding of severity fail names it"
+    elif "warn" in named and not off:
+        possible.add("warn")  # its samples are not the control's in some step, or its log is wrong
+    if not report.reference:
+        return {"error" if verdict in ("pass", "warn") else verdict for verdict in possible}, "there is no reference"
+    for gap, verdicts in ((_no_reference(split, report), {"pass", "warn"}), (_no_control(split, report), {"pass"})):
+        if gap and possible & verdicts:
+            possible, why = (possible - verdicts) or {"error"}, gap
+    return possible, why
+
+
+def _by_numbers(
+    split: SplitResult, steps: tuple[StepRecord, ...], tolerances: Tolerances, report: Report, *, batching: bool
+) -> Verdict:
+    given = report.config.get("severity")
+    overrides: dict[str, Severity] = given if isinstance(given, dict) else {}
+    known = {name: severity for name, severity in overrides.items() if _rule(name) is not None}
+    rules = _rule(split.loss_rule), _rule(split.gradient_rule)
+    return judge_split(split.split, steps, tolerances, *rules, known, batching=batching)
+
+
+def _rule(name: str | None) -> Rule | None:
+    """A rule by its name; one that this version does not know is as bad as none."""
+    try:
+        return None if name is None else Rule.parse(name)
+    except ValueError:
+        return None
+
+
+def _follows_no_factor(split: SplitResult) -> bool:
+    """Whether the split gives what the model gives by itself, as far as its rules say."""
+    rules = [_rule(name) for name in (split.loss_rule, split.gradient_rule) if name is not None]
+    return all(rule is not None and rule.unscaled == str(TOKEN_MEAN) for rule in rules)
+
+
+def _with_worse_numbers(split: SplitResult, report: Report) -> tuple[StepRecord, ...]:
+    """The steps, where a difference that can be worked out again is larger than the one that is written, with that."""
+    control = next((other.steps for other in report.splits if other.is_control), ())
+    # with a warning, or a model that depends on its batch, the reference may have been another than the report's
+    own = split.verdict == "pass" and not any(finding.id == _BATCHING for finding in report.findings)
+    found = []
+    for at, step in enumerate(split.steps):
+        if at < len(control):
+            step = replace(step, vs_control=_worse(step.vs_control, step, control[at]))
+        if own and at < len(report.reference):
+            step = replace(step, vs_reference=_worse(step.vs_reference, step, report.reference[at]))
+        found.append(step)
+    return tuple(found)
+
+
+def _worse(written: Divergence, step: StepRecord, right: StepRecord | ReferenceStep) -> Divergence:
+    return replace(
+        written,
+        loss=_larger(written.loss, relative(step.loss, right.loss)),
+        grad_norm=_larger(written.grad_norm, relative(step.grad_norm, right.grad_norm)),
+    )
+
+
+def _larger(written: float | None, found: float | None) -> float | None:
+    """The larger of two differences, NaN above all; what was not compared remains so."""
+    if written is None or found is None:
+        return written
+    return math.nan if math.isnan(written) or math.isnan(found) else max(written, found)
+
+
+def _off(at: int, step: StepRecord, tolerances: Tolerances) -> str:
+    """The first number of a step that is not within tolerance, in words; nothing where all are."""
+    if not finite(step):
+        return f"steps[{at}]: loss {step.loss} and gradient norm {step.grad_norm} are not both finite"
+    for against, found in (("vs_control", step.vs_control), ("vs_reference", step.vs_reference)):
+        if any(diverges(found, tolerances)):
+            for name in ("loss", "grad_norm", "gradient", "weights"):
+                value, allowed = getattr(found, name), getattr(tolerances, name)
+                if value is not None and allowed is not None and not value <= allowed:
+                    return f"steps[{at}].{against}.{name} comes to {value:.3g}, and {allowed:.3g} is allowed"
+    return ""
+
+
+def _no_reference(split: SplitResult, report: Report) -> str:
+    """Why a split does not agree with the reference, though no number says otherwise; else nothing."""
+    if len(split.steps) < len(report.reference):
+        return f"it has {len(split.steps)} steps, and the reference has {len(report.reference)}"
+    for at, step in enumerate(split.steps):
+        if step.vs_reference.gradient is None or (step.loss is not None and step.vs_reference.loss is None):
+            return f"steps[{at}].vs_reference is not known"
+        if step.loss is None and report.program is None:
+            return f"steps[{at}].loss is not known"
+    return ""
+
+
+def _no_control(split: SplitResult, report: Report) -> str:
+    """Why a split does not agree with a control that passes, though no number says otherwise; else nothing."""
+    control = next((other for other in report.splits if other.is_control), None)
+    if control is None or control.verdict != "pass":
+        return ""
+    for at, step in enumerate(split.steps):
+        if step.vs_control.gradient is None or step.grad_norm is None or step.vs_control.grad_norm is None:
+            return f"steps[{at}].vs_control is not known"
+    return ""

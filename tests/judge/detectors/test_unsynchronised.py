@@ -1,0 +1,34 @@
+"""Processes and their gradients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from accumcheck.judge.detectors.unsynchronised import unsynchronised
+from accumcheck.record import SplitObservation, StepObservation
+from tests.judge.detectors.seen import changed, evidence, found_by
+
+
+def apart(factor: float) -> SplitObservation:
+    def change(step: StepObservation) -> StepObservation:
+        return replace(step, gradients={**step.gradients, 1: step.gradients[1] * factor})
+
+    return changed("2x2x2", change)
+
+
+def test_a_process_with_another_gradient_condemns_its_split() -> None:
+    detected = list(unsynchronised(evidence([apart(1.01)])))
+    assert found_by(detected) == [("unsynchronised", "fail", ("2x2x2",), {"2x2x2": "unsynchronised"})]
+    assert detected[0].finding.summary == "processes apply different gradients: they differ by up to 0.01 of the norm"
+
+
+def test_rounding_between_processes_is_none() -> None:
+    assert list(unsynchronised(evidence([apart(1 + 1e-7)]))) == []
+
+
+def test_what_is_not_a_number_is_left_to_the_verdict() -> None:
+    assert list(unsynchronised(evidence([apart(math.nan)]))) == []
+    assert np.isfinite(evidence().tolerances.gradient)
