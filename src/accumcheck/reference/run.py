@@ -100,7 +100,8 @@ def run_reference(
             raise
         run.write_undecided(testimony, f"{NO_LOSS} ({describe(error)})")
         return
-    if testimony is not None and spoken_for and (other := run.other_loss(testimony)):
+    other = run.other_loss(testimony) if testimony is not None and spoken_for else ""
+    if testimony is not None and other and not run.is_counted(testimony):
         run.write_undecided(testimony, other)
     else:
         run.write(device)
@@ -175,6 +176,13 @@ class _Run:
         every = [index for members in self.job.membership for index in members]
         wrong = unlike(self.gradients[every], testimony.directions[every], self.check.compute_dtype)
         return ANOTHER_LOSS.format(by=self.losses.by or "the model") if wrong else ""
+
+    def is_counted(self, testimony: Testimony) -> bool:
+        """Whether the same loss with the step's count is what is trained: then samples are known by that from here."""
+        if self.losses.counted is None:
+            return False
+        self._count_steps(self.losses.counted)
+        return not self.other_loss(testimony)
 
     # --- several together ---------------------------------------------------------------------------------------------
 

@@ -111,6 +111,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
             raise
         problem = describe(error)
     observer.stop()
+    patches.undo()  # what is computed from here on is not the program's
     if spectator.model is None or observer.coordinates is None:
         raise WorkloadError(f"{stack.title(check)} ended without training")
     for module in spectator.training:
