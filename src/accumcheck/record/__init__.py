@@ -12,6 +12,7 @@ from accumcheck.record.observed import (
     StepObservation,
     TrajectoryPoint,
 )
+from accumcheck.record.reason import Reason, ReasonKind
 from accumcheck.record.reference import (
     BatchedStep,
     BatchTerm,
@@ -56,6 +57,8 @@ __all__ = [
     "ModelRecord",
     "NoiseMeasurement",
     "ProgramRecord",
+    "Reason",
+    "ReasonKind",
     "Recomputation",
     "ReferenceObservation",
     "ReferenceStep",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from accumcheck.record.before import Before
 from accumcheck.record.in_json import LATER, Always, Count, Keys, LineNumber, OneOf, SplitLabel, followed_by
 from accumcheck.record.observed import ProgramRecord, TrajectoryPoint
+from accumcheck.record.reason import ReasonKind
 from accumcheck.record.reference import Divergence, ModelRecord
 from accumcheck.record.split import Severity, Split, Status, Verdict
 
@@ -85,6 +86,8 @@ class SplitResult:
     status: Status
     reason: str
     """Why it did not run; else empty."""
+    reason_kind: ReasonKind | None = field(default=None, kw_only=True, metadata=LATER)
+    """What kind of reason that is; null: it ran."""
     verdict: Verdict
     duration_seconds: float
     steps: tuple[StepRecord, ...] = ()
