@@ -13,6 +13,7 @@ from accumcheck.record.observed import (
     StepObservation,
     TrajectoryPoint,
 )
+from accumcheck.record.reason import Reason, ReasonKind
 from accumcheck.record.reference import (
     BatchedStep,
     BatchTerm,
@@ -54,6 +55,8 @@ __all__ = [
     "ModelRecord",
     "NoiseMeasurement",
     "ProgramRecord",
+    "Reason",
+    "ReasonKind",
     "Recomputation",
     "ReferenceObservation",
     "ReferenceStep",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from accumcheck.record import MicroBatch, ReferenceObservation, Split, SplitObservation
+from accumcheck.record import MicroBatch, Reason, ReferenceObservation, Split, SplitObservation, Status
 from accumcheck.runfolder.events import Event, Finished
 from accumcheck.runfolder.layout import logs_of
 from accumcheck.runfolder.of_reference import RowKey, read_keys, read_reference
@@ -23,7 +23,7 @@ def collect_run(
     Without a reference the rows of programs are numbered here, so that two of one content are two samples all the same.
     """
     observations = collect_splits(run, splits, events)
-    reference = read_reference(run)
+    reference = _reference(run)
     keys: Sequence[RowKey] | None = None
     if reference is not None:
         keys = read_keys(run)
@@ -42,6 +42,14 @@ def collect_run(
         )
         for observation in observations
     ], reference
+
+
+def _reference(run: Path) -> ReferenceObservation | None:
+    """The reference, None where there is none that can be read: nothing is judged by half of one."""
+    try:
+        return read_reference(run)
+    except (OSError, ValueError):
+        return None
 
 
 def _keys_in(observations: Sequence[SplitObservation]) -> list[RowKey]:
@@ -85,11 +93,12 @@ def collect_splits(run: Path, splits: Iterable[Split], events: Iterable[Event]) 
 
 
 def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObservation:
-    log = str(logs_of(run, str(split)))
+    folder = logs_of(run, str(split))
+    log = str(folder) if folder.is_dir() else ""
     if end is None:
-        return SplitObservation(split, "error", "the run ended before this split did", log)
-    if end.status != "ran":
-        return SplitObservation(split, end.status, end.reason, log, end.seconds)
+        return _failed(split, "error", Reason("crashed", "the run ended before this split did"), log, 0.0)
+    if end.reason is not None:
+        return _failed(split, end.status, end.reason, log, end.seconds)
     folder, processes = run / str(split), split.num_processes
     try:
         return SplitObservation(
@@ -105,4 +114,8 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
             program=read_program(folder),
         )
     except (OSError, ValueError) as error:
-        return SplitObservation(split, "error", f"its results cannot be read: {error}", log, end.seconds)
+        return _failed(split, "error", Reason("crashed", f"its results cannot be read: {error}"), log, end.seconds)
+
+
+def _failed(split: Split, status: Status, reason: Reason, log: str, seconds: float) -> SplitObservation:
+    return SplitObservation(split, status, reason.text, log, seconds, reason_kind=reason.kind)
