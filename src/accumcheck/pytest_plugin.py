@@ -97,6 +97,7 @@ class Checker:
         __tracebackhide__ = True
         from accumcheck.check import run_check
         from accumcheck.errors import AccumcheckError
+        from accumcheck.redaction import redacted_text
 
         given = {"splits": splits, "strict": strict, "allow_skipped": allow_skipped, **overrides}
         wanted = {**self._defaults, **{name: value for name, value in given.items() if value is not None}}
@@ -105,7 +106,7 @@ class Checker:
             check = self._resolved(config, wanted)
             return run_check(check, strict=strictly, allow_skipped=skipping, path=_searched())
         except AccumcheckError as error:
-            said = f"accumcheck: {error}"
+            said = redacted_text(f"accumcheck: {error}")
         pytest.fail(said, pytrace=False)  # out here the error is not shown a second time, as the cause
 
     def _resolved(self, config: Config, overrides: Mapping[str, Any]) -> CheckConfig:

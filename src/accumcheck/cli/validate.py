@@ -30,10 +30,11 @@ def validate(
     from accumcheck.config.load import load_config
     from accumcheck.config.plan import make_plan
     from accumcheck.config.show import plan_as_dict, plan_as_text
+    from accumcheck.redaction import redacted
 
     checked = load_config(config, set_ or ())
     devices = assume_devices(checked.launcher)
-    plan = make_plan(checked, devices.count)
+    plan = redacted(make_plan(checked, devices.count))
     if format_ is PlanFormat.JSON:
         typer.echo(json.dumps(plan_as_dict(plan, devices), indent=2))
     else:
