@@ -171,7 +171,7 @@ def test_a_fault_of_accumchecks_own(
     def broken(*_: object) -> None:
         raise RuntimeError(SAID)
 
-    monkeypatch.setattr("accumcheck.cli.validate.load_config", broken)
+    monkeypatch.setattr("accumcheck.config.load.load_config", broken)
     assert main(["validate", "check.yaml"]) == 3
     err = capsys.readouterr().err
     assert_hidden(err)
