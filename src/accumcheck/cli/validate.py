@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from accumcheck.cli.no_programs import NoPrograms
+
 
 class PlanFormat(str, Enum):
     """How the plan is printed."""
@@ -24,8 +26,10 @@ def validate(
     format_: Annotated[
         PlanFormat, typer.Option("--format", help="table: the configuration with every default, and the splits.")
     ] = PlanFormat.TABLE,
+    no_programs: NoPrograms = False,
 ) -> None:
     """Read, check and print the plan; train nothing."""
+    from accumcheck.authors_code import check_no_programs
     from accumcheck.config.devices import assume_devices
     from accumcheck.config.load import load_config
     from accumcheck.config.plan import make_plan
@@ -33,6 +37,7 @@ def validate(
     from accumcheck.redaction import redacted
 
     checked = load_config(config, set_ or ())
+    check_no_programs([(checked, config)], set_ or (), refuse=no_programs)
     devices = assume_devices(checked.launcher)
     plan = redacted(make_plan(checked, devices.count))
     if format_ is PlanFormat.JSON:
