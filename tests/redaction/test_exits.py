@@ -118,7 +118,7 @@ def test_json_written_by_a_program(tmp_path: Path) -> None:
 
 
 def test_a_report_of_a_version_that_hid_less_is_read_without_them(tmp_path: Path) -> None:
-    plain = json.loads(report_to_json(planted()))
+    plain = json.loads(report_to_json(replace(examples.clean(), config=planted().config)))
     plain["config"]["script"]["arguments"][1] = "flagged-1"
     (tmp_path / "old.json").write_text(json.dumps(plain))
     assert read_report(tmp_path / "old.json").config["script"]["arguments"][1] == "(hidden)"

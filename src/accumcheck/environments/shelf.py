@@ -37,6 +37,7 @@ from accumcheck.environments.entries import (
 )
 from accumcheck.environments.lock import Lock
 from accumcheck.environments.ownership import (
+    PRIVATE_FOLDER,
     check_folders,
     environment_faults,
     keep_others_out,
@@ -107,6 +108,7 @@ class Shelf:
         for remains in self.folder.glob(f".{place.name}{BUILDING}*"):
             remove(remains)
         temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}{BUILDING}", dir=self.folder))
+        temporary.chmod(PRIVATE_FOLDER)
         try:
             yield temporary
             keep_others_out(temporary)
