@@ -17,6 +17,7 @@ from accumcheck.judge.judge import Judgement, judge
 from accumcheck.known.matching import Fitted, circumstances, cite
 from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Finding, ReferenceObservation, Report, SplitObservation
+from accumcheck.redaction import redacted
 from accumcheck.runfolder.collect import collect_run
 from accumcheck.runfolder.events import Event, Finished, OnEvent, Planned
 from accumcheck.runfolder.layout import REFERENCE, logs_of
@@ -118,7 +119,7 @@ def _report(
     allow_skipped: bool,
     strict: bool,
 ) -> Report:
-    """Collect and judge what a run left in its folder."""
+    """Collect and judge what a run left in its folder; no secret goes further than this."""
     plan = next(event for event in events if isinstance(event, Planned))
     observations, reference = collect_run(folder, plan.splits, events)
     judgement = judge(
@@ -130,7 +131,7 @@ def _report(
         allow_skipped=allow_skipped,
         strict=strict,
     )
-    return Report(
+    report = Report(
         accumcheck_version=__version__,
         verdict=judgement.verdict,
         exit_code=judgement.exit_code,
@@ -150,6 +151,7 @@ def _report(
         strict=strict,
         program=next((split.program for split in observations if split.program is not None), None),
     )
+    return redacted(report)
 
 
 def _cited(
