@@ -109,7 +109,9 @@ def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObserv
         reason = "the stack reported no loss"
     if not reason:
         return observation
-    return SplitObservation(observation.split, "error", reason, observation.log, observation.duration_seconds)
+    return SplitObservation(
+        observation.split, "error", reason, observation.log, observation.duration_seconds, reason_kind="refused"
+    )
 
 
 def _precision(check: CheckConfig, reference: ReferenceObservation | None) -> str:
