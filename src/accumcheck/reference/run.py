@@ -52,11 +52,13 @@ class Testimony(NamedTuple):
     """What a program itself made of its rows, one by one.
 
     ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
-    alone; ``known``: which of the samples have one.
+    alone; ``known``: which of the samples have one; ``trains_again``:
+    whether the program then began another training.
     """
 
     directions: npt.NDArray[np.floating[Any]]
     known: npt.NDArray[np.bool_]
+    trains_again: bool = False
 
 
 NO_LOSS = "its loss cannot be computed for one row alone"
@@ -92,6 +94,7 @@ def run_reference(
         model = workload.model
         losses = Losses(loss_as_asked(check, model, device), loss_as_asked(check, model, device, smoothed=False))
     run = _Run(job, check, workload, losses, keys)
+    run.trains_again = testimony is not None and testimony.trains_again
     spoken_for = testimony is not None and all(testimony.known[list(members)].all() for members in job.membership)
     try:
         run.sample_by_sample()
@@ -123,6 +126,7 @@ class _Run:
         self.predicted = self.tokens
         self.labels = np.ones(samples, dtype=np.int64)
         self.norms: list[float] = []
+        self.trains_again = False
         self.loss_of = losses.asked
         self.first = list(job.membership[0]) if job.membership else list(range(samples))
 
@@ -302,6 +306,7 @@ class _Run:
             coordinates=self.reader.coordinates,
             model=_describe(self.workload, self.check),
             predicted=self.predicted,
+            trains_again=self.trains_again,
             **more,
         )
         write_reference(self.job.folder, found, self.keys)
