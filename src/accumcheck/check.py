@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,9 +17,12 @@ from accumcheck.judge.judge import Judgement, judge
 from accumcheck.known.matching import Fitted, circumstances, cite
 from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Finding, ReferenceObservation, Report, SplitObservation
+from accumcheck.redaction import redacted
 from accumcheck.runfolder.collect import collect_run
 from accumcheck.runfolder.events import Event, Finished, OnEvent, Planned
 from accumcheck.runfolder.layout import REFERENCE, logs_of
+from accumcheck.runfolder.place import Place, new_place
+from accumcheck.runfolder.space import is_no_space, no_space
 
 
 def run_check(
@@ -66,23 +68,45 @@ def run_checks(
     Yields:
         The report of each check as soon as it has ended.
     """
-    plans = [(check, Path(tempfile.mkdtemp(prefix="accumcheck-"))) for check in checks]
-    kept: set[Path] = set()
     started_at, clock = datetime.now(timezone.utc), time.monotonic()
+    with (
+        _place(len(checks)) as place,
+        closing(launch(checks, place, on_event or _ignore, python=python, path=path)) as runs,
+    ):
+        for number, (check, events) in enumerate(zip(checks, runs, strict=True)):
+            run = place.run(number)
+            report = _report(check, run, events, started_at, clock, allow_skipped=allow_skipped, strict=strict)
+            place.kept.update(_named_logs(report, run))
+            yield report
+            started_at, clock = datetime.now(timezone.utc), time.monotonic()
+
+
+@contextmanager
+def _place(runs: int) -> Iterator[Place]:
+    """The folder of a launch, which is removed at the end, but for the logs that a message names.
+
+    Raises:
+        LaunchError: nothing can be written there; or what the launch raises, whose message names the conductor's log.
+    """
     try:
-        with closing(launch(plans, on_event or _ignore, python=python, path=path)) as runs:
-            for (check, folder), events in zip(plans, runs, strict=True):
-                report = _report(check, folder, events, started_at, clock, allow_skipped=allow_skipped, strict=strict)
-                if not report.reference or any(split.status == "error" for split in report.splits):
-                    kept.add(folder)
-                yield report
-                started_at, clock = datetime.now(timezone.utc), time.monotonic()
-    except LaunchError:
-        kept.add(plans[0][1])
-        raise
-    finally:
-        for _, folder in plans:
-            _tidy(folder, keep=folder in kept)
+        with new_place(runs) as place:
+            try:
+                yield place
+            except LaunchError:
+                place.kept.add(place.conductor_log)
+                raise
+    except OSError as error:
+        folder = Path(tempfile.gettempdir())
+        if is_no_space(error):
+            raise LaunchError(no_space(folder)) from error
+        raise LaunchError(f"the run's files cannot be kept in {folder}: {error.strerror or error}") from error
+
+
+def _named_logs(report: Report, run: Path) -> Iterator[Path]:
+    """The folders of logs that the report names: of the splits that ended in an error, and of a failed reference."""
+    yield from (Path(split.log) for split in report.splits if split.log)
+    if not report.reference:
+        yield logs_of(run, REFERENCE)
 
 
 def _report(
@@ -95,7 +119,7 @@ def _report(
     allow_skipped: bool,
     strict: bool,
 ) -> Report:
-    """Collect and judge what a run left in its folder."""
+    """Collect and judge what a run left in its folder; no secret goes further than this."""
     plan = next(event for event in events if isinstance(event, Planned))
     observations, reference = collect_run(folder, plan.splits, events)
     judgement = judge(
@@ -107,7 +131,7 @@ def _report(
         allow_skipped=allow_skipped,
         strict=strict,
     )
-    return Report(
+    report = Report(
         accumcheck_version=__version__,
         verdict=judgement.verdict,
         exit_code=judgement.exit_code,
@@ -127,6 +151,7 @@ def _report(
         strict=strict,
         program=next((split.program for split in observations if split.program is not None), None),
     )
+    return redacted(report)
 
 
 def _cited(
@@ -161,11 +186,8 @@ def join_run(check: CheckConfig, *, on_event: OnEvent | None = None, python: str
     Raises:
         LaunchError: nothing could be started.
     """
-    folder = Path(tempfile.mkdtemp(prefix="accumcheck-"))
-    try:
-        (events,) = launch([(check, folder)], on_event or _ignore, python=python)
-    finally:
-        _tidy(folder, keep=False)
+    with _place(1) as place, closing(launch([check], place, on_event or _ignore, python=python)) as runs:
+        (events,) = runs
     return 3 if any(isinstance(event, Finished) and event.status == "error" for event in events) else 0
 
 
@@ -177,13 +199,4 @@ def _why_no_reference(events: Sequence[Event], folder: Path) -> str:
     ends = [event for event in events if isinstance(event, Finished) and event.job == REFERENCE]
     if not ends:
         return "no split ran far enough to say what it was fed"
-    return f"{ends[0].reason} (log: {logs_of(folder, REFERENCE)})" if ends[0].reason else ""
-
-
-def _tidy(folder: Path, keep: bool) -> None:
-    """Remove the run's folder; where something failed, keep the logs and drop the arrays."""
-    if not keep:
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    for array in folder.rglob("*.npy"):
-        array.unlink(missing_ok=True)
+    return f"{ends[0].reason.text} (log: {logs_of(folder, REFERENCE)})" if ends[0].reason is not None else ""

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from accumcheck.record.reason import ReasonKind
+
 
 class AccumcheckError(Exception):
-    """The root. Its text is one clear message for the user; no traceback is ever shown for it."""
+    """The root. Its text is one clear message for the user; no traceback is ever shown for it.
+
+    ``reason_kind``: what kind of reason it is where it ends a worker.
+    """
 
     exit_code = 3
+    reason_kind: ClassVar[ReasonKind] = "crashed"
 
 
 class ConfigError(AccumcheckError):
     """The configuration or the command line is wrong; nothing was run."""
 
     exit_code = 2
+    reason_kind = "refused"
 
 
 class WorkloadError(AccumcheckError):
-    """The model or the data could not be made; the text says which and why, in one line."""
+    """The model, the data or the program did not come about; the text says which and why, in one line."""
+
+
+class UnsupportedError(WorkloadError):
+    """Nothing is broken, but accumcheck cannot check this here: a head, a kind of trainer, a way of sharding."""
+
+    reason_kind = "unsupported"
+
+
+class MissingPackageError(WorkloadError):
+    """A package that the check needs is not installed, or its release lacks what is needed."""
+
+    reason_kind = "missing-package"
+
+
+class RefusedError(WorkloadError):
+    """It ran, or could have, but the result would prove nothing: the weights moved, or the split was not followed."""
+
+    reason_kind = "refused"
 
 
 class LaunchError(AccumcheckError):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Splits = str | Sequence[str | Split | Mapping[str, int]]
 
 MARKER = "accumcheck"
+NO_PROGRAMS = "--accumcheck-no-programs"
 
 
 class NotEquivalentError(AssertionError):
@@ -39,10 +40,11 @@ class NotEquivalentError(AssertionError):
 class Checker:
     """Runs checks for one test; relative paths are relative to pytest's root folder."""
 
-    def __init__(self, root: Path, test: str, defaults: Mapping[str, Any]) -> None:
+    def __init__(self, root: Path, test: str, defaults: Mapping[str, Any], *, no_programs: bool = False) -> None:
         self._root = root
         self._test = test
         self._defaults = dict(defaults)
+        self._no_programs = no_programs
 
     def check(
         self,
@@ -92,21 +94,39 @@ class Checker:
         """Run a check as `check` does, and return its report whatever it says.
 
         Raises:
-            pytest.fail.Exception: the configuration is wrong, or nothing could be started.
+            pytest.fail.Exception: the configuration is wrong, runs code of its author's where that is refused, or
+                nothing could be started.
         """
         __tracebackhide__ = True
         from accumcheck.check import run_check
         from accumcheck.errors import AccumcheckError
+        from accumcheck.redaction import redacted_text
 
         given = {"splits": splits, "strict": strict, "allow_skipped": allow_skipped, **overrides}
         wanted = {**self._defaults, **{name: value for name, value in given.items() if value is not None}}
         strictly, skipping = bool(wanted.pop("strict", False)), bool(wanted.pop("allow_skipped", False))
         try:
             check = self._resolved(config, wanted)
+            if self._no_programs and not callable(config):  # a function is the test's own, and the test already runs
+                self._refuse_programs(check, config, wanted)
             return run_check(check, strict=strictly, allow_skipped=skipping, path=_searched())
         except AccumcheckError as error:
-            said = f"accumcheck: {error}"
+            said = redacted_text(f"accumcheck: {error}")
         pytest.fail(said, pytrace=False)  # out here the error is not shown a second time, as the cause
+
+    def _refuse_programs(self, check: CheckConfig, config: Config, overrides: Mapping[str, Any]) -> None:
+        """Refuse a configuration that runs code of its author's.
+
+        Raises:
+            ConfigError: it does.
+        """
+        from accumcheck.authors_code import check_no_programs, code_of_author, refuse_code_of_author
+        from accumcheck.config.faults import Place
+
+        if isinstance(config, (str, os.PathLike)):
+            check_no_programs([(check, self._root / config)], _written(overrides))
+        else:
+            refuse_code_of_author((code, Place(self._test)) for code in code_of_author(check))
 
     def _resolved(self, config: Config, overrides: Mapping[str, Any]) -> CheckConfig:
         from accumcheck.config.faults import Place
@@ -115,7 +135,7 @@ class Checker:
 
         if isinstance(config, CheckConfig) and not overrides:
             return config
-        written = [argument for key, value in overrides.items() for argument in _arguments(key, value)]
+        written = _written(overrides)
         if isinstance(config, (str, os.PathLike)):
             return load_config(self._root / config, written)
         if isinstance(config, CheckConfig):
@@ -128,10 +148,23 @@ class Checker:
 @pytest.fixture
 def accumcheck(request: pytest.FixtureRequest) -> Checker:
     """Checks whether splits of one global batch give one loss and one gradient: ``accumcheck.check("check.yaml")``."""
+    from accumcheck.authors_code import asked_by_variable
+
     defaults: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(MARKER))):  # the one nearest to the test wins
         defaults.update(marker.kwargs)
-    return Checker(request.config.rootpath, request.node.nodeid, defaults)
+    no_programs = bool(request.config.getoption(NO_PROGRAMS)) or asked_by_variable()
+    return Checker(request.config.rootpath, request.node.nodeid, defaults, no_programs=no_programs)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's option."""
+    parser.getgroup("accumcheck").addoption(
+        NO_PROGRAMS,
+        action="store_true",
+        help="Refuse configurations that run code of their authors: a script, a callable, trust_remote_code. Also with "
+        "ACCUMCHECK_NO_PROGRAMS=1.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -172,6 +205,11 @@ def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
 def _searched() -> list[str]:
     """Where this process looks for modules, pytest's own folders and its ``pythonpath`` included: workers do, too."""
     return [folder or str(Path.cwd()) for folder in sys.path]
+
+
+def _written(overrides: Mapping[str, Any]) -> list[str]:
+    """Keys as ``--set`` takes them."""
+    return [argument for key, value in overrides.items() for argument in _arguments(key, value)]
 
 
 def _arguments(key: str, value: Any) -> list[str]:

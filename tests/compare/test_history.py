@@ -10,6 +10,7 @@ import pytest
 
 from accumcheck.compare.history import History
 from accumcheck.config.model import CheckConfig, ModelConfig
+from accumcheck.errors import ConfigError
 from accumcheck.record import Split
 from tests.report import examples
 
@@ -83,3 +84,16 @@ def test_a_kept_report_that_contradicts_itself_counts_as_none(tmp_path: Path) ->
 def test_it_stands_in_the_cache_beside_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCUMCHECK_CACHE", str(tmp_path))
     assert History(CHECK, (), fresh=False).folder.parent == tmp_path / "bisect"
+
+
+def test_a_report_that_others_could_have_written_is_refused(tmp_path: Path) -> None:
+    kept = history(tmp_path)
+    kept.keep("4.49.0", examples.clean())
+    report = kept.folder / "4.49.0.json"
+    assert (report.stat().st_mode & 0o777, kept.folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    report.chmod(0o646)
+    with pytest.raises(ConfigError, match=r"4\.49\.0\.json: others can write to it"):
+        kept.find("4.49.0")
+    kept.folder.chmod(0o777)
+    with pytest.raises(ConfigError, match="others can write to it"):
+        history(tmp_path)

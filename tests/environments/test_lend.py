@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from accumcheck.environments import environments
-from accumcheck.environments.lock import Lock
 from accumcheck.environments.request import Pin, Request
 from accumcheck.environments.shelf import Shelf
 from accumcheck.errors import ConfigError, LaunchError
@@ -206,9 +205,52 @@ def test_one_whose_interpreter_has_gone_is_built_again(local_index: LocalIndex, 
         assert subprocess.run([again, "-c", ""], check=False).returncode == 0
 
 
-def test_a_lock_is_shared_by_users_and_not_by_owners(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    with Lock(path) as one, Lock(path) as other:
-        assert one.try_use()
+def test_one_whose_metadata_is_broken_is_built_again(local_index: LocalIndex, tmp_path: Path) -> None:
+    with environments([OLD]) as (python,):
+        pass
+    (Path(python).parent.parent / "environment.json").write_text("[]")
+    with environments([OLD]) as (again,):
+        assert again == python
+    (entry,) = shelf_of(tmp_path).entries()
+    assert entry.complete
+
+
+def test_a_link_in_its_place_is_not_followed_but_replaced(local_index: LocalIndex, tmp_path: Path) -> None:
+    with environments([OLD]) as (python,):
+        pass
+    place = Path(python).parent.parent
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    with environments([OLD]) as (again,):
+        assert again == python
+        assert not place.is_symlink()
+    assert (tmp_path / "elsewhere" / "bin" / "python").exists()
+
+
+def test_whatever_the_umask_it_can_be_used_again(local_index: LocalIndex, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with environments([OLD]) as (first,):
+            pass
+        with environments([OLD]) as (second,):
+            assert first == second
+    finally:
+        os.umask(before)
+    shared = [path for path in (tmp_path / "shelf").rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o022]
+    assert [path for path in shared if "__pycache__" not in path.parts] == []
+
+
+def test_one_that_waits_to_build_shares_what_another_has_built(local_index: LocalIndex, tmp_path: Path) -> None:
+    with environments([OLD]) as (python,):
+        pass
+    shelf, place = shelf_of(tmp_path), Path(python).parent.parent
+    place.rename(tmp_path / "built elsewhere")
+
+    def say(text: str) -> None:
+        assert text == "transformers 4.49.0: waiting for another run that builds it"
+        (tmp_path / "built elsewhere").rename(place)
+
+    with shelf.lock(place) as other:
         assert other.try_use()
-        assert not other.try_own()
+        with environments([OLD], say=say) as (found,):
+            assert found == python

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from accumcheck.environments.entries import Entry
 from accumcheck.environments.request import Pin, Request
-from accumcheck.environments.shelf import STAMP, Entry, Shelf, default_folder
+from accumcheck.environments.shelf import Shelf, default_folder
 from accumcheck.environments.show import ago, as_table, megabytes
+from accumcheck.environments.stamp import STAMP
 
 NOW = 1_800_000_000.0
 DAY = 86_400
@@ -168,7 +169,45 @@ def test_sizes_and_times_in_words() -> None:
     ]
 
 
-def test_a_stamp_that_cannot_be_read_hides_the_entry(shelf: Shelf) -> None:
-    place = put(shelf, "transformers-4.49.0-b", {"transformers": "4.49.0"}, 1)
-    (place / STAMP).write_text(json.dumps({"size": 3}))
-    assert shelf.entries() == []
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_broken_and_goes_without_being_followed(shelf: Shelf, tmp_path: Path, there: bool) -> None:
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    if there:
+        put(Shelf(elsewhere), "module", {"transformers": "4.49.0"}, 1)
+    link = shelf.folder / "transformers-4.49.0-0123456789"
+    link.symlink_to(elsewhere / "module")
+    locks = shelf.folder / ".locks"
+    locks.mkdir(0o700)
+    (locks / "transformers-4.49.0-0123456789").symlink_to(elsewhere)
+    (entry,) = shelf.entries()
+    assert (entry.path, entry.complete, entry.broken) == (link, False, "a symbolic link")
+    removed, kept = shelf.prune(30)
+    assert ([one.path for one in removed], kept) == ([link], [])
+    assert not os.path.lexists(link)
+    assert list(locks.iterdir()) == []
+    assert (elsewhere / "module" / STAMP).exists() == there
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_build_takes_the_place_of_what_is_none(shelf: Shelf, tmp_path: Path, kind: str) -> None:
+    place, elsewhere = shelf.folder / "transformers-4.49.0-0123456789", tmp_path / "nowhere"
+    if kind == "link":
+        place.symlink_to(elsewhere)
+    else:
+        place.write_text("")
+    with shelf.building(place) as folder:
+        (folder / "module.py").write_text("x = 1")
+    assert (place / "module.py").read_text() == "x = 1"
+    assert not place.is_symlink()
+    assert not elsewhere.exists()
+
+
+def test_links_inside_an_environment_are_not_followed_when_it_is_removed(shelf: Shelf, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("")
+    place = put(shelf, "transformers-4.49.0-b", {"transformers": "4.49.0"}, days_ago=40)
+    (place / "link").symlink_to(outside)
+    shelf.prune(30)
+    assert not place.exists()
+    assert (outside / "kept").exists()

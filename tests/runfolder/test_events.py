@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accumcheck.record import Environment, Split
+from accumcheck.record import Environment, Reason, Split
 from accumcheck.runfolder.events import (
     Ended,
     Event,
@@ -18,6 +18,7 @@ from accumcheck.runfolder.events import (
     ReferenceProgress,
     Started,
     StepDone,
+    WorkerDone,
     WorkerStarted,
     decode_event,
     encode_event,
@@ -29,7 +30,8 @@ EVENTS: list[Event] = [
     WorkerStarted("1x4x1", 0, 4711),
     StepDone("1x4x1", 2),
     ReferenceProgress(8, 12),
-    Finished("2x2x1", "skipped", "needs 2 GPUs, 1 present", 0.0),
+    Finished("2x2x1", "skipped", Reason("not-enough-devices", "needs 2 GPUs, 1 present"), 0.0),
+    WorkerDone("1x4x1", 0),
     Ended(),
 ]
 

@@ -28,7 +28,7 @@ BATCH = {(process, turn): MicroBatch(process, (2 * turn + process,), 1.0, 0.5) f
 
 def train(run: Path) -> Path:
     folder = run / str(SPLIT)
-    folder.mkdir()
+    (folder / "logs").mkdir(parents=True)
     for process in (0, 1):
         fed = (BATCH[process, 0], BATCH[process, 1])
         write_gradient(folder, process, 0, np.array([1.0 + process]))
@@ -51,7 +51,7 @@ def test_what_was_written_is_observed(tmp_path: Path) -> None:
     write_training_arguments(folder, {"bf16": True, "seed": 3, "optim": "sgd", "learning_rate": 0.5})
     write_unapplied(folder, 1, [MicroBatch(1, (9,))])
     write_unapplied(folder, 0, [])
-    (seen,) = collect_splits(tmp_path, [SPLIT], [Finished(str(SPLIT), "ran", "", 1.5)])
+    (seen,) = collect_splits(tmp_path, [SPLIT], [Finished(str(SPLIT), "ran", None, 1.5)])
     assert (seen.belief, seen.program, seen.trajectory) == (belief, program, points)
     assert seen.training_arguments == {"bf16": True, "seed": 3, "optim": "sgd", "learning_rate": 0.5}
     assert seen.unapplied == (MicroBatch(1, (9,)),)
@@ -73,7 +73,7 @@ def test_results_that_cannot_be_read_are_an_error(tmp_path: Path, content: str |
     folder = train(tmp_path)
     (file,) = folder.glob("process-1.json")
     file.unlink() if content is None else file.write_text(content, encoding="utf-8")
-    (seen,) = collect_splits(tmp_path, [SPLIT], [Finished(str(SPLIT), "ran", "", 1.5)])
+    (seen,) = collect_splits(tmp_path, [SPLIT], [Finished(str(SPLIT), "ran", None, 1.5)])
     assert seen.status == "error"
     assert seen.reason.startswith("its results cannot be read: ")
     assert seen.steps == ()

@@ -83,10 +83,12 @@ class Contributions:
         taken, self._groups = self._groups[:groups], self._groups[groups:]
         return np.stack(taken) if taken else np.zeros((0, len(self.entries)), dtype=np.float32)
 
-    def _hook(self, position: int) -> Callable[[torch.Tensor], None]:
+    def _hook(self, position: int) -> Callable[[torch.Tensor | None], None]:
         chosen = self._chosen[position]
 
-        def received(gradient: torch.Tensor) -> None:
+        def received(gradient: torch.Tensor | None) -> None:
+            if gradient is None:  # a part of the graph that nothing was differentiated through
+                return
             if self._on_gradient(position):
                 self._close_group()
             flat = gradient.detach().reshape(-1)

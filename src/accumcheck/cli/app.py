@@ -22,6 +22,7 @@ from accumcheck.cli.selftest import selftest
 from accumcheck.cli.upgrade import upgrade
 from accumcheck.cli.validate import validate
 from accumcheck.errors import AccumcheckError, ConfigError
+from accumcheck.redaction import redacted_text
 
 app = typer.Typer(
     name="accumcheck",
@@ -84,6 +85,8 @@ def execute(argv: Sequence[str] | None = None) -> int:
         show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
         if not callable(show) or not isinstance(exit_code, int):
             raise
+        # before it is broken into the lines of a box
+        error.message = redacted_text(str(getattr(error, "message", "")))  # type: ignore[attr-defined]
         show()  # a usage error of click's, which typer either imports or carries with it
         return exit_code
     if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code, without a word

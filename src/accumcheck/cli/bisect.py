@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.cli.run import SET_HELP, tell
 from accumcheck.errors import ConfigError
 from accumcheck.runfolder.events import Event, Finished, OnEvent, ReferenceProgress
@@ -41,6 +42,7 @@ def bisect(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what an earlier search has run.")] = False,
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    no_programs: NoPrograms = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
     """Find the transformers release in which a check's verdict (or rule) changes.
@@ -54,6 +56,7 @@ def bisect(
     differ; 3 not decided: only releases that cannot run the check are left;
     130 interrupted.
     """
+    from accumcheck.authors_code import check_no_programs
     from accumcheck.compare.asked import plans, release
     from accumcheck.compare.bisect import in_order, run_bisect
     from accumcheck.report.bisections import FILE_FORMATS, write
@@ -68,6 +71,7 @@ def bisect(
         raise ConfigError(f"{config}: this is a folder; a search is for one configuration")
     sought: Find = "broken" if find == "broken" else "fixed"
     (planned,) = plans([config], set_ or [])
+    check_no_programs([(planned.check, config)], set_ or [], refuse=no_programs)
     check_writable(output or [], FILE_FORMATS)
     requests = [release("--good", good, with_ or []), release("--bad", bad, with_ or [])]
     ends = in_order(requests[0].pins[0].version, requests[1].pins[0].version, sought)

@@ -13,7 +13,7 @@ import typer
 from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
-    from accumcheck.environments.shelf import Entry
+    from accumcheck.environments.entries import Entry
 
 FORMATS = ("table", "json")
 OLDER_THAN_HELP = "Remove those that no run has used for this many days."
@@ -62,13 +62,13 @@ def prune(
     go is in use.
     """
     from accumcheck.environments.shelf import Shelf
-    from accumcheck.environments.show import megabytes
+    from accumcheck.environments.show import megabytes, readable
 
     removed, kept = Shelf().prune(older_than, everything=all_)
     for entry in removed:
-        typer.echo(f"removed {entry.path.name}")
+        typer.echo(f"removed {readable(entry.path.name)}")
     for entry in kept:
-        typer.echo(f"kept {entry.path.name}: a run is using it", err=True)
+        typer.echo(f"kept {readable(entry.path.name)}: a run is using it", err=True)
     typer.echo(f"{len(removed)} removed, {megabytes(sum(entry.size for entry in removed))} freed")
     if kept:
         raise typer.Exit(3)
@@ -79,10 +79,19 @@ def _as_dict(entry: Entry) -> dict[str, Any]:
         "name": entry.path.name,
         "path": str(entry.path),
         "complete": entry.complete,
+        "broken": entry.broken,
         "in_use": entry.in_use,
-        "last_used": datetime.fromtimestamp(entry.last_used, timezone.utc).isoformat(timespec="seconds"),
+        "last_used": _moment(entry.last_used),
         "size": entry.size,
         "releases": dict(entry.releases),
         "packages": dict(entry.packages),
         "base": entry.base,
     }
+
+
+def _moment(seconds: float) -> str | None:
+    """Seconds since the epoch as a date and time; None for a file's time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+    except (OSError, OverflowError, ValueError):
+        return None

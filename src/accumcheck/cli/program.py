@@ -28,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         signals.take()
         streams.take()
-        return _arrived(_guarded(argv, signals), streams)
+        from accumcheck.redaction import redacted_streams
+
+        with redacted_streams():
+            code = _guarded(argv, signals)
+        return _arrived(code, streams)
     finally:
         if argv is not None:
             streams.give_back()

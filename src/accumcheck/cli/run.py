@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.runfolder.events import (
     Event,
     Finished,
@@ -58,6 +59,7 @@ def run(
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
     explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
     hotfix: Annotated[str | None, typer.Option("--hotfix", metavar="NAME", help=HOTFIX_HELP)] = None,
+    no_programs: NoPrograms = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
     """Train a few real steps under every split and compare.
@@ -66,6 +68,7 @@ def run(
     configuration error, nothing was run; 3 could not be decided (a split
     crashed, hung, or was skipped); 130 interrupted.
     """
+    from accumcheck.authors_code import check_no_programs
     from accumcheck.check import join_run, run_check
     from accumcheck.compare.hotfix_trial import run_with_hotfix
     from accumcheck.config.load import load_config
@@ -79,6 +82,7 @@ def run(
     check_format(format_)
     overrides = [*(set_ or []), *([f"hotfix={find_hotfix(hotfix).name}"] if hotfix else [])]
     check = load_config(config, overrides)
+    check_no_programs([(check, config)], overrides, refuse=no_programs)
     if check.hotfix is not None and check.stack == "accelerate":
         raise ConfigError("hotfix: stack accelerate has no Trainer that could be given one; leave it out")
     check_writable(output or [])

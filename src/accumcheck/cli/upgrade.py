@@ -10,6 +10,7 @@ import typer
 
 from accumcheck.cli.compare import ALLOW_DRIFT_HELP
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP, SET_HELP, tell
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def upgrade(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
+    no_programs: NoPrograms = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
     """Run checks under two transformers releases, each isolated, and compare.
@@ -42,6 +44,7 @@ def upgrade(
     decided under both releases, or an environment not be built; 130
     interrupted.
     """
+    from accumcheck.authors_code import check_no_programs
     from accumcheck.compare.asked import plans, sides
     from accumcheck.compare.upgrade import run_upgrade
     from accumcheck.report import check_format, check_writable
@@ -50,6 +53,7 @@ def upgrade(
 
     check_format(format_)
     planned = plans(configs, set_ or [])
+    check_no_programs([(one.check, Path(one.file.path)) for one in planned], set_ or [], refuse=no_programs)
     check_writable(output or [])
     old, new = sides(from_, to, with_ or [])
     with Progress(quiet=quiet) as progress:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from accumcheck.cli.no_programs import NoPrograms
+
 
 class PlanFormat(str, Enum):
     """How the plan is printed."""
@@ -24,16 +26,20 @@ def validate(
     format_: Annotated[
         PlanFormat, typer.Option("--format", help="table: the configuration with every default, and the splits.")
     ] = PlanFormat.TABLE,
+    no_programs: NoPrograms = False,
 ) -> None:
     """Read, check and print the plan; train nothing."""
+    from accumcheck.authors_code import check_no_programs
     from accumcheck.config.devices import assume_devices
     from accumcheck.config.load import load_config
     from accumcheck.config.plan import make_plan
     from accumcheck.config.show import plan_as_dict, plan_as_text
+    from accumcheck.redaction import redacted
 
     checked = load_config(config, set_ or ())
+    check_no_programs([(checked, config)], set_ or (), refuse=no_programs)
     devices = assume_devices(checked.launcher)
-    plan = make_plan(checked, devices.count)
+    plan = redacted(make_plan(checked, devices.count))
     if format_ is PlanFormat.JSON:
         typer.echo(json.dumps(plan_as_dict(plan, devices), indent=2))
     else:

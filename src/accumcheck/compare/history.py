@@ -13,8 +13,9 @@ from typing import Any
 from accumcheck import __version__
 from accumcheck.config.model import CheckConfig
 from accumcheck.environments.overlay import Base
+from accumcheck.environments.ownership import PRIVATE_FILE, check_folders, fault_of, make_private, raise_faults
 from accumcheck.environments.shelf import default_folder
-from accumcheck.errors import ConfigError
+from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Report
 from accumcheck.report.as_json import report_to_json
 from accumcheck.report.files import save
@@ -38,6 +39,9 @@ class History:
             others: ``--with``, as given.
             fresh: nothing kept earlier counts.
             folder: the per-user cache unless given.
+
+        Raises:
+            ConfigError: the cache is not this user's alone.
         """
         parts: list[Any] = [
             check.to_dict(),
@@ -48,13 +52,23 @@ class History:
         ]
         parts.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-        self.folder = (folder or default_folder().parent / "bisect") / key
+        self._cache = folder or default_folder().parent
+        self.folder = (folder or self._cache / "bisect") / key
+        check_folders(self._cache, self.folder)
         self._counts = not fresh
 
     def find(self, release: str) -> Report | None:
-        """The report under a release, if there is one that counts."""
+        """The report under a release, if there is one that counts.
+
+        Raises:
+            ConfigError: another user may have written it.
+        """
+        if not self._counts:
+            return None
+        path = self._path(release)
+        raise_faults([fault_of(path)])
         try:
-            return read_report(self._path(release)) if self._counts else None
+            return read_report(path)
         except ConfigError:  # not there, or written by another version of accumcheck
             return None
 
@@ -65,8 +79,13 @@ class History:
             AccumcheckError: it could not be written.
         """
         if report.exit_code in (0, 1):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save(report_to_json(report), self._path(release))
+            path = self._path(release)
+            try:
+                make_private(self._cache, self.folder)
+            except OSError as error:
+                raise AccumcheckError(f"{self.folder}: cannot be made: {error.strerror or error}") from error
+            save(report_to_json(report), path)
+            path.chmod(PRIVATE_FILE)
 
     def _path(self, release: str) -> Path:
         return self.folder / f"{release}.json"

@@ -1,11 +1,11 @@
-"""Where in the configuration's file the splits stand, for reports that point at lines."""
+"""Where in the configuration's file the splits stand, for reports that point at lines; and any other key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from accumcheck.config.aliases import rename_aliases
-from accumcheck.config.faults import Faults, Place
+from accumcheck.config.faults import Faults, KeyPath, Place
 from accumcheck.config.files import read_text
 from accumcheck.config.overrides import apply_overrides
 from accumcheck.config.reading import read_splits
@@ -30,17 +30,44 @@ def config_file(path: Path, overrides: Sequence[str] = ()) -> ConfigFile:
         overrides: as of `load_config`.
     """
     nowhere = Faults()
-    try:
-        tree = read_document(read_text(path, ""), Place(str(path)), nowhere)
-    except ConfigError:
-        tree = None
-    if tree is None or tree.mapping is None:
+    tree = _tree(path, nowhere)
+    if tree is None:
         return ConfigFile(str(path))
-    rename_aliases(tree, nowhere)
     written = find(tree, ("splits",)) or find(tree, ("model",))
     apply_overrides(tree, overrides, nowhere)
     rename_aliases(tree, nowhere)
     return ConfigFile(str(path), written.place.line if written else 1, _lines(find(tree, ("splits",))))
+
+
+def place_of_key(path: Path, key: KeyPath, overrides: Sequence[str] = ()) -> Place:
+    """Where a key of a file that `load_config` has read was written: in the file, or with ``--set``.
+
+    Args:
+        path: the file, as the user named it.
+        key: the key's path in canonical names; one that was not written stands where the section above it does.
+        overrides: as of `load_config`.
+    """
+    nowhere = Faults()
+    tree = _tree(path, nowhere)
+    if tree is not None:
+        apply_overrides(tree, overrides, nowhere)
+        rename_aliases(tree, nowhere)
+        for length in range(len(key), 0, -1):
+            if (item := find(tree, key[:length])) is not None:
+                return item.place
+    return Place(str(path))
+
+
+def _tree(path: Path, faults: Faults) -> Item | None:
+    """The file's values under canonical keys; None where it cannot be read a second time."""
+    try:
+        tree = read_document(read_text(path, ""), Place(str(path)), faults)
+    except ConfigError:
+        return None
+    if tree is None or tree.mapping is None:
+        return None
+    rename_aliases(tree, faults)
+    return tree
 
 
 def _lines(splits: Item | None) -> dict[str, int]:

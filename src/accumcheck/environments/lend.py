@@ -15,6 +15,7 @@ from accumcheck.environments.processes import Processes, StoppedError
 from accumcheck.environments.recipes import recipes_for
 from accumcheck.environments.request import Request
 from accumcheck.environments.shelf import Shelf
+from accumcheck.environments.stamp import BrokenStampError, read_stamp
 from accumcheck.errors import LaunchError
 
 AT_ONCE = 4
@@ -43,11 +44,14 @@ def environments(
         The interpreters, in the order of the requests.
 
     Raises:
-        ConfigError: there is no such release (the text names the nearest), or releases do not go together.
+        ConfigError: there is no such release (the text names the nearest), releases do not go together, or the cache is
+            not this user's alone.
         LaunchError: the index could not be reached, or an environment could not be built.
         KeyboardInterrupt: passed on when every process has been ended.
     """
     shelf, processes = shelf or Shelf(), Processes()
+    if any(requests):
+        shelf.check()
     with contextlib.ExitStack() as held:
         # the first of equal requests does the work for all of them
         distinct = list(dict.fromkeys(request for request in requests if request is not None))
@@ -84,12 +88,14 @@ def _obtain(request: Request, base: Base, shelf: Shelf, lock: Lock, processes: P
 
     while True:
         lock.wait_for(lock.try_use, wait_for_others)
-        if _is_sound(request, place, processes):
+        if _is_sound(request, place, shelf, processes):
             shelf.used(place)
             return python_in(place)
-        # between the two locks another may build it, so look again when it is held alone
-        lock.wait_for(lock.try_own, wait_for_others)
-        if not _is_sound(request, place, processes):
+        if not lock.try_own():  # the lock is lost then, and another may have built it before this one holds it again
+            wait_for_others()
+            continue
+        # between the two locks another may have built it, so look again when it is held alone
+        if not _is_sound(request, place, shelf, processes):
             with shelf.building(place) as folder:
                 found = build(request, base, folder, processes, lambda phase: say(f"{request}: {phase}"))
                 shelf.stamp(folder, found)
@@ -118,9 +124,20 @@ def _named(error: BaseException, shelf: Shelf) -> BaseException:
     )
 
 
-def _is_sound(request: Request, place: Path, processes: Processes) -> bool:
-    """Whether the environment is there and finds its releases: the Python below it may have gone since."""
-    return python_in(place).exists() and not differences(request, python_in(place), processes)
+def _is_sound(request: Request, place: Path, shelf: Shelf, processes: Processes) -> bool:
+    """Whether the environment is there and finds its releases: the Python below it may have gone since.
+
+    Raises:
+        ConfigError: another user could have written it.
+    """
+    shelf.check_place(place)
+    if place.is_symlink() or not python_in(place).exists():
+        return False
+    try:
+        read_stamp(place)
+    except BrokenStampError:
+        return False
+    return not differences(request, python_in(place), processes)
 
 
 def _quietly(_: str) -> None:

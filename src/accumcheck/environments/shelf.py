@@ -1,4 +1,4 @@
-"""The cache folder: where environments stand, what is known of each, and which may go.
+"""The cache folder: where environments stand, and which may go.
 
 ::
 
@@ -7,6 +7,8 @@
             environment.json                        what is in it; touched at every use
         .transformers-4.49.0-1f0c2a9b7e.building-x/ being built, or left by a build that was killed
         .locks/transformers-4.49.0-1f0c2a9b7e
+
+All of it belongs to this user, and nobody else can write to it: `Shelf.check` refuses anything else.
 """
 
 from __future__ import annotations
@@ -19,44 +21,44 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from accumcheck.environments.entries import (
+    BUILDING,
+    LOCKS,
+    Entry,
+    links_in,
+    lock_of,
+    paths_in,
+    read_entry,
+    remove,
+    size_of,
+)
 from accumcheck.environments.lock import Lock
+from accumcheck.environments.ownership import (
+    PRIVATE_FOLDER,
+    check_folders,
+    environment_faults,
+    keep_others_out,
+    make_private,
+    raise_faults,
+)
 from accumcheck.environments.request import Request
+from accumcheck.environments.stamp import STAMP, write_stamp
 
-STAMP = "environment.json"
-_BUILDING = ".building-"
-_REMOVING = ".removing-"
 _LAYOUT = 1
 """Part of every key: raised when environments are built in another way, so that old ones are left alone."""
 _DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One environment on the shelf, or the remains of a build.
-
-    ``releases``: those asked for; ``packages``: all that was installed for them, with versions. ``size``: bytes, not
-    counting what is shared with the environment below. ``last_used``: seconds since the epoch.
-    """
-
-    path: Path
-    complete: bool
-    last_used: float
-    size: int
-    in_use: bool = False
-    releases: Mapping[str, str] = field(default_factory=dict)
-    packages: Mapping[str, str] = field(default_factory=dict)
-    base: str = ""
 
 
 class Shelf:
     """The environments under one folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
+        """``folder``: a cache of its own; else the room for environments in the user's cache."""
         self.folder = folder if folder is not None else default_folder()
+        self._cache = folder if folder is not None else self.folder.parent
 
     def place(self, request: Request, recipe: Mapping[str, object]) -> Path:
         """Where the environment for a request over a base of this recipe stands, built or not."""
@@ -65,9 +67,35 @@ class Shelf:
         name = "-".join(f"{pin.name}-{pin.version}" for pin in request.pins)[:80]
         return self.folder / f"{name}-{key}"
 
+    def check(self) -> None:
+        """Check that nobody else owns the cache or anything in it, or can write to it.
+
+        Raises:
+            ConfigError: somebody does; the text names each path and says what to do.
+        """
+        check_folders(self._cache, self.folder / LOCKS)
+        raise_faults(
+            fault for path in paths_in(self.folder) if not path.is_symlink() for fault in environment_faults(path)
+        )
+
+    def check_place(self, place: Path) -> None:
+        """Check one environment, thoroughly, before its interpreter is run.
+
+        Raises:
+            ConfigError: as of `check`.
+        """
+        if not place.is_symlink():
+            raise_faults(environment_faults(place, thorough=True))
+
     def lock(self, place: Path) -> Lock:
-        """The lock of one environment, not yet held."""
-        return Lock(self.folder / ".locks" / place.name)
+        """The lock of one environment, not yet held.
+
+        Raises:
+            ConfigError: the cache, or the lock, is not this user's alone.
+            OSError: there can be no lock.
+        """
+        make_private(self._cache, self.folder / LOCKS)
+        return Lock(lock_of(place))
 
     @contextlib.contextmanager
     def building(self, place: Path) -> Iterator[Path]:
@@ -76,36 +104,40 @@ class Shelf:
         Its name is used once: an installer that outlived the process that was killed cannot write into a later build.
         The lock must be held alone.
         """
-        for remains in self.folder.glob(f".{place.name}{_BUILDING}*"):
-            shutil.rmtree(remains, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}{_BUILDING}", dir=self.folder))
+        make_private(self._cache, self.folder)
+        for remains in self.folder.glob(f".{place.name}{BUILDING}*"):
+            remove(remains)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}{BUILDING}", dir=self.folder))
+        temporary.chmod(PRIVATE_FOLDER)
         try:
             yield temporary
-            _remove(place)
+            keep_others_out(temporary)
+            remove(place)
             temporary.rename(place)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def stamp(self, folder: Path, content: Mapping[str, Any]) -> None:
         """Say what is in an environment; written last."""
-        text = json.dumps({**content, "size": _size(folder)}, indent=1)
-        (folder / STAMP).write_text(text, encoding="utf-8")
+        write_stamp(folder, {**content, "size": size_of(folder)})
 
     def used(self, place: Path) -> None:
         """Note that an environment is in use now."""
-        with contextlib.suppress(OSError):  # a cache that others own can still be read
-            os.utime(place / STAMP)
+        with contextlib.suppress(OSError):  # on a disk that can only be read
+            os.utime(place / STAMP, follow_symlinks=False)
 
     def entries(self) -> list[Entry]:
-        """All that stands here, the last used first."""
-        if not self.folder.is_dir():
-            return []
-        folders = (path for path in self.folder.iterdir() if path.is_dir() and path.name != ".locks")
-        found = (entry for path in folders if (entry := self._entry(path)) is not None)
+        """All that stands here, the last used first.
+
+        Raises:
+            ConfigError: as of `check`.
+        """
+        self.check()
+        found = (entry for path in paths_in(self.folder) if (entry := read_entry(path)) is not None)
         return sorted(found, key=lambda entry: (-entry.last_used, entry.path.name))
 
     def prune(self, older_than: float, *, everything: bool = False) -> tuple[list[Entry], list[Entry]]:
-        """Remove environments not used for ``older_than`` days, and remains of builds.
+        """Remove environments not used for ``older_than`` days, remains of builds, and what is broken.
 
         Args:
             older_than: days.
@@ -113,39 +145,28 @@ class Shelf:
 
         Returns:
             What was removed, and what would have been but is in use.
+
+        Raises:
+            ConfigError: as of `check`.
         """
+        check_folders(self._cache, self.folder)
+        for link in links_in(self.folder / LOCKS):
+            link.unlink(missing_ok=True)
         removed, kept = [], []
         for entry in self.entries():
             if entry.complete and not everything and time.time() - entry.last_used < older_than * _DAY:
                 continue
-            with self.lock(place_of(entry.path)) as lock:
+            if entry.path.is_symlink():  # nobody holds a lock on what is never used
+                remove(entry.path)
+                removed.append(entry)
+                continue
+            with self.lock(entry.path) as lock:
                 if lock.try_own():
-                    _remove(entry.path)
+                    remove(entry.path)
                     removed.append(entry)
                 else:
                     kept.append(entry)
         return removed, kept
-
-    def _entry(self, path: Path) -> Entry | None:
-        try:
-            with self.lock(place_of(path)) as lock:
-                in_use = not lock.try_own()
-            if path.name.startswith("."):
-                return Entry(path, complete=False, last_used=path.stat().st_mtime, size=_size(path), in_use=in_use)
-            stamp = path / STAMP
-            known = json.loads(stamp.read_text(encoding="utf-8"))
-            return Entry(
-                path,
-                complete=True,
-                last_used=stamp.stat().st_mtime,
-                size=known["size"],
-                in_use=in_use,
-                releases=known["releases"],
-                packages=known["packages"],
-                base=known["base"],
-            )
-        except (OSError, ValueError, KeyError):  # it went, or is none of ours
-            return None
 
 
 def default_folder() -> Path:
@@ -154,31 +175,3 @@ def default_folder() -> Path:
     caches = os.environ.get("XDG_CACHE_HOME")
     root = Path(own) if own else (Path(caches) if caches else Path.home() / ".cache") / "accumcheck"
     return root.absolute() / "environments"
-
-
-def place_of(path: Path) -> Path:
-    """The environment that a folder is, was or was to become."""
-    name = path.name
-    for mark in (_BUILDING, _REMOVING):
-        if name.startswith("."):
-            name = name.partition(mark)[0]
-    return path.with_name(name.lstrip("."))
-
-
-def _remove(place: Path) -> None:
-    """Remove a folder; at no moment does half of it stand under its own name."""
-    if not place.exists():
-        return
-    aside = place.with_name(f".{place_of(place).name}{_REMOVING}{os.getpid()}-{time.monotonic_ns()}")
-    place.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files below a folder."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += (Path(parent) / name).lstat().st_size
-    return total

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.text import Text
 
-from accumcheck.environments.shelf import Entry, place_of
-from accumcheck.report.layout import Cell, Column, columns
+from accumcheck.environments.entries import Entry, place_of
+from accumcheck.report.layout import Cell, Column, clean, columns
 
 _COLUMNS = (
     Column(("releases", ""), align="left", gap=0),
@@ -48,6 +48,8 @@ def as_table(entries: Sequence[Entry], folder: Path, now: float) -> list[Text]:
 
 def state(entry: Entry) -> str:
     """What an entry is good for, in a word or two."""
+    if entry.broken:
+        return f"broken: {entry.broken}"
     if entry.complete:
         return "in use" if entry.in_use else "complete"
     return "being built" if entry.in_use else "half-built, never used"
@@ -55,7 +57,13 @@ def state(entry: Entry) -> str:
 
 def _name(entry: Entry) -> str:
     """What it was asked for; of remains only the folder's name tells."""
-    return ", ".join(f"{name} {version}" for name, version in entry.releases.items()) or place_of(entry.path).name
+    asked = ", ".join(f"{name} {version}" for name, version in entry.releases.items())
+    return readable(asked or place_of(entry.path).name)
+
+
+def readable(name: str) -> str:
+    """A name on one line, as every screen can show it; a folder's may hold any bytes."""
+    return clean(name).replace("\n", " ").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def megabytes(size: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.judge.measure.by_control import relative_to, without
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
@@ -78,6 +79,11 @@ def gather(
         compared = compare_fed(ran, control, reference)
         ran, fed = compared.observations, compared.of
     good = [one for one in ran if one.status == "ran"]
+    if reference is not None:
+        first = next((one for one in good if one.split == control), None)
+        reference = relative_to(reference, first, good)
+        if first is not None and first.trained is not None:
+            reference = without(reference, first.trained.lacking)
     alone = truths_of(reference, check.steps)
     recovered: list[Recovery] = []
     if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
@@ -110,7 +116,9 @@ def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObserv
         reason = "the stack reported no loss"
     if not reason:
         return observation
-    return SplitObservation(observation.split, "error", reason, observation.log, observation.duration_seconds)
+    return SplitObservation(
+        observation.split, "error", reason, observation.log, observation.duration_seconds, reason_kind="refused"
+    )
 
 
 def _precision(check: CheckConfig, reference: ReferenceObservation | None) -> str:

@@ -23,6 +23,7 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
         is_control=split.split == seen.control,
         status=split.status,
         reason=split.reason or ("no reference to compare with" if verdict == "error" else ""),
+        reason_kind=split.reason_kind or ("refused" if verdict == "error" else None),
         verdict=verdict,
         duration_seconds=split.duration_seconds,
         steps=seen.records.get(split.split, ()),

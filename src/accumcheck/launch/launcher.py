@@ -1,4 +1,4 @@
-"""The parent's side of a run: start the conductor, pass on what happens, leave nothing behind."""
+"""The parent's side of a run: start the conductor, pass on what happens, leave no process behind."""
 
 from __future__ import annotations
 
@@ -14,47 +14,53 @@ from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
-from accumcheck.runfolder.events import Ended, Event, EventFollower, OnEvent, Planned
-from accumcheck.runfolder.layout import conductor_log, write_plan
+from accumcheck.launch.endings import ending
+from accumcheck.record import Reason
+from accumcheck.runfolder.events import Ended, Event, EventFollower, Finished, OnEvent, Planned
+from accumcheck.runfolder.layout import write_plan
+from accumcheck.runfolder.place import Place
+from accumcheck.runfolder.space import EXIT_NO_SPACE, full_device, no_space
 
 POLL_SECONDS = 0.02
 
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b(: |$)")
 
-Plan = tuple[CheckConfig, Path]
-"""A resolved configuration, and an empty folder that its run may fill."""
-
 
 def launch(
-    plans: Sequence[Plan], on_event: OnEvent, *, python: str = sys.executable, path: Sequence[str] = ()
+    checks: Sequence[CheckConfig],
+    place: Place,
+    on_event: OnEvent,
+    *,
+    python: str = sys.executable,
+    path: Sequence[str] = (),
 ) -> Generator[list[Event], None, None]:
-    """Run every job of the plans, one plan after the other, and pay for the imports once.
+    """Run every job of some checks, one check after the other, and pay for the imports once.
 
     Args:
-        plans: at least one.
+        checks: at least one, resolved.
+        place: has a folder for each.
         on_event: called with every event as it happens.
         python: the interpreter under test.
         path: where it looks for modules first.
 
     Yields:
-        The events of each plan, in order, as soon as it has ended; they name the files that hold the results.
+        The events of each check, in order, as soon as it has ended.
 
     Raises:
         LaunchError: the conductor ended before it had a plan.
+        OSError: nothing can be written there.
         KeyboardInterrupt: the user interrupted; every process has been ended before it is passed on.
     """
-    for check, folder in plans:
-        write_plan(folder, check)
-    folders = [folder for _, folder in plans]
-    log = conductor_log(folders[0])
-    with _conductor(folders, log, python, path) as conductor:
-        for folder in folders:
-            yield _follow(folder, conductor, on_event, log)
+    for number, check in enumerate(checks):
+        write_plan(place.run(number), check)
+    with _conductor(place, len(checks), python, path) as conductor:
+        for number in range(len(checks)):
+            yield _follow(place.run(number), place, conductor, on_event)
 
 
-def _follow(folder: Path, conductor: subprocess.Popen[bytes], on_event: OnEvent, log: Path) -> list[Event]:
-    """Pass on the events of one plan until it has ended, or the conductor has."""
-    follower = EventFollower(folder)
+def _follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_event: OnEvent) -> list[Event]:
+    """Pass on the events of one check until it has ended, or the conductor has."""
+    follower = EventFollower(run)
     events: list[Event] = []
     over = False
     while not over:
@@ -65,10 +71,26 @@ def _follow(folder: Path, conductor: subprocess.Popen[bytes], on_event: OnEvent,
             over = over or isinstance(event, Ended)
         if not over:
             time.sleep(POLL_SECONDS)
-    if not any(isinstance(event, Planned) for event in events):
-        cause = last_words(log.read_text(encoding="utf-8", errors="replace"))
-        raise LaunchError(f"the run could not be started: {cause} (log: {log})")
-    return events
+    if any(isinstance(event, Ended) for event in events):
+        return events
+    cause = _why_ended(conductor.wait(), place)
+    plan = next((event for event in events if isinstance(event, Planned)), None)
+    if plan is None:
+        raise LaunchError(f"the run could not be started: {cause} (log: {place.conductor_log})")
+    ended = {event.job for event in events if isinstance(event, Finished)}
+    lost = [str(split) for split in plan.splits if str(split) not in ended]
+    return [*events, *(Finished(job, "error", Reason("crashed", cause), 0.0) for job in lost)]
+
+
+def _why_ended(code: int, place: Place) -> str:
+    """Why the conductor ended before its time, by its exit code and its last words."""
+    if code == EXIT_NO_SPACE:
+        return no_space(place.root)
+    if full := full_device(place.root):
+        return full
+    if code < 0:
+        return f"the conductor, which leads the run, {ending(code)}"
+    return last_words(place.conductor_log.read_text(encoding="utf-8", errors="replace"))
 
 
 def last_words(log: str) -> str:
@@ -79,17 +101,15 @@ def last_words(log: str) -> str:
 
 
 @contextlib.contextmanager
-def _conductor(
-    folders: Sequence[Path], log: Path, python: str, path: Sequence[str]
-) -> Iterator[subprocess.Popen[bytes]]:
+def _conductor(place: Place, runs: int, python: str, path: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
-    with log.open("wb") as stream:
+    with place.conductor_log.open("wb") as stream:
         conductor = subprocess.Popen(
-            [python, "-m", "accumcheck.launch.conductor", *map(str, folders)],
+            [python, "-m", "accumcheck.launch", str(place.root), str(runs)],
             stdin=subprocess.PIPE,  # held open: the conductor ends its group when it is closed
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **({"PYTHONPATH": searched} if searched else {})},
+            env={**os.environ, "TMPDIR": str(place.scratch), **({"PYTHONPATH": searched} if searched else {})},
             start_new_session=True,  # a group of its own: Ctrl-C reaches the parent alone, which ends the group
         )
     try:

@@ -15,6 +15,7 @@ from accumcheck.record.observed import (
     TrainedRecord,
     TrajectoryPoint,
 )
+from accumcheck.record.reason import Reason, ReasonKind
 from accumcheck.record.reference import (
     BatchedStep,
     BatchTerm,
@@ -57,6 +58,8 @@ __all__ = [
     "ModelRecord",
     "NoiseMeasurement",
     "ProgramRecord",
+    "Reason",
+    "ReasonKind",
     "Recomputation",
     "ReferenceObservation",
     "ReferenceStep",

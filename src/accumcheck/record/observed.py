@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accumcheck.record.fed import FedRow
 from accumcheck.record.in_json import Count
+from accumcheck.record.reason import ReasonKind
 from accumcheck.record.reference import Coordinates
 from accumcheck.record.split import Split, Status
 
@@ -84,8 +85,8 @@ class SplitObservation:
     """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them.
 
     ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
-    where the stack is none; ``trained``: what its first process trains; ``rows``: of a program, what tells those that
-    it was fed from others, by the numbers in ``steps``.
+    where the stack is none; ``reason_kind``: what kind of reason ``reason`` is; ``trained``: what its first process
+    trains; ``rows``: of a program, what tells those that it was fed from others, by the numbers in ``steps``.
     """
 
     split: Split
@@ -99,6 +100,7 @@ class SplitObservation:
     unapplied: tuple[MicroBatch, ...] = ()
     training_arguments: Mapping[str, Any] = field(default_factory=dict)
     program: ProgramRecord | None = None
+    reason_kind: ReasonKind | None = None
     trained: TrainedRecord | None = None
     rows: Mapping[int, FedRow] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from accumcheck.record.before import Before
 from accumcheck.record.finding import Finding
 from accumcheck.record.in_json import LATER, Always, Count, Keys, LineNumber, OneOf, followed_by
 from accumcheck.record.observed import ProgramRecord, TrajectoryPoint
+from accumcheck.record.reason import ReasonKind
 from accumcheck.record.reference import Divergence, ModelRecord
 from accumcheck.record.split import Split, Status, Verdict
 from accumcheck.record.tolerances import Tolerances
@@ -87,6 +88,8 @@ class SplitResult:
     status: Status
     reason: str
     """Why it did not run; else empty."""
+    reason_kind: ReasonKind | None = field(default=None, kw_only=True, metadata=LATER)
+    """What kind of reason that is; null: it ran."""
     verdict: Verdict
     duration_seconds: float
     steps: tuple[StepRecord, ...] = ()

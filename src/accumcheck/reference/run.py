@@ -52,11 +52,13 @@ class Testimony(NamedTuple):
     """What a program itself made of its rows, one by one.
 
     ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
-    alone; ``known``: which of the samples have one.
+    alone; ``known``: which of the samples have one; ``trains_again``:
+    whether the program then began another training.
     """
 
     directions: npt.NDArray[np.floating[Any]]
     known: npt.NDArray[np.bool_]
+    trains_again: bool = False
 
 
 NO_LOSS = "its loss cannot be computed for one row alone"
@@ -92,6 +94,7 @@ def run_reference(
         model = workload.model
         losses = Losses(loss_as_asked(check, model, device), loss_as_asked(check, model, device, smoothed=False))
     run = _Run(job, check, workload, losses, keys)
+    run.trains_again = testimony is not None and testimony.trains_again
     spoken_for = testimony is not None and all(testimony.known[list(members)].all() for members in job.membership)
     try:
         run.sample_by_sample()
@@ -100,7 +103,8 @@ def run_reference(
             raise
         run.write_undecided(testimony, f"{NO_LOSS} ({describe(error)})")
         return
-    if testimony is not None and spoken_for and (other := run.other_loss(testimony)):
+    other = run.other_loss(testimony) if testimony is not None and spoken_for else ""
+    if testimony is not None and other and not run.is_counted(testimony):
         run.write_undecided(testimony, other)
     else:
         run.write(device)
@@ -122,6 +126,7 @@ class _Run:
         self.predicted = self.tokens
         self.labels = np.ones(samples, dtype=np.int64)
         self.norms: list[float] = []
+        self.trains_again = False
         self.loss_of = losses.asked
         self.first = list(job.membership[0]) if job.membership else list(range(samples))
 
@@ -175,6 +180,13 @@ class _Run:
         every = [index for members in self.job.membership for index in members]
         wrong = unlike(self.gradients[every], testimony.directions[every], self.check.compute_dtype)
         return ANOTHER_LOSS.format(by=self.losses.by or "the model") if wrong else ""
+
+    def is_counted(self, testimony: Testimony) -> bool:
+        """Whether the same loss with the step's count is what is trained: then samples are known by that from here."""
+        if self.losses.counted is None:
+            return False
+        self._count_steps(self.losses.counted)
+        return not self.other_loss(testimony)
 
     # --- several together ---------------------------------------------------------------------------------------------
 
@@ -294,6 +306,7 @@ class _Run:
             coordinates=self.reader.coordinates,
             model=_describe(self.workload, self.check),
             predicted=self.predicted,
+            trains_again=self.trains_again,
             **more,
         )
         write_reference(self.job.folder, found, self.keys)

@@ -109,7 +109,7 @@ def adds_up(
     return norm > 0 and float(np.linalg.norm(whole - parts)) <= SAME[dtype] * norm
 
 
-def unlike(gradients: npt.NDArray[np.floating[Any]], directions: npt.NDArray[np.floating[object]], dtype: str) -> int:
+def unlike(gradients: npt.NDArray[np.floating[Any]], directions: npt.NDArray[np.floating[Any]], dtype: str) -> int:
     """How many samples' gradients are not parallel to what a program's own backward passes made of them.
 
     Args:

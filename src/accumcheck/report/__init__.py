@@ -1,4 +1,4 @@
-"""The report in each format, on standard output and in files.
+"""The report in each format, on standard output and in files; no format ever sees a secret.
 
 A format is a function from `Report` to text in a module of its own, and one entry in `FORMATS` (for ``--format``) or
 `FILE_FORMATS` (for ``--output``); a file ending that means it, one entry in `accumcheck.report.files.ENDINGS`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from accumcheck.errors import ConfigError
+from accumcheck.redaction import redacted
 from accumcheck.report import as_json, github, html, junit, markdown, table
 from accumcheck.report.files import ENDINGS, check_writable, format_of, save
 from accumcheck.report.streams import console_for, put
@@ -54,6 +55,7 @@ def show(report: Report, name: str, stream: IO[str], *, explain_tolerances: bool
     With ``github``, the report in Markdown also goes to the summary of the workflow's step.
     ``explain_tolerances``: a table says as well where the tolerances come from. JSON always does.
     """
+    report = redacted(report)
     if name == "table":
         table.render(report, console_for(stream), explain_tolerances)
     else:
@@ -70,4 +72,4 @@ def write(report: Report, path: Path) -> None:
         ConfigError: the ending is unknown.
         AccumcheckError: the file could not be written, a full disk for example.
     """
-    save(FILE_FORMATS[format_of(path)](report), path)
+    save(FILE_FORMATS[format_of(path)](redacted(report)), path)

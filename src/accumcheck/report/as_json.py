@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from accumcheck.record import Report
-from accumcheck.report.redact import without_secrets
+from accumcheck.redaction import redacted
 from accumcheck.saved.write import plain, to_json
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
-    """The report made of JSON types only, its keys in the order of the documentation."""
-    made: dict[str, Any] = plain(without_secrets_of(report))
+    """The report made of JSON types only, without secrets, its keys in the order of the documentation."""
+    made: dict[str, Any] = plain(redacted(report))
     return made
 
 
 def report_to_json(report: Report) -> str:
     """The report as JSON text, ASCII only, ending in a line break."""
-    return to_json(without_secrets_of(report))
-
-
-def without_secrets_of(report: Report) -> Report:
-    """The report as it may be shared."""
-    return replace(report, config=without_secrets(report.config))
+    return to_json(redacted(report))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import SCHEMA_VERSION, Report
+from accumcheck.redaction import redacted
 from accumcheck.saved.file import read_text
 from accumcheck.saved.parse import parse
 
@@ -26,7 +27,7 @@ def read_report(path: Path) -> Report:
     try:
         report = report_from_json(text)
         check_consistent(report)
-        return report
+        return redacted(report)
     except ConfigError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
 

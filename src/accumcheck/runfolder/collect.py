@@ -6,12 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from accumcheck.record import Coordinates, MicroBatch, ReferenceObservation, Split, SplitObservation
+from accumcheck.record import MicroBatch, Reason, ReferenceObservation, Split, SplitObservation, Status
+from accumcheck.runfolder.aligned import aligned
 from accumcheck.runfolder.events import Event, Finished, Planned
 from accumcheck.runfolder.fed_rows import read_fields
 from accumcheck.runfolder.layout import logs_of
@@ -35,8 +32,8 @@ def collect_run(
     """
     events = list(events)
     observations = collect_splits(run, splits, events)
-    reference = read_reference(run)
-    observations = _aligned(observations, None if reference is None else reference.coordinates)
+    reference = _reference(run)
+    observations = aligned(observations, None if reference is None else reference.coordinates)
     keys: Sequence[RowKey] | None = None
     if reference is not None:
         keys = read_keys(run)
@@ -81,47 +78,12 @@ def _renumbered(
     return replace(observation, steps=steps, unapplied=_known_as(observation.unapplied, known, None), rows=rows)
 
 
-def _aligned(observations: Sequence[SplitObservation], common: Coordinates | None) -> list[SplitObservation]:
-    """All gradients at the same coordinates: the reference's, or without one those of the first split that trained.
-
-    A split that does not train some parameter has zeros there.
-    """
-    seen = [observation.trained.coordinates for observation in observations if observation.trained is not None]
-    if common is None and seen:
-        common = seen[0]
-    return [observation if common is None else _at(observation, common) for observation in observations]
-
-
-def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
-    own = None if observation.trained is None else observation.trained.coordinates
-    if own is None or (own.names, own.sizes) == (common.names, common.sizes):
-        return observation
-    place = {name: (start, size) for name, start, size in zip(own.names, own.starts, own.sizes, strict=True)}
-    norms = {name: at for at, name in enumerate(own.names)}
-
-    def moved(gradient: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-        found = np.zeros(sum(common.sizes), dtype=gradient.dtype)
-        for name, start, size in zip(common.names, common.starts, common.sizes, strict=True):
-            begin, kept = place.get(name, (0, 0))
-            kept = min(size, kept)
-            found[start : start + kept] = gradient[begin : begin + kept]
-        return found
-
-    return replace(
-        observation,
-        steps=tuple(
-            replace(
-                step,
-                gradients={process: moved(gradient) for process, gradient in step.gradients.items()},
-                parameter_norms=tuple(
-                    step.parameter_norms[norms[name]] if name in norms and step.parameter_norms else 0.0
-                    for name in common.names
-                ),
-                contributions={},
-            )
-            for step in observation.steps
-        ),
-    )
+def _reference(run: Path) -> ReferenceObservation | None:
+    """The reference, None where there is none that can be read: nothing is judged by half of one."""
+    try:
+        return read_reference(run)
+    except (OSError, ValueError):
+        return None
 
 
 def _keys_in(observations: Sequence[SplitObservation]) -> list[RowKey]:
@@ -160,11 +122,12 @@ def collect_splits(run: Path, splits: Iterable[Split], events: Iterable[Event]) 
 
 
 def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObservation:
-    log = str(logs_of(run, str(split)))
+    folder = logs_of(run, str(split))
+    log = str(folder) if folder.is_dir() else ""
     if end is None:
-        return SplitObservation(split, "error", "the run ended before this split did", log)
-    if end.status != "ran":
-        return SplitObservation(split, end.status, end.reason, log, end.seconds)
+        return _failed(split, "error", Reason("crashed", "the run ended before this split did"), log, 0.0)
+    if end.reason is not None:
+        return _failed(split, end.status, end.reason, log, end.seconds)
     folder, processes = run / str(split), split.num_processes
     try:
         return SplitObservation(
@@ -182,4 +145,8 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
             rows={number: row for process in range(processes) for number, row in read_fields(folder, process).items()},
         )
     except (OSError, ValueError) as error:
-        return SplitObservation(split, "error", f"its results cannot be read: {error}", log, end.seconds)
+        return _failed(split, "error", Reason("crashed", f"its results cannot be read: {error}"), log, end.seconds)
+
+
+def _failed(split: Split, status: Status, reason: Reason, log: str, seconds: float) -> SplitObservation:
+    return SplitObservation(split, status, reason.text, log, seconds, reason_kind=reason.kind)

@@ -6,6 +6,8 @@ stays readable.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from accumcheck.record import Environment, Split, Status
+from accumcheck.record import Environment, Reason, Split, Status
 from accumcheck.runfolder.codec import decode, encode
 
 _FILE = "events.jsonl"
@@ -45,6 +47,14 @@ class WorkerStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerDone:
+    """Process ``process`` of a job has written all that it had to say; how it ends does not matter any more."""
+
+    job: str
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepDone:
     """A split has done an optimizer step; ``step`` counts from 0."""
 
@@ -62,11 +72,11 @@ class ReferenceProgress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A job has ended, or was never started: ``reason`` says why where it did not run to its end."""
+    """A job has ended, or was never started; ``reason``: why it did not run to its end, None if it did."""
 
     job: str
     status: Status
-    reason: str
+    reason: Reason | None
     seconds: float
 
 
@@ -75,7 +85,7 @@ class Ended:
     """Every job of the plan has ended."""
 
 
-Event: TypeAlias = Planned | Started | WorkerStarted | StepDone | ReferenceProgress | Finished | Ended
+Event: TypeAlias = Planned | Started | WorkerStarted | WorkerDone | StepDone | ReferenceProgress | Finished | Ended
 OnEvent: TypeAlias = Callable[[Event], None]
 """Called with every event of a run as it happens."""
 
@@ -83,6 +93,7 @@ _NAMES: dict[str, type[Event]] = {
     "planned": Planned,
     "started": Started,
     "worker": WorkerStarted,
+    "worker-done": WorkerDone,
     "step": StepDone,
     "reference": ReferenceProgress,
     "finished": Finished,
@@ -116,10 +127,16 @@ class EventLog:
         self._path = run / _FILE
 
     def emit(self, event: Event) -> None:
-        """Append one event."""
+        """Append one event.
+
+        Raises:
+            OSError: it could not be written as a whole, which is so where no space is left.
+        """
+        line = encode_event(event).encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, encode_event(event).encode())
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         finally:
             os.close(descriptor)
 
@@ -132,7 +149,11 @@ class EventFollower:
         self._offset = 0
 
     def new(self) -> Iterator[Event]:
-        """Yield every complete line since the last call; none while the file does not exist."""
+        """Yield every complete line since the last call; none while the file does not exist.
+
+        A line that a full device cut short is passed over, with what was appended to it: a job whose end is not known
+        is an error, never a pass.
+        """
         if not self._path.exists():
             return
         with self._path.open("rb") as stream:
@@ -141,4 +162,5 @@ class EventFollower:
                 if not line.endswith(b"\n"):
                     return
                 self._offset += len(line)
-                yield decode_event(line.decode())
+                with contextlib.suppress(ValueError):
+                    yield decode_event(line.decode())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.record import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Job:
     nodes: int = 1
 
     @property
+    def local_processes(self) -> int:
+        """How many of the processes run on each machine."""
+        return self.processes // self.nodes
+
+    @property
     def run(self) -> Path:
         """The run's folder."""
         return self.folder.parent
@@ -34,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: one line for the user, and whether every other job would fail in the same way."""
+    """Why a job failed, and whether every other job would fail in the same way."""
 
-    reason: str
+    reason: Reason
     common: bool = False

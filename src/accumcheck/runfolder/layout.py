@@ -25,11 +25,6 @@ def read_plan(run: Path) -> CheckConfig:
     return CheckConfig.from_dict(json.loads((run / _PLAN).read_text(encoding="utf-8")))
 
 
-def conductor_log(run: Path) -> Path:
-    """Where the conductor's standard output and standard error go."""
-    return run / "conductor.log"
-
-
 def logs_of(run: Path, job: str) -> Path:
     """The folder of what every process of a job printed."""
     return run / job / "logs"

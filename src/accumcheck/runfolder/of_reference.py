@@ -11,6 +11,7 @@ import numpy as np
 from accumcheck.record import BatchedStep, Recomputation, ReferenceObservation
 from accumcheck.runfolder.codec import decode, decode_fields, read_record, write_record
 from accumcheck.runfolder.layout import REFERENCE
+from accumcheck.runfolder.space import reserve_space
 
 RowKey = tuple[int, int]
 """A row's number, and how often it came before in its step: two rows of one content are two samples."""
@@ -28,9 +29,16 @@ _BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
 def open_gradients(
     folder: Path, samples: int, coordinates: int, *, double: bool
 ) -> np.memmap[Any, np.dtype[np.floating[Any]]]:
-    """The array ``[samples, coordinates]`` of every sample's gradient, in its file: it may be larger than memory."""
+    """The array ``[samples, coordinates]`` of every sample's gradient, in its file: it may be larger than memory.
+
+    Raises:
+        OSError: there is no space for it; else the process would be ended by SIGBUS where it writes beyond.
+    """
     kind = np.float64 if double else np.float32
-    return np.lib.format.open_memmap(folder / f"{_GRADIENTS}.npy", mode="w+", dtype=kind, shape=(samples, coordinates))
+    path = folder / f"{_GRADIENTS}.npy"
+    gradients = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=(samples, coordinates))
+    reserve_space(path)
+    return gradients
 
 
 def write_reference(folder: Path, found: ReferenceObservation, keys: Sequence[RowKey] | None) -> None:

@@ -12,6 +12,8 @@ from accumcheck.runfolder.codec import read_record, write_record
 T = TypeVar("T")
 PlainValue = bool | int | float | str
 
+SWITCHED_OFF = "switched_off"
+"""Among the training arguments: what adds noise, and was switched off for the check."""
 _BELIEF = "belief.json"
 _TRAJECTORY = "trajectory.json"
 _PROGRAM = "program.json"

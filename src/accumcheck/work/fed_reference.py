@@ -92,7 +92,7 @@ def _testimony(witness: Witness, place: Mapping[RowKey, int], samples: int) -> T
         for key, row in zip(keys, added, strict=True):
             if key in place:
                 directions[place[key]], known[place[key]] = row, True
-    return Testimony(directions, known) if known.any() else None
+    return Testimony(directions, known, witness.trains_again) if known.any() or witness.trains_again else None
 
 
 def _fed_in(folder: Path) -> list[list[int]]:

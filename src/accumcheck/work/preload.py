@@ -14,6 +14,7 @@ from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.runfolder.layout import RUN_FOLDER, read_plan
+from accumcheck.work.end_with_parent import end_with_parent
 
 MODULES = (
     "numpy",
@@ -79,4 +80,5 @@ def preload() -> None:
     gc.freeze()
 
 
+end_with_parent()
 preload()

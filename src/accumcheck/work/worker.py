@@ -2,69 +2,84 @@
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
+import multiprocessing
 import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from accumcheck.config.model import CheckConfig
-from accumcheck.runfolder.events import EventLog, StepDone, WorkerStarted
+from accumcheck.runfolder.events import EventLog, StepDone, WorkerDone, WorkerStarted
 from accumcheck.runfolder.failures import write_error
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import REFERENCE
 from accumcheck.runfolder.of_split import write_trajectory
+from accumcheck.runfolder.space import EXIT_NO_SPACE, is_no_space
 from accumcheck.runfolder.steps import SeenStep, has_steps, write_steps
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 from accumcheck.stacks.registry import find_stack
+from accumcheck.work.end_with_parent import end_with_parent
 
 if TYPE_CHECKING:
     from accumcheck.workload.assemble import Workload
 
-_PR_SET_PDEATHSIG = 1
-
+EXIT_FAILED = 1
 LOST_PEER_SECONDS = 0.5
 """How long a failed process of several stays: ten times the interval at which the agent looks for dead ones."""
 
 
 def run(job: Job) -> None:
-    """Do the job; on failure leave the cause in its folder and let torchrun's agent see it."""
-    folder = job.folder
+    """Do the job and say when all has been said; on failure leave the cause in its folder and end this process."""
     process = int(os.environ["RANK"])
-    EventLog(job.run).emit(WorkerStarted(job.name, process, os.getpid()))
     workload = None
-    check = job.check
+    check, events = job.check, EventLog(job.run)
     try:
+        events.emit(WorkerStarted(job.name, process, os.getpid()))
         _prepare_process(job)
         stack = find_stack(check.stack)
         if isinstance(stack, ProgramSpec):
             _run_program(stack, job, check, process)
-            return
-        workload = _build(check, job.device)
-        if job.name == REFERENCE:
-            from accumcheck.reference.run import run_reference
-
-            run_reference(job, check, workload)
         else:
-            _run_split(stack, job, check, workload, process)
+            workload = _build(check, job.device)
+            _run_loop(stack, job, check, workload, process)
+        events.emit(WorkerDone(job.name, process))
     except BaseException as error:
         # the workload is the same for every job; a program may fail under one split alone
-        write_error(folder, process, error, common=workload is None and not check.runs_program)
-        if job.processes > 1:  # whoever lost a peer knows it at once: the agent must see first who died
-            time.sleep(LOST_PEER_SECONDS)
-        raise
+        _fail(job, process, error, common=workload is None and not check.runs_program)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
 
 
+def _fail(job: Job, process: int, error: BaseException, *, common: bool) -> NoReturn:
+    """Leave the cause where the conductor finds it, and the traceback in the log; then end, whatever still runs here.
+
+    An exception that went on would have torch write files of its own, which it cannot read again from a full device.
+    """
+    code = EXIT_FAILED
+    try:
+        write_error(job.folder, process, error, common=common)
+    except OSError as obstacle:
+        code = EXIT_NO_SPACE if is_no_space(obstacle) or is_no_space(error) else EXIT_FAILED
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    if job.processes > 1:  # whoever lost a peer knows it at once: the agent must see first who died
+        time.sleep(LOST_PEER_SECONDS)
+    for child in multiprocessing.active_children():  # a data loader's
+        child.terminate()
+    os._exit(code)
+
+
 def _prepare_process(job: Job) -> None:
     """Set what must be set before CUDA is touched, and make sure that this process cannot outlive the run."""
-    if sys.platform == "linux":  # the parent is the fork server, which ends with the conductor
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()  # the fork server, which ends with the conductor
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if job.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = _visible(job.gpus, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
@@ -112,6 +127,16 @@ def _run_program(stack: ProgramSpec, job: Job, check: CheckConfig, process: int)
             check_trainer_was_made()
     if job.nodes > 1:
         _gather_across_nodes(job.folder, process, observer.steps)
+
+
+def _run_loop(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:
+    """Run one of the stacks that train a workload of accumcheck's own, or the reference of that."""
+    if job.name == REFERENCE:
+        from accumcheck.reference.run import run_reference
+
+        run_reference(job, check, workload)
+    else:
+        _run_split(stack, job, check, workload, process)
 
 
 def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accumcheck.redaction import redacted
 from accumcheck.report.bisections import as_json, html, lines, markdown
 from accumcheck.report.files import format_of, save
 
@@ -29,4 +30,4 @@ def write(bisection: Bisection, path: Path) -> None:
         ConfigError: the ending is unknown.
         AccumcheckError: the file could not be written.
     """
-    save(FILE_FORMATS[format_of(path, FILE_FORMATS)](bisection), path)
+    save(FILE_FORMATS[format_of(path, FILE_FORMATS)](redacted(bisection)), path)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from accumcheck.record import SCHEMA_VERSION, Report, Verdict
 from accumcheck.record.bisection import Bisection, Find, Step, Tried
 from accumcheck.record.in_json import Always, OneOf
-from accumcheck.report.as_json import without_secrets_of
+from accumcheck.redaction import redacted
 from accumcheck.report.bisections.words import State, release_notes, state
 from accumcheck.saved.write import plain, to_json
 
@@ -123,4 +123,4 @@ def _step(step: Step) -> StepJson:
 
 
 def _side(one: Tried) -> SideJson:
-    return SideJson(release=one.release, report=None if one.report is None else without_secrets_of(one.report))
+    return SideJson(release=one.release, report=None if one.report is None else redacted(one.report))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
+from accumcheck.redaction import redacted
 from accumcheck.report.files import format_of, save
 from accumcheck.report.github import add_to_summary
 from accumcheck.report.pairs import as_json, github, html, junit, markdown, table
@@ -30,6 +31,7 @@ FILE_FORMATS: dict[str, Callable[[Comparison], str]] = {**FORMATS, "html": html.
 
 def show(comparison: Comparison, name: str, stream: IO[str]) -> None:
     """Print a comparison in a format; see `accumcheck.report.show`."""
+    comparison = redacted(comparison)
     if name == "table":
         table.render(comparison, console_for(stream))
     else:
@@ -46,4 +48,4 @@ def write(comparison: Comparison, path: Path) -> None:
         ConfigError: the ending is unknown.
         AccumcheckError: the file could not be written.
     """
-    save(FILE_FORMATS[format_of(path)](comparison), path)
+    save(FILE_FORMATS[format_of(path)](redacted(comparison)), path)

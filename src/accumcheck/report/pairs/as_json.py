@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from accumcheck.record import SCHEMA_VERSION, Divergence, Finding, Report, Verdict
 from accumcheck.record.comparison import Change, Changes, Comparison
 from accumcheck.record.in_json import Always, Count, OneOf, SplitLabel, written_as
-from accumcheck.report.as_json import without_secrets_of
+from accumcheck.redaction import redacted
 from accumcheck.saved.write import plain, to_json
 
 ExitCode = Annotated[int, OneOf((0, 1, 3))]
@@ -134,8 +134,8 @@ def _saved(comparison: Comparison) -> ComparisonJson:
             ResultJson(
                 config=pair.config,
                 exit_code=pair.exit_code,
-                old=without_secrets_of(pair.old),
-                new=without_secrets_of(pair.new),
+                old=redacted(pair.old),
+                new=redacted(pair.new),
                 changes=_changes(pair.changes),
             )
             for pair in comparison.pairs

@@ -109,8 +109,9 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     except Exception as error:
         if spectator.model is None:
             raise
-        problem = describe(error)
+        problem = "" if spectator.ended else describe(error)
     observer.stop()
+    patches.undo()  # what is computed from here on is not the program's
     if spectator.model is None or observer.coordinates is None:
         raise WorkloadError(f"{stack.title(check)} ended without training")
     for module in spectator.training:
@@ -120,7 +121,14 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
         job,
         check,
         Witness(
-            spectator.model, spectator.trainer, observer.coordinates, observer.steps, rows.forms, tuple(seen), problem
+            spectator.model,
+            spectator.trainer,
+            observer.coordinates,
+            observer.steps,
+            rows.forms,
+            tuple(seen),
+            problem,
+            spectator.trains_again,
         ),
     )
 

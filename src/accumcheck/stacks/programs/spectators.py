@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,6 +113,10 @@ class OfSplit:
         """A Trainer's training has ended: the program is not asked to save or evaluate."""
         raise FinishedError
 
+    def another(self) -> None:
+        """Another training begins: the first was seen."""
+        raise FinishedError
+
     def _stop_when_all_was_seen(self) -> None:
         self._observer.catch_up()
         if len(self._observer.steps) == self._check.steps:  # a loop that goes on
@@ -165,6 +171,10 @@ class OfWitness(OfSplit):
         self.trainer: Any = None
         self.training: tuple[torch.nn.Module, ...] = ()
         """The modules that were in training mode when it began."""
+        self.ended = False
+        """Whether the training that is checked has ended: what the program does after it is only looked at."""
+        self.trains_again = False
+        """Whether the program then began another training."""
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
@@ -179,3 +189,51 @@ class OfWitness(OfSplit):
 
     def _who(self) -> str:
         return "the reference"
+
+    def over(self) -> None:
+        """The training has ended. For a moment the program goes on, to see whether it trains again.
+
+        It is not let save, evaluate or upload anything.
+        """
+        self.ended = True
+        for name in AFTERWARDS:
+            if hasattr(self.trainer, name):
+                self._patches.assign(self.trainer, name, _nothing)
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGALRM, _out_of_time)
+            signal.setitimer(signal.ITIMER_REAL, MOMENT_SECONDS)
+
+            def quiet() -> None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+
+            self._patches.at_end(quiet)
+
+    def another(self) -> None:
+        """Another training begins."""
+        self.trains_again = True
+        raise FinishedError
+
+
+AFTERWARDS = (
+    "save_model",
+    "save_state",
+    "save_metrics",
+    "log_metrics",
+    "push_to_hub",
+    "create_model_card",
+    "evaluate",
+    "predict",
+)
+"""What a Trainer does after its training."""
+
+MOMENT_SECONDS = 5.0
+"""For how long a program may go on after its training."""
+
+
+def _nothing(*_: Any, **__: Any) -> dict[str, float]:
+    return {}
+
+
+def _out_of_time(*_: Any) -> None:
+    raise FinishedError

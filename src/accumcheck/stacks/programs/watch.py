@@ -47,6 +47,9 @@ class Spectator(Protocol):
     def over(self) -> None:
         """A Trainer's training has ended."""
 
+    def another(self) -> None:
+        """Another Trainer's training begins, after the first has ended."""
+
 
 class Watch:
     """Waits for the first training of the process, by a Trainer or by a loop.
@@ -61,6 +64,7 @@ class Watch:
         self._patches = patches
         self._trainers: list[Any] = []
         self._begun = False
+        self._first: Any = None
         self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
         self._calls = CallWatch(self._called, self._returned)
         self.steps = StepWatch()
@@ -93,13 +97,24 @@ class Watch:
         return made
 
     def _watch_trainer(self, trainer: Any) -> None:
-        trainer.add_callback(TrainerLog(self._spectator.told, self._spectator.over))
+        def told(step: int, logs: Mapping[str, Any]) -> None:
+            if self._first is trainer:
+                self._spectator.told(step, logs)
+
+        def over() -> None:
+            if self._first is trainer:
+                self._spectator.over()
+
+        trainer.add_callback(TrainerLog(told, over))
 
         def feeding(step: Any) -> Any:
             @functools.wraps(step)
             def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
                 self._begin(trainer.model, trainer)
-                self._spectator.fed(inputs)
+                if self._first is trainer:
+                    self._spectator.fed(inputs)
+                else:
+                    self._spectator.another()
                 return step(model, inputs, *rest, **more)
 
             return training_step
@@ -119,7 +134,7 @@ class Watch:
 
     def _begin(self, model: torch.nn.Module, trainer: Any) -> None:
         if not self._begun:
-            self._begun = True
+            self._begun, self._first = True, trainer
             self._spectator.begin(model, trainer)
 
 

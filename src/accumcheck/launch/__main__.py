@@ -1,0 +1,41 @@
+"""The process that leads a run: ``python -m accumcheck.launch ROOT RUNS``.
+
+It imports torch beside the fork server, counts the devices, and runs the reference and every split through torchrun's
+agent. It leads a process group of its own, and the whole group ends when the parent lets go of its standard input.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from accumcheck.launch.conductor import Conductor
+from accumcheck.launch.environment import set_environment
+from accumcheck.launch.fork_server import ForkServer
+from accumcheck.launch.lifetime import Lifetime
+from accumcheck.runfolder.place import Place
+
+
+def main() -> NoReturn:
+    """Run the plans of the folder that the arguments name, one after the other, and exit with 0.
+
+    What failed is in each plan's event log.
+    """
+    place = Place(Path(sys.argv[1]), Path(os.environ["TMPDIR"]))
+    lifetime = Lifetime(place)
+    lifetime.end_with_parent()
+    set_environment(place.run(0))
+    # where the names of semaphores begin so, whoever removes the run's files knows them
+    multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
+    server = ForkServer()
+    server.start(["accumcheck.work.preload"])
+    for number in range(int(sys.argv[2])):
+        Conductor(place.run(number), server, lifetime).lead()
+    lifetime.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The environment of a run's processes, and what is installed in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from accumcheck.config.model import STACK_PACKAGES
+from accumcheck.launch.devices import Devices
+from accumcheck.record import Environment
+from accumcheck.runfolder.layout import RUN_FOLDER
+
+
+def set_environment(run: Path) -> None:
+    """Set the variables that all processes of a run share; ``run`` is the folder of its first plan."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
+    os.environ[RUN_FOLDER] = str(run)
+    os.environ.update(
+        CUBLAS_WORKSPACE_CONFIG=os.environ.get("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
+        PYTORCH_NVML_BASED_CUDA_CHECK="1",  # counting GPUs must not start CUDA before the fork
+        TOKENIZERS_PARALLELISM="false",
+        TORCH_CPP_LOG_LEVEL=os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
+    )
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        os.environ.pop(name, None)  # of a launcher that we were started by, perhaps: ours are torchrun's own
+
+
+def describe_environment(stack: str, devices: Devices, backend: str) -> Environment:
+    """What is trained with, and on what.
+
+    Args:
+        stack: the name of the checked stack.
+        devices: those that were found.
+        backend: over which the processes of a split talk.
+    """
+    found = {}
+    packages = {"torch": "torch", "transformers": "transformers", "accelerate": "accelerate"}
+    for name, package in {**packages, "stack_version": STACK_PACKAGES.get(stack)}.items():
+        with contextlib.suppress(PackageNotFoundError):
+            if package is not None:
+                found[name] = version(package)
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        device=devices.kind,
+        device_name=devices.name,
+        device_count=devices.count,
+        backend=backend,
+        **found,
+    )

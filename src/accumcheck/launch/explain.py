@@ -1,0 +1,62 @@
+"""One line of why a job failed, from all that was seen of its end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from accumcheck.launch.endings import ending
+from accumcheck.record import Reason
+from accumcheck.runfolder.job import Failure, Job
+from accumcheck.runfolder.space import EXIT_NO_SPACE, no_space
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a job ended.
+
+    ``exits``: the exit codes of the processes that failed, by rank; ``error``: what broke torchrun's agent itself,
+    after ``seconds`` at ``endpoint``; ``killed``: by us; ``errors``: what the workers said, the earliest first;
+    ``server_death``: how the fork server ended, in words; ``full``: which device has no space left, in words.
+    """
+
+    exits: Mapping[int, int] = field(default_factory=dict)
+    error: Exception | None = None
+    seconds: float = 0.0
+    endpoint: str = ""
+    killed: bool = False
+    errors: Sequence[Failure] = ()
+    server_death: str | None = None
+    full: str | None = None
+
+
+def explain(job: Job, end: End) -> Failure:
+    """The cause of it.
+
+    A dead fork server comes first, since it ends workers without a word; then a signal that none of us sent, since what
+    the others say is of the connection that they lost by it; then the first worker's own words; then a full device,
+    which leaves them none, and ends who writes to a mapped file by SIGBUS; then the exit code.
+    """
+    if end.server_death is not None:
+        return _crashed(f"{end.server_death}; it starts every process of the run, and they end with it")
+    struck = not end.killed and any(code < 0 and code != -signal.SIGTERM for code in end.exits.values())
+    if end.errors and not struck:
+        return end.errors[0]
+    by_full_device = -signal.SIGBUS in end.exits.values() or not struck
+    if (end.full is not None and by_full_device) or EXIT_NO_SPACE in end.exits.values():
+        return _crashed(end.full or no_space(job.folder))
+    if end.error is not None:
+        text = str(end.error).strip().splitlines() or [""]
+        waited = f"at {end.endpoint} after {end.seconds:.0f} s"
+        return _crashed(f"torchrun's agent failed {waited}: {type(end.error).__name__}: {text[0]}")
+    if not end.exits:
+        return _crashed(f"torchrun's agent did not come back after {end.seconds:.0f} s")
+    # those that the agent ended afterwards carry SIGTERM; the first cause is any other
+    causes = {rank: code for rank, code in end.exits.items() if code != -signal.SIGTERM} or end.exits
+    rank, code = next(iter(causes.items()))
+    return _crashed(f"process {rank} of {job.processes} {ending(code)}")
+
+
+def _crashed(text: str) -> Failure:
+    return Failure(Reason("crashed", text))

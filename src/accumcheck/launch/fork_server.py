@@ -1,0 +1,114 @@
+"""The server that forks every worker: started once, watched, and safe to ask from the threads of several jobs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing import context, forkserver, popen_forkserver
+from typing import Any
+
+from accumcheck.errors import LaunchError
+from accumcheck.launch.endings import ending
+
+POLL_SECONDS = 0.05
+START_SECONDS = 10.0
+"""How long a job waits for a server: where one has died, for the next."""
+MOST_STARTS = 5
+"""How often the server is started in one run: what kills it again and again will not stop."""
+DEATH_SECONDS = 2.0
+"""How long after the last word of the server its end may take to be known: its pipes close before it is gone."""
+
+
+class WorkerHandle(popen_forkserver.Popen):
+    """One worker, as multiprocessing holds it; its exit code is read by one thread at a time.
+
+    The code comes through a pipe, once. ``Process.start`` also looks whether other processes of the program have
+    ended, so that the thread that starts a job may read the end of another job's worker while that job's own thread
+    does. Of the two, one gets the code; the other finds the pipe at its end, which multiprocessing takes for the exit
+    code 255, also of a worker that ended well (`multiprocessing.popen_forkserver.Popen.poll`, CPython 3.10 to 3.14).
+    """
+
+    def __init__(self, process: Any) -> None:
+        self._reading = threading.Lock()
+        super().__init__(process)
+
+    def poll(self, flag: int = os.WNOHANG) -> int | None:
+        """The exit code, or None while the worker lives; without ``os.WNOHANG``, wait for it."""
+        if flag != os.WNOHANG and self.returncode is None:
+            multiprocessing.connection.wait([self.sentinel])  # outside of the lock: it may take long
+        with self._reading:
+            return super().poll(os.WNOHANG)
+
+    def close(self) -> None:
+        """Close the pipe, which nobody reads at this moment."""
+        with self._reading:
+            super().close()
+
+
+class ForkServer:
+    """The fork server of this process. One that dies is started again for the jobs to come; what ended it is kept.
+
+    It is started by a thread of its own that lives as long as this process, since on Linux it ends with the thread
+    that started it (`accumcheck.work.end_with_parent`).
+    """
+
+    def __init__(self) -> None:
+        self._deaths: list[tuple[float, str]] = []
+        self._ready = threading.Event()
+
+    def start(self, preload: Sequence[str]) -> None:
+        """Start it, and let it import these modules; multiprocessing starts none of its own any more."""
+        context.ForkServerProcess._Popen = staticmethod(WorkerHandle)  # type: ignore[assignment]
+        multiprocessing.set_forkserver_preload(list(preload))
+        server: Any = forkserver._forkserver
+        start, server.ensure_running = server.ensure_running, self._check_running
+        threading.Thread(target=self._keep, args=(server, start), daemon=True).start()
+
+    def death_since(self, moment: float) -> str | None:
+        """How the server ended after this moment of the monotonic clock, in words; None if it did not.
+
+        Waits `DEATH_SECONDS` for the news.
+        """
+        deadline = time.monotonic() + DEATH_SECONDS
+        while True:
+            found = [how for when, how in self._deaths if when >= moment]
+            if found or time.monotonic() > deadline:
+                return found[0] if found else None
+            time.sleep(POLL_SECONDS)
+
+    def _check_running(self) -> None:
+        """Called by multiprocessing, in the thread of a job, before it asks the server for a worker.
+
+        Raises:
+            LaunchError: it cannot be started.
+        """
+        if not self._ready.wait(START_SECONDS):
+            raise LaunchError(self._deaths[-1][1] if self._deaths else "the fork server does not start")
+
+    def _keep(self, server: Any, start: Callable[[], None]) -> None:
+        for _ in range(MOST_STARTS):
+            try:
+                start()
+            except OSError as error:
+                self._deaths.append((time.monotonic(), f"the fork server could not be started: {error}"))
+                return
+            pid = server._forkserver_pid
+            self._ready.set()
+            how = _end_of(pid)
+            self._ready.clear()
+            self._deaths.append((time.monotonic(), f"the fork server (process {pid}) {how}"))
+
+
+def _end_of(pid: int) -> str:
+    """Wait for the end of a child and leave it to whoever reaps it; how it ended, in words."""
+    try:
+        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    except (ChildProcessError, AttributeError):  # reaped already; or not known on this system
+        found = None
+    if found is None:
+        return "ended"
+    return ending(found.si_status if found.si_code == os.CLD_EXITED else -found.si_status)

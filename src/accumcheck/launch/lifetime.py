@@ -1,0 +1,66 @@
+"""How long the conductor lives: until its work is done, or its parent is gone, or nothing can be written any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from accumcheck.runfolder.place import Place
+from accumcheck.runfolder.space import EXIT_NO_SPACE, is_no_space
+
+
+class Lifetime:
+    """Ends the conductor, and with it every process of its group."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._orphaned = threading.Event()
+
+    def end_with_parent(self) -> None:
+        """From now on, end the group when the parent closes its end of the standard input, or dies.
+
+        Of a parent that died nobody will read anything: the run's files are removed. A parent that is there ends the
+        group itself, and decides what is kept.
+        """
+        if os.getpgrp() == os.getpid():  # else whoever started us by hand would be ended, too
+            threading.Thread(target=self._wait_for_parent, daemon=True).start()
+
+    def end(self) -> NoReturn:
+        """The work is done; threads are not waited for: an agent that was given up must not hold the run back."""
+        self._leave(0)
+
+    def fail(self, error: OSError) -> NoReturn:
+        """What happens cannot be written down, so that nobody would know of it."""
+        self._leave(EXIT_NO_SPACE if is_no_space(error) else 1, f"{type(error).__name__}: {error}")
+
+    def _leave(self, code: int, words: str = "") -> NoReturn:
+        with contextlib.suppress(OSError):
+            if words:
+                sys.stderr.write(f"{words}\n")
+            sys.stdout.flush()
+            sys.stderr.flush()
+        while self._orphaned.is_set():  # the other thread removes the files and ends the process
+            time.sleep(1)
+        os._exit(code)
+
+    def _wait_for_parent(self) -> None:
+        sys.stdin.buffer.read()  # returns when the parent closes its end, or dies
+        self._orphaned.set()
+        _kill_others_of_group()
+        self._place.remove()
+        os.killpg(0, signal.SIGKILL)
+
+
+def _kill_others_of_group() -> None:
+    """End who could still write a file while they are removed, where the system lists its processes."""
+    own = os.getpid()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(entry.name) != own and os.getpgid(int(entry.name)) == own:
+                os.kill(int(entry.name), signal.SIGKILL)

@@ -1,0 +1,92 @@
+"""Run one job to its end: its agent, the watch over it, and one line of why it failed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from accumcheck.config.model import LauncherConfig
+from accumcheck.launch.agent import Agent, endpoint_of, is_taken
+from accumcheck.launch.explain import End, explain
+from accumcheck.launch.fork_server import ForkServer
+from accumcheck.launch.vigil import Vigil, Workers
+from accumcheck.record import Reason
+from accumcheck.runfolder.failures import has_errors, read_errors
+from accumcheck.runfolder.job import Failure, Job
+from accumcheck.runfolder.space import full_device
+
+POLL_SECONDS = 0.2
+AGENT_GRACE_SECONDS = 8.0
+"""How long an agent may take to come back once its workers were killed before the run goes on without it."""
+
+
+def run_job(
+    job: Job, launcher: LauncherConfig, port_offset: int, workers: Callable[[], Workers], server: ForkServer
+) -> Failure | None:
+    """Run the job to its end and return why it failed, or None.
+
+    A job whose every process has written all it had to say has succeeded, however these processes end.
+
+    Args:
+        job: the job; its folder exists and is empty.
+        launcher: time limit and, for several machines, the rendezvous.
+        port_offset: see `endpoint_of`.
+        workers: what the job's processes on this machine have said of themselves so far.
+        server: forks them.
+    """
+    endpoint = endpoint_of(job, launcher, port_offset)
+    if launcher.node_rank == 0 and not endpoint.endswith(":0") and is_taken(endpoint):
+        # told here, since an agent that cannot serve the port would wait at it as a client
+        text = f"the rendezvous port {endpoint} is already taken; give launcher.rdzv_endpoint another port"
+        return Failure(Reason("refused", text))
+    started = time.monotonic()
+    agent = Agent(job, launcher, endpoint)
+    vigil = Vigil(job.local_processes, started + launcher.timeout)
+    killed: float | None = None
+    agent.start()
+    while agent.is_alive():
+        agent.join(POLL_SECONDS)
+        now = time.monotonic()
+        if vigil.is_over(now, workers(), failed=has_errors(job.folder)):
+            killed = now if killed is None else killed
+            _kill(workers())
+        if killed is not None and now - killed > AGENT_GRACE_SECONDS:
+            break  # it waits for someone who never comes
+    vigil.is_over(time.monotonic(), workers(), failed=False)  # what was said last
+    if vigil.said_all is not None:
+        return None
+    if vigil.expired:
+        return timed_out(launcher.timeout)
+    if killed is None and not agent.exits and agent.error is None:
+        return None
+    end = End(
+        exits=agent.exits,
+        error=agent.error,
+        seconds=time.monotonic() - started,
+        endpoint=endpoint,
+        killed=killed is not None,
+        errors=read_errors(job.folder),
+        server_death=server.death_since(started) if _may_be_the_servers(agent) else None,
+        full=full_device(job.folder),
+    )
+    return explain(job, end)
+
+
+def timed_out(limit: float) -> Failure:
+    """The failure of a job that outlived its time limit, in seconds."""
+    return Failure(Reason("hung", f"timed out: not finished after {limit:g} s (launcher.timeout)"))
+
+
+def _may_be_the_servers(agent: Agent) -> bool:
+    """Whether the fork server may have died: it can no longer say how its workers ended, or be asked for any."""
+    lost = 255  # what multiprocessing takes for the exit code where the server's pipe is at its end
+    return lost in agent.exits.values() or agent.error is not None or agent.is_alive()
+
+
+def _kill(workers: Workers) -> None:
+    for pid in workers.pids.values():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

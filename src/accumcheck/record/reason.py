@@ -1,0 +1,27 @@
+"""Why something could not be checked: a kind that programs can act on, and a text for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ReasonKind = Literal[
+    "unsupported",
+    "missing-package",
+    "not-enough-devices",
+    "crashed",
+    "hung",
+    "out-of-memory",
+    "refused",
+]
+"""``unsupported``: accumcheck cannot check this; ``missing-package``: what it needs is not installed;
+``not-enough-devices``: a split wants more GPUs than there are; ``crashed``: something broke; ``hung``: it did not end
+within its time limit; ``out-of-memory``; ``refused``: it ran, or could have, but its result would prove nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a job did not run to its end: ``text`` is one line for the user."""
+
+    kind: ReasonKind
+    text: str

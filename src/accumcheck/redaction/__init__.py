@@ -1,0 +1,13 @@
+"""Secrets are hidden in everything that leaves: reports in each format, messages, progress, tracebacks.
+
+`redacted` is for records, before any format sees them; `redacted_text` for a message; `redacted_streams` for all that a
+process prints. A value is hidden for its name, for the flag before it, for its shape, or because it is the value of an
+environment variable with a secret's name. SECURITY.md lists what counts.
+"""
+
+from accumcheck.redaction.names import HIDDEN
+from accumcheck.redaction.records import redacted
+from accumcheck.redaction.streams import redacted_streams
+from accumcheck.redaction.texts import redacted_text
+
+__all__ = ["HIDDEN", "redacted", "redacted_streams", "redacted_text"]

@@ -1,0 +1,98 @@
+"""The fork server: exit codes come whole, whoever reads them, and its own end is known."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing.connection
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from multiprocessing import popen_forkserver
+from typing import Any
+
+import pytest
+
+from accumcheck.launch.fork_server import WorkerHandle
+
+
+def ended_worker(kind: type[popen_forkserver.Popen], code: int) -> Any:
+    """A handle of a worker that has just ended with this code, as the fork server tells it: 8 bytes, then no more."""
+    handle: Any = kind.__new__(kind)
+    handle._reading = threading.Lock()
+    handle.returncode, handle.finalizer = None, None
+    handle.sentinel, written = os.pipe()
+    os.write(written, code.to_bytes(8, sys.byteorder, signed=True))
+    os.close(written)
+    return handle
+
+
+def read_by_two(handle: Any, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """What two threads read that both have found the worker ended before either reads its code."""
+    both, plain = threading.Barrier(2), multiprocessing.connection.wait
+
+    def wait(objects: Sequence[Any], timeout: float | None = None) -> list[Any]:
+        ready = plain(objects, timeout)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return ready
+
+    monkeypatch.setattr(multiprocessing.connection, "wait", wait)
+    found: list[int | None] = []
+    threads = [threading.Thread(target=lambda: found.append(handle.poll())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.close(handle.sentinel)
+    return found
+
+
+def test_two_threads_that_read_one_exit_code_both_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_by_two(ended_worker(WorkerHandle, 0), monkeypatch) == [0, 0]
+
+
+def test_multiprocessing_alone_takes_such_a_worker_for_one_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the handle is for; where this fails, Python has cured it."""
+    assert 255 in read_by_two(ended_worker(popen_forkserver.Popen, 0), monkeypatch)
+
+
+@pytest.mark.parametrize("code", [0, 3, -9])
+def test_a_worker_that_is_waited_for_gives_its_code(code: int) -> None:
+    handle = ended_worker(WorkerHandle, code)
+    assert handle.poll(0) == code
+    assert handle.poll() == code
+    os.close(handle.sentinel)
+
+
+SERVED = """
+import multiprocessing, os, signal, time
+from multiprocessing import forkserver
+from accumcheck.launch.fork_server import ForkServer
+
+if __name__ == "__main__":
+    server = ForkServer()
+    server.start([])
+    context = multiprocessing.get_context("forkserver")
+    started = time.monotonic()
+    worker = context.Process(target=time.sleep, args=(60,))
+    worker.start()
+    pid = forkserver._forkserver._forkserver_pid
+    os.kill(pid, signal.SIGKILL)
+    worker.join()
+    how = server.death_since(started)
+    os.kill(worker.pid, signal.SIGKILL)
+    print(worker.exitcode, how == f"the fork server (process {pid}) was killed by SIGKILL; "
+                                  "the system may have run out of memory")
+    later = time.monotonic()
+    second = context.Process(target=int)
+    second.start()
+    second.join()
+    print(second.exitcode, server.death_since(later))
+"""
+
+
+def test_a_killed_server_is_known_and_the_next_worker_has_a_new_one() -> None:
+    done = subprocess.run([sys.executable, "-c", SERVED], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.splitlines() == ["255 True", "0 None"], done.stderr
