@@ -17,7 +17,7 @@ from accumcheck.record.fed import FedRow
 from accumcheck.rows.fields import Dealer, refused, size_of
 from accumcheck.rows.identity import fields_of, key_of
 from accumcheck.rows.images import images_of_rows
-from accumcheck.rows.padding import DECODER, cut_images, unpadded
+from accumcheck.rows.padding import cut_images, unpadded
 from accumcheck.rows.padding_free import POSITIONS, begin, is_description, samples_in
 from accumcheck.rows.pairs import pairs_in
 from accumcheck.rows.sample import IMAGE_FIELDS, Sample, Whole
@@ -116,11 +116,14 @@ def rows_in(
     for name, value in batch.items():
         if name not in tensors:
             dealt[name] = dealer.deal(name, value, size)
+    places = {name: place for place, name in enumerate(batch)}
     found = []
     for index in range(size):
         row = {name: rows[index].clone() for name, rows in by_row.items()}
         row |= {name: rows[index] for name, rows in dealt.items()}
-        found.append({name: _own(value) for name, value in {**row, **images[index]}.items()})
+        row |= images[index]
+        ordered = sorted(row, key=lambda name: places.get(name, len(places)))
+        found.append({name: _own(row[name]) for name in ordered})
     return found
 
 
@@ -154,8 +157,7 @@ def _by_row(
     if padded:
         found = {name: list(value) for name, value in texts.items()}
     else:
-        told = bool(getattr(config, "is_encoder_decoder", False))
-        found = unpadded(texts, encoder_decoder=told or any(name.startswith(DECODER) for name in texts))
+        found = unpadded(texts, encoder_decoder=bool(getattr(config, "is_encoder_decoder", False)))
     if kinds is not None:
         found[POSITIONS] = [value.movedim(-1, 0) for value in found[POSITIONS]]
     return found, whole

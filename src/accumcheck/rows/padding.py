@@ -30,8 +30,10 @@ def unpadded(fields: Mapping[str, torch.Tensor], *, encoder_decoder: bool) -> di
 
     Args:
         fields: all with the rows as their first dimension.
-        encoder_decoder: whether the model is one; its labels are then not the tokens of ``input_ids``.
+        encoder_decoder: whether the model is known to be one; its labels are then not the tokens of ``input_ids``. One
+            that is fed anything for its decoder is one, too.
     """
+    encoder_decoder = encoder_decoder or any(name.startswith(DECODER) for name in fields)
     rows = {name: list(value) for name, value in fields.items()}
     groups = _groups(fields, encoder_decoder)
     for mask, names in groups.items():
@@ -43,7 +45,8 @@ def unpadded(fields: Mapping[str, torch.Tensor], *, encoder_decoder: bool) -> di
                     shown = shown | (predicted if predicted.ndim == 1 else predicted.flatten(0, -2).any(dim=0))
             kept = _range(shown)
             for name in names:
-                rows[name][index] = _cut(name, rows[name][index], seen.ndim - 1, kept)
+                sure = mask != MASK or any(part in name for part in _PER_TOKEN)
+                rows[name][index] = _cut(rows[name][index], seen.ndim - 1, kept, sure=sure)
     for name in _open_labels(fields, groups, encoder_decoder):
         for index, labels in enumerate(fields[name]):
             shown = (labels != IGNORED).flatten(0, -2).any(dim=0) if labels.ndim > 1 else labels != IGNORED
@@ -103,14 +106,15 @@ def _range(shown: torch.Tensor) -> slice:
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, len(shown))
 
 
-def _cut(name: str, row: torch.Tensor, dimension: int, kept: slice) -> torch.Tensor:
-    """A row without its padding; what may have one entry a token by chance alone is cut only where padding is equal."""
+def _cut(row: torch.Tensor, dimension: int, kept: slice, *, sure: bool) -> torch.Tensor:
+    """A row without its padding; unless it is ``sure`` to have an entry a token, only where all that is cut is equal."""
     length = row.shape[dimension]
     part = row.narrow(dimension, kept.start, kept.stop - kept.start)
-    if any(of in name for of in _PER_TOKEN) or kept.stop - kept.start == length:
+    if sure or kept.stop - kept.start == length:
         return part
     rest = torch.cat([row.narrow(dimension, 0, kept.start), row.narrow(dimension, kept.stop, length - kept.stop)])
-    return part if bool((rest == rest.flatten()[:1]).all()) else row
+    fill = rest.flatten()[:1] if rest.shape[0] > 1 else 0
+    return part if bool((rest == fill).all()) else row
 
 
 def _open_labels(
