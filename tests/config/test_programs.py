@@ -37,6 +37,11 @@ def test_a_script_is_found_beside_the_configuration_and_its_words_are_text(tmp_p
     assert type(check).from_dict(check.to_dict()) == check
 
 
+def test_epochs_of_a_programs_data_say_how_many_steps_there_are(tmp_path: Path) -> None:
+    check = load_config(written(tmp_path, "stack: callable\ncallable: a:b\ndata: {epochs: 2, samples: 12}\n"))
+    assert check.steps == 4  # 8 and 4 rows, twice
+
+
 def test_a_function_in_a_file_is_found_beside_the_configuration(tmp_path: Path) -> None:
     check = load_config(written(tmp_path, "stack: callable\ncallable: train.py:build_trainer\n"))
     assert check.callable == f"{tmp_path}/train.py:build_trainer"
@@ -52,6 +57,7 @@ def test_a_function_in_a_file_is_found_beside_the_configuration(tmp_path: Path) 
         "stack: trl-dpo\ntrl: {arguments: [--config, dpo.yaml]}\n",
         "stack: trl-reward\ntrl: {arguments: [--config, reward.yaml]}\n",
         "stack: llamafactory\nllamafactory: {train: train.yaml}\n",
+        "stack: callable\ncallable: my_package.train:build_trainer\ndata: {epochs: 2, samples: 12}\n",
     ],
 )
 def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
@@ -82,6 +88,14 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         (
             "stack: callable\ncallable: a:b\nmodel: {config: {model_type: llama}}\n",
             "check.yaml:5: model: no effect with stack: callable, whose program has its own model; remove it",
+        ),
+        (
+            "stack: callable\ncallable: a:b\ndata: {synthetic: {max_length: 9}, epochs: 2, samples: 12}\n",
+            "check.yaml:5: data: no effect with stack: callable, whose program has its own data; remove it",
+        ),
+        (
+            "stack: callable\ncallable: a:b\ndata: {epochs: 2}\n",
+            "check.yaml:5: data.epochs: needs data.samples: how many rows make an epoch, for example samples: 40",
         ),
         (
             "stack: callable\ncallable: trian.py:build\n",

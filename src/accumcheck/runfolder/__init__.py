@@ -14,6 +14,7 @@ Layout of a run's folder, and the module that owns each file::
         error-R.json             failures       why process R failed
         belief.json, trajectory.json, program.json, training-arguments.json     of_split
         rows-R.pt                fed_rows       of a program: the rows that process R fed its model
+        rows-R.json, rows-R.npy  fed_rows       what tells these rows from others, read without torch
         logs/                    layout         standard output and standard error of every process
 
 What passes through a file is a dataclass of `accumcheck.record` or of the module that owns the file; see `codec`.
