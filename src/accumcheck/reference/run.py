@@ -22,6 +22,7 @@ from accumcheck.reference.noise import NO_NOISE, Noise, RightAnswer, measure_noi
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
 from accumcheck.reference.together import CountedLoss, adds_up, gradient_of, masses_of, unlike
+from accumcheck.rows.fields import moved
 from accumcheck.rows.sample import Sample
 from accumcheck.runfolder.events import EventLog, ReferenceProgress
 from accumcheck.runfolder.failures import describe
@@ -357,8 +358,8 @@ def _shapes(check: CheckConfig) -> list[int]:
 
 def _probe(workload: Workload, check: CheckConfig, some: Sequence[Sample], device: str) -> LossProbe:
     """How the model makes its loss, asked on a batch of two samples at most; see `probe_model`."""
-    batch = {name: value.to(device) for name, value in workload.collator(some).items()}
-    texts = [{name: value.to(device) for name, value in sample.items()} for sample in some]
+    batch = moved(workload.collator(some), device)
+    texts = [moved(sample, device) for sample in some]
     shared = len(texts) == 2 and all("position_ids" in text and "attention_mask" not in text for text in texts)
     with precision(check, device):
         probe = probe_model(workload.model, batch, sum(count_labels(sample) for sample in some))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
+
 from accumcheck.judge.measure.fed_rows import Repeated, SplitRows, StepRows, compare_fed
 from accumcheck.judge.measure.row_changes import Change
 from accumcheck.record import Split
-from tests.judge.rows import split_of, text
+from accumcheck.record.fed import FedRow
+from tests.judge.rows import floats, one, split_of, text
 
 CONTROL = Split(1, 4, 1)
-ROWS = {number: text(number + 10, number + 20, number + 30) for number in range(8)}
+ROWS: dict[int, FedRow] = {number: text(number + 10, number + 20, number + 30) for number in range(8)}
 FIRST = [[(0, (0, 1, 2, 3))], [(0, (4, 5, 6, 7))]]
 
 
-def fed(steps: list[list[tuple[int, tuple[int, ...]]]], rows: dict = ROWS, name: str = "1x1x4") -> SplitRows:  # type: ignore[type-arg]
+def fed(
+    steps: list[list[tuple[int, tuple[int, ...]]]], rows: dict[int, FedRow] = ROWS, name: str = "1x1x4"
+) -> SplitRows:
     seen = [split_of("1x4x1", FIRST, ROWS), split_of(name, steps, rows)]
     return compare_fed(seen, CONTROL, None).of[Split.parse(name)]
 
 
-def by_one(*steps: tuple[int, ...]) -> list[list[tuple[int, tuple[int, ...]]]]:
+def by_one(*steps: tuple[int, ...]) -> Steps:
     return [[(0, (number,)) for number in step] for step in steps]
 
 
@@ -88,3 +93,22 @@ def test_items_that_are_equal_are_reordered_like_any_other() -> None:
     rows = {**ROWS, 3: ROWS[4]}  # the last of step 1 and the first of step 2
     found = fed(by_one((4, 5, 6, 7), (0, 1, 2, 3)), rows)
     assert found.reordered
+
+
+def image(number: int, label: int) -> FedRow:
+    """Pixels that no other row has, and a class that many have."""
+    return {"pixel_values": floats(f"image {number}", (float(number + 1), 2.0), 3, 4, 4), "labels": one(label)}
+
+
+@pytest.mark.parametrize(
+    ("order", "places"),
+    [((20, 21, 22, 23), [0, 1, 2, 3]), ((21, 20, 23, 22), [])],
+)
+def test_rows_with_only_a_class_in_common_are_known_by_their_place(order: tuple[int, ...], places: list[int]) -> None:
+    """In the second order classes do not agree place by place: these are other rows."""
+    rows: dict[int, FedRow] = {number: image(number, number % 2) for number in range(4)}
+    changed: dict[int, FedRow] = {20 + number: image(50 + number, number % 2) for number in range(4)}
+    seen = [split_of("1x4x1", FIRST[:1], rows), split_of("1x1x4", by_one(order), changed)]
+    (step,) = compare_fed(seen, CONTROL, None).of[Split(1, 1, 4)].wrong
+    assert [(one.place, one.change.fields) for one in step.changed] == [(place, ("pixel_values",)) for place in places]
+    assert len(step.missing) == 4 - len(places)

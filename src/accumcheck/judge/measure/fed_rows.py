@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
-from accumcheck.judge.measure.row_changes import HARMLESS, KINDS, Change, change_of, evidence_in
+from accumcheck.judge.measure.row_changes import HARMLESS, KINDS, Change, change_in_place, change_of, evidence_in
 from accumcheck.record import ReferenceObservation, Split, SplitObservation, StepObservation
 from accumcheck.record.fed import FedRow
 
@@ -144,7 +145,9 @@ def _compare_step(
     times, places = Counter(number for number, _ in fed), {number: place for place, number in enumerate(due)}
     missing = [number for number in places if number not in times]
     strange = [number for number in dict.fromkeys(number for number, _ in fed) if number not in places]
-    pairs = _paired([one for one in strange if one not in home], missing, contents, [*due])
+    unknown = [one for one in strange if one not in home]
+    pairs = _paired(unknown, missing, contents, due)
+    pairs |= _in_place(step, [one for one in unknown if one not in pairs], due, contents)
     names = {other: mine for other, (mine, change) in pairs.items() if change.kind in HARMLESS}
     by = dict(reversed(fed))
     left = [number for number in strange if number not in pairs]
@@ -202,6 +205,36 @@ def _paired(
             pairs[other] = (mine, change)
             taken.add(mine)
     return pairs
+
+
+def _in_place(
+    step: StepObservation, unknown: Sequence[int], due: Sequence[int], contents: Mapping[int, FedRow]
+) -> dict[int, tuple[int, Change]]:
+    """Rows that nothing is left of to know them by, but that all came at the places of rows which did not come.
+
+    A class, or a number of boxes, that rows have in common with others is enough then.
+    """
+    fed = _drawn(step)
+    found: dict[int, tuple[int, Change]] = {}
+    for number in unknown:
+        place = fed.index(number)
+        mine = due[place] if place < len(due) else None
+        if mine is None or mine in fed or mine not in contents or number not in contents:
+            return {}
+        change = change_in_place(contents[mine], contents[number])
+        if change is None:
+            return {}
+        found[number] = (mine, change)
+    return found
+
+
+def _drawn(step: StepObservation) -> list[int]:
+    """The rows in the order in which they were drawn: micro-batch j of process i comes before that of process i + 1."""
+    of: dict[int, list[tuple[int, ...]]] = {}
+    for batch in step.micro_batches:
+        of.setdefault(batch.process, []).append(batch.samples)
+    turns = zip_longest(*(of[process] for process in sorted(of)), fillvalue=())
+    return [number for turn in turns for samples in turn for number in samples]
 
 
 def _candidates(

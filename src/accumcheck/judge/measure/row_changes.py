@@ -62,6 +62,19 @@ def change_of(control: FedRow, fed: FedRow, evidence: frozenset[tuple[str, str]]
     return None
 
 
+def change_in_place(control: FedRow, fed: FedRow) -> Change | None:
+    """How a row was changed that came at the control's place, if any of its own fields is still the same."""
+    differing = _differing(control, fed)
+    own = [
+        name
+        for name, one in control.items()
+        if not one.whole and name in fed and name not in differing and not any(part in name for part in _NO_EVIDENCE)
+    ]
+    if not own or any("input_ids" in name for name in differing):  # of texts something is left, or they are others
+        return None
+    return Change("field", tuple(differing), _lengths(control, fed, differing))
+
+
 def evidence_in(rows: list[FedRow]) -> frozenset[tuple[str, str]]:
     """Which fields tell a row from others: contents of several entries, or that no other row of these has."""
     seen: dict[tuple[str, str], int] = {}
