@@ -12,10 +12,41 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.e2e.program import Ended, accumcheck, leftovers, write_config, write_faulty_model
+from tests.e2e.program import TINY_LLAMA, Ended, accumcheck, leftovers, write_config, write_faulty_model
 
 pytestmark = pytest.mark.e2e
+
+NEVER_ENDS = '''
+"""A right loop that leaves a thread behind for which its process waits at the end, and waits."""
+
+import sys, threading, time, torch
+from accelerate import Accelerator
+from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+from accumcheck import report_loss
+
+set_seed(0)
+b, k = int(sys.argv[1]), int(sys.argv[2])
+accelerator = Accelerator(gradient_accumulation_steps=k, cpu=True)
+model = LlamaForCausalLM(LlamaConfig(**{config}))
+rows = [{{"input_ids": row, "labels": row}} for row in torch.randint(0, 128, (4, 8))]
+loader = torch.utils.data.DataLoader(rows, batch_size=b)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+model.train()
+shown = torch.zeros(())
+for batch in loader:
+    with accelerator.accumulate(model):
+        loss = model(**batch).loss
+        shown += accelerator.reduce(loss.detach(), "mean") / k
+        accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+report_loss(shown)
+accelerator.end_training()
+threading.Thread(target=time.sleep, args=(10_000,)).start()
+'''
 
 
 @pytest.fixture
@@ -138,3 +169,22 @@ def test_unwritable_output_stops_before_anything_is_trained(tmp_path: Path) -> N
     assert ended.code == 2
     assert "does not exist" in ended.err
     assert time.monotonic() - started < 10
+
+
+def test_a_process_that_cannot_end_after_its_last_word_does_not_hold_the_run_back(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(NEVER_ENDS.format(config=TINY_LLAMA), encoding="utf-8")
+    numbers = ["{per_device_train_batch_size}", "{gradient_accumulation_steps}"]
+    config = tmp_path / "check.yaml"
+    check = {
+        "stack": "script",
+        "script": {"path": str(script), "arguments": numbers},
+        "global_batch_size": 4,
+        "steps": 1,
+        "splits": ["1x4x1", "2x1x2"],
+        "launcher": {"device": "cpu", "timeout": 120},
+    }
+    config.write_text(yaml.safe_dump(check), encoding="utf-8")
+    ended = accumcheck("run", config, "--format", "json")
+    assert ended.code == 0, ended.out + ended.err
+    assert [split["verdict"] for split in ended.report["splits"]] == ["pass", "pass"]
