@@ -37,8 +37,8 @@ def test_reading_them_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("spec", STACKS, ids=lambda spec: spec.name)
 def test_a_program_needs_a_key_and_a_loop_has_none(spec: LoopSpec | ProgramSpec) -> None:
     assert find_stack(spec.name) is spec
-    assert [key.required for key in spec.keys[:1]] == ([True] if isinstance(spec, ProgramSpec) else [])
-    for key in spec.keys:
+    assert bool(spec.own) == isinstance(spec, ProgramSpec)
+    for key in spec.own[:1]:
         assert key.example.startswith(f"{key.name}: ")
 
 

@@ -39,6 +39,11 @@ def find_stack(name: str) -> LoopSpec | ProgramSpec:
     return found
 
 
+def package_of(name: str) -> str | None:
+    """The package whose release is the stack's, if there is one."""
+    return find_stack(name).package
+
+
 def stack_of_module(module: str) -> str | None:
     """The stack that runs a module, or else the first one of the package that it is in; None for one of the user's."""
     for spec in STACKS:
