@@ -74,7 +74,6 @@ def run(
     from accumcheck.config.load import load_config
     from accumcheck.config.places import config_file
     from accumcheck.environments import environments, latest, parse_request
-    from accumcheck.errors import ConfigError
     from accumcheck.hotfixes import find_hotfix
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.progress import Progress
@@ -83,8 +82,6 @@ def run(
     overrides = [*(set_ or []), *([f"hotfix={find_hotfix(hotfix).name}"] if hotfix else [])]
     check = load_config(config, overrides)
     check_no_programs([(check, config)], overrides, refuse=no_programs)
-    if check.hotfix is not None and check.stack == "accelerate":
-        raise ConfigError("hotfix: stack accelerate has no Trainer that could be given one; leave it out")
     check_writable(output or [])
     request = parse_request(transformers, with_ or [], latest=latest)
     if check.launcher.node_rank > 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from accumcheck.config.keys import Auto, Number
+from accumcheck.declare.keys import Auto, Number
 
 FILE_BYTES = 262_144
 """Of a configuration file, or of one ``--set``: 256 KiB."""

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from accumcheck.config.aliases import ELSEWHERE, SPLIT_ALIASES, rename_aliases
+from accumcheck.config.aliases import ELSEWHERE, rename_aliases
 from accumcheck.config.faults import Faults, KeyPath, did_you_mean, either, show_path
-from accumcheck.config.keys import Declared, Expected, Required, Section, keys_of
 from accumcheck.config.messages import describe, expected, hint, name_of, unknown_key
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.tree import Item, Value, find
-from accumcheck.config.values import SplitKeys, Words
+from accumcheck.config.values import SplitKeys
+from accumcheck.declare.keys import Declared, Expected, Required, Section, keys_of
+from accumcheck.declare.texts import Words
 from accumcheck.record import Split
+from accumcheck.record.split import SPLIT_ALIASES
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

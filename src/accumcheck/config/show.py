@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.config.keys import keys_of
 from accumcheck.config.model import CheckConfig
-from accumcheck.config.stacks import BY_NAME, own_keys
+from accumcheck.config.own_keys import own_keys
 from accumcheck.config.yaml_positions import write_document
+from accumcheck.declare.keys import keys_of
+from accumcheck.stacks.protocol import ProgramSpec
+from accumcheck.stacks.registry import find_stack
 
 if TYPE_CHECKING:
     from accumcheck.config.devices import Devices
@@ -83,10 +85,10 @@ def _sections() -> list[str]:
 
 def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     """Of a program only what it is; of another stack all but that. Else the configuration would not be a valid one."""
-    stack = BY_NAME[plain["stack"]]
+    stack = find_stack(plain["stack"])
     own = [key.name for key in stack.own]
     dropped = [name for name in own_keys() if name not in own or not plain[name]]
-    if stack.program:
+    if isinstance(stack, ProgramSpec):
         dropped += ["model", "data", "trajectory_steps"]
     if plain["hotfix"] is None:
         dropped.append("hotfix")

@@ -111,7 +111,7 @@ def run_reference(
         enable(check.training_arguments.get("gradient_checkpointing_kwargs"))
     noise = (
         measure_noise(workload, loss_of, first, tokens, truth, reader, shapes, check.compute_dtype)
-        if math.isfinite(truth.loss) and truth.grad_norm > 0 and math.isfinite(truth.grad_norm)
+        if math.isfinite(truth.loss) and math.isfinite(truth.grad_norm)
         else NO_NOISE
     )
     effect = noise.batch_effect

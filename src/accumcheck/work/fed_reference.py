@@ -101,8 +101,10 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
             loss, outputs = trainer.compute_loss(model, dict(inputs), return_outputs=True)
         return loss, count_predictions(model, inputs, loss, outputs)
 
-    smoothed = getattr(trainer, "label_smoother", None) is not None
-    return Losses(as_asked, loss_as_asked(made, model, device, smoothed=False) if smoothed else as_asked)
+    if getattr(trainer, "label_smoother", None) is not None:
+        return Losses(as_asked, loss_as_asked(made, model, device, smoothed=False))
+    name, where = own_loss(trainer)
+    return Losses(as_asked, as_asked, by=None if name is None else f"{name} ({where})")
 
 
 def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:
