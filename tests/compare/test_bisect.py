@@ -7,8 +7,7 @@ import pytest
 from accumcheck.compare.bisect import bisect, in_order
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record.bisection import Bisection, Find, Step
-from accumcheck.report.bisections.lines import ending, step_line
-from accumcheck.report.bisections.words import means
+from accumcheck.report.parts.search_lines import ending, means, step_line
 from tests.compare.ladder import Ladder, failing, passing
 from tests.report import examples
 

@@ -1,0 +1,70 @@
+"""How samples were weighted in the run as a whole, and what was allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accumcheck.report import numbers
+from accumcheck.report.parts.phrases import few
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accumcheck.record import Divergence, Report, Tolerances
+
+
+def measures(report: Report) -> list[tuple[str, str]]:
+    """How the samples were weighted in the run as a whole, what was allowed, and what floating point alone does.
+
+    Returns:
+        Pairs of a label and a text.
+    """
+    found = _hotfixed(report)
+    if report.loss_rule or report.gradient_rule:
+        rules = f"loss {report.loss_rule or 'no rule'}, gradient {report.gradient_rule or 'no rule'}"
+        found.append(("weighting", rules + _as_well(report)))
+    if report.tolerances is not None:
+        found.append(("tolerance", _three(report.tolerances)))
+        found.append(("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)"))
+    return found
+
+
+def _as_well(report: Report) -> str:
+    """Which other rules fit: the loss often leaves open what the gradient decides."""
+    of = {name: _told_apart(rules, report) for name, rules in report.alternatives.items()}
+    loss, gradient = of.get("loss", []), of.get("gradient", [])
+    if loss == gradient:
+        return f" (fits as well: {few(loss)})" if loss else ""
+    parts = [f"{name} {few(rules)}" for name, rules in (("loss", loss), ("gradient", gradient)) if rules]
+    return f" (fits as well: {'; '.join(parts)})"
+
+
+def _told_apart(rules: Sequence[str], report: Report) -> list[str]:
+    """Without the rules that are another of them by definition: where n is 1 in every split there is no n to see."""
+    splits = [split.split for split in report.splits]
+    hidden = ["*k", "/k"] if all(split.gradient_accumulation_steps == 1 for split in splits) else []
+    hidden += ["*n", "/n", "device-mean"] if all(split.num_processes == 1 for split in splits) else []
+    return [rule for rule in rules if not any(part in rule for part in hidden)]
+
+
+def _hotfixed(report: Report) -> list[tuple[str, str]]:
+    """What a hot-fix does to the verdict and to the weighting, and what it costs."""
+    if (before := report.before) is None:
+        return []
+    changes = [
+        f"{what} {old or 'no rule'} -> {new or 'no rule'}"
+        for what, old, new in (
+            ("loss", before.loss_rule, report.loss_rule),
+            ("gradient", before.gradient_rule, report.gradient_rule),
+        )
+    ]
+    return [
+        ("hot-fix", f"{before.hotfix}: {before.verdict} -> {report.verdict}; {', '.join(changes)}"),
+        ("price", before.price),
+    ]
+
+
+def _three(values: Divergence | Tolerances) -> str:
+    loss, norm, gradient = (numbers.difference(value) for value in (values.loss, values.grad_norm, values.gradient))
+    weights = "" if values.weights is None else f", weights {numbers.difference(values.weights)}"
+    return f"loss {loss}, grad norm {norm}, gradient {gradient}{weights}"
