@@ -26,7 +26,7 @@ GOOD_HELP = "A transformers release under which the check is good."
 BAD_HELP = "A transformers release under which it is bad."
 FIND_HELP = "broken: the first bad release; fixed: the first good one, --bad being the older end."
 RULE_HELP = "A weighting rule that makes a release bad, such as 'microbatch-mean*k'; without it, failing does."
-WITH_HELP = "Another release for every environment, for example --with accelerate==1.4.0. Repeatable."
+WITH_HELP = "Also pin this package in every environment, for example --with accelerate==1.4.0. Repeatable."
 
 
 def bisect(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
 )
-WITH_HELP = "Another release for that environment, for example --with accelerate==1.4.0. Repeatable."
+WITH_HELP = "Also pin this package in that environment, for example --with accelerate==1.4.0. Repeatable."
 EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
 HOTFIX_HELP = (
     "Apply this hot-fix (accumcheck hotfix list) to the Trainer, and compare with a short run without it: is it a cure?"

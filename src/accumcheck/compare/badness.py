@@ -35,7 +35,7 @@ class Badness:
         if self.rule is not None:
             return f"loss or gradient follows {self.rule}"
         if self.rules is not None:
-            return f"the check fails by {self.rules}"
+            return f"the check fails with {self.rules}"
         return "the check fails"
 
 

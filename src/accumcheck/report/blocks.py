@@ -228,7 +228,7 @@ class Section:
 
     Attributes:
         title: the heading.
-        blocks: what stands under it; a section without any is not shown.
+        blocks: what is under it; a section without any is not shown.
         role: where the heading is shown. ``topic``: on a page and in Markdown. ``part``, one of several of a kind: in
             plain text too. ``whole``, the main thing of its document: on a page only.
         conclusion: the verdict on this part alone, where there are several.

@@ -69,11 +69,11 @@ class Annotation:
 
 
 class Document(ABC):
-    """What is said of one subject. Every format writes every document; each uses the parts that it has a place for.
+    """One subject, ready to be written by every format; each uses the parts that it has a place for.
 
     Attributes:
         title: the heading.
-        subtitle: beside it on a page: the configuration's file.
+        subtitle: after it on a page: the configuration's file.
         text_has_title: plain text begins with the title; otherwise the first block says what this is.
     """
 

@@ -62,16 +62,16 @@ def _obstacle(path: Path) -> str:
             return f"the folder {target.parent} does not exist; create it first"
         try:
             if not stat.S_ISREG(target.stat().st_mode):
-                return "is no ordinary file; a report would replace it"
+                return "is not a regular file; a report would replace it"
             with target.open("r+b"):  # opened for writing, and left as it is
                 pass
         except FileNotFoundError:
             target.touch(exist_ok=False)
             target.unlink()
-        # A report is written beside its file first and then put in its place, so the folder must allow new files.
-        beside = target.with_name(f".accumcheck-{secrets.token_hex(6)}.tmp")
-        beside.touch(exist_ok=False)
-        beside.unlink()
+        # A report is written to a new file in the folder first, which then replaces the old one.
+        neighbour = target.with_name(f".accumcheck-{secrets.token_hex(6)}.tmp")
+        neighbour.touch(exist_ok=False)
+        neighbour.unlink()
     except (OSError, RuntimeError) as error:
         return f"cannot be written: {getattr(error, 'strerror', None) or error}"
     return ""

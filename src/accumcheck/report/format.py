@@ -19,7 +19,7 @@ class Format:
         text: gives a whole document, ending in a line break.
         extension: of ``--output`` files, with its dot; empty: it is never written to a file.
         for_output: whether ``--format`` takes it.
-        show: prints a document on a stream in another way than `text`: in colour, or with something beside it.
+        show: prints a document on a stream in another way than `text`: in colour, or with something added.
     """
 
     name: str

@@ -20,7 +20,7 @@ from tests.report import examples
 from tests.report.written import text as written
 from tests.report.written import write
 
-MEANING = "the check fails by microbatch-mean*k"
+MEANING = "the check fails with microbatch-mean*k"
 
 
 def broken() -> Bisection:
@@ -42,7 +42,7 @@ def fixed() -> Bisection:
     """One fault ended under 4.52.1, and the one that came then under 4.54.0."""
     first, last = Tried("4.51.3", failing("microbatch-mean*k")), Tried("4.54.0", passing())
     between = Tried("4.52.1", failing("device-mean"))
-    next_ = "the check fails by device-mean"
+    next_ = "the check fails with device-mean"
     steps = (Step(first, True, MEANING, 1, 1), Step(last, False, MEANING, 1, 1), Step(between, False, MEANING, 0, 0))
     return Bisection("fixed", next_, between, last, ("4.54.0",), (), steps, ((MEANING, "4.52.1"),), "llava.yaml")
 
@@ -61,13 +61,13 @@ every = pytest.mark.parametrize("make", [broken, fixed, undecided])
 def test_the_text_is_what_the_terminal_showed_and_ends_with_the_release() -> None:
     lines = written(broken(), "table").splitlines()
     assert lines[:7] == [
-        "bad means: the check fails by microbatch-mean*k",
+        "bad means: the check fails with microbatch-mean*k",
         "4.48.3    other    fail   microbatch-mean (1 min 18 s; 2 left, about 2 steps)",
         "4.51.3    bad      fail   microbatch-mean*k (kept from an earlier run; 2 left, about 2 steps)",
         "4.50.0    skipped  -      no wheel for this Python (0.0 s; 1 left, about 1 step)",
         "4.49.0    bad      fail   microbatch-mean*k (1 min 10 s; none left)",
         "",
-        "bad means: the check fails by microbatch-mean*k",
+        "bad means: the check fails with microbatch-mean*k",
     ]
     assert lines[-1] == "first bad release: 4.49.0"
     assert written(fixed(), "table").splitlines()[-1] == "first fixed release: 4.54.0"
@@ -107,17 +107,17 @@ def test_markdown_of_a_search() -> None:
     text = written(broken(), "markdown")
     assert text.startswith(
         "## accumcheck bisect llava.yaml: 4.49.0\n\n"
-        "**first bad release; since then the check fails by microbatch-mean\\*k** (exit code 0)\n\n"
+        "**first bad release; since then the check fails with microbatch-mean\\*k** (exit code 0)\n\n"
         "LlavaForConditionalGeneration (shrunk), 1.24M parameters, float32, from llava-hf/llava-1.5-7b-hf\n\n"
-        "| release | state | verdict | weighting | took |\n"
+        "| release | state | verdict | weighting | time |\n"
         "| --- | --- | --- | --- | --- |\n"
         "| **4.48.3** | **other** | **FAIL** | microbatch-mean | 1 min 18 s |\n"
         "| **4.51.3** | **bad** | **FAIL** | microbatch-mean\\*k | kept from an earlier run |\n"
         "| **4.50.0** | skipped | - | no wheel for this Python | 0.0 s |\n"
         "| **4.49.0** | **bad** | **FAIL** | microbatch-mean\\*k | 1 min 10 s |\n\n"
-        "- **bad means:** the check fails by microbatch-mean\\*k\n"
-        "- **before:** transformers 4.48.3 is other: FAIL, microbatch-mean\n"
-        "- **after:** transformers 4.49.0 is bad: FAIL, microbatch-mean\\*k\n"
+        "- **bad means:** the check fails with microbatch-mean\\*k\n"
+        "- **before:** transformers 4.48.3: other (FAIL, microbatch-mean)\n"
+        "- **after:** transformers 4.49.0: bad (FAIL, microbatch-mean\\*k)\n"
         "- **release notes:** <https://github.com/huggingface/transformers/releases/tag/v4.49.0>\n\n"
         "### Under transformers 4.49.0\n\n- **FAIL** "
     )
@@ -159,7 +159,7 @@ def test_junit_passes_a_release_that_was_tried_and_errs_where_nothing_was_found(
 def test_github_says_where_the_search_ended_at_its_configuration() -> None:
     assert written(broken(), "github") == (
         "::warning file=llava.yaml,title=accumcheck bisect llava.yaml::4.49.0: first bad release; since then the check "
-        "fails by microbatch-mean*k (exit code 0)\n"
-        "4.49.0: first bad release; since then the check fails by microbatch-mean*k (exit code 0)\n"
+        "fails with microbatch-mean*k (exit code 0)\n"
+        "4.49.0: first bad release; since then the check fails with microbatch-mean*k (exit code 0)\n"
     )
     assert written(undecided(), "github").startswith("::error file=llava.yaml,")

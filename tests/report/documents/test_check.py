@@ -50,7 +50,7 @@ plain = partial(written.text, name="table")
         ),
         ("error", 3, "pass error", "could not be decided: of 2 splits, 1 could not run (exit code 3)"),
         ("skipped", 3, "pass skipped", "could not be decided: of 2 splits, 1 skipped (exit code 3)"),
-        ("error", 3, "", "could not be decided: the reason stands above (exit code 3)"),
+        ("error", 3, "", "could not be decided: see the reason above (exit code 3)"),
     ],
 )
 def test_last_line(verdict: str, exit_code: int, verdicts: str, expected: str) -> None:
@@ -69,7 +69,7 @@ def test_last_line_where_only_a_finding_warns_or_is_ignored() -> None:
     report = replace(report, findings=(Finding("x", "ignore", ("4x16x2",), "loss 2.00 times the reference's"),))
     assert "note    4x16x2: loss 2.00 times" in plain(report)
     last = plain(report).splitlines()[-1]
-    assert last == "pass: 3 of 3 splits ran, what differs is ignored as configured (exit code 0)"
+    assert last == "pass: 3 of 3 splits ran; differences are ignored as configured (exit code 0)"
 
 
 def test_a_run_without_a_model_still_reads() -> None:
@@ -81,7 +81,7 @@ def test_a_run_without_a_model_still_reads() -> None:
     assert text.startswith("model not known, from llava-hf/llava-1.5-7b-hf\n")
     assert text.endswith(
         "ERROR   no model: the folder ./my-model does not exist\n\n"
-        "could not be decided: the reason stands above (exit code 3)\n"
+        "could not be decided: see the reason above (exit code 3)\n"
     )
 
 
@@ -130,12 +130,12 @@ def test_what_the_streams_encoding_lacks_is_replaced() -> None:
         (
             ["1x8x1", "2x4x1", "1x1x8"],
             {"loss": ["sample-mean", "device-mean"], "gradient": ["device-mean"]},
-            "loss token-mean, gradient token-mean (fits as well: loss sample-mean, device-mean; gradient device-mean)",
+            "loss token-mean, gradient token-mean (also fits: loss sample-mean, device-mean; gradient device-mean)",
         ),
         (
             ["1x8x1", "2x4x1", "1x1x8"],
             {"loss": ["sample-mean"], "gradient": []},
-            "loss token-mean, gradient token-mean (fits as well: loss sample-mean)",
+            "loss token-mean, gradient token-mean (also fits: loss sample-mean)",
         ),
         (["1x8x1", "2x4x1", "1x1x8"], {"loss": [], "gradient": []}, "loss token-mean, gradient token-mean"),
         # with one process everywhere, n and devices are no rules of their own
@@ -147,12 +147,12 @@ def test_what_the_streams_encoding_lacks_is_replaced() -> None:
         (
             ["1x8x1", "1x1x8"],
             {name: ["device-mean", "sample-mean", "token-mean*k"] for name in ("loss", "gradient")},
-            "loss token-mean, gradient token-mean (fits as well: sample-mean, token-mean*k)",
+            "loss token-mean, gradient token-mean (also fits: sample-mean, token-mean*k)",
         ),
         (
             ["1x8x1", "2x4x1"],
             {name: ["token-mean*k", "token-mean/k", "token-mean*n"] for name in ("loss", "gradient")},
-            "loss token-mean, gradient token-mean (fits as well: token-mean*n)",
+            "loss token-mean, gradient token-mean (also fits: token-mean*n)",
         ),
     ],
 )

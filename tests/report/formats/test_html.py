@@ -114,7 +114,7 @@ def test_sections_are_there_when_there_is_something_to_say() -> None:
     def headings(report: Report) -> list[str]:
         return [words(one) for one in tagged(parsed(report), "h2")]
 
-    failing = ["Splits", "Findings", "Loss and gradient norm", "How each sample counted"]
+    failing = ["Splits", "Findings", "Loss and gradient norm", "Sample weights"]
     assert headings(examples.with_trajectory()) == [*failing, "Trajectory", "Weighting and tolerances", "Environment"]
     assert headings(examples.clean()) == ["Splits", *failing[2:], "Weighting and tolerances", "Environment"]
     assert headings(examples.no_model()) == ["Findings", "Environment"]
@@ -161,7 +161,7 @@ def test_pictures_say_in_words_what_they_show() -> None:
         assert picture.attrib["aria-labelledby"].split() == named
         assert words(picture[0])
     descriptions = [words(one) for one in tagged(page, "desc")]
-    assert "No number: 4x16x2." in descriptions[0]
+    assert "Not a number: 4x16x2." in descriptions[0]
     assert "1x128x1: 10.83, 10.84, 10.83." in descriptions[0]
 
 

@@ -88,15 +88,15 @@ def test_a_failure_says_how_much_of_what_is_allowed_and_why() -> None:
     assert failure.attrib["type"] == "microbatch-mean*k"
     # 10.8342 * 2.0003 = 21.67, 10.8411 * 2.0003 = 21.69, 10.8297 * 2.0003 = 21.66
     assert failure.attrib["message"] == (
-        "loss x 2.00 the control's and x 2.00 the reference's; tolerance 2.0e-06; step by step 21.67, 21.69, 21.66"
+        "loss: x 2.00 vs control, x 2.00 vs reference; tolerance 2.0e-06; by step 21.67, 21.69, 21.66"
     )
     assert failure.text is not None
     assert "The losses of the micro-batches are summed and never divided" in failure.text
     assert "https://github.com/hiyouga/LLaMA-Factory/issues/7443" in failure.text
     gradient = element(examples.llava_449(), "4x8x4 gradient", "failure").attrib["message"]
     assert gradient == (
-        "gradient 3.09 off the control's and 3.09 off the reference's; tolerance 1.0e-05; "
-        "most in model.language_model.layers.0.self_attn.q_proj.weight"
+        "gradient: 3.09 vs control, 3.09 vs reference; tolerance 1.0e-05; "
+        "worst parameter model.language_model.layers.0.self_attn.q_proj.weight"
     )
 
 

@@ -31,7 +31,7 @@ def test_the_table_names_the_hot_fix_what_it_changes_and_its_price() -> None:
     assert "hot-fix token-mean" in told.split("\n\n")[0]
     assert "without and with the hot-fix token-mean\n" in told
     assert "hot-fix      token-mean: fail -> pass; loss token-mean*k -> token-mean" in told
-    assert "price        a gather." in told
+    assert "cost         a gather." in told
     assert max(map(len, told.splitlines())) <= 80
 
 
@@ -43,10 +43,10 @@ def test_each_split_stands_beside_what_it_was() -> None:
     assert before_rows(examples.clean()) == []
 
 
-def test_a_split_that_is_no_more_is_said_not_to_be_there() -> None:
+def test_a_split_that_is_no_more_is_shown_as_missing() -> None:
     report = cured()
     (first, *_) = before_rows(replace(report, splits=report.splits[1:]))
-    assert first[5].text == "not there"
+    assert first[5].text == "missing"
 
 
 def test_markdown_has_the_table() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from accumcheck.record.comparison import Comparison
 from accumcheck.report.blocks import Head
-from accumcheck.report.parts.pair import conclusion, facts, notes, overall, subject, to_tell
+from accumcheck.report.parts.pair import conclusion, facts, in_full, notes, overall, subject
 from tests.report import comparisons as examples
 from tests.report import examples as reports
 
@@ -40,15 +40,15 @@ def said(comparison: Comparison) -> str:
         ),
         (
             examples.failing_in_both(),
-            "fail: fails in both: not a regression: microbatch-mean*k (exit code 1: divergence)",
+            "fail: fails in both, not a regression: microbatch-mean*k (exit code 1: divergence)",
         ),
         (
             examples.failing_in_both(gate=False),
-            "no worse: fails in both: not a regression: microbatch-mean*k (exit code 0)",
+            "no worse: fails in both, not a regression: microbatch-mean*k (exit code 0)",
         ),
         (
             examples.drifting(),
-            "fail: the reference drifts: the same weights and data are worth something else under transformers 4.49.0 "
+            "fail: the reference drifts: the same weights and data give a different loss or gradient under transformers 4.49.0 "
             "(exit code 1: drift)",
         ),
         (
@@ -57,7 +57,7 @@ def said(comparison: Comparison) -> str:
         ),
         (
             examples.undecided(),
-            "could not be decided: this check did not run to its end under transformers 4.49.0; pass under "
+            "could not be decided: this check did not finish under transformers 4.49.0; pass under "
             "transformers 5.23.0 (exit code 3: undecided)",
         ),
     ],
@@ -70,7 +70,7 @@ def test_failing_by_another_rule_is_said() -> None:
     other = replace(reports.llava_449(), loss_rule="microbatch-mean", gradient_rule="microbatch-mean*k")
     comparison = examples.comparison(examples.pair(reports.llava_449(), other))
     assert said(comparison).startswith(
-        "fail: fails in both, by another rule: loss microbatch-mean, gradient microbatch-mean*k, before "
+        "fail: fails in both, with another rule: loss microbatch-mean, gradient microbatch-mean*k, before: "
         "microbatch-mean*k (exit"
     )
 
@@ -89,7 +89,7 @@ def test_facts_stand_beside_each_other() -> None:
         ("verdict", "pass -> fail"),
         ("weighting", "loss and gradient token-mean -> microbatch-mean*k"),
         ("worst", "gradient error 5.2e-08 -> 36.0"),
-        ("reference", "does not drift: loss moves by 0, gradient norm by 0 (allowed 2.0e-06 and 3.0e-06)"),
+        ("reference", "no drift: loss changes by 0, gradient norm by 0 (allowed 2.0e-06 and 3.0e-06)"),
     ]
 
 
@@ -108,7 +108,7 @@ def test_drift_for_a_reason_says_nothing() -> None:
     old, new = examples.same_splits(), examples.drifted()
     comparison = examples.comparison(examples.pair(old, replace(new, config={**new.config, "steps": 2})))
     assert dict(facts(comparison.pairs[0], comparison))["reference"].startswith(
-        "differs, which says nothing here (other steps): loss 10.83 -> 10.94"
+        "differs, but is not comparable (other steps): loss 10.83 -> 10.94"
     )
     assert comparison.exit_code == 0
 
@@ -148,14 +148,14 @@ def test_versions_that_differ_are_told_with_an_arrow() -> None:
 
 def test_of_several_those_are_told_in_full_that_did_not_come_out_well() -> None:
     comparison = examples.several()
-    assert [pair.config for pair in to_tell(comparison)] == ["configs/b.yaml", "configs/c.yaml"]
+    assert [pair.config for pair in in_full(comparison)] == ["configs/b.yaml", "configs/c.yaml"]
     assert str(overall(comparison)) == (
-        "fail: of 3 configurations 1 fail, 1 could not be decided, 1 pass (exit code 1)"
+        "fail: 3 configurations: 1 fails, 1 could not be decided, 1 passes (exit code 1)"
     )
 
 
 @pytest.mark.parametrize("make", [examples.broken, examples.undecided])
 def test_a_single_one_is_told_whatever_it_comes_to(make: Callable[[], Comparison]) -> None:
     comparison = make()
-    assert to_tell(comparison) == comparison.pairs
+    assert in_full(comparison) == comparison.pairs
     assert overall(comparison) == conclusion(comparison.pairs[0], comparison)

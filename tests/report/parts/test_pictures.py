@@ -61,7 +61,7 @@ def test_a_curve_per_split_and_the_reference() -> None:
     assert [place[0] for place in loss.curves[0].places] == [0, 50, 100]
     heights = [curve.places[0][1] for curve in loss.curves]
     assert heights[5] == heights[0] > heights[1] > heights[2] > heights[3] > heights[4]  # from the top
-    assert loss.about.endswith("by ratio")
+    assert loss.about.endswith("logarithmic")
     # x 2 is as far everywhere: from 1 to 2, and from 2 to 4 times
     assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.1)
 

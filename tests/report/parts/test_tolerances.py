@@ -45,25 +45,26 @@ def report() -> Report:
 EXPLAINED = """\
 Tolerances: relative differences. Each is the larger of a floor for bfloat16 and
 5 times the noise floor, unless the configuration gives one. weights: the part
-of the gradient's error that is in how samples are weighted; what the
-configuration says of the gradient holds for it. The stack rounds the losses
-that it reports, by up to 2.0e-05 of the smallest: that is added to the loss's.
+of the gradient's error that comes from how samples are weighted; a configured
+gradient tolerance applies to it too. The stack rounds the losses that it
+reports, by up to 2.0e-05 relative to the smallest; this is added to the loss
+tolerance.
 
-           dtype's    noise    times      log
-             floor    floor   safety   rounds  allowed  because of
----------------------------------------------------------------------
-loss       2.0e-03  6.4e-04  3.2e-03  2.0e-05  3.2e-03  noise and log
-grad norm  5.0e-03  1.1e-03  5.5e-03        -  2.0e-02  configuration
-gradient   2.0e-02  1.2e-02  5.8e-02        -  5.8e-02  noise
-weights    8.0e-03  1.1e-03  5.5e-03        -  8.0e-03  dtype
+           dtype's    noise    times       log
+             floor    floor   safety  rounding  allowed  because of
+----------------------------------------------------------------------
+loss       2.0e-03  6.4e-04  3.2e-03   2.0e-05  3.2e-03  noise and log
+grad norm  5.0e-03  1.1e-03  5.5e-03         -  2.0e-02  configuration
+gradient   2.0e-02  1.2e-02  5.8e-02         -  5.8e-02  noise
+weights    8.0e-03  1.1e-03  5.5e-03         -  8.0e-03  dtype
 
-Noise floor: what floating point alone does. The reference computed the 128
-samples of step 1 again, without the stack, in micro-batches that it accumulated
-as a stack does, in bfloat16; the largest difference from the sum of the single
-samples counts. A gradient norm counts as no less noisy than the weights.
+Noise floor: the error of floating point alone. The reference recomputed the 128
+samples of step 1 without the stack, in accumulated micro-batches, in bfloat16;
+the noise floor is the largest difference from the sum over single samples. The
+noise of the gradient norm is taken to be at least that of the weights.
 
                    samples  accum.
-computed again     at once   steps     loss  grad norm  gradient  weights
+order              at once   steps     loss  grad norm  gradient  weights
 -------------------------------------------------------------------------
 last sample first        1     128  6.4e-04    6.1e-04   1.2e-02  1.1e-03
 last sample first      128       1  1.4e-05    7.2e-04   1.0e-02  9.8e-04
@@ -103,7 +104,7 @@ def test_what_was_not_measured_is_said() -> None:
     assert tolerances is not None
     lost = {name: replace(origin, noise=None) for name, origin in tolerances.origins.items() if name != "weights"}
     text = shown(replace(report(), tolerances=replace(tolerances, origins=lost, measured=(), weights=None)))
-    assert "The noise floor was not measured: there is no finite reference of step 1." in text
+    assert "The noise floor was not measured: step 1 has no finite reference." in text
     assert re.search(r"grad norm +5\.0e-03 +- +- +- +2\.0e-02", text)
 
 
@@ -114,7 +115,7 @@ def test_under_autocast_the_floors_are_those_of_its_dtype() -> None:
 
 def test_an_older_report_does_not_hold_it() -> None:
     older = replace(examples.clean().tolerances, origins={}, measured=())
-    assert "Tolerances: this report does not hold where they come from." in shown(
+    assert "Tolerances: this report does not say where they come from." in shown(
         replace(examples.clean(), tolerances=older)
     )
     assert "Tolerances: " in shown(replace(examples.clean(), tolerances=None))

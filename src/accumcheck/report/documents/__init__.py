@@ -1,1 +1,1 @@
-"""One file for each subject of a report: what is said of it, in blocks that every format can write."""
+"""One file for each subject of a report, as blocks that every format can write."""

@@ -9,7 +9,7 @@ from accumcheck.report.document import Annotation, Case, Document, Suite
 from accumcheck.report.parts.head import head
 from accumcheck.report.parts.notes import note_of
 from accumcheck.report.parts.places import place
-from accumcheck.report.parts.search_lines import ending, found_under, means, spent, step_line, told_side, what
+from accumcheck.report.parts.search_lines import ending, faulty_side, found_under, means, spent, step_line, what
 
 if TYPE_CHECKING:
     from accumcheck.record.bisection import Bisection, Step, Tried
@@ -21,10 +21,10 @@ _COLUMNS = (
     Column(("", "state"), "left"),
     Column(("", "verdict"), "left"),
     Column(("", "weighting"), "left", wraps=True),
-    Column(("", "took"), "left"),
+    Column(("", "time"), "left"),
 )
 _TONES = {"bad": "bad", "other": "bad", "skipped": "skipped", "good": ""}
-_MEANING = "A release of transformers changes what this check comes to."
+_MEANING = "The result of this check changes with a release of transformers."
 
 
 class BisectionDocument(Document):
@@ -49,14 +49,14 @@ class BisectionDocument(Document):
         bisection = self._bisection
         name, broken = what(bisection.find), bisection.find == "broken"
         if bisection.found is None:
-            said = f"{name}: one of {', '.join(bisection.candidates)}; the others could not be tried"
-            return Conclusion("error", "not found", said, "exit code 3: undecided")
-        said = f"{name}; {'since' if broken else 'until'} then {bisection.meaning}"
-        return Conclusion("fail" if broken else "pass", bisection.found, said, "exit code 0")
+            text = f"{name}: one of {', '.join(bisection.candidates)}; the others could not be tried"
+            return Conclusion("error", "not found", text, "exit code 3: undecided")
+        text = f"{name}; {'since' if broken else 'until'} then {bisection.meaning}"
+        return Conclusion("fail" if broken else "pass", bisection.found, text, "exit code 0")
 
     def blocks(self) -> list[Block]:
         """Every release that was tried, and what is wrong on the bad side."""
-        bisection, side = self._bisection, told_side(self._bisection)
+        bisection, side = self._bisection, faulty_side(self._bisection)
         model = head(side.report).model if side.report is not None else bisection.config
         rows = [_row(step) for step in bisection.steps]
         caption = "Every release that was tried, in the order of the search"
@@ -94,11 +94,11 @@ class BisectionDocument(Document):
 
     def annotations(self) -> list[Annotation]:
         """Where the search ended, at the configuration that it was for."""
-        report, said = told_side(self._bisection).report, self.conclusion()
+        report, conclusion = faulty_side(self._bisection).report, self.conclusion()
         file, line = place(report) if report is not None else ("", 0)
-        level: Level = "error" if self.exit_code else "warning" if said.tone == "fail" else "note"
+        level: Level = "error" if self.exit_code else "warning" if conclusion.tone == "fail" else "note"
         rule = what(self._bisection.find).replace(" ", "-")
-        return [Annotation(level, rule, self.title, str(said), file or self._bisection.config, line, _MEANING)]
+        return [Annotation(level, rule, self.title, str(conclusion), file or self._bisection.config, line, _MEANING)]
 
 
 def _row(step: Step) -> list[Cell]:
@@ -129,7 +129,7 @@ def _facts(bisection: Bisection) -> list[Fact]:
 
 def _side(one: Tried, bad: bool) -> str:
     verdict = "-" if one.report is None else WORDS[one.report.verdict]
-    return f"transformers {one.release} is {one.state(bad)}: {verdict}, {found_under(one)}"
+    return f"transformers {one.release}: {one.state(bad)} ({verdict}, {found_under(one)})"
 
 
 def _notes(side: Tried) -> tuple[Note, ...]:

@@ -28,18 +28,11 @@ if TYPE_CHECKING:
     from accumcheck.report.document import Annotation, Suite
 
 _CURVES = (
-    "Every step starts from the same weights, so that curves which lie on each other are right and nothing else is. "
-    "The reference is dotted; a diamond is a split that fails, a triangle one with a warning, ✕ a value that is no "
-    "number."
+    "Every step starts from the same weights, so all curves must coincide. The reference is dotted; a diamond marks a "
+    "split that fails, a triangle one with a warning, ✕ a value that is not a number."
 )
-_DOTS = (
-    "A dot is a sample of the first step, the first of them at the top, placed by the weight with which it entered the "
-    "gradient."
-)
-_BARS = (
-    "The bar goes from the smallest to the largest weight with which a sample entered the gradient, the tick is all of "
-    "them together."
-)
+_DOTS = "Each dot is a sample of the first step (the first one at the top), placed by its weight in the gradient."
+_BARS = "Each bar spans the smallest to the largest sample weight in the gradient; the tick is their common scale."
 
 
 class CheckDocument(Document):
@@ -47,7 +40,7 @@ class CheckDocument(Document):
 
     Args:
         report: the report.
-        explain_tolerances: say where the tolerances come from; a page always says it, JSON always holds it.
+        explain_tolerances: say where the tolerances come from. A page always does, and JSON always has it.
     """
 
     def __init__(self, report: Report, *, explain_tolerances: bool = False) -> None:
@@ -78,7 +71,7 @@ class CheckDocument(Document):
         return messages(self._report)
 
     def blocks(self) -> list[Block]:
-        """The table, what is wrong, and everything that a reader may want to look at more closely."""
+        """The table, the findings, and everything that a reader may want to look at more closely."""
         report = self._report
         found: list[Block] = [head(report)]
         if report.splits:
@@ -94,7 +87,7 @@ class CheckDocument(Document):
         if self._explain:
             found += passages(self._report)
         elif self._report.tolerances is not None:
-            found.append(Details("Where they come from", tuple(passages(self._report))))
+            found.append(Details("Where the tolerances come from", tuple(passages(self._report))))
         return Section("Weighting and tolerances", tuple(found))
 
 
@@ -108,10 +101,12 @@ def _pictures(report: Report) -> list[Block]:
     if charts := step_charts(report):
         found.append(Section("Loss and gradient norm", (Charts(tuple(charts), _CURVES),)))
     if picture := weights_picture(report):
-        legend = f"{_DOTS if picture.single else _BARS} 1 is right; the axis goes by ratio."
-        found.append(Section("How each sample counted", (Strips(picture, legend),)))
+        legend = f"{_DOTS if picture.single else _BARS} 1 is correct; the axis is logarithmic."
+        found.append(Section("Sample weights", (Strips(picture, legend),)))
     if table := drift_table(report):
-        drawn = Charts(tuple(trajectory_charts(report)), f"{table.lead} For plots; no verdict rests on it.")
+        drawn = Charts(
+            tuple(trajectory_charts(report)), f"{table.lead} For plots only; it does not affect the verdict."
+        )
         found.append(Section("Trajectory", (drawn, table)))
     return found
 
@@ -129,7 +124,7 @@ def _environment(report: Report) -> Section:
         "backend": environment.backend,
         "platform": environment.platform,
         "started": report.started_at.replace("T", " "),
-        "took": numbers.seconds(report.duration_seconds),
+        "duration": numbers.seconds(report.duration_seconds),
     }
     facts = tuple(Fact(name, value) for name, value in found.items() if value)
     config = Code(write_document(report_to_dict(report)["config"]), "Resolved configuration")

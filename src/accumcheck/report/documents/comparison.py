@@ -1,4 +1,4 @@
-"""Two reports of each check beside each other: what ``accumcheck upgrade`` and ``accumcheck compare`` show."""
+"""Two reports of each check, compared: what ``accumcheck upgrade`` and ``accumcheck compare`` show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from accumcheck.report.blocks import Fact, Facts, Notes, Section
 from accumcheck.report.document import Annotation, Document, Suite
-from accumcheck.report.parts.pair import conclusion, facts, notes, overall, subject, to_tell
+from accumcheck.report.parts.pair import conclusion, facts, in_full, notes, overall, subject
 from accumcheck.report.parts.pair_cases import pair_cases
 from accumcheck.report.parts.pair_rows import check_table, split_table
 from accumcheck.report.parts.places import place
@@ -44,16 +44,16 @@ class ComparisonDocument(Document):
         return self._comparison.exit_code
 
     def conclusion(self) -> Conclusion:
-        """What all pairs together come to."""
+        """The result of all pairs together."""
         return overall(self._comparison)
 
     def blocks(self) -> list[Block]:
-        """One row per check where there are several, and each that is told in full."""
+        """One row per check where there are several, and those with a result to look at in full."""
         comparison = self._comparison
         found: list[Block] = []
         if len(comparison.pairs) > 1:
             found.append(Section("Configurations", (check_table(comparison),), role="whole"))
-        return [*found, *(self._part(pair) for pair in to_tell(comparison))]
+        return [*found, *(self._part(pair) for pair in in_full(comparison))]
 
     def _part(self, pair: Pair) -> Section:
         comparison = self._comparison
@@ -65,8 +65,8 @@ class ComparisonDocument(Document):
         ]
         if about := notes(pair, comparison):
             found.append(Section("Findings", (Notes(tuple(about)),)))
-        said = conclusion(pair, comparison) if several else None
-        return Section(pair.config, tuple(found), "part" if several else "whole", said)
+        result = conclusion(pair, comparison) if several else None
+        return Section(pair.config, tuple(found), "part" if several else "whole", result)
 
     def suite(self) -> Suite:
         """For each check one case per split of the new side, and one for its reference."""
@@ -81,7 +81,7 @@ class ComparisonDocument(Document):
         )
 
     def annotations(self) -> list[Annotation]:
-        """One for each check that did not come out well."""
+        """One for each check that does not simply pass."""
         pairs = self._comparison.pairs
         return [self._annotation(pair) for pair in pairs if pair.exit_code or pair.new.verdict == "warn"]
 

@@ -52,7 +52,7 @@ class SelftestDocument(Document):
             for outcome, (first, *rest) in self._broken
         )
         found: list[Block] = [Section("Planted faults and clean runs", (table,), role="whole")]
-        return [*found, Section("What did not hold", (Notes(notes),) if notes else ())]
+        return [*found, Section("Failed cases", (Notes(notes),) if notes else ())]
 
     def transcript(self) -> list[str]:
         """A line for each case as it ended, and the counts."""

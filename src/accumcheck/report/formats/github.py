@@ -49,7 +49,7 @@ def _add_to_summary(text_: str) -> str:
     """Append to the summary of the workflow's step, if there is one.
 
     Returns:
-        Nothing, or a warning to print where the summary could not be written; the verdict stands without it.
+        Nothing, or a warning to print where the summary could not be written; the verdict does not depend on it.
     """
     if not (path := os.environ.get(SUMMARY)):
         return ""

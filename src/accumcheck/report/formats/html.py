@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from accumcheck.report.document import Document
 
 _SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "?", "skipped": "-", "ignore": "i"}
-"""What stands beside a verdict's colour and word."""
+"""The sign of a verdict or a severity, shown with its colour and word."""
 
 
 def text(document: Document) -> str:
@@ -29,7 +29,7 @@ def text(document: Document) -> str:
     return (
         _templates()
         .get_template("document.html.j2")
-        .render(document=document, said=document.conclusion(), head=found[:begin], sections=_named(found[begin:]))
+        .render(document=document, conclusion=document.conclusion(), head=found[:begin], sections=_named(found[begin:]))
     )
 
 

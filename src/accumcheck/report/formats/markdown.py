@@ -22,10 +22,10 @@ _BLOCK = re.compile(r"^(?:([#+\-=])|(\d+)([.)])(?!\S))")
 
 def text(document: Document) -> str:
     """The whole document: a heading with the verdict, and the blocks."""
-    said = document.conclusion()
+    conclusion = document.conclusion()
     found = [
-        f"## {inline(document.title)}: {inline(said.word)}",
-        f"**{escape(said.text)}** ({escape(said.exit)})",
+        f"## {inline(document.title)}: {inline(conclusion.word)}",
+        f"**{escape(conclusion.text)}** ({escape(conclusion.exit)})",
         *_paragraphs(document.blocks(), depth=3),
     ]
     return "\n\n".join(found) + "\n"
@@ -57,23 +57,23 @@ def _section(section: Section, depth: int) -> Iterator[str]:
     yield from found
 
 
-def escape(said: str) -> str:
+def escape(raw: str) -> str:
     """`inline` text that may begin a block: no heading, list or rule either."""
-    return _BLOCK.sub(lambda found: f"{found[2] or ''}\\{found[1] or found[3]}", inline(said))
+    return _BLOCK.sub(lambda found: f"{found[2] or ''}\\{found[1] or found[3]}", inline(raw))
 
 
-def inline(said: str) -> str:
+def inline(raw: str) -> str:
     """Text that renders as it is inside a line: no markup, no HTML, no mathematics; line breaks become spaces."""
-    return _INLINE.sub(r"\\\g<0>", _one_line(said))
+    return _INLINE.sub(r"\\\g<0>", _one_line(raw))
 
 
-def _one_line(said: str) -> str:
-    return " ".join(clean(said).split())
+def _one_line(raw: str) -> str:
+    return " ".join(clean(raw).split())
 
 
-def code(said: str) -> str:
+def code(raw: str) -> str:
     """Text in a code span, whatever it holds."""
-    one_line = _one_line(said)
+    one_line = _one_line(raw)
     fence = "`" * (max((len(run) for run in re.findall("`+", one_line)), default=0) + 1)
     padding = " " if one_line.startswith("`") or one_line.endswith("`") else ""
     return f"{fence}{padding}{one_line}{padding}{fence}"
@@ -128,7 +128,7 @@ def _known(fault: Known) -> list[str]:
     title = inline(fault.title)
     if link.startswith(("https://", "http://")):
         title = f"[{title}](<{quote(link, safe=':/?#@!$&()*+,;=%~._-')}>)"
-    facts = "; ".join(f"{name}: {inline(said)}" for name, said in fault.facts)
+    facts = "; ".join(f"{name}: {inline(value)}" for name, value in fault.facts)
     return [f"Known: {title}{f' ({facts})' if facts else ''}"]
 
 

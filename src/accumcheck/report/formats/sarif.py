@@ -80,11 +80,10 @@ def _result(annotation: Annotation, rule_index: int) -> JSON:
 
 def _invocation(document: Document) -> JSON:
     """Whether the run came to a verdict: without one, no results do not mean that nothing is wrong."""
-    said = clean(str(document.conclusion()))
     return {
         "executionSuccessful": document.exit_code in DECIDED,
         "exitCode": document.exit_code,
-        "exitCodeDescription": said,
+        "exitCodeDescription": clean(str(document.conclusion())),
     }
 
 

@@ -1,1 +1,1 @@
-"""The JSON of two reports beside each other."""
+"""The JSON of two reports that are compared."""

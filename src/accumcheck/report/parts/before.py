@@ -1,4 +1,4 @@
-"""What a run with a hot-fix was without it: a table of splits beside each other."""
+"""What a run with a hot-fix was without it: a table with a row for each split."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def before_table(report: Report) -> Table | None:
 
 
 def before_rows(report: Report) -> list[list[Cell]]:
-    """Every split of the run without the hot-fix, and what became of it."""
+    """Every split of the run without the hot-fix, and the same split with it."""
     if report.before is None:
         return []
     now = {str(split.split): split for split in report.splits}
     rows = []
     for old in report.before.splits:
         new = now.get(old.split)
-        error, word = Cell(numbers.MISSING, "quiet"), Cell("not there", "quiet")
+        error, word = Cell(numbers.MISSING, "quiet"), Cell("missing", "quiet")
         if new is not None:
-            apart = numbers.worst(step.vs_reference.gradient for step in new.steps)
-            error, word = Cell(numbers.difference(apart)), Cell(WORDS[new.verdict], new.verdict)
+            largest = numbers.worst(step.vs_reference.gradient for step in new.steps)
+            error, word = Cell(numbers.difference(largest)), Cell(WORDS[new.verdict], new.verdict)
         rows.append(
             [
                 Cell(old.split, "label"),

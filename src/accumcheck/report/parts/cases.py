@@ -30,8 +30,9 @@ def suite(report: Report) -> Suite:
     cases = [_case(metric, split, report) for split in report.splits for metric in metrics(split, report)]
     cases += [_of_the_run(note, report) for note in findings(report) if not note.splits]
     if report.exit_code and not any(case.outcome in ("failure", "error") for case in cases):
-        said = verdict(report)
-        cases.append(Case("run", "failure" if report.exit_code == 1 else "error", str(said), kind=report.verdict))
+        cases.append(
+            Case("run", "failure" if report.exit_code == 1 else "error", str(verdict(report)), kind=report.verdict)
+        )
     return Suite(
         name=f"accumcheck {path}",
         classname=f"accumcheck.{class_of(path)}",
@@ -68,9 +69,9 @@ def _case(metric: Metric, split: SplitResult, report: Report) -> Case:
 
 
 def _of_the_run(note: Note, report: Report) -> Case:
-    outcome, said = _outcome(note.tone, report), _whole(note)
-    output = said if outcome == "passed" else ""
-    return Case(f"run {note.id}", outcome, note.text, said, note.id, output=output)
+    outcome, details = _outcome(note.tone, report), _whole(note)
+    output = details if outcome == "passed" else ""
+    return Case(f"run {note.id}", outcome, note.text, details, note.id, output=output)
 
 
 def _outcome(tone: str, report: Report) -> Outcome:

@@ -42,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What stands beside the end of curves, ``at`` in percent from the top."""
+    """The label at the end of curves, ``at`` in percent from the top."""
 
     text: str
     tone: str
@@ -118,7 +118,7 @@ def _chart(
     curves = tuple(_curve(label, tone, points, along, up) for label, tone, points in series if points)
     return Chart(
         name=name,
-        about=about + (", by ratio" if up.logarithmic else ""),
+        about=about + (", logarithmic" if up.logarithmic else ""),
         x=tuple(Tick(along.at(step), str(step)) for step in _some(steps)),
         y=tuple(Tick(round(100 - tick.at, 2), tick.label) for tick in up.ticks()),
         curves=curves,

@@ -66,8 +66,8 @@ def _largest(split: SplitResult, control: SplitResult | None) -> tuple[Cell, Cel
     if not drifts:
         return Cell(numbers.MISSING, "bad"), Cell("")
     broken = next((one for one in drifts if not math.isfinite(one[0])), None)
-    apart, step, loss, other = broken or max(drifts, key=lambda one: (round(one[0], 9), -one[1]))
-    return Cell(numbers.ratio(loss, other, apart), "bad" if broken else ""), Cell(str(step))
+    relative, step, loss, other = broken or max(drifts, key=lambda one: (round(one[0], 9), -one[1]))
+    return Cell(numbers.ratio(loss, other, relative), "bad" if broken else ""), Cell(str(step))
 
 
 def sparkline(values: Sequence[float | None], points: int = _POINTS) -> str:

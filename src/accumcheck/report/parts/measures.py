@@ -1,4 +1,4 @@
-"""How samples were weighted in the run as a whole, and what was allowed."""
+"""How samples were weighted in the run as a whole, and the tolerances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def measures(report: Report) -> list[tuple[str, str]]:
-    """How the samples were weighted in the run as a whole, what was allowed, and what floating point alone does.
+    """How the samples were weighted in the run as a whole, the tolerances, and the noise floor.
 
     Returns:
         Pairs of a label and a text.
@@ -22,25 +22,25 @@ def measures(report: Report) -> list[tuple[str, str]]:
     found = _hotfixed(report)
     if report.loss_rule or report.gradient_rule:
         rules = f"loss {report.loss_rule or 'no rule'}, gradient {report.gradient_rule or 'no rule'}"
-        found.append(("weighting", rules + _as_well(report)))
+        found.append(("weighting", rules + _also_fit(report)))
     if report.tolerances is not None:
         found.append(("tolerance", _three(report.tolerances)))
         found.append(("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)"))
     return found
 
 
-def _as_well(report: Report) -> str:
-    """Which other rules fit: the loss often leaves open what the gradient decides."""
-    of = {name: _told_apart(rules, report) for name, rules in report.alternatives.items()}
+def _also_fit(report: Report) -> str:
+    """Which other rules fit; the loss often leaves open what the gradient decides."""
+    of = {name: _distinct(rules, report) for name, rules in report.alternatives.items()}
     loss, gradient = of.get("loss", []), of.get("gradient", [])
     if loss == gradient:
-        return f" (fits as well: {few(loss)})" if loss else ""
+        return f" (also fits: {few(loss)})" if loss else ""
     parts = [f"{name} {few(rules)}" for name, rules in (("loss", loss), ("gradient", gradient)) if rules]
-    return f" (fits as well: {'; '.join(parts)})"
+    return f" (also fits: {'; '.join(parts)})"
 
 
-def _told_apart(rules: Sequence[str], report: Report) -> list[str]:
-    """Without the rules that are another of them by definition: where n is 1 in every split there is no n to see."""
+def _distinct(rules: Sequence[str], report: Report) -> list[str]:
+    """Without rules that are another one by definition: where n is 1 in every split, ``*n`` changes nothing."""
     splits = [split.split for split in report.splits]
     hidden = ["*k", "/k"] if all(split.gradient_accumulation_steps == 1 for split in splits) else []
     hidden += ["*n", "/n", "device-mean"] if all(split.num_processes == 1 for split in splits) else []
@@ -60,7 +60,7 @@ def _hotfixed(report: Report) -> list[tuple[str, str]]:
     ]
     return [
         ("hot-fix", f"{before.hotfix}: {before.verdict} -> {report.verdict}; {', '.join(changes)}"),
-        ("price", before.price),
+        ("cost", before.price),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What each of the three things that a split is judged by came to, one by one."""
+"""The loss, the gradient norm and the gradient of a split, each with its own verdict."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """How far a split is from the control or the reference: the largest of all steps, and the same in words."""
+class Versus:
+    """How far a split is from the control or the reference: the largest difference of all steps, and as text."""
 
-    apart: float | None
+    difference: float | None
     text: str
 
 
 def metrics(split: SplitResult, report: Report) -> list[Metric]:
-    """The split's verdict laid at the metrics that are beyond tolerance, or at all where none is.
+    """The split's verdict for the metrics that are beyond tolerance, or for all metrics where none is.
 
-    Nothing is judged anew: in a split that passed every metric passes, and in one that did not run none does.
+    Nothing is judged again: in a split that passed every metric passes, and in one that did not run none does.
     """
     if split.status != "ran" or split.verdict in ("error", "skipped"):
         verdict: Verdict = "error" if split.status == "ran" else split.verdict
         return [Metric(name, verdict, split.reason or "no reason was recorded") for name in METRICS]
     beyond = [name for name in METRICS if _beyond(name, split, report.tolerances)] or METRICS
-    return [Metric(name, split.verdict if name in beyond else "pass", _said(name, split, report)) for name in METRICS]
+    return [Metric(name, split.verdict if name in beyond else "pass", _text(name, split, report)) for name in METRICS]
 
 
 def control_of(report: Report) -> SplitResult | None:
@@ -51,28 +51,28 @@ def control_of(report: Report) -> SplitResult | None:
     return next((split for split in report.splits if split.is_control), None)
 
 
-def beside_control(split: SplitResult, control: SplitResult | None, name: Measure) -> Beside:
-    """The split beside the control: ``x 2.00``, or a small relative difference."""
-    return _beside([(step, step.vs_control) for step in split.steps], () if control is None else control.steps, name)
+def versus_control(split: SplitResult, control: SplitResult | None, name: Measure) -> Versus:
+    """The split compared with the control: ``x 2.00``, or a small relative difference."""
+    return _versus([(step, step.vs_control) for step in split.steps], () if control is None else control.steps, name)
 
 
-def beside_reference(split: SplitResult, reference: Sequence[ReferenceStep], name: Measure) -> Beside:
-    """The split beside the reference: ``x 2.00``, or a small relative difference."""
-    return _beside([(step, step.vs_reference) for step in split.steps], reference, name)
+def versus_reference(split: SplitResult, reference: Sequence[ReferenceStep], name: Measure) -> Versus:
+    """The split compared with the reference: ``x 2.00``, or a small relative difference."""
+    return _versus([(step, step.vs_reference) for step in split.steps], reference, name)
 
 
-def _beside(
+def _versus(
     found: Sequence[tuple[StepRecord, Divergence]], others: Sequence[StepRecord | ReferenceStep], name: Measure
-) -> Beside:
-    largest = numbers.worst(apart(divergence, name) for _, divergence in found)
+) -> Versus:
+    largest = numbers.worst(difference_in(divergence, name) for _, divergence in found)
     if name == "gradient":
-        return Beside(largest, numbers.difference(largest))
-    at = next((step for step, divergence in found if apart(divergence, name) == largest), None)
+        return Versus(largest, numbers.difference(largest))
+    at = next((step for step, divergence in found if difference_in(divergence, name) == largest), None)
     other = next((one for one in others if at is not None and one.step == at.step), None)
-    return Beside(largest, numbers.ratio(_value(name, at), _value(name, other), largest))
+    return Versus(largest, numbers.ratio(_value(name, at), _value(name, other), largest))
 
 
-def apart(found: Divergence, name: Measure) -> float | None:
+def difference_in(found: Divergence, name: Measure) -> float | None:
     """The relative difference in one metric."""
     return {"loss": found.loss, "grad_norm": found.grad_norm, "gradient": found.gradient}[name]
 
@@ -90,7 +90,7 @@ def _value(name: Measure, step: StepRecord | ReferenceStep | None) -> float | No
 
 def _beyond(name: Measure, split: SplitResult, tolerances: Tolerances | None) -> bool:
     found = [one for step in split.steps for one in (step.vs_control, step.vs_reference)]
-    limits = [(apart(one, name), allowed(tolerances, name)) for one in found]
+    limits = [(difference_in(one, name), allowed(tolerances, name)) for one in found]
     if name == "gradient" and tolerances is not None and tolerances.weights is not None:
         limits += [(one.weights, tolerances.weights) for one in found]
     values = [] if name == "gradient" else [_value(name, step) for step in split.steps]
@@ -98,17 +98,17 @@ def _beyond(name: Measure, split: SplitResult, tolerances: Tolerances | None) ->
     return any(map(numbers.is_bad, values)) or any(too_far)
 
 
-def _said(name: Measure, split: SplitResult, report: Report) -> str:
+def _text(name: Measure, split: SplitResult, report: Report) -> str:
     if not split.steps:
-        return "no optimizer step was seen"
-    others = [(beside_reference(split, report.reference, name).text, "reference")]
+        return "no optimizer step was observed"
+    others = [(versus_reference(split, report.reference, name).text, "reference")]
     if not split.is_control:
-        others.insert(0, (beside_control(split, control_of(report), name).text, "control"))
-    told = " and ".join(f"{text} {'' if text.startswith('x ') else 'off '}the {whose}'s" for text, whose in others)
+        others.insert(0, (versus_control(split, control_of(report), name).text, "control"))
+    compared = ", ".join(f"{text} vs {other}" for text, other in others)
     worst = [step.worst_parameter for step in split.steps if step.worst_parameter is not None]
-    parts = [f"{_NAMES[name]} {told}", f"tolerance {numbers.difference(allowed(report.tolerances, name))}"]
+    parts = [f"{_NAMES[name]}: {compared}", f"tolerance {numbers.difference(allowed(report.tolerances, name))}"]
     if name == "gradient" and worst:
-        parts.append(f"most in {max(worst, key=lambda one: one.gradient).name}")
+        parts.append(f"worst parameter {max(worst, key=lambda one: one.gradient).name}")
     if name != "gradient":
-        parts.append(f"step by step {', '.join(numbers.aligned([_value(name, step) for step in split.steps]))}")
+        parts.append(f"by step {', '.join(numbers.aligned([_value(name, step) for step in split.steps]))}")
     return "; ".join(parts)

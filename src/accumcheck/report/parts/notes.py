@@ -32,8 +32,8 @@ def not_run(report: Report) -> list[Note]:
 
 
 def findings(report: Report) -> list[Note]:
-    """What is wrong and how much, why, and what is known about it; not what `not_run` has said already."""
-    return [note_of(finding, report) for finding in report.findings if not _told(finding, report)]
+    """What is wrong and how much, why, and what is known about it; without what `not_run` says already."""
+    return [note_of(finding, report) for finding in report.findings if not _repeats(finding, report)]
 
 
 def note_of(finding: Finding, report: Report) -> Note:
@@ -51,7 +51,7 @@ def note_of(finding: Finding, report: Report) -> Note:
     )
 
 
-def _told(finding: Finding, report: Report) -> bool:
+def _repeats(finding: Finding, report: Report) -> bool:
     reasons = {str(split.split): split.reason for split in report.splits if split.status != "ran"}
     same = bool(finding.splits) and all(reasons.get(split) == finding.summary for split in finding.splits)
     return same and not finding.explanation

@@ -1,4 +1,4 @@
-"""What is said of two reports beside each other, in words; every format takes its texts from here."""
+"""The sentences that compare two reports of one check."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from accumcheck.record.bisection import RulePair
 from accumcheck.report import numbers
 from accumcheck.report.blocks import Conclusion, Head, Note
 from accumcheck.report.parts.head import head
@@ -21,7 +22,7 @@ _VERDICTS = {0: ("pass", "pass"), 1: ("fail", "fail"), 3: ("error", "could not b
 
 
 def side(comparison: Comparison, name: str) -> str:
-    """One of the two sides as it stands in a sentence: ``transformers 5.23.0``, or ``the new report``."""
+    """One of the two sides as part of a sentence: ``transformers 5.23.0``, or ``the new report``."""
     return f"transformers {name}" if comparison.gate else f"the {name} report"
 
 
@@ -79,33 +80,33 @@ def reference(pair: Pair, comparison: Comparison) -> str:
     loss, norm = numbers.difference(drift.loss), numbers.difference(drift.grad_norm)
     allowed = f"allowed {numbers.difference(drift.allowed_loss)} and {numbers.difference(drift.allowed_grad_norm)}"
     if not drift.beyond:
-        return f"does not drift: loss moves by {loss}, gradient norm by {norm} ({allowed})"
+        return f"no drift: loss changes by {loss}, gradient norm by {norm} ({allowed})"
     values = (
         f"loss {_moved(drift.losses, drift.loss)}, gradient norm {_moved(drift.grad_norms, drift.grad_norm)}, "
         f"step {drift.step}"
     )
     tokens = f"; predicted tokens {drift.tokens.old} -> {drift.tokens.new}" if drift.tokens else ""
     if changes.no_drift_because:
-        return f"differs, which says nothing here ({changes.no_drift_because}): {values}{tokens}"
+        return f"differs, but is not comparable ({changes.no_drift_because}): {values}{tokens}"
     word = "drifts, as allowed" if comparison.allow_drift else "DRIFTS"
     return f"{word}: {values}{tokens} ({allowed})"
 
 
-def _moved(values: Change[float], apart: float) -> str:
+def _moved(values: Change[float], difference: float) -> str:
     old, new = numbers.aligned([values.old, values.new])
-    return f"{old} -> {new} ({numbers.ratio(values.new, values.old, apart)})"
+    return f"{old} -> {new} ({numbers.ratio(values.new, values.old, difference)})"
 
 
 def notes(pair: Pair, comparison: Comparison) -> list[Note]:
     """What did not run and why; findings, those that are new or in both whole; and what weakens the comparison."""
     found = []
     for report, name in ((pair.old, comparison.old), (pair.new, comparison.new)):
-        found += [_said(note, where(comparison, name)) for note in not_run(report)]
+        found += [_prefixed(note, where(comparison, name)) for note in not_run(report)]
     reasons = {note.text for report in (pair.old, pair.new) for note in not_run(report)}
     changes = pair.changes
     kinds = (("new", changes.findings_new, pair.new), ("in both", changes.findings_kept, pair.new))
     for kind, findings, report in kinds:
-        found += [_said(note_of(one, report), kind) for one in findings if one.summary not in reasons]
+        found += [_prefixed(note_of(one, report), kind) for one in findings if one.summary not in reasons]
     for one in changes.findings_gone:
         if one.summary not in reasons:
             gone = note_of(one, pair.old)
@@ -113,71 +114,70 @@ def notes(pair: Pair, comparison: Comparison) -> list[Note]:
     return [*found, *(Note("ignore", "", text) for text in changes.notes)]
 
 
-def _said(note: Note, of: str) -> Note:
-    return replace(note, text=f"{of}: {note.text}")
+def _prefixed(note: Note, prefix: str) -> Note:
+    return replace(note, text=f"{prefix}: {note.text}")
 
 
 def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
-    """What one pair comes to."""
+    """The result of one pair."""
     in_new, in_old = where(comparison, comparison.new), where(comparison, comparison.old)
     changes, meaning = pair.changes, "divergence"
     if changes.broken:
         more = "more splits fail" if changes.verdict.old == "fail" else "fails"
-        said = f"{more} {in_new} than {in_old}" if changes.verdict.old == "fail" else f"fails {in_new}, not {in_old}"
-        said += _named(pair.new)
+        text = f"{more} {in_new} than {in_old}" if changes.verdict.old == "fail" else f"fails {in_new}, not {in_old}"
+        text += _named(pair.new)
     elif pair.new.exit_code == 1:
-        said = f"fails in both: not a regression{_named(pair.new)}"
+        text = f"fails in both, not a regression{_named(pair.new)}"
         if changes.loss_rule.changed or changes.gradient_rule.changed:
-            said = f"fails in both, by another rule{_named(pair.new)}, before{_named(pair.old)[1:] or ' no rule'}"
+            text = f"fails in both, with another rule{_named(pair.new)}, before: {RulePair.of(pair.old)}"
     elif changes.drifts and not comparison.allow_drift:
-        said, meaning = f"the reference drifts: the same weights and data are worth something else {in_new}", "drift"
+        text = f"the reference drifts: the same weights and data give a different loss or gradient {in_new}"
+        meaning = "drift"
     elif changes.undecided:
-        said, meaning = _undecided(pair, comparison), "undecided"
+        text, meaning = _undecided(pair, comparison), "undecided"
     elif changes.missing and not comparison.allow_missing:
-        said, meaning = f"no result {in_new} for {', '.join(changes.missing)}", "undecided"
+        text, meaning = f"no result {in_new} for {', '.join(changes.missing)}", "undecided"
     elif pair.old.exit_code == 1:
-        said = f"fails {in_old}, not {in_new}{_named(pair.old)}"
+        text = f"fails {in_old}, not {in_new}{_named(pair.old)}"
     else:
-        said = "passes in both, with warnings" if pair.new.verdict == "warn" else "passes in both"
-        said += "; the reference drifts, as allowed" if changes.drifts else ""
-        said += f"; no result {in_new} for {', '.join(changes.missing)}, as allowed" if changes.missing else ""
+        text = "passes in both, with warnings" if pair.new.verdict == "warn" else "passes in both"
+        text += "; the reference drifts, as allowed" if changes.drifts else ""
+        text += f"; no result {in_new} for {', '.join(changes.missing)}, as allowed" if changes.missing else ""
     tone, word = _VERDICTS[pair.exit_code]
     if pair.exit_code == 0 and pair.new.exit_code == 1:
         tone, word = "warn", "no worse"
     meaning = f": {meaning}" if pair.exit_code else ""
-    return Conclusion(tone, word, said, f"exit code {pair.exit_code}{meaning}", wraps=True)
+    return Conclusion(tone, word, text, f"exit code {pair.exit_code}{meaning}", wraps=True)
 
 
 def _undecided(pair: Pair, comparison: Comparison) -> str:
     sides = ((pair.old, comparison.old), (pair.new, comparison.new))
     wanting = [where(comparison, name) for report, name in sides if report.exit_code == 3]
     other = [f"{report.verdict} {where(comparison, name)}" for report, name in sides if report.exit_code != 3]
-    return f"this check did not run to its end {' nor '.join(wanting)}" + (f"; {', '.join(other)}" if other else "")
+    return f"this check did not finish {' nor '.join(wanting)}" + (f"; {', '.join(other)}" if other else "")
 
 
 def _named(report: Report) -> str:
     """The rules that a failing report names, after a colon; nothing where it names none."""
-    rules = dict.fromkeys((report.loss_rule, report.gradient_rule))
-    if not any(rules):
-        return ""
-    loss, gradient = report.loss_rule or "no rule", report.gradient_rule or "no rule"
-    return f": {loss}" if len(rules) == 1 else f": loss {loss}, gradient {gradient}"
+    rules = RulePair.of(report)
+    return f": {rules}" if rules.loss or rules.gradient else ""
 
 
 def overall(comparison: Comparison) -> Conclusion:
-    """What all pairs together come to."""
+    """The result of all pairs together."""
     if len(comparison.pairs) == 1:
         return conclusion(comparison.pairs[0], comparison)
     of, code = Counter(pair.exit_code for pair in comparison.pairs), comparison.exit_code
-    counts = ((of[1], "fail"), (of[3], "could not be decided"), (of[0], "pass"))
-    parts = [f"{number} {what}" for number, what in counts if number]
+    undecided = "could not be decided"
+    counts = ((of[1], "fails", "fail"), (of[3], undecided, undecided), (of[0], "passes", "pass"))
+    parts = [f"{number} {one if number == 1 else more}" for number, one, more in counts if number]
     tone, word = _VERDICTS[code]
-    text = f"of {len(comparison.pairs)} configurations {', '.join(parts)}"
+    text = f"{len(comparison.pairs)} configurations: {', '.join(parts)}"
     return Conclusion(tone, word, text, f"exit code {code}", wraps=True)
 
 
-def to_tell(comparison: Comparison) -> Sequence[Pair]:
-    """The pairs that are told in full: the only one, or of several those that did not come out well."""
+def in_full(comparison: Comparison) -> Sequence[Pair]:
+    """The pairs that are shown in full: the only one, or of several those with a result to look at."""
     if len(comparison.pairs) == 1:
         return comparison.pairs
     return [pair for pair in comparison.pairs if pair.exit_code or pair.changes.drifts]

@@ -1,4 +1,4 @@
-"""Two reports beside each other as tables: one row per split, and one row per check where there are several."""
+"""Two reports of one check as tables: one row per split, and one row per check where there are several."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from accumcheck.report import numbers
 from accumcheck.report.blocks import WORDS, Cell, Column, Table
-from accumcheck.report.parts.metrics import beside_reference
+from accumcheck.report.parts.metrics import versus_reference
 from accumcheck.report.parts.pair import arrow, conclusion
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def split_rows(pair: Pair) -> list[list[Cell]]:
 
 def _cells(split: SplitResult | None, report: Report) -> tuple[Cell, Cell, Cell]:
     if split is None:
-        return Cell(numbers.MISSING, "quiet"), Cell(numbers.MISSING, "quiet"), Cell("not there", "quiet")
+        return Cell(numbers.MISSING, "quiet"), Cell(numbers.MISSING, "quiet"), Cell("missing", "quiet")
     if split.status != "ran":
         return Cell(numbers.MISSING, "quiet"), Cell(numbers.MISSING, "quiet"), Cell(WORDS[split.verdict], split.verdict)
-    loss, gradient = (beside_reference(split, report.reference, name).text for name in ("loss", "gradient"))
+    loss, gradient = (versus_reference(split, report.reference, name).text for name in ("loss", "gradient"))
     return Cell(loss), Cell(gradient), Cell(WORDS[split.verdict], split.verdict)
 
 
@@ -73,11 +73,12 @@ def check_columns(comparison: Comparison) -> tuple[Column, ...]:
 
 
 def check_rows(comparison: Comparison) -> list[list[Cell]]:
-    """One row for each check: both verdicts, the rules, whether the reference drifts, and what that comes to."""
+    """One row for each check: both verdicts, the rules, whether the reference drifts, and the result."""
     rows = []
     for pair in comparison.pairs:
-        changes, said = pair.changes, conclusion(pair, comparison)
+        changes, result = pair.changes, conclusion(pair, comparison)
         rules = [arrow(rule.old or "none", rule.new or "none") for rule in (changes.loss_rule, changes.gradient_rule)]
+        words = {"pass": "pass", "fail": "FAIL", "error": "undecided", "warn": result.word}
         drift = "-" if changes.drift is None else "drifts" if changes.drifts else "same"
         rows.append(
             [
@@ -85,7 +86,7 @@ def check_rows(comparison: Comparison) -> list[list[Cell]]:
                 *(Cell(WORDS[verdict], verdict) for verdict in (changes.verdict.old, changes.verdict.new)),
                 Cell(", ".join(dict.fromkeys(rules))),
                 Cell(drift, "bad" if changes.drifts and not comparison.allow_drift else ""),
-                Cell({"pass": "pass", "fail": "FAIL", "error": "undecided", "warn": said.word}[said.tone], said.tone),
+                Cell(words[result.tone], result.tone),
             ]
         )
     return rows

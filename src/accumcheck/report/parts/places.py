@@ -1,4 +1,4 @@
-"""Where in the repository a run's configuration stands."""
+"""The line of a run's configuration in its repository."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def scale_of(values: Iterable[float], *, margin: float = 0.06) -> Scale:
     """An axis on which all the values (finite ones) stand, with some room around them."""
     found = list(values) or [0.0, 1.0]
     low, high = min(found), max(found)
-    if low > 0 and (apart := math.log(high) - math.log(low)) >= math.log(_LOGARITHMIC_FROM):
-        room = math.exp(apart * margin)
+    if low > 0 and (width := math.log(high) - math.log(low)) >= math.log(_LOGARITHMIC_FROM):
+        room = math.exp(width * margin)
         least, most = sys.float_info.min, sys.float_info.max
         return Scale(max(low / room, least), min(high * room, most), logarithmic=True)
     # Curves that lie on each other to the noise floor are to be seen so: no zoom below a thousandth.

@@ -39,7 +39,7 @@ def spent(one: Tried) -> str:
     return "kept from an earlier run" if one.kept else numbers.seconds(one.seconds)
 
 
-def told_side(bisection: Bisection) -> Tried:
+def faulty_side(bisection: Bisection) -> Tried:
     """The release under which the fault is there."""
     return bisection.after if bisection.find == "broken" else bisection.before
 
@@ -55,7 +55,7 @@ def step_line(step: Step) -> str:
 def ending(bisection: Bisection) -> Iterator[str]:
     """The lines that end a search; the last of them names the release."""
     before, after = bisection.before, bisection.after
-    broken, known_side = bisection.find == "broken", told_side(bisection)
+    broken, faulty = bisection.find == "broken", faulty_side(bisection)
     for meaning, release in bisection.earlier:
         yield f"until {release}: {meaning}"
     yield means(bisection.meaning)
@@ -64,10 +64,10 @@ def ending(bisection: Bisection) -> Iterator[str]:
         yield f"transformers {one.release:<9} skipped: {clean(one.reason)}"
     yield _side(after, broken)
     if not broken and after.report is not None and after.report.exit_code == 1:
-        yield f"transformers {after.release} fails by another rule: what is fixed is {bisection.meaning}"
-    for finding in known_side.report.findings if known_side.report is not None else ():
+        yield f"transformers {after.release} still fails, with another rule; fixed: {bisection.meaning}"
+    for finding in faulty.report.findings if faulty.report is not None else ():
         if finding.severity in ("fail", "warn"):
-            yield from _finding(finding, known_side.release)
+            yield from _finding(finding, faulty.release)
     for address in bisection.release_notes:
         yield f"release notes: {address}"
     if bisection.found is not None:
@@ -92,9 +92,9 @@ def _finding(finding: Finding, release: str) -> Iterator[str]:
         )
 
 
-def _wrapped(said: str) -> list[str]:
+def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(
-        clean(said), _WIDTH, subsequent_indent=" " * _INDENT, break_long_words=False, break_on_hyphens=False
+        clean(text), _WIDTH, subsequent_indent=" " * _INDENT, break_long_words=False, break_on_hyphens=False
     )
 
 

@@ -11,10 +11,10 @@ from accumcheck.report.parts.metrics import (
     METRICS,
     Measure,
     allowed,
-    apart,
-    beside_control,
-    beside_reference,
     control_of,
+    difference_in,
+    versus_control,
+    versus_reference,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ COLUMNS = (
 
 def split_table(report: Report) -> Table:
     """One row per split, and the reference at the foot."""
-    caption = "Every split beside the control and the reference"
+    caption = "Every split compared with the control and the reference"
     return Table(COLUMNS, rows(report), foot=reference_row(report), caption=caption, legend=legend(report))
 
 
@@ -48,9 +48,9 @@ def rows(report: Report) -> list[list[Cell]]:
         [
             Cell(str(split.split), "label"),
             _plain(losses[index], split, _value(split, step, "loss")),
-            _versus_control(split, control, "loss", report.tolerances),
+            _control_cell(split, control, "loss", report.tolerances),
             _plain(norms[index], split, _value(split, step, "grad_norm")),
-            _versus_control(split, control, "grad_norm", report.tolerances),
+            _control_cell(split, control, "grad_norm", report.tolerances),
             _gradient_error(split, report.tolerances),
             *_weights(split),
             Cell(WORDS[split.verdict], split.verdict),
@@ -92,7 +92,7 @@ def shown_step(report: Report) -> int:
     sizes.update((found.step, -1.0) for split in report.splits for found in split.steps)
     for split in report.splits:
         for found in split.steps if not split.is_control else ():
-            differences = [apart(found.vs_control, name) for name in METRICS]
+            differences = [difference_in(found.vs_control, name) for name in METRICS]
             known = [math.inf if math.isnan(value) else abs(value) for value in differences if value is not None]
             sizes[found.step] = max(sizes[found.step], *known, -1.0)
     return max(sorted(sizes), key=lambda step: sizes[step], default=0)
@@ -131,18 +131,18 @@ def _difference(text: str, split: SplitResult, value: float | None, limit: float
     return Cell(text, split.verdict if beyond else "")
 
 
-def _versus_control(
+def _control_cell(
     split: SplitResult, control: SplitResult | None, measure: Measure, tolerances: Tolerances | None
 ) -> Cell:
     if split.is_control:
         return Cell("control", "quiet")
-    found = beside_control(split, control, measure)
-    return _difference(found.text, split, found.apart, allowed(tolerances, measure))
+    found = versus_control(split, control, measure)
+    return _difference(found.text, split, found.difference, allowed(tolerances, measure))
 
 
 def _gradient_error(split: SplitResult, tolerances: Tolerances | None) -> Cell:
-    found = beside_reference(split, (), "gradient")
-    return _difference(found.text, split, found.apart, allowed(tolerances, "gradient"))
+    found = versus_reference(split, (), "gradient")
+    return _difference(found.text, split, found.difference, allowed(tolerances, "gradient"))
 
 
 def _weights(split: SplitResult) -> tuple[Cell, Cell]:
@@ -154,5 +154,7 @@ def _weights(split: SplitResult) -> tuple[Cell, Cell]:
 
 
 def _error(control: SplitResult | None, step: int, measure: Literal["loss", "grad_norm"], truth: float) -> str:
-    largest = None if control is None else numbers.worst(apart(one.vs_reference, measure) for one in control.steps)
+    largest = (
+        None if control is None else numbers.worst(difference_in(one.vs_reference, measure) for one in control.steps)
+    )
     return numbers.ratio(truth, _value(control, step, measure), largest)

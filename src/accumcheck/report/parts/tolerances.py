@@ -17,12 +17,12 @@ _ORIGINS = (
     Column(("dtype's", "floor"), leave_out=3),
     Column(("noise", "floor")),
     Column(("times", "safety"), leave_out=1),
-    Column(("log", "rounds"), leave_out=2),
+    Column(("log", "rounding"), leave_out=2),
     Column(("", "allowed")),
     Column(("", "because of"), "left"),
 )
 _MEASURED = (
-    Column(("", "computed again"), "left", gap=0, leave_out=1),
+    Column(("", "order"), "left", gap=0, leave_out=1),
     Column(("samples", "at once")),
     Column(("accum.", "steps"), leave_out=2),
     *(Column(("", name)) for name in _NAMES.values()),
@@ -30,10 +30,10 @@ _MEASURED = (
 
 
 def passages(report: Report) -> list[Sentence | Table]:
-    """What is allowed and why, and what the noise was measured on."""
+    """The tolerances, where they come from, and what the noise was measured on."""
     tolerances = report.tolerances
     if tolerances is None or not tolerances.origins:
-        return [Sentence("Tolerances: this report does not hold where they come from.")]
+        return [Sentence("Tolerances: this report does not say where they come from.")]
     weights = report.model.dtype if report.model is not None else str((report.config.get("model") or {}).get("dtype"))
     dtype = compute_dtype(weights, report.config.get("training_arguments") or {})
     safety = next(iter(tolerances.origins.values())).safety
@@ -49,23 +49,26 @@ def passages(report: Report) -> list[Sentence | Table]:
     )
     intro = (
         f"Tolerances: relative differences. Each is the larger of a floor for {dtype} and {safety:g} times the noise "
-        "floor, unless the configuration gives one. weights: the part of the gradient's error that is in how samples "
-        "are weighted; what the configuration says of the gradient holds for it."
+        "floor, unless the configuration gives one. weights: the part of the gradient's error that comes from "
+        "how samples are weighted; a configured gradient tolerance applies to it too."
     )
     rounding = tolerances.origins["loss"].rounding
     if rounding:
         intro += (
-            f" The stack rounds the losses that it reports, by up to {_number(rounding)} of the smallest: "
-            "that is added to the loss's."
+            f" The stack rounds the losses that it reports, by up to {_number(rounding)} relative to the smallest; "
+            "this is added to the loss tolerance."
         )
-    allowed_and_why: list[Sentence | Table] = [Sentence(intro), Table(_ORIGINS, body, caption="Relative differences")]
+    found: list[Sentence | Table] = [
+        Sentence(intro),
+        Table(_ORIGINS, body, caption="Relative differences"),
+    ]
     if not tolerances.measured:
-        return [*allowed_and_why, Sentence("The noise floor was not measured: there is no finite reference of step 1.")]
+        return [*found, Sentence("The noise floor was not measured: step 1 has no finite reference.")]
     samples = report.reference[0].samples if report.reference else 0
-    told = (
-        f"Noise floor: what floating point alone does. The reference computed the {samples} samples of step 1 again, "
-        f"without the stack, in micro-batches that it accumulated as a stack does, in {dtype}; the largest difference "
-        "from the sum of the single samples counts. A gradient norm counts as no less noisy than the weights."
+    noise = (
+        f"Noise floor: the error of floating point alone. The reference recomputed the {samples} samples of step 1 "
+        f"without the stack, in accumulated micro-batches, in {dtype}; the noise floor is the largest difference from "
+        "the sum over single samples. The noise of the gradient norm is taken to be at least that of the weights."
     )
     again = tuple(
         (
@@ -76,7 +79,7 @@ def passages(report: Report) -> list[Sentence | Table]:
         )
         for one in tolerances.measured
     )
-    return [*allowed_and_why, Sentence(told), Table(_MEASURED, again, caption="Relative differences")]
+    return [*found, Sentence(noise), Table(_MEASURED, again, caption="Relative differences")]
 
 
 def _parts(origin: ToleranceOrigin) -> tuple[float | None, ...]:

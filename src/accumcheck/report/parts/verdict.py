@@ -29,14 +29,14 @@ def verdict(report: Report) -> Conclusion:
         parts += [warned] if of["warn"] else []
         meaning = ": divergence"
     elif report.exit_code == 3 or report.verdict in ("error", "skipped"):
-        parts = [f"of {plural(total, 'split')}, {rest.pop(0)}" if rest else "the reason stands above"]
+        parts = [f"of {plural(total, 'split')}, {rest.pop(0)}" if rest else "see the reason above"]
         word, tone = "could not be decided", "error"
     elif report.verdict == "warn":
         parts, meaning = [f"{ran} of {plural(total, 'split')} ran, {warned}"], ": warnings are allowed"
     else:
         agree = "agrees with the reference" if ran == 1 else "agree with the reference"
         if "ignore" in severities:
-            agree = "ran, what differs is ignored as configured"
+            agree = "ran; differences are ignored as configured"
         parts = [f"{ran} of {plural(total, 'split')} {agree}"]
         meaning = ": skipped splits are allowed" if of["skipped"] else ""
     return Conclusion(tone, word, ", ".join([*parts, *rest]), f"exit code {report.exit_code}{meaning}")

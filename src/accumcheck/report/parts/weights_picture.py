@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MOST_DOTS = 600
 _NONE = 3.0
-"""Where a weight of 0 or less stands, in percent: left of the axis, which goes by ratio and has no place for it."""
+"""The place of weights of 0 or less, in percent: left of the axis, which is logarithmic."""
 _AXIS = 9.0
 """Where the axis begins, if there is such a weight."""
 
@@ -53,7 +53,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All strips on one axis; ``right`` is where a weight of 1 stands, ``none`` where 0 does, if any is."""
+    """All strips on one axis; ``right`` is the place of a weight of 1, ``none`` that of 0, if there is any."""
 
     ticks: tuple[Tick, ...]
     right: float
@@ -86,7 +86,7 @@ def _strip(split: SplitResult, weights: SampleWeights, axis: Axis) -> Strip:
     low, high, *_ = _range(weights)
     words = f"scale {numbers.scale(weights.scale)}, {numbers.spread(low, high)}"
     words += f", {len(weights.dropped)} dropped" if weights.dropped else ""
-    words += f", {len(weights.duplicated)} twice" if weights.duplicated else ""
+    words += f", {len(weights.duplicated)} duplicated" if weights.duplicated else ""
     return Strip(
         name=str(split.split),
         tone=split.verdict,
