@@ -67,10 +67,11 @@ class SelftestDocument(Document):
 
     def annotations(self) -> list[Annotation]:
         """One for each case that did not hold."""
-        return [
-            Annotation("error", "selftest", f"{self.title}: {_name(outcome)}", "\n".join(why), meaning=_MEANING)
-            for outcome, why in self._broken
-        ]
+        return [self._annotation(_name(outcome), why) for outcome, why in self._broken]
+
+    def _annotation(self, name: str, why: list[str]) -> Annotation:
+        message = "\n".join([f"{name}: {why[0]}", *why[1:]])
+        return Annotation("error", "selftest", f"{self.title}: {name}", message, meaning=_MEANING)
 
 
 def title() -> str:
