@@ -48,8 +48,8 @@ def said(comparison: Comparison) -> str:
         ),
         (
             examples.drifting(),
-            "fail: the reference drifts: the same weights and data give a different loss or gradient under transformers 4.49.0 "
-            "(exit code 1: drift)",
+            "fail: the reference drifts: the same weights and data give a different loss or gradient under "
+            "transformers 4.49.0 (exit code 1: drift)",
         ),
         (
             examples.drifting(allow_drift=True),
