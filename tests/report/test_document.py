@@ -69,9 +69,8 @@ class Weather(Document):
 
     title = "accumcheck weather"
 
-    @property
-    def record(self) -> object:
-        return {"rain": 3}
+    def __init__(self) -> None:
+        super().__init__({"rain": 3})
 
     @property
     def exit_code(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,19 +72,23 @@ class Document(ABC):
     """One subject, ready to be written by every format; each uses the parts that it has a place for.
 
     Attributes:
+        record: what was found, as data.
         title: the heading.
         subtitle: after it on a page: the configuration's file.
         text_has_title: plain text begins with the title; otherwise the first block says what this is.
     """
 
+    record: Any
     title: str = "accumcheck"
     subtitle: str = ""
     text_has_title: bool = False
 
-    @property
-    @abstractmethod
-    def record(self) -> object:
-        """What was found, as data: the content of the JSON format."""
+    def __init__(self, record: Any) -> None:
+        self.record = record
+
+    def data(self) -> object:
+        """The content of the JSON format, made of records or of JSON types."""
+        return self.record
 
     @property
     @abstractmethod

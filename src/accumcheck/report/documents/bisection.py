@@ -30,23 +30,20 @@ _MEANING = "The result of this check changes with a release of transformers."
 class BisectionDocument(Document):
     """A search that has ended."""
 
-    def __init__(self, bisection: Bisection) -> None:
-        self._bisection = bisection
-        self.title = f"accumcheck bisect {bisection.config}"
+    record: Bisection
 
-    @property
-    def record(self) -> Bisection:
-        """The search."""
-        return self._bisection
+    def __init__(self, bisection: Bisection) -> None:
+        super().__init__(bisection)
+        self.title = f"accumcheck bisect {self.record.config}"
 
     @property
     def exit_code(self) -> int:
         """0 where the release was found."""
-        return self._bisection.exit_code
+        return self.record.exit_code
 
     def conclusion(self) -> Conclusion:
         """Where the search ended."""
-        bisection = self._bisection
+        bisection = self.record
         name, broken = what(bisection.find), bisection.find == "broken"
         if bisection.found is None:
             text = f"{name}: one of {', '.join(bisection.candidates)}; the others could not be tried"
@@ -56,7 +53,7 @@ class BisectionDocument(Document):
 
     def blocks(self) -> list[Block]:
         """Every release that was tried, and what is wrong on the bad side."""
-        bisection, side = self._bisection, faulty_side(self._bisection)
+        bisection, side = self.record, faulty_side(self.record)
         model = head(side.report).model if side.report is not None else bisection.config
         rows = [_row(step) for step in bisection.steps]
         caption = "Every release that was tried, in the order of the search"
@@ -70,16 +67,16 @@ class BisectionDocument(Document):
         """A line for each step, and how the search ended; the last line names the release."""
         lines: list[str] = []
         meaning = None
-        for step in self._bisection.steps:
+        for step in self.record.steps:
             if step.meaning != meaning:
                 meaning = step.meaning
                 lines.append(means(meaning))
             lines.append(step_line(step))
-        return [*lines, "", *ending(self._bisection)]
+        return [*lines, "", *ending(self.record)]
 
     def suite(self) -> Suite:
         """One case for each release that was tried, and one for the search, which alone can go wrong."""
-        bisection = self._bisection
+        bisection = self.record
         name, text = what(bisection.find), str(self.conclusion())
         found = Case(name, output=text) if not self.exit_code else Case(name, "error", text, text, "undecided")
         reports = [step.tried.report for step in bisection.steps if step.tried.report is not None]
@@ -94,11 +91,11 @@ class BisectionDocument(Document):
 
     def annotations(self) -> list[Annotation]:
         """Where the search ended, at the configuration that it was for."""
-        report, conclusion = faulty_side(self._bisection).report, self.conclusion()
+        report, conclusion = faulty_side(self.record).report, self.conclusion()
         file, line = place(report) if report is not None else ("", 0)
         level: Level = "error" if self.exit_code else "warning" if conclusion.tone == "fail" else "note"
-        rule = what(self._bisection.find).replace(" ", "-")
-        return [Annotation(level, rule, self.title, str(conclusion), file or self._bisection.config, line, _MEANING)]
+        rule = what(self.record.find).replace(" ", "-")
+        return [Annotation(level, rule, self.title, str(conclusion), file or self.record.config, line, _MEANING)]
 
 
 def _row(step: Step) -> list[Cell]:

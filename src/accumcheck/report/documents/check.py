@@ -43,36 +43,33 @@ class CheckDocument(Document):
         explain_tolerances: say where the tolerances come from. A page always does, and JSON always has it.
     """
 
-    def __init__(self, report: Report, *, explain_tolerances: bool = False) -> None:
-        self._report = report
-        self._explain = explain_tolerances
-        self.subtitle = report.config_file.path if report.config_file else ""
+    record: Report
 
-    @property
-    def record(self) -> Report:
-        """The report."""
-        return self._report
+    def __init__(self, report: Report, *, explain_tolerances: bool = False) -> None:
+        super().__init__(report)
+        self._explain = explain_tolerances
+        self.subtitle = self.record.config_file.path if self.record.config_file else ""
 
     @property
     def exit_code(self) -> int:
         """The report's."""
-        return self._report.exit_code
+        return self.record.exit_code
 
     def conclusion(self) -> Conclusion:
         """The verdict on the run."""
-        return verdict(self._report)
+        return verdict(self.record)
 
     def suite(self) -> Suite:
         """A case per split and metric."""
-        return suite(self._report)
+        return suite(self.record)
 
     def annotations(self) -> list[Annotation]:
         """The findings at the lines of their splits."""
-        return messages(self._report)
+        return messages(self.record)
 
     def blocks(self) -> list[Block]:
         """The table, the findings, and everything that a reader may want to look at more closely."""
-        report = self._report
+        report = self.record
         found: list[Block] = [head(report)]
         if report.splits:
             found.append(Section("Splits", (split_table(report),), role="whole"))
@@ -82,12 +79,12 @@ class CheckDocument(Document):
         return [*found, *_pictures(report), self._weighting(), _environment(report)]
 
     def _weighting(self) -> Section:
-        facts = tuple(Fact(label, text) for label, text in measures(self._report))
+        facts = tuple(Fact(label, text) for label, text in measures(self.record))
         found: list[Block] = [Facts(facts)] if facts else []
         if self._explain:
-            found += passages(self._report)
-        elif self._report.tolerances is not None:
-            found.append(Details("Where the tolerances come from", tuple(passages(self._report))))
+            found += passages(self.record)
+        elif self.record.tolerances is not None:
+            found.append(Details("Where the tolerances come from", tuple(passages(self.record))))
         return Section("Weighting and tolerances", tuple(found))
 
 

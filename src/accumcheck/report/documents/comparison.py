@@ -27,36 +27,32 @@ _RULES = {
 class ComparisonDocument(Document):
     """All pairs of one command."""
 
+    record: Comparison
     text_has_title = True
 
     def __init__(self, comparison: Comparison) -> None:
-        self._comparison = comparison
-        self.title = comparison.title
-
-    @property
-    def record(self) -> Comparison:
-        """The comparison."""
-        return self._comparison
+        super().__init__(comparison)
+        self.title = self.record.title
 
     @property
     def exit_code(self) -> int:
         """The comparison's."""
-        return self._comparison.exit_code
+        return self.record.exit_code
 
     def conclusion(self) -> Conclusion:
         """The result of all pairs together."""
-        return overall(self._comparison)
+        return overall(self.record)
 
     def blocks(self) -> list[Block]:
         """One row per check where there are several, and those with a result to look at in full."""
-        comparison = self._comparison
+        comparison = self.record
         found: list[Block] = []
         if len(comparison.pairs) > 1:
             found.append(Section("Configurations", (check_table(comparison),), role="whole"))
         return [*found, *(self._part(pair) for pair in in_full(comparison))]
 
     def _part(self, pair: Pair) -> Section:
-        comparison = self._comparison
+        comparison = self.record
         several = len(comparison.pairs) > 1
         found: list[Block] = [
             subject(pair),
@@ -70,7 +66,7 @@ class ComparisonDocument(Document):
 
     def suite(self) -> Suite:
         """For each check one case per split of the new side, and one for its reference."""
-        comparison, pairs = self._comparison, self._comparison.pairs
+        comparison, pairs = self.record, self.record.pairs
         return Suite(
             name=comparison.title,
             classname="accumcheck",
@@ -82,11 +78,11 @@ class ComparisonDocument(Document):
 
     def annotations(self) -> list[Annotation]:
         """One for each check that does not simply pass."""
-        pairs = self._comparison.pairs
+        pairs = self.record.pairs
         return [self._annotation(pair) for pair in pairs if pair.exit_code or pair.new.verdict == "warn"]
 
     def _annotation(self, pair: Pair) -> Annotation:
-        comparison = self._comparison
+        comparison = self.record
         lines = [
             str(conclusion(pair, comparison)),
             *(f"{label}: {text}" for label, text in facts(pair, comparison)),

@@ -22,16 +22,17 @@ _MEANING = "A planted fault must be caught and named, and a clean run must pass.
 class SelftestDocument(Document):
     """The outcomes of all cases."""
 
+    record: Sequence[Outcome]
     title = "accumcheck selftest"
 
     def __init__(self, outcomes: Sequence[Outcome], exit_code: int) -> None:
-        self._outcomes, self._exit_code = outcomes, exit_code
-        self._broken = [(outcome, _why(outcome)) for outcome in outcomes if not outcome.held]
+        super().__init__(outcomes)
+        self._exit_code = exit_code
+        self._broken = [(outcome, _why(outcome)) for outcome in self.record if not outcome.held]
 
-    @property
-    def record(self) -> list[dict[str, Any]]:
+    def data(self) -> list[dict[str, Any]]:
         """One object for each case."""
-        return [outcome.as_dict() for outcome in self._outcomes]
+        return [outcome.as_dict() for outcome in self.record]
 
     @property
     def exit_code(self) -> int:
@@ -41,11 +42,11 @@ class SelftestDocument(Document):
     def conclusion(self) -> Conclusion:
         """The three counts that matter."""
         tone, word = {0: ("pass", "pass"), 3: ("error", "could not be decided")}.get(self.exit_code, ("fail", "fail"))
-        return Conclusion(tone, word, counts(self._outcomes), f"exit code {self.exit_code}")
+        return Conclusion(tone, word, counts(self.record), f"exit code {self.exit_code}")
 
     def blocks(self) -> list[Block]:
         """The table, and what did not hold."""
-        rows = list(map(_cells, self._outcomes))
+        rows = list(map(_cells, self.record))
         table = Table(_COLUMNS, rows, caption="What was planted, and what came out")
         notes = tuple(
             Note("fail" if outcome.wrong else "error", _name(outcome), first, tuple(rest))
@@ -56,14 +57,14 @@ class SelftestDocument(Document):
 
     def transcript(self) -> list[str]:
         """A line for each case as it ended, and the counts."""
-        return [*title().splitlines(), *map(line, self._outcomes), *summary(self._outcomes).splitlines()]
+        return [*title().splitlines(), *map(line, self.record), *summary(self.record).splitlines()]
 
     def suite(self) -> Suite:
         """A failure where a case did not hold, an error where it was not decided."""
-        reports = [outcome.report for outcome in self._outcomes]
+        reports = [outcome.report for outcome in self.record]
         started = min((report.started_at for report in reports), default=datetime.now(timezone.utc).isoformat())
         took = sum(report.duration_seconds for report in reports)
-        return Suite(self.title, "accumcheck.selftest", list(map(_case, self._outcomes)), took, started)
+        return Suite(self.title, "accumcheck.selftest", list(map(_case, self.record)), took, started)
 
     def annotations(self) -> list[Annotation]:
         """One for each case that did not hold."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def text(document: Document) -> str:
     """The whole record, ending in a line break."""
-    return to_json(document.record)
+    return to_json(document.data())
 
 
 def to_json(record: object) -> str:

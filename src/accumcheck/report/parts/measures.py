@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accumcheck.record.rule import Rule, is_rule
 from accumcheck.report import numbers
 from accumcheck.report.parts.phrases import few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from accumcheck.record import Divergence, Report, Tolerances
+    from accumcheck.record import Divergence, Report, Split, Tolerances
+
+_PER_DEVICE = ("device-mean", "unshifted-device-mean")
 
 
 def measures(report: Report) -> list[tuple[str, str]]:
@@ -39,12 +42,19 @@ def _also_fit(report: Report) -> str:
     return f" (also fits: {'; '.join(parts)})"
 
 
-def _distinct(rules: Sequence[str], report: Report) -> list[str]:
+def _distinct(names: Sequence[str], report: Report) -> list[str]:
     """Without rules that are another one by definition: where n is 1 in every split, ``*n`` changes nothing."""
     splits = [split.split for split in report.splits]
-    hidden = ["*k", "/k"] if all(split.gradient_accumulation_steps == 1 for split in splits) else []
-    hidden += ["*n", "/n", "device-mean"] if all(split.num_processes == 1 for split in splits) else []
-    return [rule for rule in rules if not any(part in rule for part in hidden)]
+    return [name for name in names if not is_rule(name) or _is_distinct(Rule.parse(name), splits)]
+
+
+def _is_distinct(rule: Rule, splits: Sequence[Split]) -> bool:
+    """Whether everything in the rule's name makes a difference in some split."""
+    seen = [rule.within(split) for split in splits]
+    powers = ("k_power", "n_power", "b_power", "window")
+    if any(getattr(rule, power) and not any(getattr(one, power) for one in seen) for power in powers):
+        return False
+    return rule.base not in _PER_DEVICE or any(split.replicas > 1 for split in splits)
 
 
 def _hotfixed(report: Report) -> list[tuple[str, str]]:
