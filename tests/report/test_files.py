@@ -112,6 +112,14 @@ def test_check_writable_refuses_what_may_not_be_written(tmp_path: Path) -> None:
     ]
 
 
+def test_names_of_formats_are_known_before_any_format_is_needed() -> None:
+    code = (
+        "import sys, accumcheck.report.registry; "
+        "sys.exit(bool({'rich', 'jinja2', 'junitparser', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_reports_import_no_training_stack() -> None:
     code = (
         "import sys, accumcheck.report, accumcheck.report.progress, accumcheck.report.schema; "
