@@ -94,7 +94,7 @@ def _described(schema: Schema, section: type[Section]) -> Schema:
             found["default"] = "auto"
         elif default is not None and not declared.find(Derived):
             found["default"] = default
-        schema["properties"][name] = {"description": described[name], **found}
+        schema["properties"][name] = {"description": described.get(name, ""), **found}
     schema.pop("description", None)
     return schema
 
