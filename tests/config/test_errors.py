@@ -525,7 +525,7 @@ def test_anchors_that_multiply_are_stopped(tmp_path: Path) -> None:
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     assert errors_of(tmp_path, "\n".join(lines)).endswith(
-        ": more than 10000 values; repeated YAML anchors multiply, write fewer"
+        ": more than 5000 values; repeated YAML anchors multiply, write fewer"
     )
 
 

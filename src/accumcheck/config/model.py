@@ -68,7 +68,7 @@ class CheckConfig(Section):
     """
 
     model: ModelConfig
-    """Which model is trained: exactly one of name_or_path and config."""
+    """Which model is trained: exactly one of name_or_path and config; none with a stack that is a program."""
     global_batch_size: Annotated[Batch, Required("global_batch_size: 128")]
     """Samples of one optimizer step, B = n * b * k in every split."""
     splits: Annotated[Splits | None, Auto(null=False), Required("splits: [1x8x1, 1x2x4]")]

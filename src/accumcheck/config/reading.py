@@ -99,11 +99,18 @@ def read_splits(splits: Item, faults: Faults) -> list[tuple[int, Split]]:
 
 
 def _plain(item: Item, kind: Any) -> Any:
-    """The value without its places. Words of a command line are what was written, such as ``1e-3``."""
+    """The value without its places.
+
+    A key that is left empty is left out, where it may be. Words of a command line are as they were written (``1e-3``).
+    """
     value = item.value
     if isinstance(value, dict):
         keys = keys_of(kind) if isinstance(kind, type) and issubclass(kind, Section) else {}
-        return {name: _plain(child, keys[name].kind if name in keys else None) for name, child in value.items()}
+        return {
+            name: _plain(child, keys[name].kind if name in keys else None)
+            for name, child in value.items()
+            if not (child.value is None and name in keys and keys[name].may_be_empty)
+        }
     if isinstance(value, list):
         return [_written(child) if kind == Words else _plain(child, None) for child in value]
     return value

@@ -81,7 +81,7 @@ def _inlined(schema: Any, definitions: Schema) -> Any:
 
 def _described(schema: Schema, section: type[Section]) -> Schema:
     """A section's schema with what is said of each key, and the defaults that a user would write."""
-    described = {**texts_below_fields(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
+    described = meanings_of(section)
     for name, declared in keys_of(section).items():
         found = schema["properties"][name]
         default = found.pop("default", None)
@@ -94,9 +94,14 @@ def _described(schema: Schema, section: type[Section]) -> Schema:
             found["default"] = "auto"
         elif default is not None and not declared.find(Derived):
             found["default"] = default
-        schema["properties"][name] = {"description": described[name], **found}
+        schema["properties"][name] = {"description": described.get(name, ""), **found}
     schema.pop("description", None)
     return schema
+
+
+def meanings_of(section: type[Section]) -> dict[str, str]:
+    """What each key of a section means, those of stacks included, in one line."""
+    return {**texts_below_fields(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
 
 
 def _names(target: Keys) -> list[Keys]:

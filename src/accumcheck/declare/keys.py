@@ -217,6 +217,11 @@ class Declared:
         return next((one for one in self.said if isinstance(one, what)), None)
 
     @property
+    def may_be_empty(self) -> bool:
+        """Whether null is the same as nothing."""
+        return self.nullable and self.find(Required) is None
+
+    @property
     def section(self) -> type[Section] | None:
         """The section that the key holds, if it is one."""
         return self.kind if isinstance(self.kind, type) and issubclass(self.kind, Section) else None
