@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 import yaml
+from accumcheck.config.keys import Declared, Number, Section, keys_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accumcheck.config.aliases import ALIASES, ELSEWHERE, SPLIT_ALIASES
 from accumcheck.config.devices import Devices
 from accumcheck.config.faults import Place
-from accumcheck.config.keys import Declared, Number, Section, keys_of
 from accumcheck.config.load import load_config, read_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.plan import make_plan

@@ -8,7 +8,6 @@ import textwrap
 from dataclasses import dataclass
 
 import pytest
-
 from accumcheck.config.keys import Section, keys_of
 from accumcheck.config.stacks import STACK_PACKAGES, STACKS, TRL_SCRIPTS, own_keys, stack_of_module, with_own_keys
 

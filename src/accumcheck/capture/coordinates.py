@@ -6,7 +6,7 @@ thousand entries of its gradient, not billions. Every parameter keeps a share, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from accumcheck.capture.shards import Whole, parameters_of
+from accumcheck.capture.shards import Whole, canonical, parameters_of
 from accumcheck.errors import WorkloadError
 from accumcheck.record import Coordinates
 
@@ -37,6 +37,20 @@ def share_out(sizes: Sequence[int], limit: int) -> list[int]:
         kept[position] = min(sizes[position], share)
         left -= kept[position]
     return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One parameter's gradient: its kept entries, ``[entries]``, the norm of all of it, and the dtype that it had."""
+
+    entries: npt.NDArray[np.floating[Any]]
+    norm: float
+    dtype: torch.dtype
+
+
+def named_parameters_of(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters of a model that is not sharded, by the names that readers give them."""
+    return {canonical(name): parameter for name, parameter in model.named_parameters()}
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,22 @@ class GradientReader:
             ),
             tuple(sizes),
             tuple(picks),
+        )
+
+    def positions_of(self, parameters: Mapping[str, torch.nn.Parameter]) -> dict[int, int]:
+        """Where each of these parameters, by its ``id``, stands among the reader's; others are left out."""
+        at = {name: position for position, name in enumerate(self.coordinates.names)}
+        return {id(parameter): at[name] for name, parameter in parameters.items() if name in at}
+
+    def part(self, position: int, gradient: torch.Tensor) -> Reading:
+        """The kept entries of one parameter's gradient, which is flat."""
+        pick = self.picks[position]
+        chosen = gradient if pick is None else gradient[pick.to(gradient.device)]
+        wide = torch.float64 if gradient.dtype == torch.float64 else torch.float32
+        return Reading(
+            chosen.to(wide, copy=True).cpu().numpy(),
+            float(torch.linalg.vector_norm(gradient, dtype=torch.float64)),
+            gradient.dtype,
         )
 
     def _gradients(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:

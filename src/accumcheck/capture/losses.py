@@ -17,10 +17,14 @@ TOKEN_COUNT = "num_items_in_batch"
 
 
 def loss_in(output: Any) -> torch.Tensor | None:
-    """The loss in what a model's forward returned: its ``loss``, or the scalar that stands first or alone."""
+    """The loss in what a model's forward returned: its ``loss``, or the first scalar, with a graph if there is one."""
     found = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
-    if found is None:
-        found = output[0] if isinstance(output, tuple) and output else output
+    if found is None and isinstance(output, (tuple, list)):
+        numbers = [one for one in output if isinstance(one, torch.Tensor) and one.numel() == 1]
+        differentiable = [one for one in numbers if one.requires_grad]
+        found = next(iter([*differentiable, *numbers]), None)
+    elif found is None:
+        found = output
     return found if isinstance(found, torch.Tensor) and found.numel() == 1 else None
 
 
@@ -37,51 +41,59 @@ class Passage:
 
 
 @dataclass
-class _Watched:
-    """One forward: the count it was passed, the loss it returned, and the gradient that came back."""
+class Watched:
+    """One forward that has begun: the count it was passed, the loss it returned, and what came back of it.
+
+    ``used``: whether a gradient has come back to anything that it returned; None where it has returned nothing that
+    could be differentiated, or nothing yet.
+    """
 
     count: Any = None
     loss: torch.Tensor | None = None
     factor: torch.Tensor | None = None
-
-    def differentiated(self, gradient: torch.Tensor) -> None:
-        """The tensor hook; ``gradient`` has the shape of the loss."""
-        self.factor = gradient.detach().clone()
-
-
-class LossWatch:
-    """Collects the passages of one optimizer step."""
-
-    def __init__(self) -> None:
-        self._passages: list[_Watched] = []
-
-    def fed(self, arguments: Mapping[str, Any]) -> None:
-        """A forward begins with these keyword arguments."""
-        self._passages.append(_Watched(arguments.get(TOKEN_COUNT)))
+    used: bool | None = None
 
     def returned(self, output: Any) -> None:
-        """The forward that began last has returned this."""
+        """The forward has returned this."""
+        for tensor in _differentiable(output):
+            self.used = False
+            tensor.register_hook(self._came_back)  # type: ignore[no-untyped-call]
         loss = loss_in(output)
-        if loss is None or not loss.requires_grad or not self._passages:
-            return
-        passage = self._passages[-1]
-        passage.loss = loss.detach().clone()  # some releases of Trainer scale the loss in place
-        loss.register_hook(passage.differentiated)  # type: ignore[no-untyped-call]
+        if loss is not None and loss.requires_grad:
+            self.loss = loss.detach().clone()  # some releases of Trainer scale the loss in place
+            loss.register_hook(self._differentiated)  # type: ignore[no-untyped-call]
 
-    def take(self, loss_scale: float = 1.0) -> list[Passage]:
-        """The passages since the last call, in order.
+    def passage(self, loss_scale: float = 1.0) -> Passage:
+        """What is known of it now; ``loss_scale``: what losses were multiplied by for float16's sake only."""
+        return Passage(
+            loss=_number(self.loss),
+            factor=_number(None if self.factor is None else self.factor / loss_scale),
+            token_count=_number(self.count),
+        )
 
-        ``loss_scale``: what losses were multiplied by for float16's sake, which is no part of ``factor``.
-        """
-        taken, self._passages = self._passages, []
-        return [
-            Passage(
-                loss=_number(passage.loss),
-                factor=_number(None if passage.factor is None else passage.factor / loss_scale),
-                token_count=_number(passage.count),
-            )
-            for passage in taken
-        ]
+    # Where DDP looks for unused parameters, it hands the hooks of what is not differentiated None.
+
+    def _came_back(self, gradient: torch.Tensor | None) -> None:
+        self.used = self.used or gradient is not None
+
+    def _differentiated(self, gradient: torch.Tensor | None) -> None:
+        if gradient is not None:  # of the shape of the loss
+            self.factor = gradient.detach().clone()
+
+
+def _differentiable(output: Any, limit: int = 32) -> list[torch.Tensor]:
+    """The tensors with a graph in what a forward returned, at most so many."""
+    found: list[torch.Tensor] = []
+    waiting = [output]
+    while waiting and len(found) < limit:
+        value = waiting.pop(0)
+        if isinstance(value, torch.Tensor):
+            found += [value] if value.requires_grad else []
+        elif isinstance(value, Mapping):
+            waiting += list(value.values())
+        elif isinstance(value, (tuple, list)):
+            waiting += list(value)
+    return found
 
 
 def _number(value: Any) -> float | None:

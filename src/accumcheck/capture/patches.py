@@ -7,6 +7,7 @@ replaced in its jobs, so that the table in docs/stacks.md is what happens.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from enum import Enum
 from types import TracebackType
@@ -28,6 +29,12 @@ class Seam(Enum):
     """Finds the model of a training loop by the parameters that its optimizer is given."""
     YAML = "yaml.load"
     """Puts the split's numbers into a YAML file that a program reads."""
+    CLIPPING = "torch.nn.utils.clip_grad_norm_"
+    """Reads the gradient before it is clipped, and by how much; wherever the function was imported to."""
+    CLIPPING_VALUES = "torch.nn.utils.clip_grad_value_"
+    """The same, of clipping entry by entry."""
+    GRAD_SCALER = "torch.amp.GradScaler.scale"
+    """Reads the scale of losses in float16."""
     ENGINE_STEP = "deepspeed.DeepSpeedEngine.step"
     """Reads the gradient before DeepSpeed applies it; replaced on the one engine that trains the model."""
 
@@ -66,6 +73,20 @@ class Patches:
         """
         assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
         self.assign(owner, seam.attribute, make(getattr(owner, seam.attribute)))
+
+    def substitute(self, seam: Seam, original: Any, replacement: Any) -> None:
+        """Replace a function in every module that has it by now: ``from ... import`` copies names.
+
+        Args:
+            seam: one of those that were allowed.
+            original: the function, whose name is the same everywhere.
+            replacement: what takes its place.
+        """
+        assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
+        name: str = original.__name__
+        for module in list(sys.modules.values()):
+            if getattr(module, "__dict__", {}).get(name) is original:
+                self.assign(module, name, replacement)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute of this process's own state, such as ``sys.argv``, until the end of the job."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.capture.losses import TOKEN_COUNT, LossWatch, loss_in
+from accumcheck.capture.losses import TOKEN_COUNT, Watched, loss_in
 from accumcheck.rows.sample import IGNORED
 
 CLOSE = 1e-3
@@ -46,7 +46,7 @@ class ModelWatch:
     problem: str = ""
     batch: dict[str, Any] = field(default_factory=dict)
     _seen: list[Seen] = field(default_factory=list)
-    _losses: LossWatch = field(default_factory=LossWatch)
+    _losses: list[Watched] = field(default_factory=list)
     _handles: list[Any] = field(default_factory=list)
     _asking: bool = False
     _shifts: bool | None = None
@@ -64,7 +64,7 @@ class ModelWatch:
         for handle in self._handles:
             handle.remove()
         self._handles, seen, self._seen = [], self._seen, []
-        passages = self._losses.take()
+        passages, self._losses = [one.passage() for one in self._losses], []
         if len(passages) != len(seen):
             self.problem = self.problem or "the model was called more than once for a micro-batch"
             return []
@@ -77,14 +77,14 @@ class ModelWatch:
 
     def _begins(self, _: torch.nn.Module, __: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._watches():
-            self._losses.fed(kwargs)
+            self._losses.append(Watched(kwargs.get(TOKEN_COUNT)))
             counted = kwargs.get(TOKEN_COUNT) is not None
             self._before = _State(self.model) if counted else None
 
     def _ended(self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if not self._watches():
             return
-        self._losses.returned(output)
+        self._losses[-1].returned(output)
         self._asking = True
         try:
             self._seen.append(self._measured(args[0] if args and isinstance(args[0], Mapping) else kwargs, output))

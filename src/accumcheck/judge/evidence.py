@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.judge.measure.by_control import relative_to, without
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.tolerance import measured, resolve
@@ -71,6 +72,11 @@ def gather(
         reference = None
     ran = tuple(_completed(one, check) for one in observations)
     good = [one for one in ran if one.status == "ran"]
+    if reference is not None:
+        first = next((one for one in good if one.split == control), None)
+        reference = relative_to(reference, first, good)
+        if first is not None and first.trained is not None:
+            reference = without(reference, first.trained.lacking)
     alone = truths_of(reference, check.steps)
     recovered: list[Recovery] = []
     if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples

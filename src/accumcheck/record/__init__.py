@@ -6,11 +6,13 @@ Nothing of accumcheck's own is imported here. Arrays are numpy's; torch stays in
 from accumcheck.record.before import Before, SplitBefore
 from accumcheck.record.finding import Finding
 from accumcheck.record.observed import (
+    Clipped,
     MicroBatch,
     ProgramRecord,
     SplitObservation,
     StackBelief,
     StepObservation,
+    TrainedRecord,
     TrajectoryPoint,
 )
 from accumcheck.record.reason import Reason, ReasonKind
@@ -44,6 +46,7 @@ __all__ = [
     "BatchTerm",
     "BatchedStep",
     "Before",
+    "Clipped",
     "ConfigFile",
     "Coordinates",
     "CountAnswer",
@@ -73,6 +76,7 @@ __all__ = [
     "StepRecord",
     "ToleranceOrigin",
     "Tolerances",
+    "TrainedRecord",
     "TrajectoryPoint",
     "Verdict",
     "WorstParameter",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accumcheck.record.in_json import Count
 from accumcheck.record.reason import ReasonKind
+from accumcheck.record.reference import Coordinates
 from accumcheck.record.split import Split, Status
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class StepObservation:
     ``gradients`` maps a process to the gradient its optimizer received, shape ``[coordinates]`` (before clipping);
     ``grad_norms`` to the norm of all of that process's gradient, whatever the number of coordinates kept.
     ``loss`` and ``logged_grad_norm`` are what the stack told its user, None where it told nothing.
+    ``parameter_norms``: of each parameter's whole gradient in process 0, empty where that was not seen;
+    ``clip_coefficient``: by what the gradient was multiplied when it was clipped, after the window's last backward;
+    ``clipped_within``: where and how it was clipped before that; ``contributions``: of each process, what each of its
+    micro-batches added to the gradient before it was accumulated, ``[micro-batches, entries]`` of `TrainedRecord`.
     """
 
     step: int
@@ -47,6 +52,31 @@ class StepObservation:
     grad_norms: dict[int, float]
     micro_batches: tuple[MicroBatch, ...]
     gradients: dict[int, npt.NDArray[np.floating[Any]]]
+    parameter_norms: tuple[float, ...] = ()
+    clip_coefficient: float = 1.0
+    clipped_within: Clipped | None = None
+    contributions: dict[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped:
+    """A gradient that was clipped before its window was complete: the line that did it, and the smallest factor."""
+
+    place: str
+    coefficient: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRecord:
+    """What one process trains.
+
+    ``coordinates``: of the parameters that need a gradient; ``lacking``: those of them that got one, and that no
+    optimizer that stepped holds; ``entries``: which coordinates are kept of each micro-batch's contribution.
+    """
+
+    coordinates: Coordinates
+    lacking: tuple[str, ...] = ()
+    entries: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +84,8 @@ class SplitObservation:
     """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them.
 
     ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
-    where the stack is none; ``reason_kind``: what kind of reason ``reason`` is.
+    where the stack is none; ``reason_kind``: what kind of reason ``reason`` is; ``trained``: what its first process
+    trains.
     """
 
     split: Split
@@ -69,6 +100,7 @@ class SplitObservation:
     training_arguments: Mapping[str, Any] = field(default_factory=dict)
     program: ProgramRecord | None = None
     reason_kind: ReasonKind | None = None
+    trained: TrainedRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

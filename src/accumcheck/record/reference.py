@@ -131,6 +131,9 @@ class ReferenceObservation:
     ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss; ``grad_norms``: the norm
     of the whole right gradient of each step; ``membership``: the samples of each step;
     ``noise``: the relative differences that floating point alone makes, the largest of ``recomputed``;
+    ``predicted``: ``[samples]``, predicted tokens, where ``tokens`` are other weights in their place; ``not_judged``:
+    why there is no independent truth: then ``gradients`` are what the program itself made of each sample;
+    ``trains_again``: the program began another training after the one that was observed;
     ``batch_effect``: the largest relative difference, in loss or gradient, that batching made and that is no noise, 0
     where the model treats each sample for itself; ``batched``: where it does not, every step for every micro-batch size
     of the run, and ``batch_term``: why; ``probe``: how the model makes its loss.
@@ -150,3 +153,11 @@ class ReferenceObservation:
     batch_term: BatchTerm | None = None
     probe: LossProbe = field(default_factory=lambda: LossProbe())
     recomputed: tuple[Recomputation, ...] = ()
+    predicted: npt.NDArray[np.int64] | None = None
+    not_judged: str = ""
+    trains_again: bool = False
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Predicted tokens of each sample, ``[samples]``, for people to read."""
+        return self.tokens if self.predicted is None else self.predicted

@@ -8,7 +8,7 @@ what the model does by itself is told from what a stack does to it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +51,8 @@ def batched_steps(
     reader: GradientReader,
     sizes: Iterable[int],
     term: BatchTerm | None,
+    *,
+    at_step: Callable[[int], None] = lambda _: None,
 ) -> list[BatchedStep]:
     """The loss and the gradient of every step for every micro-batch size.
 
@@ -75,6 +77,7 @@ def batched_steps(
             return _Mean(loss, *reader.read(workload.model))
 
         for size, (step, members) in product(sizes, enumerate(order, start=1)):
+            at_step(step - 1)
             batches = tuple(tuple(members[start : start + size]) for start in range(0, len(members), size))
             counts = [int(tokens[list(batch)].sum()) for batch in batches]
             equal = [1 / len(batches)] * len(batches)

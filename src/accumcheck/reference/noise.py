@@ -75,6 +75,8 @@ def measure_noise(
         loss, known_to = 0.0, 0.0
         for start in range(0, len(backwards), shape):
             chosen = backwards[start : start + shape]
+            if not tokens[chosen].any():
+                continue  # nothing is predicted there
             mean, _ = loss_of(workload.collator([workload.samples[index] for index in chosen]))
             part = mean * (int(tokens[chosen].sum()) / total)
             torch.autograd.backward(part)

@@ -11,7 +11,8 @@ from accumcheck.reference.samples import Batch, LossOf, count_labels, rows_in
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.sample import Sample
 
-Reduction = Literal["token-mean", "sample-mean", "sum"]
+Reduction = Literal["token-mean", "sample-mean", "sum", "token-mean/b", "sample-mean/b"]
+"""``/b``: a mean that is divided by the rows of the batch once more: of one sample alone it is the mean."""
 
 SAME = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 2e-2}
 """How closely, relative to the loss, a batch must follow a formula to be said to."""
@@ -31,16 +32,22 @@ def reduction_of(loss_of: LossOf, samples: Sequence[Sample], collator: Collator,
     """
     if len(samples) < 2:
         return "token-mean"
-    by_labels = sorted(samples, key=count_labels)
+    by_labels = sorted((sample for sample in samples if count_labels(sample)), key=count_labels)
+    if len(by_labels) < 2:
+        return "token-mean"
     pair = [by_labels[0], by_labels[-1]]
     alone = [loss_of(collator([sample])) for sample in pair]
     losses, counts = [float(loss.detach()) for loss, _ in alone], [count for _, count in alone]
     with torch.no_grad():
         together = float(loss_of(collator(pair))[0])
+    token_mean = sum(loss * count for loss, count in zip(losses, counts, strict=True)) / max(sum(counts), 1)
+    sample_mean = sum(losses) / 2
     formulas: dict[Reduction, float] = {
-        "token-mean": sum(loss * count for loss, count in zip(losses, counts, strict=True)) / max(sum(counts), 1),
-        "sample-mean": sum(losses) / 2,
+        "token-mean": token_mean,
+        "sample-mean": sample_mean,
         "sum": sum(losses),
+        "token-mean/b": token_mean / 2,
+        "sample-mean/b": sample_mean / 2,
     }
     nearest = min(formulas, key=lambda name: abs(together - formulas[name]))
     fits = abs(together - formulas[nearest]) <= SAME[dtype] * abs(formulas[nearest])
@@ -53,7 +60,8 @@ def reduced(
     """The same loss, such that its mean, weighted by its counts, is what the head would give for the global batch.
 
     Where the head averages over samples, each counts once. Where it sums, each counts once as well, and its loss is
-    taken as many times as the global batch has samples: the mean of these is the sum.
+    taken as many times as the global batch has samples: the mean of these is the sum. A division by the rows of the
+    batch is undone: no head asks for it.
 
     ``samples_in``: the samples of a batch.
     """
@@ -61,13 +69,17 @@ def reduced(
         return loss_of
 
     def by_sample(batch: Batch) -> tuple[torch.Tensor, int]:
-        loss, _ = loss_of(batch)
+        loss, count = loss_of(batch)
         samples = samples_in(batch)
-        return (loss * (global_batch_size / samples) if reduction == "sum" else loss), samples
+        if reduction.endswith("/b"):
+            loss = loss * samples
+        elif reduction == "sum":
+            loss = loss * (global_batch_size / samples)
+        return loss, count if reduction.startswith("token-mean") else samples
 
     return by_sample
 
 
 def labels_counted(reduction: Reduction) -> Callable[[Sample], int]:
     """What counts as the labels of one sample, before any causal shift: one where the head does not count tokens."""
-    return count_labels if reduction == "token-mean" else lambda _: 1
+    return count_labels if reduction.startswith("token-mean") else lambda _: 1

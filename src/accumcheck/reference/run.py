@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from accumcheck.capture.coordinates import GradientReader
@@ -17,11 +18,13 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.record import BatchTerm, LossProbe, ModelRecord, ReferenceObservation
 from accumcheck.reference.batch_terms import batch_term
 from accumcheck.reference.batching import batched_steps, fed_order
-from accumcheck.reference.noise import NO_NOISE, RightAnswer, measure_noise
+from accumcheck.reference.noise import NO_NOISE, Noise, RightAnswer, measure_noise
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
+from accumcheck.reference.together import CountedLoss, adds_up, gradient_of, masses_of, unlike
 from accumcheck.rows.sample import Sample
 from accumcheck.runfolder.events import EventLog, ReferenceProgress
+from accumcheck.runfolder.failures import describe
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_reference import RowKey, open_gradients, write_reference
 from accumcheck.workload.assemble import Workload
@@ -33,13 +36,33 @@ class Losses(NamedTuple):
     """What a batch's loss is: as the user asked for it, and without label smoothing, which no model does itself.
 
     ``samples_in``: how many samples a batch has; ``by``: what computes the loss in the model's place, None for the
-    model itself.
+    model itself; ``counted``: the same loss where it is passed the count of a whole step, None where it takes none;
+    ``at_step``: called with a step's number, from 0, before its losses are asked for.
     """
 
     asked: LossOf
     plain: LossOf
     samples_in: Callable[[Batch], int] = rows_in
     by: str | None = None
+    counted: CountedLoss | None = None
+    at_step: Callable[[int], None] = lambda _: None
+
+
+class Testimony(NamedTuple):
+    """What a program itself made of its rows, one by one.
+
+    ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
+    alone; ``known``: which of the samples have one; ``trains_again``:
+    whether the program then began another training.
+    """
+
+    directions: npt.NDArray[np.floating[Any]]
+    known: npt.NDArray[np.bool_]
+    trains_again: bool = False
+
+
+NO_LOSS = "its loss cannot be computed for one row alone"
+ANOTHER_LOSS = "what it differentiates is not the loss that {by} returns"
 
 
 def run_reference(
@@ -49,6 +72,7 @@ def run_reference(
     *,
     losses: Losses | None = None,
     keys: Sequence[RowKey] | None = None,
+    testimony: Testimony | None = None,
 ) -> None:
     """Compute the truth of every sample and the noise floor, into the job's folder.
 
@@ -58,86 +82,241 @@ def run_reference(
         workload: the model and the samples.
         losses: None for the model's own, as the training arguments ask for it.
         keys: by what the splits know the samples, where that is not their place in the workload.
+        testimony: of a program, if there is any: is the loss that is computed here the one that it trains?
 
     The files are those of `accumcheck.runfolder.of_reference`.
+
+    Raises:
+        Exception: whatever the loss raises, where there is no testimony either.
     """
-    model, samples = workload.model, workload.samples
-    device = str(next(model.parameters()).device)
+    device = str(next(workload.model.parameters()).device)
     if losses is None:
+        model = workload.model
         losses = Losses(loss_as_asked(check, model, device), loss_as_asked(check, model, device, smoothed=False))
-    some = [samples[index] for index in (job.membership[0] if job.membership else range(len(samples)))]
-    reduction = reduction_of(losses.plain, some, workload.collator, check.compute_dtype)
-    loss_of = reduced(losses.asked, reduction, check.global_batch_size, losses.samples_in)
-    labels_of = labels_counted(reduction)
-    reader = GradientReader.of(model, seed=check.seed)
-    events = EventLog(job.run)
+    run = _Run(job, check, workload, losses, keys)
+    run.trains_again = testimony is not None and testimony.trains_again
+    spoken_for = testimony is not None and all(testimony.known[list(members)].all() for members in job.membership)
+    try:
+        run.sample_by_sample()
+    except Exception as error:
+        if testimony is None or not spoken_for:
+            raise
+        run.write_undecided(testimony, f"{NO_LOSS} ({describe(error)})")
+        return
+    other = run.other_loss(testimony) if testimony is not None and spoken_for else ""
+    if testimony is not None and other and not run.is_counted(testimony):
+        run.write_undecided(testimony, other)
+    else:
+        run.write(device)
 
-    width = sum(reader.coordinates.sizes)
-    gradients = open_gradients(job.folder, len(samples), width, double=check.model.dtype == "float64")
-    means = np.zeros(len(samples))
-    tokens = np.zeros(len(samples), dtype=np.int64)
-    norms: list[float] = []
-    done, due = 0, sum(map(len, job.membership))
-    strays = sorted(set(range(len(samples))) - {index for members in job.membership for index in members})
-    for members in [*job.membership, strays]:
-        totals = None if reader.coordinates.complete else _Totals(model)
-        for index in members:
-            model.zero_grad(set_to_none=True)
-            loss, tokens[index] = loss_of(workload.collator([samples[index]]))
-            torch.autograd.backward(loss)
-            means[index] = float(loss.detach())
-            gradients[index], _ = reader.read(model)
-            if totals is not None:
-                totals.add(int(tokens[index]))
-            done += 1
-            if done % PROGRESS_EVERY == 0 or done == due:
-                events.emit(ReferenceProgress(done, due + len(strays)))
-        if members is not strays:
-            chosen = list(members)
-            right = _weighted(gradients[chosen], tokens[chosen])
-            norms.append(totals.norm() if totals is not None else float(np.linalg.norm(right)))
-        del totals
 
-    first = list(job.membership[0])
-    truth = RightAnswer(
-        float((means[first] * tokens[first]).sum() / tokens[first].sum()),
-        _weighted(gradients[first], tokens[first]),
-        norms[0],
-    )
-    shapes = _shapes(check)
-    if check.training_arguments.get("gradient_checkpointing"):
-        # for memory: the run's largest micro-batch comes now; the truth above was computed without
-        enable: Any = model.gradient_checkpointing_enable
-        enable(check.training_arguments.get("gradient_checkpointing_kwargs"))
-    noise = (
-        measure_noise(workload, loss_of, first, tokens, truth, reader, shapes, check.compute_dtype)
-        if math.isfinite(truth.loss) and math.isfinite(truth.grad_norm)
-        else NO_NOISE
-    )
-    effect = noise.batch_effect
-    sizes = sorted({split.per_device_train_batch_size for split in check.splits or ()} or set(shapes))
-    term = batch_term(model, loss_of, some[: max(sizes)], workload.collator, check.compute_dtype) if effect else None
-    if effect and term is None and losses.by is not None:
-        term = BatchTerm(losses.by, additive=False, complete=True, of_stack=True)
-    order = fed_order(job.run, job.membership) if effect else []
-    batched = batched_steps(workload, loss_of, order, tokens, reader, sizes, term)
-    found = ReferenceObservation(
-        losses=means,
-        tokens=tokens,
-        labels=np.array([labels_of(sample) for sample in samples], dtype=np.int64),
-        gradients=gradients,
-        grad_norms=tuple(norms),
-        membership=job.membership,
-        coordinates=reader.coordinates,
-        noise=noise.floor,
-        batch_effect=effect,
-        model=_describe(workload, check),
-        batched=tuple(batched),
-        batch_term=term,
-        probe=_probe(workload, check, some[:2], device),
-        recomputed=noise.passes,
-    )
-    write_reference(job.folder, found, keys)
+class _Run:
+    """One reference, from the samples one by one to what is written."""
+
+    def __init__(
+        self, job: Job, check: CheckConfig, workload: Workload, losses: Losses, keys: Sequence[RowKey] | None
+    ) -> None:
+        self.job, self.check, self.workload, self.losses, self.keys = job, check, workload, losses, keys
+        self.reader = GradientReader.of(workload.model, seed=check.seed)
+        samples = len(workload.samples)
+        width = sum(self.reader.coordinates.sizes)
+        self.gradients = open_gradients(job.folder, samples, width, double=check.model.dtype == "float64")
+        self.means = np.zeros(samples)
+        self.tokens = np.zeros(samples, dtype=np.int64)
+        self.predicted = self.tokens
+        self.labels = np.ones(samples, dtype=np.int64)
+        self.norms: list[float] = []
+        self.trains_again = False
+        self.loss_of = losses.asked
+        self.first = list(job.membership[0]) if job.membership else list(range(samples))
+
+    # --- sample by sample ---------------------------------------------------------------------------------------------
+
+    def sample_by_sample(self) -> None:
+        """The loss, the count and the gradient of every sample alone, and the norm of each step's right gradient."""
+        losses, workload = self.losses, self.workload
+        losses.at_step(0)
+        some = [workload.samples[index] for index in self.first]
+        reduction = reduction_of(losses.plain, some, workload.collator, self.check.compute_dtype)
+        self.loss_of = reduced(losses.asked, reduction, self.check.global_batch_size, losses.samples_in)
+        labels_of = labels_counted(reduction)
+        self.labels = np.array([labels_of(sample) for sample in workload.samples], dtype=np.int64)
+        self._each(lambda index, _: self.loss_of(workload.collator([workload.samples[index]])))
+        self.predicted = self.tokens
+
+    def _each(self, loss_of: Callable[[int, int], tuple[torch.Tensor, int]]) -> None:
+        """``loss_of`` is called with the sample and its step. A sample that predicts nothing weighs nothing."""
+        model, membership = self.workload.model, self.job.membership
+        events = EventLog(self.job.run)
+        done, due = 0, sum(map(len, membership))
+        strays = sorted(set(range(len(self.means))) - {index for members in membership for index in members})
+        self.norms = []
+        for step, members in enumerate([*membership, strays]):
+            self.losses.at_step(step if members is not strays else 0)
+            totals = None if self.reader.coordinates.complete else _Totals(model)
+            for index in members:
+                model.zero_grad(set_to_none=True)
+                loss, self.tokens[index] = loss_of(index, step)
+                if self.tokens[index]:
+                    torch.autograd.backward(loss)
+                    self.means[index] = float(loss.detach())
+                    self.gradients[index], _ = self.reader.read(model)
+                    if totals is not None:
+                        totals.add(int(self.tokens[index]))
+                done += 1
+                if done % PROGRESS_EVERY == 0 or done == due:
+                    events.emit(ReferenceProgress(done, due + len(strays)))
+            if members is not strays:
+                right = self._mean_of(list(members))
+                self.norms.append(totals.norm() if totals is not None else float(np.linalg.norm(right)))
+            del totals
+        self.losses.at_step(0)
+
+    def _mean_of(self, members: list[int]) -> npt.NDArray[np.float64]:
+        return _weighted(self.gradients[members], self.tokens[members])
+
+    def other_loss(self, testimony: Testimony) -> str:
+        """Why the loss that was computed is not the one that is trained, or nothing."""
+        every = [index for members in self.job.membership for index in members]
+        wrong = unlike(self.gradients[every], testimony.directions[every], self.check.compute_dtype)
+        return ANOTHER_LOSS.format(by=self.losses.by or "the model") if wrong else ""
+
+    def is_counted(self, testimony: Testimony) -> bool:
+        """Whether the same loss with the step's count is what is trained: then samples are known by that from here."""
+        if self.losses.counted is None:
+            return False
+        self._count_steps(self.losses.counted)
+        return not self.other_loss(testimony)
+
+    # --- several together ---------------------------------------------------------------------------------------------
+
+    def _noise(self) -> Noise:
+        """Of the first step, as samples are weighted now."""
+        tokens = self.tokens[self.first]
+        truth = RightAnswer(
+            float((self.means[self.first] * tokens).sum() / max(tokens.sum(), 1)),
+            self._mean_of(self.first),
+            self.norms[0],
+        )
+        finite = math.isfinite(truth.loss) and math.isfinite(truth.grad_norm)
+        if not finite or truth.grad_norm == 0:
+            return NO_NOISE
+        shapes, dtype = _shapes(self.check), self.check.compute_dtype
+        return measure_noise(self.workload, self.loss_of, self.first, self.tokens, truth, self.reader, shapes, dtype)
+
+    def _is_nothing_alone(self) -> bool:
+        """Whether samples have no gradient alone, but one together: what each of them gives by itself is no truth."""
+        batch = self.first[: max(_shapes(self.check))]
+        if len(batch) < 2:
+            return False
+        loss, _ = self.loss_of(self.workload.collator([self.workload.samples[index] for index in batch]))
+        if not loss.requires_grad or not bool(torch.isfinite(loss)):
+            return False
+        together = float(np.linalg.norm(gradient_of(self.workload, loss, self.reader)))
+        return together > 0 and self.norms[0] < NOTHING * together
+
+    def _weigh_otherwise(self) -> bool:
+        """Find how samples that no count of labels explains come together; whether anything was found."""
+        dtype, size = self.check.compute_dtype, max(_shapes(self.check))
+        asked = sorted({index for members in self.job.membership for index in members} - set(self.first))
+        masses = masses_of(
+            self.workload, self.loss_of, self.gradients, [*self.first, *asked], self.reader, size=size, dtype=dtype
+        )
+        if masses is not None:
+            self.tokens = np.rint(masses / masses[self.first].sum() * WHOLE).astype(np.int64)
+            self.norms = [float(np.linalg.norm(self._mean_of(list(members)))) for members in self.job.membership]
+            return True
+        counted = self.losses.counted
+        total = float(self.tokens[self.first].sum())
+        if counted is None or not adds_up(self.workload, counted, self.first[:size], total, self.reader, dtype):
+            return False
+        self._count_steps(counted)
+        return True
+
+    def _count_steps(self, counted: CountedLoss) -> None:
+        """Each sample is its part of its step's loss, passed the step's count: what they give together is their sum."""
+        of_step = [float(self.tokens[list(members)].sum()) for members in self.job.membership]
+        sizes = [len(members) for members in self.job.membership]
+
+        def part(index: int, step: int) -> tuple[torch.Tensor, int]:
+            at = step if step < len(of_step) else 0
+            batch = self.workload.collator([self.workload.samples[index]])
+            return counted(batch, of_step[at]) * sizes[at], 1
+
+        def together(batch: Batch) -> tuple[torch.Tensor, int]:
+            rows = self.losses.samples_in(batch)
+            return counted(batch, of_step[0]) * (sizes[0] / rows), rows
+
+        self.tokens, self.loss_of = np.ones_like(self.tokens), together
+        self._each(part)
+
+    # --- what is written ----------------------------------------------------------------------------------------------
+
+    def write(self, device: str) -> None:
+        """The truth, its noise, and what batching does."""
+        model, check, workload = self.workload.model, self.check, self.workload
+        if check.training_arguments.get("gradient_checkpointing"):
+            # for memory: the run's largest micro-batch comes now; the truth above was computed without
+            enable: Any = model.gradient_checkpointing_enable
+            enable(check.training_arguments.get("gradient_checkpointing_kwargs"))
+        noise = self._noise()
+        if self._is_nothing_alone():
+            noise = replace(NO_NOISE, batch_effect=1.0)
+        elif noise.batch_effect and self._weigh_otherwise():
+            noise = self._noise()
+        effect = noise.batch_effect
+        sizes = sorted({split.per_device_train_batch_size for split in check.splits or ()} or set(_shapes(check)))
+        some = [workload.samples[index] for index in self.first]
+        term = (
+            batch_term(model, self.loss_of, some[: max(sizes)], workload.collator, check.compute_dtype)
+            if effect
+            else None
+        )
+        if effect and term is None and self.losses.by is not None:
+            term = BatchTerm(self.losses.by, additive=False, complete=True, of_stack=True)
+        order = fed_order(self.job.run, self.job.membership) if effect else []
+        batched = batched_steps(
+            workload, self.loss_of, order, self.tokens, self.reader, sizes, term, at_step=self.losses.at_step
+        )
+        self._write(
+            noise=noise.floor,
+            batch_effect=effect,
+            batched=tuple(batched),
+            batch_term=term,
+            probe=_probe(workload, check, some[:2], device),
+            recomputed=noise.passes,
+        )
+
+    def write_undecided(self, testimony: Testimony, why: str) -> None:
+        """What the program itself made of its rows, in place of a truth."""
+        self.gradients[:] = testimony.directions
+        self.means[:] = 0.0
+        self.tokens = np.ones_like(self.tokens)
+        self.norms = [float(np.linalg.norm(self._mean_of(list(members)))) for members in self.job.membership]
+        self._write(noise=NO_NOISE.floor, batch_effect=0.0, not_judged=why)
+
+    def _write(self, **more: Any) -> None:
+        found = ReferenceObservation(
+            losses=self.means,
+            tokens=self.tokens,
+            labels=self.labels,
+            gradients=self.gradients,
+            grad_norms=tuple(self.norms),
+            membership=self.job.membership,
+            coordinates=self.reader.coordinates,
+            model=_describe(self.workload, self.check),
+            predicted=self.predicted,
+            trains_again=self.trains_again,
+            **more,
+        )
+        write_reference(self.job.folder, found, self.keys)
+
+
+NOTHING = 1e-4
+"""A gradient this small beside another is none."""
+
+WHOLE = 10**9
+"""Into how many parts the first step's weights are cut where they are no counts: they are kept as whole numbers."""
 
 
 class _Totals:

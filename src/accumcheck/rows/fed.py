@@ -61,7 +61,8 @@ class Rows:
     """Gives each row a number that depends on its content alone, the same in every process and split.
 
     ``size``: the rows of a micro-batch; ``config``: the model's, once it is known; ``sample``: what is taken for one,
-    to be set to `PAIR` where rows come in pairs, see `accumcheck.rows.pairs`.
+    to be set to `PAIR` where rows come in pairs, see `accumcheck.rows.pairs`; ``forms``: of each row that was fed
+    alone, by its number, what it was fed as, padding included.
     """
 
     def __init__(self, size: int) -> None:
@@ -69,6 +70,7 @@ class Rows:
         self._kept: dict[int, Sample] = {}
         self.config: Any = None
         self.sample = ROW
+        self.forms: dict[int, Sample] = {}
 
     def find(self, batch: Mapping[str, Any]) -> tuple[int, ...]:
         """The numbers of a batch's rows, which are kept.
@@ -86,6 +88,9 @@ class Rows:
             number = number_of(row)
             self._kept.setdefault(number, row)
             found.append(number)
+        if len(found) == 1 and not starts:
+            (form,) = rows_in(batch, self.config, pairs=pairs, padded=True)
+            self.forms.setdefault(found[0], form)
         return tuple(found)
 
     def write(self, folder: Path, rank: int) -> None:
@@ -114,13 +119,14 @@ def _contents(row: Sample) -> str:
     return "".join(f":{name}={row[name].tolist()}" for name in names)
 
 
-def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False) -> list[Sample]:
+def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False, padded: bool = False) -> list[Sample]:
     """The rows of a batch, on the CPU, without the padding that its ``attention_mask`` shows.
 
     Args:
         batch: what the model was fed.
         config: the model's, which knows the placeholders of images.
         pairs: whether two rows of ``input_ids`` are one sample.
+        padded: leave the padding.
 
     Raises:
         WorkloadError: a field of the batch cannot be dealt out to its rows.
@@ -131,7 +137,7 @@ def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False
     if not tensors:
         raise WorkloadError("the model was fed no tensor with a batch dimension")
     if pairs and "input_ids" in tensors:
-        return pairs_in(tensors, POSITIONS, lambda rows: rows_in(rows, config))
+        return pairs_in(tensors, POSITIONS, lambda rows: rows_in(rows, config, padded=padded))
     first = next((tensors[name] for name in ("input_ids", "labels") if name in tensors), next(iter(tensors.values())))
     size = len(first)
     images = images_of_rows(tensors, size, config)
@@ -144,7 +150,7 @@ def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False
                 f"the model was fed {name} of shape {tuple(value.shape)} for {size} rows; which part belongs to which "
                 "row cannot be told, so there is no reference for a row by itself"
             )
-    kept = _kept(texts)
+    kept = {} if padded else _kept(texts)
     rows = []
     for index in range(size):
         row = {name: value[index] for name, value in texts.items()}

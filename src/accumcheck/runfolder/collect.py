@@ -8,10 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from accumcheck.record import MicroBatch, Reason, ReferenceObservation, Split, SplitObservation, Status
+from accumcheck.runfolder.aligned import aligned
 from accumcheck.runfolder.events import Event, Finished
 from accumcheck.runfolder.layout import logs_of
 from accumcheck.runfolder.of_reference import RowKey, read_keys, read_reference
-from accumcheck.runfolder.of_split import read_belief, read_program, read_training_arguments, read_trajectory
+from accumcheck.runfolder.of_split import (
+    read_belief,
+    read_program,
+    read_trained,
+    read_training_arguments,
+    read_trajectory,
+)
 from accumcheck.runfolder.steps import read_observed, read_unapplied
 
 
@@ -24,6 +31,7 @@ def collect_run(
     """
     observations = collect_splits(run, splits, events)
     reference = _reference(run)
+    observations = aligned(observations, None if reference is None else reference.coordinates)
     keys: Sequence[RowKey] | None = None
     if reference is not None:
         keys = read_keys(run)
@@ -112,6 +120,7 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
             unapplied=tuple(batch for process in range(processes) for batch in read_unapplied(folder, process)),
             training_arguments=read_training_arguments(folder),
             program=read_program(folder),
+            trained=read_trained(folder),
         )
     except (OSError, ValueError) as error:
         return _failed(split, "error", Reason("crashed", f"its results cannot be read: {error}"), log, end.seconds)

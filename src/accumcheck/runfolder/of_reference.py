@@ -19,7 +19,7 @@ RowKey = tuple[int, int]
 _FILE = "reference.json"
 _OBSERVATION, _KEYS = "observation", "keys"
 _GRADIENTS = "gradients"
-_ARRAYS = ("losses", "tokens", "labels")
+_ARRAYS = ("losses", "tokens", "labels", "predicted")
 """Fields of `ReferenceObservation` that are an array ``[samples]`` in a file of their own name."""
 _RECOMPUTED = "recomputed.npy"
 _BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
@@ -52,7 +52,8 @@ def write_reference(folder: Path, found: ReferenceObservation, keys: Sequence[Ro
     if isinstance(found.gradients, np.memmap):
         found.gradients.flush()
     for name in _ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(found, name))
+        if (values := getattr(found, name)) is not None:
+            np.save(folder / f"{name}.npy", values)
     if found.recomputed:
         np.save(folder / _RECOMPUTED, np.stack([one.gradient for one in found.recomputed]))
     for name, file in _BATCHED.items():
@@ -74,7 +75,8 @@ def read_reference(run: Path) -> ReferenceObservation | None:
         return None
     record = _read(folder)[_OBSERVATION]
     plain = decode_fields(ReferenceObservation, {**record, "recomputed": [], "batched": []})
-    arrays = {name: np.load(folder / f"{name}.npy") for name in (*_ARRAYS, _GRADIENTS)}
+    files = {name: folder / f"{name}.npy" for name in (*_ARRAYS, _GRADIENTS)}
+    arrays = {name: np.load(file) for name, file in files.items() if file.exists()}
     more = {"recomputed": _recomputed(folder, record["recomputed"]), "batched": _batched(folder, record["batched"])}
     return ReferenceObservation(**{**plain, **arrays, **more})
 

@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from accumcheck.record import ProgramRecord, StackBelief, TrajectoryPoint
+from accumcheck.record import ProgramRecord, StackBelief, TrainedRecord, TrajectoryPoint
 from accumcheck.runfolder.codec import read_record, write_record
 
 T = TypeVar("T")
 PlainValue = bool | int | float | str
 
+SWITCHED_OFF = "switched_off"
+"""Among the training arguments: what adds noise, and was switched off for the check."""
 _BELIEF = "belief.json"
 _TRAJECTORY = "trajectory.json"
 _PROGRAM = "program.json"
+_TRAINED = "trained-{}.json"
 _ARGUMENTS = "training-arguments.json"
 
 
@@ -56,6 +59,16 @@ def write_training_arguments(folder: Path, arguments: Mapping[str, PlainValue]) 
 def read_training_arguments(folder: Path) -> dict[str, PlainValue]:
     """Empty where the program made none."""
     return _read(dict[str, PlainValue], folder / _ARGUMENTS) or {}
+
+
+def write_trained(folder: Path, process: int, trained: TrainedRecord) -> None:
+    """What one process trains."""
+    write_record(folder / _TRAINED.format(process), trained)
+
+
+def read_trained(folder: Path, process: int = 0) -> TrainedRecord | None:
+    """None where that process has not trained to its end."""
+    return _read(TrainedRecord, folder / _TRAINED.format(process))
 
 
 def _read(kind: type[T], path: Path) -> T | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accumcheck.record import MicroBatch, StepObservation
+from accumcheck.record import Clipped, MicroBatch, StepObservation
 from accumcheck.runfolder.codec import read_record, write_record
 
 Gradient = npt.NDArray[np.floating[Any]]
@@ -21,13 +21,17 @@ class SeenStep:
     """One process's view of one optimizer step; its gradient is in a file of its own.
 
     ``grad_norm``: of the whole gradient, before clipping; ``micro_batches``: what this process was fed, in order;
-    ``loss``, ``logged_grad_norm``: what the stack told its user, None where it told nothing.
+    ``loss``, ``logged_grad_norm``: what the stack told its user, None where it told nothing; the rest is that of
+    `StepObservation`.
     """
 
     grad_norm: float
     micro_batches: tuple[MicroBatch, ...] = ()
     loss: float | None = None
     logged_grad_norm: float | None = None
+    parameter_norms: tuple[float, ...] = ()
+    clip_coefficient: float = 1.0
+    clipped_within: Clipped | None = None
 
 
 def _steps_file(folder: Path, process: int) -> Path:
@@ -40,6 +44,10 @@ def _unapplied_file(folder: Path, process: int) -> Path:
 
 def _gradient_file(folder: Path, process: int, step: int) -> Path:
     return folder / f"process-{process}-step-{step}.npy"
+
+
+def _contributions_file(folder: Path, process: int, step: int) -> Path:
+    return folder / f"process-{process}-contributions-{step}.npy"
 
 
 def write_steps(folder: Path, process: int, steps: Sequence[SeenStep]) -> None:
@@ -84,6 +92,17 @@ def read_gradients(folder: Path, step: int, processes: int) -> dict[int, Gradien
     return {process: np.load(path) for process, path in paths.items() if path.exists()}
 
 
+def write_contributions(folder: Path, process: int, step: int, contributions: Gradient) -> None:
+    """Write what each micro-batch of a step, counted from 0, added: ``[micro-batches, entries]``."""
+    np.save(_contributions_file(folder, process, step), contributions)
+
+
+def read_contributions(folder: Path, step: int, processes: int) -> dict[int, Gradient]:
+    """The contributions of a step, counted from 0, of those processes that could see them."""
+    paths = {process: _contributions_file(folder, process, step) for process in range(processes)}
+    return {process: np.load(path) for process, path in paths.items() if path.exists()}
+
+
 def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
     """The steps of a split, all its processes' views together.
 
@@ -100,6 +119,10 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             grad_norms={process: view[index].grad_norm for process, view in enumerate(views) if index < len(view)},
             micro_batches=tuple(batch for view in views if index < len(view) for batch in view[index].micro_batches),
             gradients=read_gradients(folder, index, processes),
+            parameter_norms=first.parameter_norms,
+            clip_coefficient=first.clip_coefficient,
+            clipped_within=first.clipped_within,
+            contributions=read_contributions(folder, index, processes),
         )
         for index, first in enumerate(views[0])
     )

@@ -98,6 +98,10 @@ class Loop(Protocol):
         ...
 
 
+WATCHED = (Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.GRAD_SCALER)
+"""What is replaced while anything trains, to see what it does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSpec(StackSpec):
     """A stack that trains the model and the samples of the configuration.
@@ -106,11 +110,11 @@ class LoopSpec(StackSpec):
     """
 
     make: Callable[[str], Loop]
-    seams: tuple[Seam, ...] = (Seam.ENGINE_STEP,)
+    seams: tuple[Seam, ...] = WATCHED
     has_epochs: bool = True
 
 
-OF_PROGRAMS = (Seam.TRAINING_ARGUMENTS, Seam.TRAINER, Seam.TRAINING_STEP, Seam.OPTIMIZER, Seam.ENGINE_STEP)
+OF_PROGRAMS = (Seam.TRAINING_ARGUMENTS, Seam.TRAINER, Seam.TRAINING_STEP, Seam.OPTIMIZER, *WATCHED)
 """What is replaced while a program runs, whatever it is."""
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from accumcheck.capture.belief import own_loss
+from accumcheck.capture.coordinates import named_parameters_of
+from accumcheck.capture.losses import TOKEN_COUNT
 from accumcheck.config.model import CheckConfig
+from accumcheck.config.splits import control_of
 from accumcheck.errors import WorkloadError
-from accumcheck.reference.run import Losses, run_reference
-from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked
+from accumcheck.reference.run import Losses, Testimony, run_reference
+from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
 from accumcheck.rows.fed import RowCollator
 from accumcheck.rows.pairs import holds_pairs, pairs_of
 from accumcheck.runfolder.fed_rows import read_rows
@@ -23,23 +27,25 @@ from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
 from accumcheck.runfolder.of_reference import RowKey
+from accumcheck.runfolder.of_split import read_trained
+from accumcheck.stacks.programs.witness import Witness
 from accumcheck.workload.assemble import Workload
 
 
-def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, trainer: Any) -> None:
+def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
     """`run_reference` on the rows that the splits were fed.
 
     Args:
         job: its ``membership`` holds the rows' numbers as they were fed, with repetitions.
         check: says nothing of the model; dtype and precision are read off what the program made.
-        model: as the program would train it.
-        trainer: its ``compute_loss`` is the loss that the user asked for; None where a loop of the program's own takes
-            the model's.
+        witness: the program's model as it would train it; its Trainer, whose ``compute_loss`` is the loss that the user
+            asked for (a loop of the program's own takes the model's); and what it made of its rows one by one.
 
     Raises:
         WorkloadError: a row was not kept.
     """
-    rows = read_rows(job.run)
+    model, trainer = witness.model, witness.trainer
+    rows = {**read_rows(job.run), **witness.forms}
     keys = keys_of(job.membership)
     # splits may have been fed others, each of which is compared with what it was fed
     everywhere = [*keys, *(step for folder in split_folders(job.run) for step in keys_of(_fed_in(folder)))]
@@ -49,6 +55,7 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
         raise WorkloadError(f"{len(missing)} rows that the program fed its model were not kept")
     place = {key: index for index, key in enumerate(numbers)}
     membership = tuple(tuple(place[key] for key in step) for step in keys)
+    _train_as_in_the_control(job, check, model)
     collator = RowCollator.of(model)
     made = _as_made(check, model, trainer)
     workload = Workload(model, [rows[number] for number, _ in numbers], collator)
@@ -58,7 +65,33 @@ def reference_of_fed(job: Job, check: CheckConfig, model: torch.nn.Module, train
         check_loss_has_no_memory(losses, workload, trainer)
     elif trainer is not None:
         losses = _losses_of(trainer, model, made)
-    run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers)
+    testimony = _testimony(witness, place, len(numbers))
+    run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
+
+
+def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Module) -> None:
+    """Let those parameters have a gradient that have one under the control, whatever this process has frozen."""
+    control = control_of(check.splits) if check.splits else None
+    trained = read_trained(job.run / str(control)) if control is not None else None
+    if trained is not None:
+        for name, parameter in named_parameters_of(model).items():
+            if parameter.is_floating_point():
+                parameter.requires_grad_(name in trained.coordinates.names)
+
+
+def _testimony(witness: Witness, place: Mapping[RowKey, int], samples: int) -> Testimony | None:
+    """What the witness saw of each sample; None where it saw nothing of any."""
+    width = sum(witness.coordinates.sizes)
+    directions = np.zeros((samples, width), dtype=np.float32)
+    known = np.zeros(samples, dtype=bool)
+    for step, added in zip(witness.steps, witness.contributions, strict=True):
+        (keys,) = keys_of([[number for batch in step.micro_batches for number in batch.samples]])
+        if added is None or len(keys) != len(added):
+            continue
+        for key, row in zip(keys, added, strict=True):
+            if key in place:
+                directions[place[key]], known[place[key]] = row, True
+    return Testimony(directions, known, witness.trains_again) if known.any() or witness.trains_again else None
 
 
 def _fed_in(folder: Path) -> list[list[int]]:
@@ -92,19 +125,63 @@ def _as_made(check: CheckConfig, model: torch.nn.Module, trainer: Any) -> CheckC
 
 
 def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losses:
-    """The loss as this Trainer computes it for a batch by itself; without its label smoothing, which is the model's."""
+    """The loss as this Trainer computes it for a batch by itself; without its label smoothing, which is the model's.
+
+    A batch alone is a whole step: one process, no accumulation, and the count of its own predictions where the loss
+    cannot do without one.
+    """
     device = str(next(model.parameters()).device)
+    needs_count = False
+
+    def computed(batch: Batch, count: float | None, steps: int) -> tuple[torch.Tensor, Any, dict[str, Any]]:
+        inputs = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
+        more = {} if count is None else {TOKEN_COUNT: torch.tensor(count, device=device)}
+        with _accumulating(trainer, steps, rows_in(batch)), trainer.compute_loss_context_manager():
+            loss, outputs = trainer.compute_loss(model, dict(inputs), return_outputs=True, **more)
+        return loss, outputs, inputs
 
     def as_asked(batch: Batch) -> tuple[torch.Tensor, int]:
-        inputs = {name: value.to(device) for name, value in batch.items()}
-        with trainer.compute_loss_context_manager():
-            loss, outputs = trainer.compute_loss(model, dict(inputs), return_outputs=True)
-        return loss, count_predictions(model, inputs, loss, outputs)
+        nonlocal needs_count
+        if not needs_count:
+            try:
+                loss, outputs, inputs = computed(batch, None, 1)
+                return loss, count_predictions(model, inputs, loss, outputs)
+            except (TypeError, ArithmeticError, AttributeError):  # of a count that is None
+                needs_count = True
+        loss, outputs, inputs = computed(batch, 1.0, 1)
+        count = count_predictions(model, inputs, loss, outputs)
+        return computed(batch, float(max(count, 1)), 1)[0], count
 
-    if getattr(trainer, "label_smoother", None) is not None:
-        return Losses(as_asked, loss_as_asked(made, model, device, smoothed=False))
+    def counted(batch: Batch, count: float) -> torch.Tensor:
+        return computed(batch, count, made.global_batch_size)[0]
+
+    smoothed = getattr(trainer, "label_smoother", None) is not None
     name, where = own_loss(trainer)
-    return Losses(as_asked, as_asked, by=None if name is None else f"{name} ({where})")
+    return Losses(
+        as_asked,
+        loss_as_asked(made, model, device, smoothed=False) if smoothed else as_asked,
+        by=f"{name} ({where})" if name is not None and not smoothed else None,
+        counted=counted,
+        at_step=lambda step: setattr(trainer.state, "global_step", step),
+    )
+
+
+@contextlib.contextmanager
+def _accumulating(trainer: Any, steps: int, rows: int) -> Iterator[None]:
+    """Let the Trainer's own code find so many accumulation steps, and a per-device batch of so many rows or of one."""
+    arguments = trainer.args
+    values = {"gradient_accumulation_steps": steps, "per_device_train_batch_size": rows if steps == 1 else 1}
+    before = {name: getattr(arguments, name) for name in values}
+    current = getattr(trainer, "current_gradient_accumulation_steps", None)
+    try:
+        for name, value in values.items():
+            object.__setattr__(arguments, name, value)
+        trainer.current_gradient_accumulation_steps = steps
+        yield
+    finally:
+        for name, value in before.items():
+            object.__setattr__(arguments, name, value)
+        trainer.current_gradient_accumulation_steps = current
 
 
 def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:

@@ -112,13 +112,13 @@ def _run_program(stack: ProgramSpec, job: Job, check: CheckConfig, process: int)
     """Run the user's program; there is no workload but its own."""
     from accumcheck.capture.patches import Patches
     from accumcheck.hotfixes.apply import SEAMS, apply_to_every_trainer
-    from accumcheck.stacks.programs.run import run_reference_of, run_split
+    from accumcheck.stacks.programs.run import run_split, run_witness
 
     if job.name == REFERENCE:
         from accumcheck.work.fed_reference import reference_of_fed
 
         with Patches(stack.seams) as patches:
-            run_reference_of(stack, job, check, reference_of_fed, patches)
+            run_witness(stack, job, check, reference_of_fed, patches)
         return
     with Patches(stack.seams if check.hotfix is None else (*stack.seams, *SEAMS)) as patches:
         check_trainer_was_made = apply_to_every_trainer(check.hotfix, patches) if check.hotfix is not None else None

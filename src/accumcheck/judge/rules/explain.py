@@ -38,6 +38,10 @@ def explain(
         return Rules(whole, {one.split: replace(whole, rule=whole.in_split(one.split)) for one in splits})
     # of a split alone, a short step divided by k can look like powers of k and n: all splits together know better
     own = {one.split: whole if whole.tail_over_k and has_short_step(one) else fit([one]) for one in splits}
+    simplest = min(splits, key=lambda one: one.split.gradient_accumulation_steps * one.split.replicas).split
+    if not own[simplest].found:
+        # what is wrong with it is not a matter of k and n; in the others it can look as if it were
+        own = {split: Fit(UNEXPLAINED) if fitted.rule.factors else fitted for split, fitted in own.items()}
     named = dict(own)
     for one in splits:
         if not own[one.split].found:

@@ -60,8 +60,8 @@ def _change(splits: Sequence[SplitObservation], fit: FitSteps) -> Fit | None:
     if earlier is None:
         return None
     after = fit(splits, slice(since - 1, None))
-    if after.rule == TOKEN_MEAN:
-        return None  # what was wrong at first and is right since is no rule
+    if after.rule in (TOKEN_MEAN, earlier.rule):
+        return None  # what was wrong at first and is right since is no rule, and what stays as it was no change
     if not after.found:
         later = [fit(splits, slice(step - 1, step)) for step in range(since, steps + 1)]
         if earlier.rule != TOKEN_MEAN or any(TOKEN_MEAN in (one.rule, *one.alternatives) for one in later):

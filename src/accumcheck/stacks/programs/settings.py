@@ -17,8 +17,8 @@ from transformers import TrainingArguments
 
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.record import Split
-from accumcheck.runfolder.of_split import write_training_arguments
-from accumcheck.stacks.held_still import HELD_STILL
+from accumcheck.runfolder.of_split import SWITCHED_OFF, write_training_arguments
+from accumcheck.stacks.held_still import HELD_STILL, NOISE
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -67,6 +67,8 @@ def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[], N
     def overriding(original: Any) -> Any:
         @functools.wraps(original)
         def with_settings(self: Any) -> None:
+            noise = [f"{name}: {value}" for name in NOISE if (value := getattr(self, name, None)) is not None]
+            vars(self).update({SWITCHED_OFF: ", ".join(noise)} if noise else {})
             for name, value in settings.items():
                 if hasattr(self, name):
                     setattr(self, name, value)
@@ -99,4 +101,6 @@ def write_arguments(arguments: Any, folder: Path) -> None:
     plain = {name: value for name, value in values.items() if isinstance(value, (bool, int, float, str))}
     # often told by a mapping, or elsewhere
     plain["deepspeed"] = getattr(arguments, "deepspeed_plugin", None) is not None
+    if noise := vars(arguments).get(SWITCHED_OFF):
+        plain[SWITCHED_OFF] = noise
     write_training_arguments(folder, plain)

@@ -1,21 +1,24 @@
 """Find the model that a program trains, and be there when its training begins and ends.
 
 A program that ends in a transformers Trainer is watched at its Trainer: every one, TRL's and LLaMA-Factory's too, goes
-through ``Trainer.__init__`` and ``training_step``. One with a loop of its own is watched from its optimizer on: the
-model is what holds the parameters that the optimizer is given.
+through ``Trainer.__init__`` and ``training_step``. One with a loop of its own is watched from its optimizers on: the
+model is what holds the parameters that they are given, and the modules of it that the loop calls are what is fed.
 """
 
 from __future__ import annotations
 
 import functools
-import gc
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
 from transformers import Trainer
 
+from accumcheck.capture.applied import StepWatch, parameters_in
+from accumcheck.capture.calls import CallWatch, holders_of, outermost_of
 from accumcheck.capture.patches import Patches, Seam
+from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.trainer_log import TrainerLog
 
 
@@ -30,106 +33,136 @@ class Spectator(Protocol):
         """Training begins: with this model (not its wrappers), by this Trainer or by a loop of the program's (None)."""
 
     def fed(self, batch: Mapping[str, Any]) -> None:
-        """One micro-batch begins."""
+        """One micro-batch of a Trainer begins."""
+
+    def called(self, module: torch.nn.Module, batch: Mapping[str, Any]) -> None:
+        """A loop calls a module that it trains; ``batch``: what it is fed, by name, if that is data."""
+
+    def returned(self, output: Any) -> None:
+        """The module that was called last has returned this."""
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
         """The program's user is told of a step, counted from 1."""
 
+    def over(self) -> None:
+        """A Trainer's training has ended."""
 
-def watch(spectator: Spectator, patches: Patches) -> None:
-    """Watch whatever is trained in this process until the patches are undone."""
-    _Watch(spectator, patches).install()
+    def another(self) -> None:
+        """Another Trainer's training begins, after the first has ended."""
 
 
-class _Watch:
-    """Waits for the first training of the process, by a Trainer or by a loop."""
+class Watch:
+    """Waits for the first training of the process, by a Trainer or by a loop.
+
+    Args:
+        spectator: is told of it.
+        patches: what is replaced is undone with them.
+    """
 
     def __init__(self, spectator: Spectator, patches: Patches) -> None:
         self._spectator = spectator
         self._patches = patches
-        self._has_trainer = False
+        self._trainers: list[Any] = []
         self._begun = False
+        self._first: Any = None
+        self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
+        self._calls = CallWatch(self._called, self._returned)
+        self.steps = StepWatch()
+        patches.at_end(self.steps.stop)
+        patches.at_end(self._calls.stop)
+        patches.wrap(Seam.TRAINER, Trainer, self._finding_trainers)
+        patches.wrap(Seam.OPTIMIZER, torch.optim.Optimizer, self._finding_loops)
 
-    def install(self) -> None:
-        def finding_trainers(original: Any) -> Any:
-            @functools.wraps(original)
-            def made(trainer: Any, *args: Any, **kwargs: Any) -> None:
-                self._has_trainer = True
-                original(trainer, *args, **kwargs)
-                self._watch_trainer(trainer)
+    def optimizers(self) -> Iterable[torch.optim.Optimizer]:
+        """Those that the program has made so far, and still has."""
+        return [one for one in (reference() for reference in self._optimizers) if one is not None]
 
-            return made
+    def _finding_trainers(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def made(trainer: Any, *args: Any, **kwargs: Any) -> None:
+            self._trainers.append(trainer)
+            original(trainer, *args, **kwargs)
+            self._watch_trainer(trainer)
 
-        def finding_loops(original: Any) -> Any:
-            @functools.wraps(original)
-            def made(optimizer: Any, *args: Any, **kwargs: Any) -> None:
-                original(optimizer, *args, **kwargs)
-                if not self._has_trainer:
-                    self._watch_loop(optimizer)
+        return made
 
-            return made
+    def _finding_loops(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def made(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            original(optimizer, *args, **kwargs)
+            self._optimizers.append(weakref.ref(optimizer))
+            if not self._trainers:
+                self._calls.watch(holders_of(parameters_in(optimizer)))
 
-        self._patches.wrap(Seam.TRAINER, Trainer, finding_trainers)
-        self._patches.wrap(Seam.OPTIMIZER, torch.optim.Optimizer, finding_loops)
+        return made
 
     def _watch_trainer(self, trainer: Any) -> None:
-        # the program ends with its training: it is not asked to save or evaluate
-        trainer.add_callback(TrainerLog(self._spectator.told, _finish))
+        def told(step: int, logs: Mapping[str, Any]) -> None:
+            if self._first is trainer:
+                self._spectator.told(step, logs)
+
+        def over() -> None:
+            if self._first is trainer:
+                self._spectator.over()
+
+        trainer.add_callback(TrainerLog(told, over))
 
         def feeding(step: Any) -> Any:
             @functools.wraps(step)
             def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
-                self._feed(trainer.model, trainer, inputs)
+                self._begin(trainer.model, trainer)
+                if self._first is trainer:
+                    self._spectator.fed(inputs)
+                else:
+                    self._spectator.another()
                 return step(model, inputs, *rest, **more)
 
             return training_step
 
         self._patches.wrap(Seam.TRAINING_STEP, trainer, feeding)
 
-    def _watch_loop(self, optimizer: torch.optim.Optimizer) -> None:
-        model = _model_of(optimizer)
-        if model is None:
+    def _called(self, module: torch.nn.Module, batch: dict[str, Any]) -> None:
+        if self._trainers:
             return
+        if not self._begun:
+            self._begin(_trained(module, list(self.optimizers())), None)
+        self._spectator.called(module, {name: value for name, value in batch.items() if not _is_computed(value)})
 
-        def begins(module: torch.nn.Module, _: Any) -> None:
-            # of a forward, the outermost module's begins first: FSDP has not gathered anything yet
-            if module.training and torch.is_grad_enabled() and any(part is model for part in module.modules()):
-                watching.remove()
-                if not self._has_trainer:
-                    self._begin(model, None)
-
-        def before(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if not self._has_trainer and module.training and torch.is_grad_enabled():
-                self._feed(module, None, args[0] if args and isinstance(args[0], Mapping) else kwargs)
-
-        watching = torch.nn.modules.module.register_module_forward_pre_hook(begins)
-        self._patches.at_end(watching.remove)
-        self._patches.at_end(model.register_forward_pre_hook(before, with_kwargs=True).remove)
+    def _returned(self, _: torch.nn.Module, output: Any) -> None:
+        if self._begun and not self._trainers:
+            self._spectator.returned(output)
 
     def _begin(self, model: torch.nn.Module, trainer: Any) -> None:
         if not self._begun:
-            self._begun = True
+            self._begun, self._first = True, trainer
             self._spectator.begin(model, trainer)
 
-    def _feed(self, model: torch.nn.Module, trainer: Any, batch: Mapping[str, Any]) -> None:
-        self._begin(model, trainer)
-        self._spectator.fed(batch)
+
+def _is_computed(value: Any) -> bool:
+    """Whether a module is fed what others have computed, and no data."""
+    return isinstance(value, torch.Tensor) and value.requires_grad
 
 
-def _model_of(optimizer: torch.optim.Optimizer) -> torch.nn.Module | None:
-    """The smallest module that has all that the optimizer trains: torch does not say whose parameters they are."""
-    trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    holders = []
-    for found in gc.get_objects():
-        if isinstance(found, torch.nn.Module):
-            held = {id(parameter) for parameter in found.parameters()}
-            if trained <= held:
-                holders.append((len(held), len(list(found.modules())), found))
-    # of a wrapper and what it wraps, which hold the same, the model is what has fewer modules but a loss to return
-    holders.sort(key=lambda holder: holder[:2])
-    with_loss = [module for _, _, module in holders if hasattr(module, "config")]
-    return with_loss[0] if with_loss else (holders[0][2] if holders else None)
+def _trained(called: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> torch.nn.Module:
+    """All that is trained, as one module: what is called, if it has it all, else the outermost modules that have it.
 
-
-def _finish() -> None:
-    raise FinishedError
+    Several are named after their classes.
+    """
+    parameters = {id(one): one for optimizer in optimizers for one in parameters_in(optimizer)}
+    if is_sharded(called) or parameters.keys() <= {id(one) for one in called.parameters()}:
+        return called
+    own = {id(one) for one in called.parameters()}
+    parts = [called]
+    for module in outermost_of(holders_of(parameters.values())):
+        held = {id(one) for one in module.parameters()}
+        if held >= own and parameters.keys() <= held:
+            return module
+        if not held <= own and module is not called:
+            parts.append(module)
+    if len(parts) == 1:
+        return called
+    named: dict[str, torch.nn.Module] = {}
+    for module in parts:
+        name = type(module).__name__.lower()
+        named[name if name not in named else f"{name}_{len(named)}"] = module
+    return torch.nn.ModuleDict(named)

@@ -1,0 +1,112 @@
+"""The gradient as it stands when an optimizer changes the parameters, whatever kind of optimizer it is.
+
+It is read as late as torch allows: after the hooks that a program has put on its optimizer, after the closure that a
+step runs, in the innermost step where one class of optimizer calls the step of its base, and without the scale that a
+fused optimizer divides out by itself (``torch.amp.GradScaler`` hands it over as ``optimizer.grad_scale``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.hooks import RemovableHandle
+
+
+class Steps(Protocol):
+    """Who is told of optimizers' steps."""
+
+    def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
+        """A step begins. An optimizer whose step calls another one inside begins once."""
+
+    def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
+        """The parameters of this optimizer are about to be changed, by the gradients that they have now.
+
+        It may be called more than once in a step: the last call for a parameter is what counts.
+        """
+
+    def step_ended(self, optimizer: torch.optim.Optimizer) -> None:
+        """The step that began has ended."""
+
+
+class StepWatch:
+    """Sees every step of every torch optimizer in the process, from now until `stop`."""
+
+    def __init__(self) -> None:
+        self._listener: Steps | None = None
+        self._depth = 0
+        self._outermost: torch.optim.Optimizer | None = None
+        self._last: dict[int, RemovableHandle] = {}
+        self._handles = [
+            register_optimizer_step_pre_hook(self._before),
+            register_optimizer_step_post_hook(self._after),
+        ]
+        self.closures = 0
+        """How often the last step has called its closure."""
+
+    def tell(self, listener: Steps) -> None:
+        """Tell this one from now on: at once of a step that has begun, since its closure may begin the training."""
+        self._listener = listener
+        if self._outermost is not None:
+            listener.step_begins(self._outermost)
+
+    def stop(self) -> None:
+        """Take every hook away."""
+        for handle in [*self._handles, *self._last.values()]:
+            handle.remove()
+        self._handles, self._last = [], {}
+
+    def _before(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._outermost = optimizer
+            self.closures = 0
+            if self._listener is not None:
+                self._listener.step_begins(optimizer)
+        # put on anew each time: hooks run in the order in which they were put on, and the program may have added some
+        if (old := self._last.pop(id(optimizer), None)) is not None:
+            old.remove()
+        self._last[id(optimizer)] = optimizer.register_step_pre_hook(self._after_own_hooks)
+
+    def _after_own_hooks(
+        self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Torch passes the optimizer itself as the first of ``args``."""
+        closure = kwargs.get("closure") if "closure" in kwargs else (args[1] if len(args) > 1 else None)
+        if not callable(closure):
+            self._applies(optimizer)
+            return None
+
+        def watched() -> Any:
+            result = closure()
+            if self._outermost is optimizer:
+                self.closures += 1
+            self._applies(optimizer)
+            return result
+
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": watched}
+        return (args[0], watched, *args[2:]), kwargs
+
+    def _applies(self, optimizer: torch.optim.Optimizer) -> None:
+        if self._listener is not None:
+            self._listener.step_applies(optimizer)
+
+    def _after(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self._depth = max(0, self._depth - 1)
+        if self._depth == 0:
+            self._outermost = None
+            if self._listener is not None:
+                self._listener.step_ended(optimizer)
+
+
+def scale_of(optimizer: torch.optim.Optimizer) -> torch.Tensor | None:
+    """What this optimizer will divide the gradients by inside its step; None where it divides by nothing."""
+    scale = getattr(optimizer, "grad_scale", None)
+    return scale if isinstance(scale, torch.Tensor) else None
+
+
+def parameters_in(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """The parameters that the optimizer holds, in the order of its groups."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -1,0 +1,113 @@
+"""The outermost calls of modules that hold trained parameters: what a program feeds its model, and gets back."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+
+_WRAPPED = ("module", "_orig_mod", "_fsdp_wrapped_module")
+"""Under which names DDP, ``torch.compile`` and FSDP keep the module that they wrap."""
+_WRAPPERS = ("DistributedDataParallel", "DataParallel", "OptimizedModule")
+
+
+def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    """The module inside DDP and ``torch.compile``, however deep."""
+    while type(module).__name__ in _WRAPPERS:
+        inner = next((getattr(module, name) for name in _WRAPPED if hasattr(module, name)), None)
+        if not isinstance(inner, torch.nn.Module):
+            break
+        module = inner
+    return module
+
+
+def named_inputs(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a module is fed, by the names of its ``forward``'s parameters; a mapping given alone is taken for them.
+
+    What has no name there (``*args``) is called ``input_0`` and so on.
+    """
+    if len(args) == 1 and isinstance(args[0], Mapping):
+        return {**args[0], **kwargs}
+    try:
+        names = [
+            one.name
+            for one in inspect.signature(unwrapped(module).forward).parameters.values()
+            if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        names = []
+    named = {names[at] if at < len(names) else f"input_{at}": value for at, value in enumerate(args)}
+    return {**named, **kwargs}
+
+
+def holders_of(parameters: Iterable[torch.Tensor]) -> list[torch.nn.Module]:
+    """Every module of this process that has one of these parameters, itself or in a module inside it.
+
+    torch does not say whose parameters an optimizer holds, so that all objects of the process are looked through.
+    """
+    wanted = {id(parameter) for parameter in parameters}
+    return [
+        found
+        for found in gc.get_objects()
+        if isinstance(found, torch.nn.Module) and any(id(one) in wanted for one in found.parameters())
+    ]
+
+
+def outermost_of(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Module]:
+    """Those that are inside none of the others, without their wrappers, each once."""
+    every = list(modules)
+    inside = {id(part) for module in every for part in module.modules() if part is not module}
+    found = {id(module): module for module in map(unwrapped, (one for one in every if id(one) not in inside))}
+    return list(found.values())
+
+
+class CallWatch:
+    """Watches every call, while gradients are recorded, of a module that is not called by another of the same.
+
+    Args:
+        before: called with the module, without DDP and the like, and with what it is fed, by name.
+        after: called with the same module, and with what it returned.
+    """
+
+    def __init__(
+        self,
+        before: Callable[[torch.nn.Module, dict[str, Any]], None],
+        after: Callable[[torch.nn.Module, Any], None],
+    ) -> None:
+        self._before = before
+        self._after = after
+        self._inside: torch.nn.Module | None = None
+        self._watched: dict[int, torch.nn.Module] = {}
+        self._handles: list[Any] = []
+
+    def watch(self, modules: Iterable[torch.nn.Module]) -> None:
+        """Watch these, too. Of a compiled module only the outside: what is inside is traced once, hooks with it."""
+        every = {id(module): module for module in modules}
+        compiled = [module for module in every.values() if type(module).__name__ == "OptimizedModule"]
+        traced = {id(part) for module in compiled for part in module.modules() if part is not module}
+        for key, module in every.items():
+            if key not in self._watched and key not in traced:
+                self._watched[key] = module
+                self._handles += [
+                    module.register_forward_pre_hook(self._enter, with_kwargs=True, prepend=True),
+                    module.register_forward_hook(self._leave, always_call=True),
+                ]
+
+    def stop(self) -> None:
+        """Take every hook away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles, self._watched = [], {}
+
+    def _enter(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._inside is None and torch.is_grad_enabled():
+            self._inside = module
+            self._before(unwrapped(module), named_inputs(module, args, kwargs))
+
+    def _leave(self, module: torch.nn.Module, _: tuple[Any, ...], output: Any) -> None:
+        if self._inside is module:
+            self._inside = None
+            self._after(unwrapped(module), output)

@@ -1,0 +1,100 @@
+"""What each micro-batch's backward adds to the gradient in this process, before it is accumulated or reduced.
+
+A hook on a parameter receives the gradient of one backward pass: DDP's reduction and the sum over the window come
+later. A program can do to the accumulated gradient what it likes; this is what its backward passes have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from accumcheck.capture.coordinates import GradientReader, share_out
+
+ENTRIES = 8192
+"""Kept of each micro-batch's gradient: far more than a step has samples, so that they can be solved for."""
+
+
+class Contributions:
+    """Collects the gradient of each group of backward passes, at some of the entries that are kept of the whole.
+
+    Args:
+        reader: says which entries of which parameters are kept.
+        parameters: by the names that the reader knows; what is missing contributes nothing.
+        on_gradient: called with the parameter's position at each of its gradients; says whether that is the first of a
+            new group.
+        limit: how many of the reader's entries; None for all.
+    """
+
+    def __init__(
+        self,
+        reader: GradientReader,
+        parameters: Mapping[str, torch.nn.Parameter],
+        on_gradient: Callable[[int], bool],
+        limit: int | None = ENTRIES,
+    ) -> None:
+        sizes = reader.coordinates.sizes
+        shares = list(sizes) if limit is None or sum(sizes) <= limit else share_out(sizes, limit)
+        self._on_gradient = on_gradient
+        self._open: dict[int, torch.Tensor] = {}
+        self._groups: list[npt.NDArray[np.floating[Any]]] = []
+        self._handles = []
+        self._chosen: list[torch.Tensor | None] = []
+        self._shares = shares
+        entries = []
+        random = np.random.default_rng(0)
+        for position, (name, start, size, share) in enumerate(
+            zip(reader.coordinates.names, reader.coordinates.starts, sizes, shares, strict=True)
+        ):
+            among = np.arange(size) if share == size else np.sort(random.choice(size, share, replace=False))
+            entries.append(start + among)
+            kept = reader.picks[position]
+            self._chosen.append(torch.from_numpy(among) if kept is None else kept[torch.from_numpy(among)])
+            parameter = parameters.get(name)
+            if parameter is not None and parameter.requires_grad:
+                self._handles.append(parameter.register_hook(self._hook(position)))  # type: ignore[no-untyped-call]
+        self.entries: npt.NDArray[np.int64] = np.concatenate(entries) if entries else np.zeros(0, dtype=np.int64)
+        """Which of the reader's coordinates are kept here, ``[entries]``."""
+
+    def stop(self) -> None:
+        """Take every hook away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _close_group(self) -> None:
+        """What came so far belongs to the group before."""
+        if not self._open:
+            return
+        parts = [
+            np.zeros(share, dtype=np.float32) if (part := self._open.get(position)) is None else part.cpu().numpy()
+            for position, share in enumerate(self._shares)
+        ]
+        self._groups.append(np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32))
+        self._open = {}
+
+    def take(self, groups: int) -> npt.NDArray[np.floating[Any]]:
+        """The first so many groups since the last call, ``[groups, entries]``."""
+        self._close_group()
+        taken, self._groups = self._groups[:groups], self._groups[groups:]
+        return np.stack(taken) if taken else np.zeros((0, len(self.entries)), dtype=np.float32)
+
+    def _hook(self, position: int) -> Callable[[torch.Tensor | None], None]:
+        chosen = self._chosen[position]
+
+        def received(gradient: torch.Tensor | None) -> None:
+            if gradient is None:  # a part of the graph that nothing was differentiated through
+                return
+            if self._on_gradient(position):
+                self._close_group()
+            flat = gradient.detach().reshape(-1)
+            part = flat if chosen is None else flat[chosen.to(flat.device)]
+            part = part.to(torch.float64 if flat.dtype == torch.float64 else torch.float32)
+            before = self._open.get(position)
+            self._open[position] = part.clone() if before is None else before + part
+
+        return received

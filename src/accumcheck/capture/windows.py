@@ -1,0 +1,175 @@
+"""From events to optimizer steps: which micro-batches a window was made of, and what was applied at its end.
+
+A window is what one process does for one optimizer step: forwards, backward passes, and the steps of as many optimizers
+as take part. A group is what contributes to the gradient together: forwards, and the backward passes that follow them
+before the next forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from accumcheck.capture.clipping import Clip
+from accumcheck.capture.losses import Watched
+
+Rows = tuple[int, ...]
+
+
+@dataclass
+class Call:
+    """One outermost forward: the module, the rows it was fed (none where that was no data), and what became of it.
+
+    ``passage``: None for a micro-batch that was told, whatever forwards it has.
+    """
+
+    module: int
+    rows: Rows
+    passage: Watched | None = None
+
+    @property
+    def used(self) -> bool | None:
+        """Whether it contributes to the gradient; None where that cannot be seen."""
+        return True if self.passage is None else self.passage.used
+
+
+@dataclass
+class Group:
+    """Forwards, and whether a backward pass has followed them; ``told``: its rows were told, not read off forwards."""
+
+    calls: list[Call] = field(default_factory=list)
+    backward: bool = False
+    told: bool = False
+
+    @property
+    def counted(self) -> list[Call]:
+        """The forwards that a gradient came back to: one that was only looked at feeds nothing.
+
+        All of them where none is known to be used: the gradient has come back another way.
+        """
+        used = [call for call in self.calls if call.used] or [call for call in self.calls if call.used is None]
+        return used or self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One micro-batch: its rows, the passage of its loss where there is just one, and which groups it was."""
+
+    rows: Rows
+    passage: Watched | None
+    groups: tuple[int, ...]
+
+
+def micro_batches_of(groups: Sequence[Group], k: int) -> list[Part]:
+    """Which groups are one micro-batch.
+
+    As a rule each is one. A window of ``m * k`` groups has ``m`` backward passes for each micro-batch where they are
+    fed the same rows, as two losses that are differentiated one after the other are; a window of one group with ``k``
+    forwards of one module is a sum of ``k`` losses, differentiated at its end.
+
+    Args:
+        groups: of the window, in order.
+        k: the accumulation steps that were asked for.
+    """
+    if len(groups) == 1 and k > 1 and not groups[0].told:
+        calls = groups[0].counted
+        if len(calls) == k and len({call.module for call in calls}) == 1:
+            return [Part(call.rows, call.passage, ()) for call in calls]
+    times = len(groups) // k if len(groups) % k == 0 else 1
+    pieces = [range(start, start + times) for start in range(0, len(groups), times)] if times > 1 else []
+    if not pieces or any(len({_rows_of([groups[at]]) for at in piece} - {()}) > 1 for piece in pieces):
+        pieces = [range(at, at + 1) for at in range(len(groups))]
+    return [_part(groups, piece) for piece in pieces]
+
+
+def _part(groups: Sequence[Group], piece: range) -> Part:
+    chosen = [groups[at] for at in piece]
+    passages = [call.passage for group in chosen for call in group.counted if call.passage is not None]
+    with_loss = [passage for passage in passages if passage.loss is not None]
+    one = with_loss if len(with_loss) == 1 else passages if len(passages) == 1 else []
+    return Part(_rows_of(chosen), one[0] if one else None, tuple(piece))
+
+
+def _rows_of(groups: Sequence[Group]) -> Rows:
+    """The rows of all forwards; those that several forwards were fed alike count once."""
+    found: dict[Rows, None] = {}
+    for group in groups:
+        for call in group.counted:
+            found.setdefault(call.rows)
+    return tuple(number for rows in found for number in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A window that has ended: its groups, the clips after the last of them, and those between two of them."""
+
+    groups: tuple[Group, ...]
+    clips: tuple[Clip, ...]
+    clipped_within: tuple[Clip, ...]
+
+
+class Window:
+    """The window that is open. It ends when everyone who is to step has stepped and the next forward begins.
+
+    Whoever steps a second time begins a new window, too: what was fed since the last step belongs to that.
+    """
+
+    def __init__(self) -> None:
+        self.sees_gradients = True
+        """Whether `backward` will be called: hooks do not see the gradients of a sharded model."""
+        self.groups: list[Group] = []
+        self._boundary = 0
+        self._stepped: list[Hashable] = []
+        self._clips: list[tuple[int, Clip]] = []
+
+    @property
+    def has_stepped(self) -> bool:
+        """Whether any optimizer has."""
+        return bool(self._stepped)
+
+    def stepped(self, who: Hashable) -> bool:
+        """Whether this one has."""
+        return who in self._stepped
+
+    def call(self, call: Call, *, told: bool = False) -> None:
+        """A forward begins; ``told``: it is a whole micro-batch, of which forwards say nothing more."""
+        if not self.groups or self.groups[-1].backward or (told and self.groups[-1].calls):
+            self.groups.append(Group(told=told))
+        self.groups[-1].calls.append(call)
+        self.groups[-1].backward |= not self.sees_gradients
+
+    def backward(self) -> bool:
+        """A gradient has been computed; whether it is the group's first."""
+        if not self.groups:
+            self.groups.append(Group())
+        first = not self.groups[-1].backward
+        self.groups[-1].backward = True
+        return first
+
+    def clipped(self, clip: Clip) -> None:
+        """The gradient so far has been clipped."""
+        self._clips.append((self._done, clip))
+
+    def step(self, who: Hashable) -> None:
+        """An optimizer has stepped."""
+        self._stepped.append(who)
+        self._boundary = self._done
+
+    def close(self) -> Closed:
+        """End it: what came after the last step is the beginning of the next."""
+        groups, self.groups = self.groups[: self._boundary], self.groups[self._boundary :]
+        with_gradient = tuple(group for group in groups if group.backward or group.told)
+        mine = [(at, clip) for at, clip in self._clips if at <= self._boundary]
+        self._clips = [(at - self._boundary, clip) for at, clip in self._clips if at > self._boundary]
+        last = self._boundary
+        self._stepped, self._boundary = [], 0
+        return Closed(
+            with_gradient,
+            tuple(clip for at, clip in mine if at == last),
+            tuple(clip for at, clip in mine if at < last),
+        )
+
+    @property
+    def _done(self) -> int:
+        """Groups that nothing is added to any more once another forward begins."""
+        return len(self.groups)

@@ -1,0 +1,28 @@
+"""There is no independent loss: splits were compared with each other, and that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from accumcheck.judge.detectors.detected import Detected, Judged
+from accumcheck.record import Finding
+
+
+def accuracy_not_judged(judged: Judged) -> Iterator[Detected]:
+    """Says why accuracy was not judged, where a program's own rows took the reference's place."""
+    reference = judged.seen.reference
+    if reference is None or not reference.not_judged:
+        return
+    yield Detected(
+        Finding(
+            id="accuracy-not-judged",
+            severity="warn",
+            splits=(),
+            summary=f"accuracy not judged: {reference.not_judged}",
+            explanation=(
+                "Splits were compared with the control, and with what the program itself makes of each row alone; a "
+                "fault that the control shares would not show."
+            ),
+            advice="Let the model, or the Trainer's compute_loss, return the loss that is trained.",
+        )
+    )

@@ -1,0 +1,96 @@
+"""Parameters that one split trains and another does not: frozen, or held by no optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from accumcheck.judge.detectors.detected import Detected
+from accumcheck.judge.evidence import Evidence
+from accumcheck.record import Finding, Split, SplitObservation
+from accumcheck.record.rule import UNEXPLAINED
+
+SHOWN = 3
+
+
+def untrained_parameters(seen: Evidence) -> Iterator[Detected]:
+    """Splits that do not change a parameter which the control changes, or change one that it does not."""
+    control = next((one for one in seen.good if one.split == seen.control), None)
+    if control is None or control.trained is None:
+        return
+    frozen: dict[Split, tuple[str, ...]] = {}
+    lacking: dict[Split, tuple[str, ...]] = {}
+    more: dict[Split, tuple[str, ...]] = {}
+    names = control.trained.coordinates.names
+    for split in seen.good:
+        if split.trained is None:
+            continue
+        own = split.trained.coordinates.names
+        frozen[split.split] = tuple(name for name in names if name not in own)
+        more[split.split] = tuple(name for name in own if name not in names)
+        lacking[split.split] = tuple(name for name in split.trained.lacking if name not in control.trained.lacking)
+    if found := _some(frozen):
+        yield _fault(
+            "parameter-frozen",
+            found,
+            f"trains without {_listed(found)}, which the control trains",
+            "A parameter that needs no gradient (requires_grad is false) never changes.",
+            "Freeze the same parameters under every split.",
+        )
+    if found := _some(more):
+        yield _fault(
+            "parameter-trained",
+            found,
+            f"trains {_listed(found)}, which the control does not train",
+            "Splits that train other parameters give another model.",
+            "Freeze the same parameters under every split.",
+        )
+    if found := _some(lacking):
+        yield _fault(
+            "optimizer-lacks-parameters",
+            found,
+            f"no optimizer holds {_listed(found)}, which the control's optimizer holds",
+            "A gradient is computed for them, but nothing applies it: they never change.",
+            "Give the optimizer the same parameters under every split.",
+        )
+    if control.trained.lacking:
+        yield Detected(_by_design(control, control.trained.lacking))
+
+
+def _by_design(control: SplitObservation, names: Sequence[str]) -> Finding:
+    return Finding(
+        id="optimizer-lacks-parameters",
+        severity="warn",
+        splits=(),
+        summary=f"no optimizer holds {_listed({control.split: tuple(names)})}, under the control either",
+        explanation="They get a gradient, but nothing applies it: they never change. They were not compared.",
+        consequence="Where that is not meant, a part of the model is not trained.",
+        advice="Set requires_grad to False for what is not to be trained, or give it to the optimizer.",
+    )
+
+
+def _some(found: Mapping[Split, tuple[str, ...]]) -> dict[Split, tuple[str, ...]]:
+    return {split: names for split, names in found.items() if names}
+
+
+def _listed(found: Mapping[Split, tuple[str, ...]]) -> str:
+    names = list(dict.fromkeys(name for each in found.values() for name in each))
+    # of layers that are alike, what each kind is called says more than the first few of one kind
+    names.sort(key=lambda name: (name.count("."), name))
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more parameters" if rest > 0 else "")
+
+
+def _fault(id_: str, found: Mapping[Split, object], summary: str, explanation: str, advice: str) -> Detected:
+    return Detected(
+        Finding(
+            id=id_,
+            severity="fail",
+            splits=tuple(map(str, found)),
+            gradient_rule=str(UNEXPLAINED),
+            summary=summary,
+            explanation=explanation,
+            consequence="The model that comes out depends on the split.",
+            advice=advice,
+        ),
+        condemned=dict.fromkeys(found, UNEXPLAINED),
+    )
