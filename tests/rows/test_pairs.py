@@ -12,8 +12,10 @@ import torch
 from accumcheck.errors import WorkloadError
 from accumcheck.reference.reduction import reduced
 from accumcheck.reference.run import Losses
-from accumcheck.rows.fed import PAIR, RowCollator, Rows, number_of, rows_in
+from accumcheck.rows.fed import PAIR, Rows, rows_in
+from accumcheck.rows.identity import number_of
 from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs, pairs_of
+from accumcheck.rows.row_collator import RowCollator
 from accumcheck.runfolder.fed_rows import read_rows
 from accumcheck.work.fed_reference import check_loss_has_no_memory
 from accumcheck.workload.assemble import Workload

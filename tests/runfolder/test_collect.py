@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from accumcheck.judge.measure.epochs import other_batches
 from accumcheck.record import MicroBatch, Split, SplitObservation, StepObservation
 from accumcheck.runfolder.collect import _keys_in, _known_as
 
-KNOWN = {(70, 0): 0, (80, 0): 1, (90, 0): 2, (70, 1): 3, (80, 1): 4}
+KNOWN = {(70, 0): 0, (80, 0): 1, (90, 0): 2, (70, 1): 3}
+DUE = {70: 2, 80: 1, 90: 1}
 
 
-def test_rows_that_are_alike_are_two_samples() -> None:
-    found = _known_as((MicroBatch(0, (70, 80)), MicroBatch(1, (90, 70))), KNOWN)
+def test_items_that_are_equal_are_as_many_samples_as_belong_to_the_step() -> None:
+    found = _known_as((MicroBatch(0, (70, 80)), MicroBatch(1, (90, 70))), KNOWN, DUE)
     assert [batch.samples for batch in found] == [(0, 1), (2, 3)]
 
 
-def test_processes_that_are_all_fed_the_same_rows_repeat_them() -> None:
-    found = _known_as((MicroBatch(0, (70, 80)), MicroBatch(1, (80, 70))), KNOWN)
-    assert [batch.samples for batch in found] == [(0, 1), (1, 0)]
-    step = StepObservation(1, None, None, {}, found, {})
-    split = SplitObservation(Split(2, 2, 1), "ran", steps=(step,))
-    assert other_batches(split, [(0, 1, 2, 3)]) is None  # no global batch of its own: each sample came twice
+def test_a_row_that_is_fed_more_often_than_it_belongs_to_the_step_is_fed_again() -> None:
+    found = _known_as((MicroBatch(0, (70, 80)), MicroBatch(1, (80, 70)), MicroBatch(1, (80, 70))), KNOWN, DUE)
+    assert [batch.samples for batch in found] == [(0, 1), (1, 3), (1, 0)]
+
+
+def test_a_row_of_another_step_is_one_sample_however_often_it_is_fed() -> None:
+    (found,) = _known_as((MicroBatch(0, (90, 90, 80)),), KNOWN, {70: 3})
+    assert found.samples == (2, 2, 1)
 
 
 def test_a_row_that_the_reference_lacks_is_a_stranger() -> None:
-    (found,) = _known_as((MicroBatch(0, (70, 60)),), KNOWN)
+    (found,) = _known_as((MicroBatch(0, (70, 60)),), KNOWN, DUE)
     assert found.samples == (0, -1)
 
 
@@ -36,7 +38,7 @@ def test_without_a_reference_rows_that_are_alike_are_still_two_samples_and_the_s
     assert sorted(keys) == [(70, 0), (70, 1), (80, 0)]
     known = {key: index for index, key in enumerate(keys)}
     fed = [
-        sorted(sample for batch in _known_as(split.steps[0].micro_batches, known) for sample in batch.samples)
+        sorted(sample for batch in _known_as(split.steps[0].micro_batches, known, None) for sample in batch.samples)
         for split in (alone, dealt)
     ]
     assert fed == [[0, 1, 2], [0, 1, 2]]

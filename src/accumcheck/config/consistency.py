@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from accumcheck.config.faults import Faults
     from accumcheck.config.reading import Reading
 
+OF_EPOCHS = {"epochs", "samples"}
+"""What is said of the data of a program: how many rows an epoch of it has."""
+
 
 def check_consistency(tree: Item, reading: Reading, faults: Faults) -> None:
     """Note every contradiction between keys.
@@ -35,6 +38,7 @@ def check_consistency(tree: Item, reading: Reading, faults: Faults) -> None:
     checks.severity()
     if checks.check.runs_program:
         checks.program()
+        checks.epochs()
     else:
         checks.model()
         checks.data()
@@ -158,7 +162,7 @@ class _Consistency:
             if samples is not None and not self.reading.is_wrong("data", "epochs"):
                 self.note(("data", "samples"), "no effect without data.epochs; add for example epochs: 2")
             return
-        if self.of_files and not self.given("data", "samples"):
+        if (self.of_files or self.check.runs_program) and not self.given("data", "samples"):
             self.note(("data", "epochs"), "needs data.samples: how many rows make an epoch, for example samples: 40")
         if self.check.trajectory_steps:
             self.note(("trajectory_steps",), "not together with data.epochs; remove one of them")
@@ -200,7 +204,8 @@ class _Consistency:
         """A program of the user's makes the model and the data."""
         stack = self.check.stack
         for key, what in (("model", "model"), ("data", "data"), ("trajectory_steps", "further steps")):
-            if self.given(key) and self.reading.plain.get(key) != 0:
+            of_epochs = key == "data" and set(self.reading.plain.get(key) or ()) <= OF_EPOCHS
+            if self.given(key) and self.reading.plain.get(key) != 0 and not of_epochs:
                 self.note((key,), f"no effect with stack: {stack}, whose program has its own {what}; remove it")
 
     def stack(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from accumcheck.config.consistency import OF_EPOCHS
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.own_keys import own_keys
 from accumcheck.config.yaml_positions import write_document
@@ -89,7 +90,11 @@ def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     own = [key.name for key in stack.own]
     dropped = [name for name in own_keys() if name not in own or not plain[name]]
     if isinstance(stack, ProgramSpec):
-        dropped += ["model", "data", "trajectory_steps"]
+        dropped += ["model", "trajectory_steps"]
+        data = {name: value for name, value in plain["data"].items() if name in OF_EPOCHS}
+        plain = {**plain, "data": data}
+        if data["epochs"] is None:
+            dropped.append("data")
     if plain["hotfix"] is None:
         dropped.append("hotfix")
     return {name: value for name, value in plain.items() if name not in dropped}

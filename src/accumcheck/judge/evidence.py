@@ -9,6 +9,7 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.judge.measure.by_control import relative_to, without
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
+from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
 from accumcheck.judge.measure.tolerance import measured, resolve
 from accumcheck.judge.measure.truths import records_of, right_of, truths_of, windows_in
 from accumcheck.record import (
@@ -29,7 +30,8 @@ class Evidence:
     ``reference``: None where there is none, for the reason ``no_reference``; ``alone``: the right answer of each step,
     of its samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry a
     step, empty where weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
-    reported; ``condemned``: splits that fail for what a detector has found, with the rule they are given.
+    reported; ``condemned``: splits that fail for what a detector has found, with the rule they are given; ``fed``: of a
+    program, what each split was fed that the control was not.
     """
 
     check: CheckConfig
@@ -44,6 +46,7 @@ class Evidence:
     windows: Mapping[Split, Windows]
     records: Mapping[Split, tuple[StepRecord, ...]]
     condemned: Mapping[Split, Rule] = field(default_factory=dict)
+    fed: Mapping[Split, SplitRows] = field(default_factory=dict)
 
     @property
     def good(self) -> tuple[SplitObservation, ...]:
@@ -71,6 +74,10 @@ def gather(
         no_reference = f"it covers {len(reference.membership)} of {check.steps} steps: no split ran any further"
         reference = None
     ran = tuple(_completed(one, check) for one in observations)
+    fed: Mapping[Split, SplitRows] = {}
+    if check.runs_program:
+        compared = compare_fed(ran, control, reference)
+        ran, fed = compared.observations, compared.of
     good = [one for one in ran if one.status == "ran"]
     if reference is not None:
         first = next((one for one in good if one.split == control), None)
@@ -84,7 +91,7 @@ def gather(
             recovered.append(recover(step, [one for one in good if step < len(one.steps)], truth, reference))
     losses = [step.loss for one in good for step in one.steps]
     tolerances = resolve(check.tolerances, _precision(check, reference), measured(reference, recovered), losses)
-    windows = windows_in(good, reference, check)
+    windows = windows_in(good, reference, check, fed)
     truths = {one.split: right_of(one, alone, reference, windows) for one in ran} if reference is not None else {}
     records = {one.split: records_of(one, good, control, truths.get(one.split, ()), reference, windows) for one in good}
     if recovered:
@@ -92,7 +99,7 @@ def gather(
             split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
         }
     return Evidence(
-        check, control, ran, reference, no_reference, tolerances, alone, truths, recovered, windows, records
+        check, control, ran, reference, no_reference, tolerances, alone, truths, recovered, windows, records, fed=fed
     )
 
 

@@ -168,7 +168,8 @@ class Conductor:
         for name in sources:
             with contextlib.suppress(FileNotFoundError):
                 steps = drawn_order(self._run / name)
-                if (epochs := self._check.data.epochs) is not None:
+                epochs = self._check.data.epochs
+                if epochs is not None and not self._check.runs_program:  # whose data set is not known
                     rest, samples = unapplied_order(self._run / name), self._check.sample_count
                     size = self._check.global_batch_size
                     steps = global_batches(steps, rest, size=size, samples=samples, epochs=epochs)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from accumcheck.record.fed import FedRow
 from accumcheck.record.in_json import Count
 from accumcheck.record.reason import ReasonKind
 from accumcheck.record.reference import Coordinates
@@ -85,7 +86,7 @@ class SplitObservation:
 
     ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
     where the stack is none; ``reason_kind``: what kind of reason ``reason`` is; ``trained``: what its first process
-    trains.
+    trains; ``rows``: of a program, what tells those that it was fed from others, by the numbers in ``steps``.
     """
 
     split: Split
@@ -101,6 +102,7 @@ class SplitObservation:
     program: ProgramRecord | None = None
     reason_kind: ReasonKind | None = None
     trained: TrainedRecord | None = None
+    rows: Mapping[int, FedRow] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.rows.fields import moved, size_of
 from accumcheck.rows.sample import IGNORED
 
-Batch = Mapping[str, torch.Tensor]
+Batch = Mapping[str, Any]
 LossOf = Callable[[Batch], tuple[torch.Tensor, int]]
 """From a batch on the CPU to its mean loss and the number of predictions, see `mean_loss`."""
 
@@ -38,7 +39,7 @@ def loss_as_asked(check: CheckConfig, model: torch.nn.Module, device: str, *, sm
 
     def loss_of(batch: Batch) -> tuple[torch.Tensor, int]:
         with precision(check, device):
-            return mean_loss(model, {name: value.to(device) for name, value in batch.items()}, smoothing)
+            return mean_loss(model, moved(batch, device), smoothing)
 
     return loss_of
 
@@ -81,7 +82,7 @@ def count_predictions(model: torch.nn.Module, batch: Batch, loss: torch.Tensor, 
 def _count(model: torch.nn.Module, batch: Batch, predicted: torch.Tensor | None) -> int:
     if not _of_tokens(batch.get("labels"), batched=True):
         return rows_in(batch)
-    labels = batch["labels"]
+    labels: torch.Tensor = batch["labels"]
     found = 0 if predicted is None else int(predicted.sum())
     if not 0 < found <= count_labels(batch):
         shifted = not getattr(getattr(model, "config", None), "is_encoder_decoder", False)
@@ -108,7 +109,7 @@ def _of_tokens(labels: torch.Tensor | None, *, batched: bool) -> bool:
 def rows_in(batch: Batch) -> int:
     """The samples of a batch."""
     first = next((batch[name] for name in ("labels", "start_positions") if name in batch), None)
-    return len(next(iter(batch.values())) if first is None else first)
+    return size_of(batch) if first is None else len(first)
 
 
 def count_labels(sample: Batch) -> int:

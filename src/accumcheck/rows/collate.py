@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from accumcheck.rows.padding import padded_to_largest
 from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS, Sample
 from accumcheck.rows.vocabulary import embedded_ids
 
@@ -36,7 +37,7 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
         # some rows may have no image; every other field is in all of them
         values = [sample[name] for sample in samples if name in sample]
         if name.startswith(IMAGE_FIELDS):
-            batch[name] = torch.cat(values)
+            batch[name] = torch.cat(padded_to_largest(values))
         else:
             fill = next((value for part, value in fills.items() if part in name), 0)
             batch[name] = torch.stack(_padded(values, fill))

@@ -6,55 +6,25 @@ preference pairs it is a pair.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from accumcheck.errors import WorkloadError
-from accumcheck.rows.collate import Collator
-from accumcheck.rows.fingerprint import fingerprint
+from accumcheck.record.fed import FedRow
+from accumcheck.rows.fields import Dealer, refused, size_of
+from accumcheck.rows.identity import fields_of, key_of
 from accumcheck.rows.images import images_of_rows
-from accumcheck.rows.padding_free import POSITIONS, begin, samples_in
-from accumcheck.rows.pairs import CHOSEN, REJECTED, as_rows, half, is_pair, pairs_in
-from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS, Sample
+from accumcheck.rows.padding import cut_images, unpadded
+from accumcheck.rows.padding_free import POSITIONS, begin, is_description, samples_in
+from accumcheck.rows.pairs import pairs_in
+from accumcheck.rows.sample import IMAGE_FIELDS, Sample, Whole
 from accumcheck.runfolder.fed_rows import write_rows
 
 ROW, PACKED, FLATTENED, PAIR = "row", "packed row", "text of a padding-free row", "pair"
 """What is taken for a sample."""
-MASK = "attention_mask"
-
-PADDED_LEFT = "prompt_"
-"""Begins the names of what TRL pads on the left, since a completion of another field follows."""
-PRECOMPUTED = ("ref_", "reference_")
-"""Begin the names of what a stack has computed from the row: the same in two splits up to rounding only."""
-
-
-class RowCollator(Collator):
-    """A `Collator` that makes of rows what a stack would have made of them.
-
-    Positions of several kinds are ``[kinds, rows, length]``, prompts of a field of their own are padded on the left,
-    and pairs are all their chosen rows before all their rejected ones.
-    """
-
-    def __call__(self, rows: Sequence[Sample]) -> dict[str, torch.Tensor]:
-        """Make one micro-batch of ``rows``."""
-        if rows and is_pair(rows[0]):
-            return {**self(as_rows(rows)), **super().__call__([half(row, "") for row in rows])}
-        left = [name for name in (rows[0] if rows else {}) if name.startswith(PADDED_LEFT) and rows[0][name].ndim]
-        if left:
-            turned = [{**row, **{name: row[name].flip(0) for name in left}} for row in rows]
-            batch = super().__call__(turned)
-            return {**batch, **{name: batch[name].flip(1) for name in left}}
-        kinds = [row[POSITIONS] for row in rows if POSITIONS in row and row[POSITIONS].ndim > row["input_ids"].ndim]
-        if not kinds:
-            return super().__call__(rows)
-        batch = super().__call__([{name: value for name, value in row.items() if name != POSITIONS} for row in rows])
-        longest = max(value.shape[-1] for value in kinds)
-        padded = [torch.nn.functional.pad(value, (0, longest - value.shape[-1])) for value in kinds]
-        return {**batch, POSITIONS: torch.stack(padded, dim=1)}
 
 
 class Rows:
@@ -68,6 +38,8 @@ class Rows:
     def __init__(self, size: int) -> None:
         self._size = size
         self._kept: dict[int, Sample] = {}
+        self._fields: dict[int, FedRow] = {}
+        self._dealer = Dealer()
         self.config: Any = None
         self.sample = ROW
         self.forms: dict[int, Sample] = {}
@@ -82,103 +54,115 @@ class Rows:
         apart = self._size > 1 and len(starts) > 1
         if len(starts) > 1:
             self.sample = FLATTENED if apart else PACKED
+        elif starts:  # what says where its only text begins says nothing
+            batch = {name: value for name, value in batch.items() if not is_description(name)}
         found = []
         pairs = self.sample == PAIR
-        for row in samples_in(batch, starts, self._size) if apart else rows_in(batch, self.config, pairs=pairs):
-            number = number_of(row)
+        told = samples_in(batch, starts, self._size) if apart else self._rows_in(batch, pairs=pairs)
+        for row in told:
+            fields = fields_of(row)
+            number = key_of(fields)
             self._kept.setdefault(number, row)
+            self._fields.setdefault(number, fields)
             found.append(number)
-        if len(found) == 1 and not starts:
-            (form,) = rows_in(batch, self.config, pairs=pairs, padded=True)
+        if len(found) == 1 and not apart:
+            (form,) = self._rows_in(batch, pairs=pairs, padded=True)
             self.forms.setdefault(found[0], form)
         return tuple(found)
 
+    def _rows_in(self, batch: Mapping[str, Any], *, pairs: bool, padded: bool = False) -> list[Sample]:
+        return rows_in(batch, self.config, pairs=pairs, padded=padded, dealer=self._dealer)
+
     def write(self, folder: Path, rank: int) -> None:
         """Write the rows so far into a split's folder."""
-        write_rows(folder, rank, self._kept)
+        write_rows(folder, rank, self._kept, self._fields)
 
 
-def number_of(row: Sample) -> int:
-    """60 bits that tell a row from others: of its inputs, its images among them, and of its labels."""
-    if is_pair(row):
-        text = ":".join(str(number_of(part)) for part in (half(row, CHOSEN), half(row, REJECTED)))
-        text += _contents(half(row, ""))
-    elif "input_ids" in row or not any("input_ids" in name for name in row):
-        labels = row.get("labels")
-        exact = "" if labels is None or labels.is_floating_point() else labels.long().numpy().tobytes().hex()
-        images = fingerprint({name: value for name, value in row.items() if name.startswith(IMAGE_FIELDS)})
-        text = f"{fingerprint(row)}:{images}:{exact}"
-    else:  # several texts, none of which is the row's identity alone
-        text = fingerprint(row) + _contents(row)
-    return int(hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:15], 16)
-
-
-def _contents(row: Sample) -> str:
-    """All numbers of a row but those of images, and those that were computed from it."""
-    names = [name for name in sorted(row) if not name.startswith((*IMAGE_FIELDS, *PRECOMPUTED))]
-    return "".join(f":{name}={row[name].tolist()}" for name in names)
-
-
-def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False, padded: bool = False) -> list[Sample]:
-    """The rows of a batch, on the CPU, without the padding that its ``attention_mask`` shows.
+def rows_in(
+    batch: Mapping[str, Any],
+    config: Any = None,
+    *,
+    pairs: bool = False,
+    padded: bool = False,
+    dealer: Dealer | None = None,
+) -> list[Sample]:
+    """The rows of a batch, on the CPU, without the padding that its masks show.
 
     Args:
         batch: what the model was fed.
-        config: the model's, which knows the placeholders of images.
+        config: the model's, which knows the placeholders of images, and whether labels are a decoder's.
         pairs: whether two rows of ``input_ids`` are one sample.
         padded: leave the padding.
+        dealer: remembers constants from batch to batch; None for a batch by itself.
 
     Raises:
         WorkloadError: a field of the batch cannot be dealt out to its rows.
     """
+    dealer = dealer or Dealer()
+    size = size_of(batch)
+    if not size:
+        raise WorkloadError("the model was fed nothing with a batch dimension: no tensor and no list")
     tensors = {
         name: value.detach().cpu() for name, value in batch.items() if isinstance(value, torch.Tensor) and value.ndim
     }
-    if not tensors:
-        raise WorkloadError("the model was fed no tensor with a batch dimension")
     if pairs and "input_ids" in tensors:
-        return pairs_in(tensors, POSITIONS, lambda rows: rows_in(rows, config, padded=padded))
-    first = next((tensors[name] for name in ("input_ids", "labels") if name in tensors), next(iter(tensors.values())))
-    size = len(first)
-    images = images_of_rows(tensors, size, config)
-    texts = {name: value for name, value in tensors.items() if not name.startswith(IMAGE_FIELDS)}
-    # positions of several kinds, as Qwen2-VL's, are [kinds, rows, length]
-    kinds = texts.pop(POSITIONS) if texts.get(POSITIONS, first).ndim > first.ndim else None
-    for name, value in (*texts.items(), *([] if kinds is None else [(POSITIONS, kinds)])):
-        if value.shape[value is kinds] != size:
-            raise WorkloadError(
-                f"the model was fed {name} of shape {tuple(value.shape)} for {size} rows; which part belongs to which "
-                "row cannot be told, so there is no reference for a row by itself"
-            )
-    kept = {} if padded else _kept(texts)
-    rows = []
+        made = pairs_in(tensors, POSITIONS, lambda rows: rows_in(rows, config, padded=padded))
+        size, images = len(made), made
+        by_row: dict[str, list[torch.Tensor]] = {}
+        dealt: dict[str, list[Any]] = {}
+    else:
+        images = [cut_images(row) if not padded else row for row in images_of_rows(tensors, size, config)]
+        by_row, dealt = _by_row(tensors, size, config, dealer, padded=padded)
+    for name, value in batch.items():
+        if name not in tensors:
+            dealt[name] = dealer.deal(name, value, size)
+    places = {name: place for place, name in enumerate(batch)}
+    found = []
     for index in range(size):
-        row = {name: value[index] for name, value in texts.items()}
-        row = {name: value[kept[name][index]] if name in kept else value for name, value in row.items()}
-        if kinds is not None:
-            shown = kept.get("input_ids")
-            row[POSITIONS] = kinds[:, index] if shown is None else kinds[:, index, shown[index]]
-        rows.append({name: value.clone() for name, value in {**row, **images[index]}.items()})
-    return rows
+        row = {name: rows[index].clone() for name, rows in by_row.items()}
+        row |= {name: rows[index] for name, rows in dealt.items()}
+        row |= images[index]
+        ordered = sorted(row, key=lambda name: places.get(name, len(places)))
+        found.append({name: _own(row[name]) for name in ordered})
+    return found
 
 
-def _kept(texts: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Which positions of each field are not padding, shape ``[rows, length]``; fields that show none are left out.
+def _by_row(
+    tensors: Mapping[str, torch.Tensor], size: int, config: Any, dealer: Dealer, *, padded: bool
+) -> tuple[dict[str, list[torch.Tensor]], dict[str, list[Any]]]:
+    """Tensors other than images: those with the rows as their first dimension, and those that are whole."""
+    texts, whole = {}, {}
+    ids = tensors.get("input_ids")
+    for name, value in tensors.items():
+        if name.startswith(IMAGE_FIELDS):
+            continue
+        if is_description(name):
+            whole[name] = [Whole(value)] * size
+        elif len(value) == size or (len(value) == 1 and name != POSITIONS):
+            texts[name] = value.expand(size, *value.shape[1:])
+        elif name == POSITIONS and ids is not None:
+            if value.ndim == ids.ndim and len(value) == 1:
+                texts[name] = value.expand(size, *value.shape[1:])
+            elif value.ndim != ids.ndim + 1 or value.shape[1] != size:
+                raise refused(name, value, size)
+        else:
+            whole[name] = dealer.deal(name, value, size)
+    kinds = tensors.get(POSITIONS)  # of several kinds, as Qwen2-VL's, they are [kinds, rows, length]
+    if kinds is None or ids is None or kinds.ndim != ids.ndim + 1:
+        kinds = None
+    elif kinds.shape[1] != size:
+        raise refused(POSITIONS, kinds, size)
+    else:
+        texts[POSITIONS] = kinds.movedim(0, -1)
+    if padded:
+        found = {name: list(value) for name, value in texts.items()}
+    else:
+        found = unpadded(texts, encoder_decoder=bool(getattr(config, "is_encoder_decoder", False)))
+    if kinds is not None:
+        found[POSITIONS] = [value.movedim(-1, 0) for value in found[POSITIONS]]
+    return found, whole
 
-    The mask is that of all fields of its shape. Where a row is several texts, each mask is that of the fields whose
-    names begin and end as its own does: ``prompt_attention_mask`` of ``prompt_input_ids``, ``attention_mask_chosen`` of
-    ``input_ids_chosen``. Without any, copies of a row's last id that are not predicted are padding.
-    """
-    found: dict[str, torch.Tensor] = {}
-    for mask in {MASK} & texts.keys() or (set() if "input_ids" in texts else texts.keys()):
-        before, is_mask, after = mask.partition(MASK)
-        for name, value in texts.items():
-            fits = is_mask and name.startswith(before) and name.endswith(after) and texts[mask].ndim == 2
-            if fits and value.shape[:2] == texts[mask].shape:
-                found[name] = texts[mask].bool()
-    ids, labels = texts.get("input_ids"), texts.get("labels")
-    if MASK in texts or ids is None or labels is None or ids.ndim != 2 or labels.shape != ids.shape:
-        return found
-    filled = (labels == IGNORED) & (ids == ids[:, -1:])
-    unfilled = ~filled.flip(-1).cumprod(dim=-1).flip(-1).bool()
-    return {**{name: unfilled for name, value in texts.items() if value.shape[:2] == unfilled.shape}, **found}
+
+def _own(value: Any) -> Any:
+    """The value as a tensor of its own, not a view of the batch, which would be written with it."""
+    return value.clone() if isinstance(value, torch.Tensor) else value

@@ -53,7 +53,9 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
             "pack without it (TRL: packing_strategy: wrapped), or do not pack"
         )
     ends = [*starts[1:], length]
-    told = {name: value for name, value in batch.items() if isinstance(value, torch.Tensor) and not _describes(name)}
+    told = {
+        name: value for name, value in batch.items() if isinstance(value, torch.Tensor) and not is_description(name)
+    }
     for name, value in told.items():
         if value.shape[:2] != (1, length):
             raise WorkloadError(
@@ -66,6 +68,6 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
     ]
 
 
-def _describes(name: str) -> bool:
+def is_description(name: str) -> bool:
     """Whether a field says where samples begin, and is nothing that belongs to one."""
     return name == "seq_idx" or name.startswith(("cu_seq_lens", "max_length_"))

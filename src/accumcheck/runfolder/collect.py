@@ -9,7 +9,8 @@ from pathlib import Path
 
 from accumcheck.record import MicroBatch, Reason, ReferenceObservation, Split, SplitObservation, Status
 from accumcheck.runfolder.aligned import aligned
-from accumcheck.runfolder.events import Event, Finished
+from accumcheck.runfolder.events import Event, Finished, Planned
+from accumcheck.runfolder.fed_rows import read_fields
 from accumcheck.runfolder.layout import logs_of
 from accumcheck.runfolder.of_reference import RowKey, read_keys, read_reference
 from accumcheck.runfolder.of_split import (
@@ -29,6 +30,7 @@ def collect_run(
 
     Without a reference the rows of programs are numbered here, so that two of one content are two samples all the same.
     """
+    events = list(events)
     observations = collect_splits(run, splits, events)
     reference = _reference(run)
     observations = aligned(observations, None if reference is None else reference.coordinates)
@@ -40,16 +42,40 @@ def collect_run(
     if keys is None:
         return observations, reference
     known = {key: place for place, key in enumerate(keys)}
-    return [
+    if reference is not None:
+        due = [Counter(keys[place][0] for place in step) for step in reference.membership]
+    else:
+        due = _fed_to_control(observations, events)
+    return [_renumbered(observation, known, due) for observation in observations], reference
+
+
+def _fed_to_control(observations: Sequence[SplitObservation], events: Iterable[Event]) -> list[Counter[int]]:
+    """How often each row was fed in each step of the control, or of the first split that ran where that did not."""
+    control = next((event.control for event in events if isinstance(event, Planned)), None)
+    ran = sorted((one for one in observations if one.status == "ran"), key=lambda one: one.split != control)
+    steps = ran[0].steps if ran else ()
+    return [Counter(number for batch in step.micro_batches for number in batch.samples) for step in steps]
+
+
+def _renumbered(
+    observation: SplitObservation, known: Mapping[RowKey, int], due: Sequence[Mapping[int, int]]
+) -> SplitObservation:
+    """A program's split with the reference's numbers.
+
+    Args:
+        observation: with the numbers of the rows' contents.
+        known: the reference's, see `_known_as`.
+        due: how often each row belongs to each step; empty where that is not known.
+    """
+    steps = tuple(
         replace(
-            observation,
-            steps=tuple(
-                replace(step, micro_batches=_known_as(step.micro_batches, known)) for step in observation.steps
-            ),
-            unapplied=_known_as(observation.unapplied, known),
+            step,
+            micro_batches=_known_as(step.micro_batches, known, due[position] if position < len(due) else None),
         )
-        for observation in observations
-    ], reference
+        for position, step in enumerate(observation.steps)
+    )
+    rows = {place: row for (number, _), place in known.items() if (row := observation.rows.get(number)) is not None}
+    return replace(observation, steps=steps, unapplied=_known_as(observation.unapplied, known, None), rows=rows)
 
 
 def _reference(run: Path) -> ReferenceObservation | None:
@@ -69,26 +95,21 @@ def _keys_in(observations: Sequence[SplitObservation]) -> list[RowKey]:
     return [(number, before) for number, times in most.items() for before in range(times)]
 
 
-def _known_as(micro_batches: Sequence[MicroBatch], known: Mapping[RowKey, int]) -> tuple[MicroBatch, ...]:
+def _known_as(
+    micro_batches: Sequence[MicroBatch], known: Mapping[RowKey, int], due: Mapping[int, int] | None
+) -> tuple[MicroBatch, ...]:
     """The micro-batches of one step with the reference's numbers, -1 for a row that it does not have.
 
-    A row that comes twice is taken for two samples that are alike, unless every process was fed the very same rows:
-    then nothing dealt them out, and the repetitions are what they are.
+    Rows of one content are as many samples as belong to the step, and more of them are these again: equal items of the
+    data are innocent where the control is fed them as often. Without knowing what belongs to it, each is a sample.
     """
-    of_process: dict[int, Counter[int]] = {}
-    for batch in micro_batches:
-        of_process.setdefault(batch.process, Counter()).update(batch.samples)
-    each = list(of_process.values())
-    undealt = len(each) > 1 and all(rows == each[0] for rows in each)
     seen: Counter[int] = Counter()
-    process = micro_batches[0].process if micro_batches else 0
     found = []
     for batch in micro_batches:
-        if undealt and batch.process != process:
-            process, seen = batch.process, Counter()
         places = []
         for number in batch.samples:
-            places.append(known.get((number, seen[number]), -1))
+            before = seen[number] if due is None else seen[number] % max(due.get(number, 0), 1)
+            places.append(known.get((number, before), -1))
             seen[number] += 1
         found.append(replace(batch, samples=tuple(places)))
     return tuple(found)
@@ -121,6 +142,7 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
             training_arguments=read_training_arguments(folder),
             program=read_program(folder),
             trained=read_trained(folder),
+            rows={number: row for process in range(processes) for number, row in read_fields(folder, process).items()},
         )
     except (OSError, ValueError) as error:
         return _failed(split, "error", Reason("crashed", f"its results cannot be read: {error}"), log, end.seconds)

@@ -1,32 +1,81 @@
-"""The rows that a program fed its model, by their numbers: ``rows-R.pt`` in a split's folder."""
+"""The rows that a program fed its model, by their numbers.
+
+``rows-R.pt`` in a split's folder holds process R's rows themselves, for the reference; ``rows-R.json`` and
+``rows-R.npy`` hold what tells them apart, which is read without torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    import torch
+import numpy as np
 
-    Row: TypeAlias = dict[str, torch.Tensor]
+from accumcheck.record.fed import FedField, FedRow
+from accumcheck.runfolder.codec import read_record, write_record
+
+Row: TypeAlias = dict[str, Any]
 
 
-def write_rows(folder: Path, process: int, rows: Mapping[int, Row]) -> None:
-    """Write the rows so far, whole or not at all: another process may be reading."""
+def write_rows(folder: Path, process: int, rows: Mapping[int, Row], fields: Mapping[int, FedRow]) -> None:
+    """Write the rows so far, whole or not at all: another process may be reading.
+
+    Args:
+        folder: the split's.
+        process: which one was fed them.
+        rows: by number.
+        fields: likewise, what tells them apart.
+    """
     import torch
 
     target = folder / f"rows-{process}.pt"
     written = target.with_suffix(".part")
     torch.save(dict(rows), written)
     written.replace(target)
+    values: list[Any] = []
+    start, plain = 0, {}
+    for number, row in fields.items():
+        placed = {}
+        for name, one in row.items():
+            placed[name] = one if one.values is None else replace(one, start=start)
+            if one.values is not None:
+                values.append(one.values)
+                start += len(one.values)
+        plain[str(number)] = placed
+    np.save(folder / f"rows-{process}.npy", np.concatenate(values) if values else np.zeros(0, dtype=np.int64))
+    write_record(folder / f"rows-{process}.json", plain)
 
 
 def read_rows(run: Path) -> dict[int, Row]:
     """The rows of every split of a run that has written them."""
     import torch
 
+    from accumcheck.rows.sample import Entry, Whole
+
     found: dict[int, Row] = {}
-    for path in sorted(run.glob("*/rows-*.pt")):
-        found.update(torch.load(path, weights_only=True))
+    with torch.serialization.safe_globals([Entry, Whole]):
+        for path in sorted(run.glob("*/rows-*.pt")):
+            found.update(torch.load(path, weights_only=True))
     return found
+
+
+def read_fields(folder: Path, process: int) -> dict[int, FedRow]:
+    """What tells a process's rows apart, by number; nothing where it has written none.
+
+    Raises:
+        ValueError: a file holds something else.
+    """
+    path = folder / f"rows-{process}.json"
+    if not path.exists():
+        return {}
+    values = np.load(path.with_suffix(".npy"), mmap_mode="r")
+    rows = read_record(dict[int, dict[str, FedField]], path)
+    return {
+        number: {
+            name: one if one.start < 0 else replace(one, values=values[one.start : one.start + one.length])
+            for name, one in row.items()
+        }
+        for number, row in rows.items()
+    }

@@ -20,8 +20,9 @@ from accumcheck.config.splits import control_of
 from accumcheck.errors import WorkloadError
 from accumcheck.reference.run import Losses, Testimony, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
-from accumcheck.rows.fed import RowCollator
+from accumcheck.rows.fields import moved
 from accumcheck.rows.pairs import holds_pairs, pairs_of
+from accumcheck.rows.row_collator import RowCollator
 from accumcheck.runfolder.fed_rows import read_rows
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
@@ -134,7 +135,7 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
     needs_count = False
 
     def computed(batch: Batch, count: float | None, steps: int) -> tuple[torch.Tensor, Any, dict[str, Any]]:
-        inputs = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
+        inputs = moved(batch, device)
         more = {} if count is None else {TOKEN_COUNT: torch.tensor(count, device=device)}
         with _accumulating(trainer, steps, rows_in(batch)), trainer.compute_loss_context_manager():
             loss, outputs = trainer.compute_loss(model, dict(inputs), return_outputs=True, **more)
@@ -192,7 +193,7 @@ def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:
     device = str(next(model.parameters()).device)
 
     def as_asked(batch: Batch) -> tuple[torch.Tensor, int]:
-        inputs = {name: value.to(device) for name, value in batch.items()}
+        inputs = moved(batch, device)
         with trainer.compute_loss_context_manager():
             # the outputs are not asked for: some releases run the model once more for them
             loss = trainer.compute_loss(model, inputs)

@@ -15,12 +15,14 @@ from accumcheck.judge.detectors.no_reference import no_reference
 from accumcheck.judge.detectors.other_batches import other_batches_fed
 from accumcheck.judge.detectors.padding import padded_epochs
 from accumcheck.judge.detectors.parameters import untrained_parameters
+from accumcheck.judge.detectors.rows import changed_rows, other_rows
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
 
 STRUCTURAL: tuple[Structural, ...] = (
     wrong_samples,
+    other_rows,
     torn_windows,
     other_batches_fed,
     padded_epochs,
@@ -33,6 +35,7 @@ STRUCTURAL: tuple[Structural, ...] = (
 """Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
 
 CONSEQUENT: tuple[Consequent, ...] = (
+    changed_rows,
     batch_dependence,
     tail_divisor,
     divergence,

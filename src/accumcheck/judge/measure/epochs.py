@@ -92,15 +92,3 @@ def has_short_step(split: SplitObservation) -> bool:
     """Whether some step had fewer micro-batches than ``k``."""
     due = split.split.gradient_accumulation_steps * split.split.replicas
     return any(len(step.micro_batches) < due for step in split.steps)
-
-
-def other_batches(split: SplitObservation, membership: Sequence[Sequence[int]]) -> Windows | None:
-    """The steps whose samples are a global batch of their own; None where some step was fed no global batch at all."""
-    others = set()
-    for position, (step, due) in enumerate(zip(split.steps, membership, strict=False)):
-        fed = samples_of(step)
-        if len(fed) != split.split.global_batch_size or -1 in fed or len(set(fed)) != len(fed):
-            return None
-        if sorted(fed) != sorted(due):
-            others.add(position)
-    return Windows(others=frozenset(others))

@@ -9,7 +9,8 @@ import numpy as np
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.judge.measure.compare import Truth, compare_step, samples_of, truth_of
-from accumcheck.judge.measure.epochs import Windows, other_batches, windows_of
+from accumcheck.judge.measure.epochs import Windows, windows_of
+from accumcheck.judge.measure.fed_rows import SplitRows
 from accumcheck.record import (
     BatchedStep,
     ReferenceObservation,
@@ -28,14 +29,20 @@ def truths_of(reference: ReferenceObservation | None, steps: int) -> list[Truth]
 
 
 def windows_in(
-    good: Sequence[SplitObservation], reference: ReferenceObservation | None, check: CheckConfig
+    good: Sequence[SplitObservation],
+    reference: ReferenceObservation | None,
+    check: CheckConfig,
+    fed: Mapping[Split, SplitRows],
 ) -> dict[Split, Windows]:
     """With whole epochs, what each split made of them; with a program, which of its batches are not the control's."""
     if reference is None:
         return {}
     if check.runs_program:
-        found = {split.split: other_batches(split, reference.membership) for split in good}
-        return {split: windows for split, windows in found.items() if windows is not None}
+        return {
+            split: Windows(others=frozenset(step.step - 1 for step in rows.wrong))
+            for split, rows in fed.items()
+            if rows.reordered or not rows.wrong
+        }
     if check.data.epochs is None:
         return {}
     membership, samples, epochs = reference.membership, check.sample_count, check.data.epochs

@@ -1,0 +1,191 @@
+"""How the row that one split was fed differs from the same row as the control was fed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.record.fed import FedField, FedRow
+from accumcheck.rows.sample import IGNORED
+
+Kind = Literal["same", "padded", "constant", "field", "padding-trained", "cut"]
+KINDS: tuple[Kind, ...] = ("same", "padded", "constant", "padding-trained", "field", "cut")
+"""From what leaves a row as it is to what leaves the least of it."""
+HARMLESS: frozenset[Kind] = frozenset({"same", "padded", "constant"})
+"""What may change nothing: the gradient says whether it does."""
+
+SKETCH = 5e-4
+"""Floats that agree to this part of their norm are the same: a cast to float16 moves them by less."""
+_SHORTEST = 2
+"""Entries that a row which was cut must have left to be known again."""
+_NO_EVIDENCE = ("position_ids", "token_type_ids", "mask")
+"""Parts of names of fields that rows have in common without being one."""
+
+Values = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """``fields``: those that differ; ``lengths``: of the longest of them, with the control and here."""
+
+    kind: Kind
+    fields: tuple[str, ...] = ()
+    lengths: tuple[int, int] | None = None
+
+
+def change_of(control: FedRow, fed: FedRow, evidence: frozenset[tuple[str, str]]) -> Change | None:
+    """How one row was changed into the other; None where they are two rows.
+
+    Args:
+        control: as the control was fed it.
+        fed: as the split was.
+        evidence: fields by name and digest that tell rows of this step from each other, see `evidence_in`.
+    """
+    differing = _differing(control, fed)
+    lengths = _lengths(control, fed, differing)
+    if not differing:
+        return Change("same")
+    if padding := _padding(control, fed, differing):
+        return Change(padding, tuple(differing), lengths)
+    equal = {(name, one.digest) for name, one in control.items() if name in fed and name not in differing}
+    known = bool(equal & evidence)
+    if all(_is_whole(name, control, fed) for name in differing):
+        return Change("constant", tuple(differing), lengths) if known else None
+    if known:
+        return Change("field", tuple(name for name in differing if not _is_whole(name, control, fed)), lengths)
+    if _is_cut(control, fed, differing):
+        return Change("cut", tuple(differing), lengths)
+    return None
+
+
+def evidence_in(rows: list[FedRow]) -> frozenset[tuple[str, str]]:
+    """Which fields tell a row from others: contents of several entries, or that no other row of these has."""
+    seen: dict[tuple[str, str], int] = {}
+    sizes: dict[tuple[str, str], int] = {}
+    for row in rows:
+        for name, one in row.items():
+            if not one.whole and not any(part in name for part in _NO_EVIDENCE):
+                key = (name, one.digest)
+                seen[key] = seen.get(key, 0) + 1
+                sizes[key] = int(np.prod(one.shape)) if one.shape else 1
+    distinct = len({tuple(sorted((name, one.digest) for name, one in row.items())) for row in rows})
+    return frozenset(
+        key
+        for key, times in seen.items()
+        if (times == 1 and (sizes[key] > 1 or distinct > 1)) or (sizes[key] > 1 and 2 * times <= len(rows))
+    )
+
+
+def _differing(control: FedRow, fed: FedRow) -> list[str]:
+    """The fields that are not the same; one that was whole for one and by row for the other cannot be compared."""
+    found = []
+    for name in dict.fromkeys([*control, *fed]):
+        one, other = control.get(name), fed.get(name)
+        lacking = one is None or other is None
+        if lacking or (one and other and one.whole == other.whole and not _is_same(one, other)):
+            found.append(name)
+    return found
+
+
+def _is_same(one: FedField, other: FedField) -> bool:
+    return one.digest == other.digest or _is_close(one, other)
+
+
+def _is_close(one: FedField, other: FedField, *, any_length: bool = False) -> bool:
+    if not one.sketch or not other.sketch or not (any_length or one.shape == other.shape):
+        return False
+    largest = max(abs(one.sketch[0]), abs(other.sketch[0]))
+    return all(abs(a - b) <= SKETCH * largest for a, b in zip(one.sketch, other.sketch, strict=True))
+
+
+def _is_whole(name: str, *rows: FedRow) -> bool:
+    return all(name not in row or row[name].whole for row in rows)
+
+
+def _lengths(control: FedRow, fed: FedRow, differing: list[str]) -> tuple[int, int] | None:
+    pairs = [(control[name].length, fed[name].length) for name in differing if name in control and name in fed]
+    pairs = [(one, other) for one, other in pairs if one != other]
+    return max(pairs, key=max) if pairs else None
+
+
+# --- longer and shorter -----------------------------------------------------------------------------------------------
+
+
+def _padding(control: FedRow, fed: FedRow, differing: list[str]) -> Kind | None:
+    """Whether one row is the other followed, or preceded, by padding: ``padding-trained`` where that has labels."""
+    longer = _longer(control, fed, differing)
+    if longer is None:
+        return None
+    long, short = longer
+    for left in (False, True):
+        kinds = {_padded(name, long.get(name), short.get(name), left=left) for name in differing}
+        if None not in kinds:
+            return "padding-trained" if "padding-trained" in kinds else "padded"
+    return None
+
+
+def _longer(control: FedRow, fed: FedRow, differing: list[str]) -> tuple[FedRow, FedRow] | None:
+    """The longer row and the shorter; None where neither is in all of what differs."""
+    signs = {np.sign(control[name].length - fed[name].length) for name in differing if name in control and name in fed}
+    if signs == {1}:
+        return control, fed
+    return (fed, control) if signs == {-1} else None
+
+
+def _padded(name: str, long: FedField | None, short: FedField | None, *, left: bool) -> Kind | None:
+    """What the longer field has more: padding, padding that is trained, or something else (None)."""
+    if long is None or short is None:  # a mask that shows all is no field of a row
+        return "padded" if "mask" in name else None
+    if long.sketch and short.sketch:
+        alike = long.shape[1:] == short.shape[1:] and _is_close(long, short, any_length=True)
+        return "padded" if alike and not left else None
+    if long.values is None or short.values is None:
+        return None
+    rest = _rest(long.values, short.values, left=left)
+    if "position" in name:  # those of padding are counted on; before a row, all others are, too
+        return "padded" if left or rest is not None else None
+    if rest is None or (rest != rest[0]).any():
+        return None
+    if "labels" not in name or rest[0] == IGNORED:
+        return "padded"
+    return "padding-trained" if len(rest) > 1 else None  # a single label is as well one that was cut off
+
+
+def _rest(long: Values, short: Values, *, left: bool) -> Values | None:
+    """What the longer has more, where the shorter is its end (``left``) or its beginning."""
+    more = len(long) - len(short)
+    if more <= 0 or not len(short):
+        return None
+    own, rest = (long[more:], long[:more]) if left else (long[: len(short)], long[len(short) :])
+    return rest if np.array_equal(own, short) else None
+
+
+def _is_cut(control: FedRow, fed: FedRow, differing: list[str]) -> bool:
+    """Whether one row is the beginning, or the end, of the other in whatever numbers of it differ."""
+    longer = _longer(control, fed, differing)
+    if longer is None:
+        return False
+    long, short = longer
+    compared = [
+        name
+        for name in differing
+        if name in long and name in short and long[name].values is not None and short[name].values is not None
+    ]
+    if not any(_evidence_of_cut(name, short[name]) for name in compared):
+        return False
+    return any(all(_is_part(name, long, short, left=left) for name in compared) for left in (False, True))
+
+
+def _evidence_of_cut(name: str, short: FedField) -> bool:
+    return short.length >= _SHORTEST and not any(part in name for part in _NO_EVIDENCE)
+
+
+def _is_part(name: str, long: Mapping[str, FedField], short: Mapping[str, FedField], *, left: bool) -> bool:
+    one, other = long[name].values, short[name].values
+    if one is None or other is None or "position" in name:
+        return True
+    return _rest(one, other, left=left) is not None
