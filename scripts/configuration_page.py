@@ -8,16 +8,16 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
-from accumcheck.config.keys import Declared, Derived, OneOf, Required, Section
-from accumcheck.config.keys import keys_of as declared_in
-
 from accumcheck.config import limits
-from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES, SPLIT_ALIASES
+from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES
 from accumcheck.config.faults import show_path
 from accumcheck.config.messages import expected
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.schema import meanings_of
 from accumcheck.config.values import SplitKeys
+from accumcheck.declare.keys import Declared, Derived, OneOf, Required, Section
+from accumcheck.declare.keys import keys_of as declared_in
+from accumcheck.record.split import SPLIT_ALIASES
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from accumcheck.config.keys import Declared, Number, Section, keys_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.config.plan import make_plan
 from accumcheck.config.show import plan_as_dict, plan_as_text
 from accumcheck.config.values import SplitKeys
+from accumcheck.declare.keys import Declared, Number, Section, keys_of
 from accumcheck.errors import ConfigError
 from tests.config.clock import limit
 

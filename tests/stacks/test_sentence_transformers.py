@@ -65,7 +65,7 @@ def test_every_error_of_the_section_is_told_with_its_line(tmp_path: Path) -> Non
         load_config(tmp_path / "check.yaml")
     said = str(raised.value).replace(f"{tmp_path}/", "")
     for line in (
-        "check.yaml:4: sentence_transformers.train: found 'pairs.csv'; expected the path of a JSON Lines file",
+        "check.yaml:4: sentence_transformers.train: found 'pairs.csv' (text); expected the path of a JSON Lines file",
         "check.yaml:5: sentence_transformers.losses: unknown key",
         "sentence_transformers.loss: missing; add for example loss: CosineSimilarityLoss",
     ):
