@@ -139,7 +139,7 @@ class Note:
         source: the line of code, ``file:line``.
         known: published faults that match.
         logs: log files.
-        id: a finding's id.
+        id: a finding's id, or the kind of reason for which splits did not run.
         splits: all splits that it is about.
     """
 

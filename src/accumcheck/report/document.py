@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from accumcheck.redaction import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -72,7 +74,7 @@ class Document(ABC):
     """One subject, ready to be written by every format; each uses the parts that it has a place for.
 
     Attributes:
-        record: what was found, as data.
+        record: what was found, as data; no format ever sees a secret.
         title: the heading.
         subtitle: after it on a page: the configuration's file.
         text_has_title: plain text begins with the title; otherwise the first block says what this is.
@@ -84,7 +86,7 @@ class Document(ABC):
     text_has_title: bool = False
 
     def __init__(self, record: Any) -> None:
-        self.record = record
+        self.record = redacted(record)
 
     def data(self) -> object:
         """The content of the JSON format, made of records or of JSON types."""

@@ -134,6 +134,8 @@ def test_what_did_not_run_is_an_error_or_skipped() -> None:
     assert {found[f"8x16x1 {name}"] for name in METRICS} == {"skipped"}
     error = element(report, "4x8x4 loss", "error")
     assert error.attrib["message"] == report.splits[2].reason
+    assert error.attrib["type"] == "out-of-memory"
+    assert element(report, "8x16x1 loss", "skipped").attrib["type"] == "not-enough-devices"
     assert error.text is not None
     assert error.text.endswith("log: /home/user/runs/a folder/4x8x4.log")
 

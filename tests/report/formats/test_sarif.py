@@ -106,6 +106,16 @@ def test_severities_are_levels() -> None:
     assert levels(examples.clean()) == []
 
 
+def test_what_did_not_run_is_named_by_the_kind_of_its_reason() -> None:
+    found = run(examples.undecided())
+    assert [(result["level"], result["ruleId"]) for result in found["results"]] == [
+        ("error", "out-of-memory"),
+        ("error", "not-enough-devices"),
+    ]
+    meanings = [rule["help"]["text"] for rule in found["tool"]["driver"]["rules"]]
+    assert meanings == ["A process of the split ran out of memory.", "The split needs more devices than there are."]
+
+
 def test_a_rule_with_results_of_two_levels_has_the_worse_one() -> None:
     findings = tuple(Finding("x", severity, (), "what") for severity in ("ignore", "fail", "warn"))
     found = run(replace(examples.llava_449(), findings=findings))

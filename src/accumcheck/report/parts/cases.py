@@ -56,16 +56,23 @@ def _case(metric: Metric, split: SplitResult, report: Report) -> Case:
     ]
     details = "\n\n".join([metric.text, *map(_whole, about), *([f"log: {split.log}"] if split.log else [])])
     outcome = _outcome(metric.verdict, report)
-    rule = split.loss_rule if metric.name == "loss" else split.gradient_rule
     return Case(
         name=f"{split.split} {metric.name}",
         outcome=outcome,
         message=metric.text,
         details=details,
-        kind=split.verdict if split.status != "ran" else "divergence" if rule in (None, "token-mean") else str(rule),
+        kind=_kind(metric, split),
         seconds=split.duration_seconds / 3,
         output=details if outcome == "passed" and metric.verdict == "warn" else "",
     )
+
+
+def _kind(metric: Metric, split: SplitResult) -> str:
+    """Why it did not run, or the rule that it follows where that is not the right one."""
+    if split.status != "ran":
+        return split.reason_kind or split.verdict
+    rule = split.loss_rule if metric.name == "loss" else split.gradient_rule
+    return "divergence" if rule in (None, "token-mean") else str(rule)
 
 
 def _of_the_run(note: Note, report: Report) -> Case:

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from accumcheck.report.document import Level
 
 _NOT_RUN = {
-    "error": "This split crashed, hung or could not be compared; without it the run is undecided.",
-    "skipped": "This split needs more devices than there are; without it the run is undecided unless that is allowed.",
+    "unsupported": "accumcheck cannot check this.",
+    "missing-package": "A package that the check needs is not installed.",
+    "not-enough-devices": "The split needs more devices than there are.",
+    "crashed": "A process of the split crashed.",
+    "hung": "The split did not end within its time limit.",
+    "out-of-memory": "A process of the split ran out of memory.",
+    "refused": "The split's result would prove nothing.",
 }
+"""What a reason's kind means; every kind of `accumcheck.record.ReasonKind`."""
 
 
 def messages(report: Report) -> list[Annotation]:
@@ -43,12 +49,12 @@ def _of_note(note: Note, report: Report) -> Iterator[Annotation]:
         of = splits[0] if len(splits) == 1 else note.labels
         yield Annotation(
             level=_level(note.tone, report),
-            rule=note.id or f"split-{note.tone}",
+            rule=note.id,
             title=f"accumcheck {of}".strip(),
             message=message,
             file=file,
             line=line,
-            meaning="\n".join([*note.paragraphs, *advice]) or _NOT_RUN.get(note.tone, ""),
+            meaning="\n".join([*note.paragraphs, *advice]) or _NOT_RUN.get(note.id, ""),
             url=next((known.url for known in note.known if known.url), ""),
         )
 

@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
 def not_run(report: Report) -> list[Note]:
     """Why splits gave nothing, those with the same reason together, and where their logs are."""
-    groups: dict[tuple[str, str], list[SplitResult]] = {}
+    groups: dict[tuple[str, str, str], list[SplitResult]] = {}
     for split in report.splits:
         if split.status != "ran":
-            groups.setdefault((split.verdict, split.reason), []).append(split)
+            groups.setdefault((split.verdict, split.reason, split.reason_kind or split.status), []).append(split)
     return [
         Note(
             tone=verdict,
             labels=_labels([str(split.split) for split in group], report),
             text=reason or "no reason was recorded",
             logs=tuple(split.log for split in group if split.log),
+            id=kind,
             splits=tuple(str(split.split) for split in group),
         )
-        for (verdict, reason), group in groups.items()
+        for (verdict, reason, kind), group in groups.items()
     ]
 
 
