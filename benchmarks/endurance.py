@@ -108,11 +108,9 @@ def endure(configs: Path, temporary: Path, runs: int, commands: int) -> bool:
     table.add_row("files in the temporary folder", *(str(one.files) for one in (before, after_runs, after)))
     table.add_row("memory of the parent, MiB", *(f"{one.memory / 2**20:.0f}" for one in (before, after_runs, after)))
     Console().print(table)
-    faults = runs // EVERY + commands // EVERY
     print(f"verdicts {dict(verdicts)}, exit codes {dict(codes)}, {time.monotonic() - started:.0f} s")
-    print(
-        f"the {logs} files that are left are the logs of the {faults} runs that failed" if logs else "no file is left"
-    )
+    faults = runs // EVERY + commands // EVERY
+    print(f"files that are left: the logs of the {faults} runs that failed, and what is named here")
     left = replace(after, files=0, memory=0) != replace(before, files=0, memory=0)
     return left or after.memory - before.memory > GROWTH or _not_logs(temporary)
 
