@@ -14,15 +14,21 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types format releases faults bench sensitivity gpu clean
+.PHONY: help demo setup quick rest test lint types format releases faults bench sensitivity gpu release-check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## set up, then check LLaVA-1.5's architecture under five splits (under a minute)
 	@$(BIN)/accumcheck run configs/llava15-small.yaml
 
 setup: $(VENV)/.installed-dev ## make the environment with everything that developers need
+
+quick: $(VENV)/.installed-dev ## the tests that start no process and are not slow: under a minute
+	$(BIN)/python -m pytest --no-processes
+
+rest: $(VENV)/.installed-dev ## the tests that `make quick` leaves out
+	$(BIN)/python -m pytest -m 'e2e or process or slow'
 
 test: lint types ## set up, then all that CI asks: lint, format, types and tests
 	$(BIN)/python -m pytest
@@ -52,6 +58,15 @@ sensitivity: $(VENV)/.installed-dev ## the smallest planted fault that each dtyp
 
 gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (docs/gpu/README.md)
 	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)
+
+release-check: $(VENV)/.installed-dev ## build, check the metadata, install the wheel in an empty environment, run the demo there
+	@rm -rf build/release
+	@$(BIN)/python -m build --outdir build/release/dist .
+	@$(BIN)/python -m twine check --strict build/release/dist/*
+	@$(PYTHON) -m venv build/release/env
+	@build/release/env/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build/release/dist/*.whl
+	@cp configs/llava15-small.yaml build/release/
+	@cd build/release && env/bin/accumcheck run llava15-small.yaml
 
 clean: ## remove the environments and every cache
 	rm -rf .venv reports build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info

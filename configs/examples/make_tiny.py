@@ -7,6 +7,8 @@
 
     tiny/llama, tiny/llava      models of 2 layers with their tokenizer, as save_pretrained leaves them
     tiny/reward                 tiny/llama with a head of one number, a reward model
+    tiny/embedder               a BERT of 2 layers with the same tokenizer, for sentence-transformers
+    tiny/sentences/             pairs of sentences with a score, for sentence-transformers
     tiny/trl/train.jsonl        prompts and completions, for TRL
     tiny/preferences/           prompts with a chosen and a rejected answer, for TRL
     tiny/llamafactory/          instructions, plain text, preferences, and conversations about images, with a
@@ -29,6 +31,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
+    BertConfig,
+    BertModel,
     CLIPVisionConfig,
     LlamaConfig,
     LlamaForCausalLM,
@@ -104,6 +108,16 @@ def make_reward(folder: Path) -> None:
     write_tokenizer(folder)
 
 
+def make_embedder(folder: Path) -> None:
+    """An encoder; sentence-transformers takes the mean of its outputs for the text's."""
+    config = BertConfig(
+        vocab_size=make_tokenizer().get_vocab_size(), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=512, pad_token_id=0,
+    )  # fmt: skip
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    write_tokenizer(folder)
+
+
 def make_llava(folder: Path) -> None:
     """The architecture of LLaVA-1.5, with a processor for images of 28 x 28, which make 4 tokens each."""
     vision = CLIPVisionConfig(
@@ -147,6 +161,10 @@ def make_data(folder: Path) -> None:
     (folder / "preferences").mkdir()
     preferences = [{"prompt": f"{ask}? ", "chosen": tell, "rejected": say(draw, 1, 12)} for ask, tell in pairs]
     write_lines(folder / "preferences" / "train.jsonl", preferences)
+    (folder / "sentences").mkdir()
+    score = random.Random(1)
+    scored = [{"sentence1": ask, "sentence2": tell, "score": score.random()} for ask, tell in pairs]
+    write_lines(folder / "sentences" / "train.jsonl", scored)
     here = folder / "llamafactory"
     (here / "images").mkdir(parents=True)
     write_lines(here / "preferences.jsonl", preferences)
@@ -207,6 +225,7 @@ def main() -> None:
     make_llama(into / "llama")
     make_llava(into / "llava")
     make_reward(into / "reward")
+    make_embedder(into / "embedder")
     make_data(into)
     print(f"made {into}")
 

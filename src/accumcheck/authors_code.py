@@ -47,7 +47,7 @@ def code_of_author(check: CheckConfig) -> list[AuthorsCode]:
     stack = find_stack(check.stack)
     if isinstance(stack, ProgramSpec):
         # TRL's and LLaMA-Factory's own programs too: their command lines and files name code of models and data
-        found.append(AuthorsCode((stack.keys[0].name,), f"the program {stack.title(check)} (stack: {check.stack})"))
+        found.append(AuthorsCode((stack.own[0].name,), f"the program {stack.title(check)} (stack: {check.stack})"))
     plain = check.to_dict()
     for section in ("model", "training_arguments"):
         found += _in_section((section,), plain[section])

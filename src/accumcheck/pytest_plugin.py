@@ -30,10 +30,11 @@ class NotEquivalentError(AssertionError):
     """Splits diverge; the message is the verdict on a line of its own, and the table of ``report``."""
 
     def __init__(self, report: Report) -> None:
-        from accumcheck.report.table import text
-        from accumcheck.report.words import verdict
+        from accumcheck.report import text_of
+        from accumcheck.report.documents.check import CheckDocument
 
-        super().__init__(f"{verdict(report)}\n\n{text(report)}")
+        document = CheckDocument(report)
+        super().__init__(f"{document.conclusion()}\n\n{text_of(document, 'table')}")
         self.report = report
 
 
@@ -226,9 +227,10 @@ def _json(value: Any) -> str:
 def _undecided(report: Report) -> NoReturn:
     """End the test of a run that has no verdict: skipped where GPUs alone are missing, else failed."""
     __tracebackhide__ = True
-    from accumcheck.report.table import text
-    from accumcheck.report.words import not_run
+    from accumcheck.report import text_of
+    from accumcheck.report.documents.check import CheckDocument
+    from accumcheck.report.parts.notes import not_run
 
     if report.verdict == "skipped":
         pytest.skip("; ".join(note.headline for note in not_run(report)))
-    pytest.fail(f"accumcheck could not decide:\n{text(report)}", pytrace=False)
+    pytest.fail(f"accumcheck could not decide:\n{text_of(CheckDocument(report), 'table')}", pytrace=False)

@@ -33,6 +33,14 @@ class OwnLoss(Trainer):  # type: ignore[misc]
         return None
 
 
+class ByAModule(OwnLoss):
+    """As sentence-transformers' trainers, which are given a module."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.loss = Plain()
+
+
 def user_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
     return None
 
@@ -68,6 +76,7 @@ def test_a_release_without_the_attribute_believes_nothing() -> None:
         ),
         ({"compute_loss_func": user_loss}, "user_loss", f"test_belief.py:{user_loss.__code__.co_firstlineno}"),
         ({"kind": OwnLoss}, "OwnLoss.compute_loss", "test_belief.py:"),
+        ({"kind": ByAModule}, "Plain", f"test_belief.py:{Plain.forward.__code__.co_firstlineno}"),
     ],
 )
 def test_what_computes_the_loss_in_the_models_place_is_named(

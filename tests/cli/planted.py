@@ -24,7 +24,7 @@ def plant(command: str, outcome: str) -> None:
         check.run_check = instead(made[outcome])
     elif command == "upgrade":
         from accumcheck.compare import upgrade
-        from tests.report.pairs import examples as pairs
+        from tests.report import comparisons as pairs
 
         compared = {"pass": pairs.fixed, "fail": pairs.broken, "undecided": pairs.undecided}
         upgrade.run_upgrade = instead(compared[outcome])

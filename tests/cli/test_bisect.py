@@ -167,7 +167,7 @@ def test_a_release_that_cannot_be_had_is_skipped_and_what_is_left_is_listed(
     ("arguments", "words"),
     [
         (["--good", "4.48.3"], "Missing option '--bad'"),
-        (["--good", "4.48.3", "--bad", "4.49.0", "-o", "a.xml"], "a.xml: .xml is not the ending of a report format"),
+        (["--good", "4.48.3", "--bad", "4.49.0", "-o", "a.pdf"], "a.pdf: no report format has the extension .pdf"),
         (["--good", "4.50.1", "--bad", "4.48.3"], "give --find fixed"),
         (["--good", "4.48.3", "--bad", "4.49.0", "--find", "fault"], "--find fault: no such thing to find"),
         (["--good", "4.49.0", "--bad", "4.50.1"], "the --good end is not good"),

@@ -11,10 +11,10 @@ import pytest
 
 from accumcheck.cli import main
 from accumcheck.record import Report
-from accumcheck.report import write
 from accumcheck.report.pairs.as_json import schema
 from tests.report import examples
-from tests.report.pairs.examples import same_splits
+from tests.report.comparisons import same_splits
+from tests.report.written import write
 
 
 def drifted(report: Report, factor: float) -> Report:
@@ -79,7 +79,7 @@ def test_exit_codes(saved: Path, arguments: list[str], code: int, capsys: pytest
         (["broken.json", "clean.json"], "broken.json: not valid JSON"),
         (["clean.json", "other.json"], "seed: nothing in the old report, 1 in the new"),
         (["clean.json", "llava.json", "--format", "pdf"], "--format pdf: no such format"),
-        (["clean.json", "llava.json", "-o", "report.pdf"], "report.pdf: .pdf is not the ending of a report format"),
+        (["clean.json", "llava.json", "-o", "report.pdf"], "report.pdf: no report format has the extension .pdf"),
         (["clean.json"], "NEW.json"),
     ],
 )

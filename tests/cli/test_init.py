@@ -95,10 +95,10 @@ def test_a_training_file_gives_its_own_split_and_global_batch(tmp_path: Path) ->
     ("text", "message"),
     [
         ("stage: sft", "train.yaml: has no model_name_or_path; give the file of llamafactory-cli train"),
-        ("a: [", "train.yaml: no YAML: "),
+        ("a: [", "train.yaml: not valid YAML: "),
         (
             TRAIN.replace("steps: 8", "steps: many"),
-            "train.yaml: gradient_accumulation_steps: found 'many'; expected a whole number of at least 1",
+            "train.yaml: gradient_accumulation_steps: found 'many'; expected a whole number from 1 to 1000000",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_missing_training_file_and_two_sources_are_usage_errors(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["init", "--from-llamafactory", "nope.yaml"]) == 2
-    assert "nope.yaml: cannot be read: No such file or directory" in capsys.readouterr().err
+    assert "nope.yaml: there is no such file; give the file of llamafactory-cli train" in capsys.readouterr().err
     assert main(["init", "--model", "gpt2", "--from-llamafactory", "nope.yaml"]) == 2
     assert "give one of the two" in capsys.readouterr().err
     assert not (here / "check.yaml").exists()

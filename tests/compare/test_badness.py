@@ -22,7 +22,7 @@ def test_without_more_a_release_is_bad_where_the_check_fails() -> None:
 
 def test_where_both_ends_fail_by_different_rules_the_rules_tell() -> None:
     badness = badness_between(failing("microbatch-mean"), failing("microbatch-mean*k"), None)
-    assert str(badness) == "the check fails by microbatch-mean*k"
+    assert str(badness) == "the check fails with microbatch-mean*k"
     assert badness.of(failing("microbatch-mean*k")) is True
     assert badness.of(failing("microbatch-mean")) is False
     assert badness.of(failing("microbatch-mean*k", "microbatch-mean")) is False

@@ -7,8 +7,7 @@ import pytest
 from accumcheck.compare.bisect import bisect, in_order
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record.bisection import Bisection, Find, Step
-from accumcheck.report.bisections.lines import ending, step_line
-from accumcheck.report.bisections.words import means
+from accumcheck.report.parts.search_lines import ending, means, step_line
 from tests.compare.ladder import Ladder, failing, passing
 from tests.report import examples
 
@@ -51,7 +50,7 @@ def find(
 def test_the_release_that_changed_the_rule_is_found_between_two_that_fail() -> None:
     result, steps, meanings = find(Ladder(LLAVA), ("4.48.3", "4.51.3"))
     assert list(ending(result))[-1] == "first bad release: 4.49.0"
-    assert meanings == ["bad means: the check fails by microbatch-mean*k"]
+    assert meanings == ["bad means: the check fails with microbatch-mean*k"]
     assert steps == [
         "4.48.3    other    fail   microbatch-mean (1.0 s; 2 left, about 2 steps)",
         "4.51.3    bad      fail   microbatch-mean*k (1.0 s; 2 left, about 2 steps)",
@@ -65,13 +64,13 @@ def test_the_first_fixed_release_is_found_through_the_faults_that_follow_one_ano
     result, _, meanings = find(ladder, ("4.50.3", "5.23.0"), "fixed")
     assert (result.before.release, result.candidates) == ("4.53.3", ("4.54.0",))
     assert meanings == [
-        "bad means: the check fails by microbatch-mean*k",
-        "bad means: the check fails by device-mean",
+        "bad means: the check fails with microbatch-mean*k",
+        "bad means: the check fails with device-mean",
     ]
     said = list(ending(result))
     assert said[:2] == [
-        "until 4.52.1: the check fails by microbatch-mean*k",
-        "bad means: the check fails by device-mean",
+        "until 4.52.1: the check fails with microbatch-mean*k",
+        "bad means: the check fails with device-mean",
     ]
     assert said[-1] == "first fixed release: 4.54.0"
 
@@ -82,7 +81,7 @@ def test_with_a_rule_the_search_ends_where_that_rule_does() -> None:
     assert meanings == ["bad means: loss or gradient follows microbatch-mean*k"]
     said = list(ending(result))
     assert (
-        "transformers 4.52.1 fails by another rule: what is fixed is loss or gradient follows microbatch-mean*k" in said
+        "transformers 4.52.1 still fails, with another rule; fixed: loss or gradient follows microbatch-mean*k" in said
     )
 
 
@@ -111,7 +110,7 @@ def test_where_only_skipped_releases_are_left_they_are_listed() -> None:
 def test_the_ending_tells_both_sides_the_fault_and_the_notes() -> None:
     result, _, _ = find(Ladder(LLAVA), ("4.48.3", "4.51.3"))
     assert list(ending(result)) == [
-        "bad means: the check fails by microbatch-mean*k",
+        "bad means: the check fails with microbatch-mean*k",
         "transformers 4.48.3    other fail   microbatch-mean",
         "transformers 4.49.0    bad   fail   microbatch-mean*k",
         "fail under 4.49.0: the reported loss and the gradient are 2 to 32 times too",

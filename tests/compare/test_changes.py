@@ -11,8 +11,8 @@ from accumcheck.compare.changes import compare_reports, exit_code, worst_exit_co
 from accumcheck.errors import ConfigError
 from accumcheck.record import Finding, ReferenceStep, Report, ToleranceOrigin
 from accumcheck.record.comparison import Change
+from tests.report import comparisons as pairs
 from tests.report import examples
-from tests.report.pairs import examples as pairs
 
 
 def codes(old: Report, new: Report, **allowed: bool) -> tuple[int, int]:

@@ -41,6 +41,24 @@ def test_the_samples_left_at_the_end_fill_micro_batches_where_they_can(texts: li
     assert samples_of_epoch(16, splits(*texts)) == samples
 
 
+SOME = ["1x{0}x1", "2x{1}x1", "1x1x{0}", "3x{2}x1", "1x{1}x2", "2x1x{1}", "1x{3}x4", "4x{3}x1", "1x{2}x3"]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 7, *range(12, 200, 12), 720, 840])
+@pytest.mark.parametrize("count", [0, 2, 5, 9])
+def test_no_other_rest_suits_more_splits_or_is_nearer_to_three_quarters(batch: int, count: int) -> None:
+    parts = [batch // divisor for divisor in (1, 2, 3, 4)]
+    tried = splits(*(text.format(*parts) for text in SOME[:count] if batch % 12 == 0))
+    chunks = [split.num_processes * split.per_device_train_batch_size for split in tried]
+
+    def unfit(left: int) -> tuple[int, float]:
+        whole = [chunk for chunk in chunks if chunk < batch]
+        return sum(left % chunk != 0 for chunk in whole), abs(left - 0.75 * batch)
+
+    best = min(range(1, batch), key=unfit, default=1)  # every rest there is, in order
+    assert samples_of_epoch(batch, tried) == batch + best
+
+
 def test_steps_and_samples_follow_from_epochs(tmp_path: Path) -> None:
     check = load_config(written(tmp_path, "data: {epochs: 2}\n"))
     assert (check.data.samples, check.steps, check.sample_count, check.samples_trained) == (24, 4, 24, 48)

@@ -7,14 +7,17 @@ import pytest
 
 from accumcheck.config.load import load_config
 from accumcheck.errors import ConfigError
+from accumcheck.stacks.registry import STACKS
 
 MODEL_KEYS = (
     "name_or_path, config, architecture, shrink, weights, dtype, attn_implementation, revision, trust_remote_code"
 )
+STACK_KEYS = ", ".join(dict.fromkeys(own.name for stack in STACKS for own in stack.own))
 ROOT_KEYS = (
-    "model, global_batch_size, splits, data, steps, trajectory_steps, stack, trl, llamafactory, script, callable, "
-    "callable_arguments, training_arguments, tolerances, severity, launcher, hotfix, seed"
+    f"model, global_batch_size, splits, data, steps, trajectory_steps, stack, {STACK_KEYS}, training_arguments, "
+    "tolerances, severity, launcher, hotfix, seed"
 )
+STACK_NAMES = " or ".join(", ".join(stack.name for stack in STACKS).rsplit(", ", 1))
 RULES = (
     "token-mean, sample-mean, microbatch-mean, device-mean, unshifted-token-mean, unshifted-device-mean, "
     "last-microbatch, first-microbatch, window-geometric, window-partial, "
@@ -107,8 +110,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         (
             "stack: 3",
-            "check.yaml:4: stack: found 3; expected trainer, accelerate, trl-sft, trl-dpo, trl-reward, "
-            "llamafactory, script or callable",
+            f"check.yaml:4: stack: found 3; expected {STACK_NAMES}",
         ),
         # --- out of range
         ("steps: 0", "check.yaml:4: steps: found 0; expected a whole number from 1 to 100000"),
@@ -189,13 +191,11 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         (
             "stack: trainr",
-            "check.yaml:4: stack: found 'trainr' (text); expected trainer, accelerate, trl-sft, trl-dpo, trl-reward, "
-            "llamafactory, script or callable; did you mean 'trainer'?",
+            f"check.yaml:4: stack: found 'trainr' (text); expected {STACK_NAMES}; did you mean 'trainer'?",
         ),
         (
             "stack: trl-rewards",
-            "check.yaml:4: stack: found 'trl-rewards' (text); expected trainer, accelerate, trl-sft, trl-dpo, "
-            "trl-reward, llamafactory, script or callable; did you mean 'trl-reward'?",
+            f"check.yaml:4: stack: found 'trl-rewards' (text); expected {STACK_NAMES}; did you mean 'trl-reward'?",
         ),
         # --- shards
         (
@@ -525,7 +525,7 @@ def test_anchors_that_multiply_are_stopped(tmp_path: Path) -> None:
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     assert errors_of(tmp_path, "\n".join(lines)).endswith(
-        ": more than 10000 values; repeated YAML anchors multiply, write fewer"
+        ": more than 5000 values; repeated YAML anchors multiply, write fewer"
     )
 
 

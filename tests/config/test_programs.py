@@ -11,11 +11,11 @@ import yaml
 
 from accumcheck.config.devices import Devices
 from accumcheck.config.load import load_config
-from accumcheck.config.model import ScriptConfig
 from accumcheck.config.plan import make_plan
 from accumcheck.config.schema import config_schema
 from accumcheck.config.show import plan_as_text
 from accumcheck.errors import ConfigError
+from accumcheck.stacks.script import ScriptConfig
 
 HEAD = "global_batch_size: 8\nsplits: [1x8x1, 1x2x4]\n"
 

@@ -8,11 +8,11 @@ import jsonschema
 import pytest
 import yaml
 
-from accumcheck.config.keys import Number, Section, keys_of
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.schema import config_schema
 from accumcheck.config.values import SplitKeys
+from accumcheck.declare.keys import Number, Section, keys_of
 from accumcheck.errors import ConfigError
 from accumcheck.record.texts import texts_below_fields
 

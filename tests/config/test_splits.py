@@ -35,6 +35,11 @@ def test_auto_splits(batch: int, devices: int, expected: str) -> None:
     assert " ".join(str(split) for split in auto_splits(batch, devices)) == expected
 
 
+def test_every_process_is_a_replica_that_sees_samples_of_its_own() -> None:
+    split = Split(4, 16, 2)
+    assert (split.replicas, split.global_batch_size) == (4, 128)
+
+
 @pytest.mark.parametrize("splits", [["2x3x4"], ["1x24x1", {"n": 2, "b": 12, "k": 1}, Split(3, 2, 4)]])
 def test_splits_say_what_their_global_batch_is(splits: list[Any]) -> None:
     assert batch_of(splits) == 24

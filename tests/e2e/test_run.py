@@ -119,7 +119,7 @@ def test_a_users_own_text_is_trained_on(tmp_path: Path) -> None:
         (
             ["run", "check.yaml", "--format", "pdf"],
             2,
-            "--format pdf: no such format; use table, json, markdown, junit or github",
+            "--format pdf: no such format; use table, github, json, junit, markdown or sarif",
         ),
         (["run", "check.yaml", "--set", "stepz=3"], 2, "steps"),
         (["fly"], 2, "fly"),

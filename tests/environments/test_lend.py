@@ -18,6 +18,7 @@ from accumcheck.environments.request import Pin, Request
 from accumcheck.environments.shelf import Shelf
 from accumcheck.errors import ConfigError, LaunchError
 from tests.environments.local_index import LocalIndex
+from tests.signals import default_signals
 
 OLD = Request((Pin("transformers", "4.49.0"),))
 WHEEL = "transformers-4.49.0-py3-none-any.whl"
@@ -144,6 +145,7 @@ def test_an_interrupted_build_ends_what_it_started_and_leaves_nothing(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "MARK": str(tmp_path)},
+        preexec_fn=default_signals,
     )
     assert local_index.downloading.wait(240)
     run.send_signal(word)

@@ -58,7 +58,7 @@ def test_token_mean_cures_a_model_that_ignores_the_count(tmp_path: Path) -> None
     assert (report["gradient_rule"], report["loss_rule"]) == ("token-mean", "token-mean")
     assert "stack trainer, hot-fix token-mean, global batch 8" in ended.out
     assert "hot-fix      token-mean: fail -> pass; loss microbatch-mean*k*n -> token-mean," in ended.out
-    assert "price        one more gather" in ended.out
+    assert "cost         one more gather" in ended.out
 
 
 @pytest.mark.e2e

@@ -31,7 +31,15 @@ DEAD = "the fork server (process 7) was killed by SIGKILL"
             End(exits={0: -9}),
             "process 0 of 2 was killed by SIGKILL; the system may have run out of memory",
         ),
-        # the other process only lost its connection
+        # the other process only lost its connection, and was ended or ended itself
+        (
+            End(exits={0: 1, 1: -9}, errors=[LOST]),
+            "process 1 of 2 was killed by SIGKILL; the system may have run out of memory",
+        ),
+        (
+            End(exits={0: -9, 1: -9}, killed=frozenset({0}), errors=[LOST]),
+            "process 1 of 2 was killed by SIGKILL; the system may have run out of memory",
+        ),
         (
             End(exits={1: -9}, errors=[LOST]),
             "process 1 of 2 was killed by SIGKILL; the system may have run out of memory",
@@ -47,7 +55,7 @@ DEAD = "the fork server (process 7) was killed by SIGKILL"
             End(error=RuntimeError("no route\nmore"), seconds=4.4, endpoint="10.0.0.1:29500"),
             "torchrun's agent failed at 10.0.0.1:29500 after 4 s: RuntimeError: no route",
         ),
-        (End(seconds=31.0, killed=True), "torchrun's agent did not come back after 31 s"),
+        (End(seconds=31.0, killed=frozenset({0, 1})), "torchrun's agent did not come back after 31 s"),
     ],
 )
 def test_the_cause_is_named(end: End, text: str) -> None:
@@ -57,7 +65,7 @@ def test_the_cause_is_named(end: End, text: str) -> None:
 def test_the_first_workers_own_words_come_before_codes() -> None:
     assert explain(JOB, End(exits={0: 1, 1: 1}, errors=[SAID, LOST])) == SAID
     # what we killed ourselves was no cause
-    assert explain(JOB, End(exits={1: -9}, killed=True, errors=[SAID])) == SAID
+    assert explain(JOB, End(exits={0: 1, 1: -9}, killed=frozenset({1}), errors=[SAID])) == SAID
     assert explain(JOB, End(exits={0: 1}, errors=[SAID], full=FULL)) == SAID
 
 

@@ -21,7 +21,7 @@ def ended_worker(kind: type[popen_forkserver.Popen], code: int) -> Any:
     """A handle of a worker that has just ended with this code, as the fork server tells it: 8 bytes, then no more."""
     handle: Any = kind.__new__(kind)
     handle._reading = threading.Lock()
-    handle.returncode, handle.finalizer = None, None
+    handle.returncode, handle.finalizer, handle.pid = None, None, -1
     handle.sentinel, written = os.pipe()
     os.write(written, code.to_bytes(8, sys.byteorder, signed=True))
     os.close(written)

@@ -12,7 +12,7 @@ import yaml
 
 from accumcheck.config.load import load_config
 from accumcheck.record import Split
-from accumcheck.report import ENDINGS, FORMATS
+from accumcheck.report.registry import EXTENSIONS, OUTPUT_FORMATS
 from tests.e2e.program import accumcheck
 
 ROOT = Path(__file__).parents[2]
@@ -68,8 +68,8 @@ def test_options_exist() -> None:
 
 
 def test_formats_and_endings_are_those_that_exist() -> None:
-    assert set(re.findall(r"^\| `(\.\w+)`", section("Formats"), re.MULTILINE)) == set(ENDINGS)
-    assert all(f"`{name}`" in section("Formats") for name in FORMATS)
+    assert set(re.findall(r"^\| `(\.\w+)`", section("Formats"), re.MULTILINE)) == set(EXTENSIONS)
+    assert all(f"`{name}`" in section("Formats") for name in OUTPUT_FORMATS)
 
 
 @pytest.mark.parametrize("text", blocks("python"))

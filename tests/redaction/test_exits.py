@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +15,13 @@ from accumcheck.pytest_plugin import Checker
 from accumcheck.record import ConfigFile, Finding, Report
 from accumcheck.record.bisection import Bisection, Step, Tried
 from accumcheck.record.comparison import Comparison
-from accumcheck.report import FILE_FORMATS, FORMATS, bisections, pairs, show, write
 from accumcheck.report.as_json import report_to_json
-from accumcheck.report.bisections.lines import ending
-from accumcheck.report.files import ENDINGS
+from accumcheck.report.parts.search_lines import ending
 from accumcheck.report.read_json import read_report
+from accumcheck.report.registry import EXTENSIONS, OUTPUT_FORMATS
+from tests.report import comparisons as of_pairs
 from tests.report import examples
-from tests.report.pairs import examples as of_pairs
+from tests.report.written import Record, show, write
 
 TOKEN = "hf_" + "q7Rt" * 8
 VALUE = "correct-horse-42"
@@ -78,39 +79,29 @@ def test_the_secrets_would_be_seen() -> None:
     assert [secret for secret in SECRETS if secret not in everything] == []
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_report_on_standard_output_and_in_the_steps_summary(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+SUBJECTS: tuple[Callable[[], Record], ...] = (planted, compared, searched)
+
+
+@pytest.mark.parametrize("make", SUBJECTS)
+@pytest.mark.parametrize("name", OUTPUT_FORMATS)
+def test_standard_output_and_the_steps_summary(
+    name: str, make: Callable[[], Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = tmp_path / "summary"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     stream = io.StringIO()
-    show(planted(), name, stream)
+    show(make(), name, stream)
     assert_hidden(stream.getvalue())
     if name == "github":
         assert_hidden(summary.read_text())
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_files(ending: str, tmp_path: Path) -> None:
-    for name, save in (
-        ("report", lambda path: write(planted(), path)),
-        ("pair", lambda path: pairs.write(compared(), path)),
-    ):
-        path = tmp_path / f"{name}{ending}"
-        save(path)
-        assert_hidden(path.read_text())
-    if ENDINGS[ending] in bisections.FILE_FORMATS:
-        bisections.write(searched(), tmp_path / f"search{ending}")
-        assert_hidden((tmp_path / f"search{ending}").read_text())
-    assert ENDINGS[ending] in FILE_FORMATS
-
-
-@pytest.mark.parametrize("name", pairs.FORMATS)
-def test_a_comparison_on_standard_output(name: str) -> None:
-    stream = io.StringIO()
-    pairs.show(compared(), name, stream)
-    assert_hidden(stream.getvalue())
+@pytest.mark.parametrize("make", SUBJECTS)
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_files(extension: str, make: Callable[[], Record], tmp_path: Path) -> None:
+    path = tmp_path / f"report{extension}"
+    write(make(), path)
+    assert_hidden(path.read_text())
 
 
 def test_json_written_by_a_program(tmp_path: Path) -> None:

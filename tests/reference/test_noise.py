@@ -20,7 +20,12 @@ TRUTH = RightAnswer(loss=4.0, gradient=np.array([3.0, 1.0]), grad_norm=float(np.
 """Of the mean of ``w . x`` at ``w = (1, 1)``: the mean of x is (3, 1)."""
 
 
-def measured(loss_of: Callable[[Any], tuple[torch.Tensor, int]], shapes: list[int], dtype: str = "float64") -> Noise:
+def measured(
+    loss_of: Callable[[Any], tuple[torch.Tensor, int]],
+    shapes: list[int],
+    dtype: str = "float64",
+    truth: RightAnswer = TRUTH,
+) -> Noise:
     model = torch.nn.Linear(2, 1, bias=False, dtype=torch.float64)
     torch.nn.init.ones_(model.weight)
 
@@ -29,7 +34,7 @@ def measured(loss_of: Callable[[Any], tuple[torch.Tensor, int]], shapes: list[in
 
     workload = Workload(model, SAMPLES, collator)  # type: ignore[arg-type]
     reader = GradientReader.of(model, seed=0)
-    return measure_noise(workload, loss_of, [0, 1, 2, 3], TOKENS, TRUTH, reader, shapes, dtype)
+    return measure_noise(workload, loss_of, [0, 1, 2, 3], TOKENS, truth, reader, shapes, dtype)
 
 
 def plain(batch: Any) -> tuple[torch.Tensor, int]:
@@ -77,6 +82,30 @@ def test_what_is_too_large_for_rounding_is_the_batches_doing() -> None:
     assert found.batch_effect == pytest.approx(0.5)
     assert [one.size for one in found.passes] == [1]
     assert found.floor.gradient == pytest.approx(0, abs=1e-15)
+
+
+NOTHING = RightAnswer(loss=0.0, gradient=np.zeros(2), grad_norm=0.0)
+
+
+def test_a_loss_that_one_sample_alone_has_not_depends_on_the_batch() -> None:
+    """As a contrastive loss does: alone, a sample has nothing to be told from."""
+
+    def contrasts(batch: Any) -> tuple[torch.Tensor, int]:
+        loss, rows = plain(batch)
+        return loss * (0.0 if rows == 1 else 1.0), rows
+
+    found = measured(contrasts, [1, 4], truth=NOTHING)
+    assert found.batch_effect == 1  # all of what is found
+    assert [one.size for one in found.passes] == [1]
+    assert (found.floor.grad_norm, found.floor.gradient) == (0, 0)
+
+
+def test_a_loss_without_a_gradient_in_any_batch_depends_on_none() -> None:
+    def vanishes(batch: Any) -> tuple[torch.Tensor, int]:
+        loss, rows = plain(batch)
+        return loss * 0.0, rows
+
+    assert measured(vanishes, [1, 4], truth=NOTHING).batch_effect == 0
 
 
 def test_a_pass_that_overflows_measures_nothing() -> None:

@@ -30,6 +30,7 @@ def undecided() -> Report:
         "status": "skipped",
         "verdict": "skipped",
         "reason": "needs 8 devices, 4 are here; oversubscribe: true shares them",
+        "reason_kind": "not-enough-devices",
         **missing,
     }
     return replace(
@@ -44,6 +45,7 @@ def undecided() -> Report:
                 status="error",
                 verdict="error",
                 reason="process 2 ended with exit code 1: OutOfMemoryError: CUDA out of memory",
+                reason_kind="out-of-memory",
                 log="/home/user/runs/a folder/4x8x4.log",
                 **missing,
             ),

@@ -14,58 +14,10 @@ import pytest
 
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Finding
-from accumcheck.report import (
-    ENDINGS,
-    FILE_FORMATS,
-    FORMATS,
-    as_json,
-    check_format,
-    check_writable,
-    format_of,
-    show,
-    table,
-    write,
-)
+from accumcheck.report import as_json, check_writable
 
-from . import examples
-
-
-def test_every_ending_means_a_format_that_exists() -> None:
-    assert set(ENDINGS.values()) == set(FILE_FORMATS) == {"table", "json", "junit", "markdown", "html"}
-    assert set(FORMATS) == {"table", "json", "junit", "markdown", "github"}
-
-
-def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(ConfigError, match="--format pdf: no such format; use table, json, markdown, junit or github"):
-        check_format("pdf")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.json", "json"),
-        ("a.b.JSON", "json"),
-        ("a.txt", "table"),
-        ("a.xml", "junit"),
-        ("a.md", "markdown"),
-        ("a.html", "html"),
-    ],
-)
-def test_format_by_ending(name: str, expected: str) -> None:
-    assert format_of(Path(name)) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("report.pdf", "report.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml, .md or .html"),
-        ("report", "report: the file name has no ending; use .json, .txt, .xml, .md or .html"),
-    ],
-)
-def test_unknown_endings_are_refused_with_those_known(name: str, message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        format_of(Path(name))
-    assert str(caught.value) == message
+from . import examples, written
+from .written import show, write
 
 
 def test_show_prints_the_format_asked_for() -> None:
@@ -88,7 +40,7 @@ def test_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path: Pa
     path.write_text("old")
     path.chmod(0o640)
     write(examples.clean(), path)
-    assert path.read_text() == table.text(examples.clean())
+    assert path.read_text() == written.text(examples.clean(), "table")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert list(tmp_path.iterdir()) == [path]
 
@@ -135,8 +87,8 @@ def test_check_writable_names_all_obstacles_at_once(tmp_path: Path) -> None:
     assert lines[:4] == [
         f"missing/r.json: the folder {tmp_path / 'missing'} does not exist; create it first",
         "folder.json: is a folder; name a file in it",
-        "r.pdf: .pdf is not the ending of a report format; use .json, .txt, .xml, .md or .html",
-        "pipe.json: is no ordinary file; a report would replace it",
+        "r.pdf: no report format has the extension .pdf; use .txt, .html, .json, .xml, .md or .sarif",
+        "pipe.json: is not a regular file; a report would replace it",
     ]
     assert lines[4].endswith(".json: cannot be written: File name too long")
     assert lines[5].startswith("loop.json: cannot be written: ")
@@ -158,6 +110,14 @@ def test_check_writable_refuses_what_may_not_be_written(tmp_path: Path) -> None:
         f"{folder / 'r.json'}: cannot be written: Permission denied",
         f"{locked}: cannot be written: Permission denied",
     ]
+
+
+def test_names_of_formats_are_known_before_any_format_is_needed() -> None:
+    code = (
+        "import sys, accumcheck.report.registry; "
+        "sys.exit(bool({'rich', 'jinja2', 'junitparser', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_reports_import_no_training_stack() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from accumcheck.report import numbers
-from accumcheck.report.drift import sparkline
+from accumcheck.report.parts.drift import sparkline
 
 NAN, INF = math.nan, math.inf
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accumcheck.errors import ConfigError
-from accumcheck.report import write
 from accumcheck.report.read_json import read_report
+from tests.report.written import write
 
 from . import examples
 

@@ -17,12 +17,13 @@ from markdown_it import MarkdownIt
 from tests.e2e.program import accumcheck, write_config, write_faulty_model
 
 pytestmark = pytest.mark.e2e
+SARIF = Path(__file__).parent / "formats" / "sarif.json"
 
 
 @pytest.mark.parametrize(("planted", "code", "second"), [("none:-1:0", 0, "pass"), ("uncounted:any:0", 1, "fail")])
 def test_every_format_of_one_run(tmp_path: Path, planted: str, code: int, second: str) -> None:
     config = write_config(tmp_path, steps=2, trajectory_steps=3, model=write_faulty_model(tmp_path))
-    files = {ending: tmp_path / f"report.{ending}" for ending in ("json", "txt", "xml", "md", "html")}
+    files = {ending: tmp_path / f"report.{ending}" for ending in ("json", "txt", "xml", "md", "html", "sarif")}
     outputs = [argument for file in files.values() for argument in ("-o", file)]
     ended = accumcheck("run", config, "--format", "markdown", *outputs, env={"PLANTED": planted})
     assert ended.code == code, ended.err
@@ -51,9 +52,15 @@ def test_every_format_of_one_run(tmp_path: Path, planted: str, code: int, second
     verdicts = [["".join(cell.itertext()) for cell in row][-1] for row in next(page.iter("table")).iter("tr")]
     assert verdicts[1:3] == ["pass", {"pass": "pass", "fail": "FAIL"}[second]]
 
-    xmlschema.validate(text["xml"], str(Path(__file__).with_name("junit.xsd")))
+    xmlschema.validate(text["xml"], str(Path(__file__).parent / "formats" / "junit.xsd"))
     suite = next(ElementTree.fromstring(text["xml"]).iter("testsuite"))
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("6", "3" if code else "0")
+
+    (run,) = json.loads(text["sarif"])["runs"]
+    jsonschema.validate(json.loads(text["sarif"]), json.loads(SARIF.read_text(encoding="utf-8")))
+    assert run["invocations"][0]["exitCode"] == code
+    places = [result["locations"][0]["physicalLocation"] for result in run["results"] if result["level"] == "error"]
+    assert [lines[place["region"]["startLine"] - 1] for place in places] == (["- 1x2x4"] if code else [])
 
     page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text["html"])
     headings = ["".join(one.itertext()) for one in page.iter("h2")]

@@ -138,6 +138,8 @@ BEFORE = Before("no-loss-kwargs", "", "pass", 1, None, None, ())
             "splits[0].verdict: found pass for 1x128x1, expected error: there is no reference",
         ),
         (replace(CLEAN, reference=CLEAN.reference[1:]), "reference[0].step: found 2, expected 1"),
+        (replace(CLEAN, reference=CLEAN.reference[:2]), "reference: found 2 steps, but config.steps is 3"),
+        (config(replace(CLEAN, reference=CLEAN.reference[:2]), steps=2), "it has 3 steps, and the reference has 2"),
         (
             replace(CLEAN, reference=tuple(replace(one, loss=9.0) for one in CLEAN.reference)),
             "vs_reference.loss comes to",

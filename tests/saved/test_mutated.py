@@ -65,7 +65,7 @@ def changed(draw: st.DrawFn, base: dict[str, Any]) -> dict[str, Any]:
         if act == "drop":
             del inside[key]
         elif act == "replace":
-            inside[key] = draw(VALUES)
+            inside[key] = copy.deepcopy(draw(VALUES))  # which may be changed in the next round
         elif act == "double" and isinstance(inside, list):
             inside.append(copy.deepcopy(inside[key]))
         elif act == "nest":
@@ -116,6 +116,8 @@ def says_pass(plain: dict[str, Any], labels: set[str]) -> bool:
         return False
     for split in found.values():
         if split["status"] != "ran" or split["verdict"] not in ("pass", "warn") or not split["steps"]:
+            return False
+        if len(split["steps"]) != len(plain["reference"]):
             return False
         for step, right in zip(split["steps"], plain["reference"], strict=True):
             if not all(isinstance(step[name], (int, float)) for name in ("loss", "grad_norm")):

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
+from accumcheck.report.documents.selftest import line, summary
 from accumcheck.selftest.cases import CLEAN, FAULTY
 from accumcheck.selftest.run import exit_code, outcome_of, run_selftest
-from accumcheck.selftest.show import line, summary
 from accumcheck.stacks.planted import FAULTS
 from tests.report import examples
 from tests.report.examples import clean

@@ -16,6 +16,7 @@ from accumcheck.stacks.registry import STACKS, find_stack, stack_of_module
 
 FOLDER = Path(accumcheck.stacks.__file__).parent
 DOCS = Path(__file__).parents[2] / "docs"
+CONFIGS = DOCS.parent / "configs"
 NOT_STACKS = {"__init__", "protocol", "registry", "held_still"}
 
 
@@ -37,9 +38,30 @@ def test_reading_them_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("spec", STACKS, ids=lambda spec: spec.name)
 def test_a_program_needs_a_key_and_a_loop_has_none(spec: LoopSpec | ProgramSpec) -> None:
     assert find_stack(spec.name) is spec
-    assert [key.required for key in spec.keys[:1]] == ([True] if isinstance(spec, ProgramSpec) else [])
-    for key in spec.keys:
+    assert bool(spec.own) == isinstance(spec, ProgramSpec)
+    for key in spec.own[:1]:
         assert key.example.startswith(f"{key.name}: ")
+
+
+def row_of(spec: LoopSpec | ProgramSpec) -> str:
+    """The stack's row in the table of docs/stacks.md."""
+    own = isinstance(spec, ProgramSpec)
+    named = " with ".join(f"`{key.example}`" for key in spec.own if key.example) or "-"
+    return (
+        f"| `{spec.name}` | {spec.help} | {spec.package or '-'} | {'its own' if own else '`model`, `data`'} | {named} |"
+    )
+
+
+def test_the_table_of_the_docs_is_the_registry() -> None:
+    text = (DOCS / "stacks.md").read_text(encoding="utf-8")
+    table = text[text.index("| `stack:` |") : text.index("All but the first two")].strip().splitlines()
+    assert table[2:] == [row_of(spec) for spec in STACKS]
+
+
+@pytest.mark.parametrize("spec", STACKS, ids=lambda spec: spec.name)
+def test_every_stack_has_an_example(spec: LoopSpec | ProgramSpec) -> None:
+    found = [path for path in CONFIGS.glob("*.yaml") if f"stack: {spec.name}\n" in path.read_text(encoding="utf-8")]
+    assert found or spec.name == "trainer"  # the default
 
 
 @pytest.mark.parametrize("seam", Seam, ids=lambda seam: seam.value)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from accumcheck.capture.patches import Patches
-from accumcheck.config.model import CheckConfig, ModelConfig, TrlConfig
+from accumcheck.config.model import CheckConfig, ModelConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.record import Split
 from accumcheck.stacks.programs.handover import Handover
+from accumcheck.stacks.programs.trl_scripts import TrlConfig
 from accumcheck.stacks.protocol import ProgramSpec
 from accumcheck.stacks.registry import find_stack
 

@@ -11,6 +11,7 @@ from accumcheck.config.model import ModelConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
+from accumcheck.workload.determinism import turn_off_dropout
 from accumcheck.workload.model import build_model
 from tests.workload.tiny import GPT2, LLAMA, LLAVA, check
 
@@ -38,6 +39,14 @@ def test_dropout_is_off_and_the_model_trains():
     assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {0}
     assert torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
     assert model.config.use_cache is False
+
+
+def test_dropout_is_turned_off_in_a_model_inside_a_wrapper_without_a_config():
+    inner = build_model(ModelConfig(config=GPT2), seed=0, device="cpu")
+    inner.config.attn_pdrop = 0.5
+    turn_off_dropout(nn.Sequential(inner))
+
+    assert inner.config.attn_pdrop == 0
 
 
 def test_building_leaves_the_random_numbers_of_the_caller_alone():

@@ -8,6 +8,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import torch
+
 from accumcheck.capture.places import first_line, place
 from accumcheck.record import StackBelief
 
@@ -34,12 +36,15 @@ def belief_of(trainer: Any) -> StackBelief:
 
 
 def own_loss(trainer: Any) -> tuple[str | None, str | None]:
-    """What computes the loss in the model's place, and where: a label smoother, or a function that the user gave."""
+    """What computes the loss in the model's place, and where: a label smoother, or what the user gave."""
     if (smoother := getattr(trainer, "label_smoother", None)) is not None:
         return type(smoother).__name__, _defined(type(smoother).__call__)
     if (function := getattr(trainer, "compute_loss_func", None)) is not None:
         return getattr(function, "__qualname__", type(function).__name__), _defined(function)
     method = type(trainer).compute_loss
+    module = getattr(trainer, "loss", None)  # sentence-transformers' trainers call one that the user gave them
+    if isinstance(module, torch.nn.Module) and not method.__module__.startswith("transformers."):
+        return type(module).__qualname__, _defined(type(module).forward)
     if not method.__module__.startswith("transformers."):
         return method.__qualname__, _defined(method)
     return None, None

@@ -12,6 +12,7 @@ from accumcheck.cli.deliver import deliver
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.cli.run import SET_HELP, tell
 from accumcheck.errors import ConfigError
+from accumcheck.report.registry import OUTPUT_HELP
 from accumcheck.runfolder.events import Event, Finished, OnEvent, ReferenceProgress
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ GOOD_HELP = "A transformers release under which the check is good."
 BAD_HELP = "A transformers release under which it is bad."
 FIND_HELP = "broken: the first bad release; fixed: the first good one, --bad being the older end."
 RULE_HELP = "A weighting rule that makes a release bad, such as 'microbatch-mean*k'; without it, failing does."
-OUTPUT_HELP = "Also write the search to this file, as its ending says: .json, .txt, .md or .html. Repeatable."
-WITH_HELP = "Another release for every environment, for example --with accelerate==1.4.0. Repeatable."
+WITH_HELP = "Also pin this package in every environment, for example --with accelerate==1.4.0. Repeatable."
 
 
 def bisect(
@@ -59,10 +59,9 @@ def bisect(
     from accumcheck.authors_code import check_no_programs
     from accumcheck.compare.asked import plans, release
     from accumcheck.compare.bisect import in_order, run_bisect
-    from accumcheck.report.bisections import FILE_FORMATS, write
-    from accumcheck.report.bisections.lines import ending, step_line
-    from accumcheck.report.bisections.words import means
-    from accumcheck.report.files import check_writable
+    from accumcheck.report import check_writable, write
+    from accumcheck.report.documents.bisection import BisectionDocument
+    from accumcheck.report.parts.search_lines import ending, means, step_line
     from accumcheck.report.progress import Progress
 
     if find not in ("broken", "fixed"):
@@ -72,7 +71,7 @@ def bisect(
     sought: Find = "broken" if find == "broken" else "fixed"
     (planned,) = plans([config], set_ or [])
     check_no_programs([(planned.check, config)], set_ or [], refuse=no_programs)
-    check_writable(output or [], FILE_FORMATS)
+    check_writable(output or [])
     requests = [release("--good", good, with_ or []), release("--bad", bad, with_ or [])]
     ends = in_order(requests[0].pins[0].version, requests[1].pins[0].version, sought)
     with _kept(), Progress(quiet=quiet) as progress:
@@ -94,7 +93,7 @@ def bisect(
         result.exit_code,
         lambda: typer.echo("\n".join(ending(result))),
         output,
-        lambda path: write(result, path),
+        lambda path: write(BisectionDocument(result), path),
     )
 
 

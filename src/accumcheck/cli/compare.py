@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP
+from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 ALLOW_DRIFT_HELP = "Allow the reference loss or gradient to change for the same weights and data."
 ALLOW_MISSING_HELP = "Allow splits that NEW.json lacks or skipped; they are then not compared."
@@ -35,8 +35,8 @@ def compare(
     """
     from accumcheck.compare.upgrade import pair_of
     from accumcheck.record.comparison import Comparison
-    from accumcheck.report import check_format, check_writable
-    from accumcheck.report.pairs import show, write
+    from accumcheck.report import check_format, check_writable, show, write
+    from accumcheck.report.documents.comparison import ComparisonDocument
     from accumcheck.report.read_json import read_report
 
     check_format(format_)
@@ -47,9 +47,10 @@ def compare(
     comparison = Comparison(
         title, "old", "new", (pair,), pair.exit_code, allow_drift, gate=False, allow_missing=allow_missing
     )
+    document = ComparisonDocument(comparison)
     deliver(
         comparison.exit_code,
-        lambda: show(comparison, format_, sys.stdout),
+        lambda: show(document, format_, sys.stdout),
         output,
-        lambda path: write(comparison, path),
+        lambda path: write(document, path),
     )

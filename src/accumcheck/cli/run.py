@@ -11,6 +11,7 @@ import typer
 
 from accumcheck.cli.deliver import deliver
 from accumcheck.cli.no_programs import NoPrograms
+from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 from accumcheck.runfolder.events import (
     Event,
     Finished,
@@ -26,14 +27,10 @@ if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
     from accumcheck.report.progress import Progress
 
-FORMAT_HELP = "What goes to standard output: table, json, markdown, junit or github."
-OUTPUT_HELP = (
-    "Also write the report to this file, as its ending says: .json, .txt, .xml (JUnit), .md or .html. Repeatable."
-)
 TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
 )
-WITH_HELP = "Another release for that environment, for example --with accelerate==1.4.0. Repeatable."
+WITH_HELP = "Also pin this package in that environment, for example --with accelerate==1.4.0. Repeatable."
 EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
 HOTFIX_HELP = (
     "Apply this hot-fix (accumcheck hotfix list) to the Trainer, and compare with a short run without it: is it a cure?"
@@ -74,17 +71,15 @@ def run(
     from accumcheck.config.load import load_config
     from accumcheck.config.places import config_file
     from accumcheck.environments import environments, latest, parse_request
-    from accumcheck.errors import ConfigError
     from accumcheck.hotfixes import find_hotfix
     from accumcheck.report import check_format, check_writable, show, write
+    from accumcheck.report.documents.check import CheckDocument
     from accumcheck.report.progress import Progress
 
     check_format(format_)
     overrides = [*(set_ or []), *([f"hotfix={find_hotfix(hotfix).name}"] if hotfix else [])]
     check = load_config(config, overrides)
     check_no_programs([(check, config)], overrides, refuse=no_programs)
-    if check.hotfix is not None and check.stack == "accelerate":
-        raise ConfigError("hotfix: stack accelerate has no Trainer that could be given one; leave it out")
     check_writable(output or [])
     request = parse_request(transformers, with_ or [], latest=latest)
     if check.launcher.node_rank > 0:
@@ -103,9 +98,9 @@ def run(
     report = replace(report, config_file=config_file(config, overrides))
     deliver(
         report.exit_code,
-        lambda: show(report, format_, sys.stdout, explain_tolerances=explain_tolerances),
+        lambda: show(CheckDocument(report, explain_tolerances=explain_tolerances), format_, sys.stdout),
         output,
-        lambda path: write(report, path),
+        lambda path: write(CheckDocument(report), path),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP
+from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 if TYPE_CHECKING:
     from accumcheck.selftest.run import Outcome
@@ -23,12 +23,10 @@ def selftest(
 
     Exit codes: 0 all hold; 1 one does not; 3 a run could not be decided.
     """
-    from accumcheck.report import check_format, check_writable, format_of
-    from accumcheck.report.files import save
-    from accumcheck.report.github import add_to_summary
+    from accumcheck.report import check_format, check_writable, show, write
+    from accumcheck.report.documents.selftest import SelftestDocument, line, summary, title
     from accumcheck.report.streams import put
     from accumcheck.selftest.run import exit_code, run_selftest
-    from accumcheck.selftest.show import FORMATS, line, summary, title
 
     check_format(format_)
     check_writable(output or [])
@@ -40,9 +38,12 @@ def selftest(
         outcomes.append(outcome)
         typer.echo(line(outcome), err=not table)
 
-    def show() -> None:
-        put(f"{summary(outcomes)}\n" if table else FORMATS[format_](outcomes), sys.stdout)
-        if format_ == "github":
-            put(add_to_summary(FORMATS["markdown"](outcomes)), sys.stdout)
+    document = SelftestDocument(outcomes, exit_code(outcomes))
 
-    deliver(exit_code(outcomes), show, output, lambda path: save(FORMATS[format_of(path)](outcomes), path))
+    def finish() -> None:
+        if table:
+            put(f"{summary(outcomes)}\n", sys.stdout)
+        else:
+            show(document, format_, sys.stdout)
+
+    deliver(document.exit_code, finish, output, lambda path: write(document, path))

@@ -11,7 +11,8 @@ import typer
 from accumcheck.cli.compare import ALLOW_DRIFT_HELP
 from accumcheck.cli.deliver import deliver
 from accumcheck.cli.no_programs import NoPrograms
-from accumcheck.cli.run import FORMAT_HELP, OUTPUT_HELP, SET_HELP, tell
+from accumcheck.cli.run import SET_HELP, tell
+from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Repeatable."
 TO_HELP = "The candidate: a transformers release, or latest."
 FROM_HELP = "The release in use; without it, the one that is installed here."
-WITH_HELP = "Another release for both environments, for example --with accelerate==1.4.0. Repeatable."
+WITH_HELP = "Also pin this package in both environments, for example --with accelerate==1.4.0. Repeatable."
 ALLOW_SKIPPED_HELP = "A split skipped for want of GPUs does not make exit code 3."
 
 
@@ -47,8 +48,8 @@ def upgrade(
     from accumcheck.authors_code import check_no_programs
     from accumcheck.compare.asked import plans, sides
     from accumcheck.compare.upgrade import run_upgrade
-    from accumcheck.report import check_format, check_writable
-    from accumcheck.report.pairs import show, write
+    from accumcheck.report import check_format, check_writable, show, write
+    from accumcheck.report.documents.comparison import ComparisonDocument
     from accumcheck.report.progress import Progress
 
     check_format(format_)
@@ -70,9 +71,10 @@ def upgrade(
             say=progress.message,
             on_event=follow,
         )
+    document = ComparisonDocument(comparison)
     deliver(
         comparison.exit_code,
-        lambda: show(comparison, format_, sys.stdout),
+        lambda: show(document, format_, sys.stdout),
         output,
-        lambda path: write(comparison, path),
+        lambda path: write(document, path),
     )

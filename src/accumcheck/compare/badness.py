@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import Report
-from accumcheck.report.bisections.words import Rules, described, rules_of
+from accumcheck.record.bisection import RulePair
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Badness:
     """
 
     rule: str | None = None
-    rules: Rules | None = None
+    rules: RulePair | None = None
 
     def of(self, report: Report) -> bool | None:
         """The answer; None where the report is undecided."""
@@ -28,14 +28,14 @@ class Badness:
             others = (rule for found in report.alternatives.values() for rule in found)
             return self.rule in (report.loss_rule, report.gradient_rule, *others)
         if self.rules is not None:
-            return report.exit_code == 1 and rules_of(report) == self.rules
+            return report.exit_code == 1 and RulePair.of(report) == self.rules
         return report.exit_code == 1
 
     def __str__(self) -> str:
         if self.rule is not None:
             return f"loss or gradient follows {self.rule}"
         if self.rules is not None:
-            return f"the check fails by {described(self.rules)}"
+            return f"the check fails with {self.rules}"
         return "the check fails"
 
 
@@ -55,16 +55,16 @@ def badness_between(good: Report, bad: Report, rule: str | None) -> Badness:
         end = "--bad" if not question.of(bad) else "--good"
         does = "does not follow" if end == "--bad" else "follows"
         raise ConfigError(f"--rule {rule}: the {end} end {does} it, so there is no change to look for; {found}")
-    if good.exit_code == bad.exit_code == 1 and rules_of(good) != rules_of(bad):
-        return Badness(rules=rules_of(bad))
+    if good.exit_code == bad.exit_code == 1 and RulePair.of(good) != RulePair.of(bad):
+        return Badness(rules=RulePair.of(bad))
     if good.exit_code == 1 and bad.exit_code == 0:
         raise ConfigError(f"the ends are the wrong way round: --good fails and --bad does not; {found}")
     if good.exit_code == bad.exit_code == 1:
         raise ConfigError(f"the --good end is not good, and fails as the --bad end does; {found}")
-    hint = "" if rules_of(good) == rules_of(bad) else ". The rules differ: name the one to look for with --rule"
+    hint = "" if RulePair.of(good) == RulePair.of(bad) else ". The rules differ: name the one to look for with --rule"
     raise ConfigError(f"the --bad end is not bad; {found}{hint}")
 
 
 def told(report: Report) -> str:
     """A verdict and the rules."""
-    return f"{report.verdict} ({described(rules_of(report))})"
+    return f"{report.verdict} ({RulePair.of(report)})"

@@ -17,8 +17,7 @@ from accumcheck.environments import Pin, published_versions
 from accumcheck.environments.processes import Processes
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Report
-from accumcheck.record.bisection import Bisection, Find, Step, Tried
-from accumcheck.report.bisections.words import rules_of
+from accumcheck.record.bisection import Bisection, Find, RulePair, Step, Tried
 from accumcheck.runfolder.events import OnEvent
 
 
@@ -76,7 +75,7 @@ def bisect(
     badness = badness_between(good, bad, rule)
     by_verdict = badness == Badness()
     if by_verdict and find == "fixed":
-        badness = Badness(rules=rules_of(bad))
+        badness = Badness(rules=RulePair.of(bad))
     releases = [ends[0], *between(), ends[1]]
     explain(badness)
     steps: list[Step] = []
@@ -96,7 +95,7 @@ def bisect(
             return replace(result, steps=tuple(steps), earlier=tuple(earlier))
         # the fault is gone, and another has come: on to the end of that one
         earlier.append((str(badness), result.after.release))
-        badness = Badness(rules=rules_of(after))
+        badness = Badness(rules=RulePair.of(after))
         explain(badness)
         releases = releases[releases.index(result.after.release) :]
 

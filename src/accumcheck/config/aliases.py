@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from accumcheck.config.faults import Faults, KeyPath, show_path
 from accumcheck.config.tree import Item, Keys, find, given, put, remove
 from accumcheck.config.values import SET_BY_EPOCHS, SET_BY_SPLIT, SET_BY_STEPS
+from accumcheck.record.split import SPLIT_ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,19 +37,6 @@ ALIASES: dict[Keys, Keys] = {
 LENGTH_ALIASES: tuple[Keys, ...] = (("sequence_len",), ("cutoff_len",))
 """axolotl's and LLaMA-Factory's name of the greatest length: ``data.synthetic.max_length``, or with ``data.jsonl`` or
 ``data.dataset`` ``data.max_length``."""
-
-SPLIT_ALIASES: dict[str, str] = {
-    "n": "num_processes",
-    "num_gpus": "num_processes",  # DeepSpeed
-    "world_size": "num_processes",  # torch.distributed
-    "nproc_per_node": "num_processes",  # torchrun
-    "b": "per_device_train_batch_size",
-    "micro_batch_size": "per_device_train_batch_size",  # axolotl
-    "train_micro_batch_size_per_gpu": "per_device_train_batch_size",  # DeepSpeed
-    "k": "gradient_accumulation_steps",
-    "gradient_accumulation": "gradient_accumulation_steps",
-}
-"""Another name in a split's mapping -> the canonical one."""
 
 
 _SHARED_ARGUMENTS = (

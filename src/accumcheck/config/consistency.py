@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import KeyPath, Place, either, show_path
-from accumcheck.config.keys import Section, keys_of
 from accumcheck.config.limits import SAMPLES, SYNTHETIC_TOKENS
 from accumcheck.config.messages import describe, name_of
 from accumcheck.config.model import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, DataConfig
-from accumcheck.config.stacks import BY_NAME, own_keys
+from accumcheck.config.own_keys import own_keys
 from accumcheck.config.tree import Item, Keys, find, given
 from accumcheck.config.values import canonical_rule
+from accumcheck.declare.keys import Section, keys_of
 from accumcheck.record import Split
+from accumcheck.stacks.registry import find_stack
 
 if TYPE_CHECKING:
     from accumcheck.config.faults import Faults
@@ -211,7 +212,7 @@ class _Consistency:
         """Each stack has the keys that are its own, and obeys what it is given."""
         if self.reading.is_wrong("stack"):
             return
-        stack = BY_NAME[self.check.stack]
+        stack = find_stack(self.check.stack)
         for name, (own, owners) in own_keys().items():
             here = self.given(name) and self.reading.plain.get(name) != {}
             if here and stack.name not in owners:
@@ -223,9 +224,9 @@ class _Consistency:
             if obeyed is not None and name not in obeyed:
                 message = f"no effect with stack: {stack.name}, which knows {', '.join(obeyed)}; remove it"
                 self.note(("training_arguments", name), message)
-        if not stack.trainer and self.given("hotfix"):
+        if not stack.has_trainer and self.given("hotfix"):
             self.note(("hotfix",), f"no effect with stack: {stack.name}, which has no Trainer; remove it")
-        if not stack.trainer and self.given("data", "epochs"):
+        if not (stack.has_epochs or self.check.runs_program) and self.given("data", "epochs"):
             self.note(("data", "epochs"), f"not available with stack: {stack.name}; write steps")
 
     def sections(self) -> None:

@@ -77,7 +77,7 @@ class Faults:
     """The errors found so far, each with its place. Nothing is raised until `raise_any`."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[Place, str, Message]] = []
+        self._found: dict[tuple[Place, str, Message], None] = {}  # in order, each once
 
     def __len__(self) -> int:
         return len(self._found)
@@ -90,7 +90,7 @@ class Faults:
             path: the key as `show_path` writes it, or empty for the whole file.
             message: what is wrong; a function is called only where the message is printed.
         """
-        self._found.append((place, path, message))
+        self._found[place, path, message] = None
 
     def raise_any(self) -> None:
         """Raise what was found, the file's errors in the order of its lines, then the command line's.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from accumcheck.config.keys import Auto, Number
+from accumcheck.declare.keys import Auto, Number
 
 FILE_BYTES = 262_144
 """Of a configuration file, or of one ``--set``: 256 KiB."""
-VALUES = 10_000
+VALUES = 5_000
 """Values in one document, those that anchors repeat included."""
 DEPTH = 50
 """Levels of lists and mappings inside each other."""

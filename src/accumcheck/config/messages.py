@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.faults import KeyPath, did_you_mean, either, shorten, show_path
-from accumcheck.config.keys import Auto, Expected, Flag, Number, OneOf, Text, keys_of
+from accumcheck.declare.keys import Auto, Expected, Flag, Number, OneOf, Text, keys_of
 
 if TYPE_CHECKING:
-    from accumcheck.config.keys import Declared
     from accumcheck.config.tree import Item
+    from accumcheck.declare.keys import Declared
 
 _QUOTED = {
     int: re.compile(r"[-+]?(?:0|[1-9][0-9]*)"),

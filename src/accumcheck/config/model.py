@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin, get_type_hints
 
-from accumcheck.config.keys import Auto, OneOf, Required, Section, plain_type
 from accumcheck.config.limits import Batch, MoreSteps, Seed, Steps
+from accumcheck.config.own_keys import with_own_keys
 from accumcheck.config.sections import (
     DataConfig,
     DatasetSource,
@@ -17,35 +17,25 @@ from accumcheck.config.sections import (
     SyntheticData,
     ToleranceConfig,
 )
-from accumcheck.config.stacks import (
-    BY_NAME,
-    STACK_PACKAGES,
-    STACKS,
-    TRL_SCRIPTS,
-    LlamaFactoryConfig,
-    ScriptConfig,
-    TrlConfig,
-    stack_of_module,
-    with_own_keys,
-)
 from accumcheck.config.values import Severities, Splits, TrainingArguments
+from accumcheck.declare.keys import Auto, OneOf, Required, Section, plain_type
 from accumcheck.hotfixes import NAMES as HOTFIXES
 from accumcheck.record import Split
+from accumcheck.stacks.protocol import ProgramSpec
+from accumcheck.stacks.registry import STACKS, find_stack, stack_of_module
+
+if TYPE_CHECKING:
+    from accumcheck.stacks.script import ScriptConfig
 
 __all__ = [
-    "STACK_PACKAGES",
-    "TRL_SCRIPTS",
     "CheckConfig",
     "DType",
     "DataConfig",
     "DatasetSource",
     "LauncherConfig",
-    "LlamaFactoryConfig",
     "ModelConfig",
-    "ScriptConfig",
     "SyntheticData",
     "ToleranceConfig",
-    "TrlConfig",
     "compute_dtype",
 ]
 
@@ -53,6 +43,9 @@ __all__ = [
 MODEL_SOURCES = (("model", "name_or_path"), ("model", "config"))
 DATA_SOURCES = (("data", "synthetic"), ("data", "jsonl"), ("data", "dataset"))
 DATA_COLUMNS = (("data", "text_column"), ("data", "messages_column"))
+
+
+_Own = TypeVar("_Own", bound=Section)
 
 
 def compute_dtype(dtype: str, training_arguments: Mapping[str, Any]) -> str:
@@ -75,7 +68,7 @@ class CheckConfig(Section):
     """
 
     model: ModelConfig
-    """Which model is trained: exactly one of name_or_path and config."""
+    """Which model is trained: exactly one of name_or_path and config; none with a stack that is a program."""
     global_batch_size: Annotated[Batch, Required("global_batch_size: 128")]
     """Samples of one optimizer step, B = n * b * k in every split."""
     splits: Annotated[Splits | None, Auto(null=False), Required("splits: [1x8x1, 1x2x4]")]
@@ -92,8 +85,6 @@ class CheckConfig(Section):
         script: ScriptConfig | None = None
         callable: str | None = None
         callable_arguments: dict[str, Any] = field(default_factory=dict)
-        trl: TrlConfig | None = None
-        llamafactory: LlamaFactoryConfig | None = None
     training_arguments: TrainingArguments = field(default_factory=dict)
     """Any fields of transformers' TrainingArguments."""
     tolerances: ToleranceConfig = field(default_factory=ToleranceConfig)
@@ -115,7 +106,12 @@ class CheckConfig(Section):
     @property
     def runs_program(self) -> bool:
         """Whether the model and the data come from a program of the user's."""
-        return self.stack in BY_NAME and BY_NAME[self.stack].program
+        return isinstance(find_stack(self.stack), ProgramSpec)
+
+    def own(self, section: type[_Own]) -> _Own:
+        """The section of this type that the stack declares and the user has filled in."""
+        values = (getattr(self, key.name) for key in find_stack(self.stack).own)
+        return next(value for value in values if isinstance(value, section))
 
     @property
     def known_stack(self) -> str:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.faults import shorten
-from accumcheck.config.keys import Section, Text, keys_of
 from accumcheck.config.messages import name_of
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.tree import Keys, find
+from accumcheck.declare.keys import Section, Text, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accumcheck.config.faults import Faults
-    from accumcheck.config.keys import Located
     from accumcheck.config.tree import Item
+    from accumcheck.declare.keys import Located
 
 
 def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Faults) -> None:

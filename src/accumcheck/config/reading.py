@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from accumcheck.config.aliases import ELSEWHERE, SPLIT_ALIASES, rename_aliases
+from accumcheck.config.aliases import ELSEWHERE, rename_aliases
 from accumcheck.config.faults import Faults, KeyPath, did_you_mean, either, show_path
-from accumcheck.config.keys import Declared, Expected, Required, Section, keys_of
 from accumcheck.config.messages import describe, expected, hint, name_of, unknown_key
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.tree import Item, Value, find
-from accumcheck.config.values import SplitKeys, Words
+from accumcheck.config.values import SplitKeys
+from accumcheck.declare.keys import Declared, Expected, Required, Section, keys_of
+from accumcheck.declare.texts import Words
 from accumcheck.record import Split
+from accumcheck.record.split import SPLIT_ALIASES
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -97,11 +99,18 @@ def read_splits(splits: Item, faults: Faults) -> list[tuple[int, Split]]:
 
 
 def _plain(item: Item, kind: Any) -> Any:
-    """The value without its places. Words of a command line are what was written, such as ``1e-3``."""
+    """The value without its places.
+
+    A key that is left empty is left out, where it may be. Words of a command line are as they were written (``1e-3``).
+    """
     value = item.value
     if isinstance(value, dict):
         keys = keys_of(kind) if isinstance(kind, type) and issubclass(kind, Section) else {}
-        return {name: _plain(child, keys[name].kind if name in keys else None) for name, child in value.items()}
+        return {
+            name: _plain(child, keys[name].kind if name in keys else None)
+            for name, child in value.items()
+            if not (child.value is None and name in keys and keys[name].may_be_empty)
+        }
     if isinstance(value, list):
         return [_written(child) if kind == Words else _plain(child, None) for child in value]
     return value

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES, SPLIT_ALIASES, other_names
+from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES, other_names
 from accumcheck.config.faults import show_path
-from accumcheck.config.keys import Auto, Derived, Section, keys_of
 from accumcheck.config.model import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, CheckConfig
+from accumcheck.config.own_keys import own_keys
 from accumcheck.config.reading import adapter
-from accumcheck.config.stacks import STACKS, own_keys
 from accumcheck.config.tree import Keys
 from accumcheck.config.values import SplitKeys
+from accumcheck.declare.keys import Auto, Derived, Section, keys_of
+from accumcheck.record.split import SPLIT_ALIASES
 from accumcheck.record.texts import texts_below_fields
+from accumcheck.stacks.protocol import ProgramSpec
+from accumcheck.stacks.registry import STACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +53,7 @@ def config_schema() -> Schema:
 def _stack_rules() -> list[Schema]:
     """A program has no model, every other stack has one; each stack has the keys that are its own."""
     own_model = {"oneOf": [_given(keys) for source in MODEL_SOURCES for keys in _names(source)]}
-    program = _stack_in([stack.name for stack in STACKS if stack.program])
+    program = _stack_in([stack.name for stack in STACKS if isinstance(stack, ProgramSpec)])
     rules: list[Schema] = [{"if": program, "then": {"not": _present(("model",))}, "else": own_model}]
     for name, (own, owners) in own_keys().items():
         if own.example:
@@ -78,7 +81,7 @@ def _inlined(schema: Any, definitions: Schema) -> Any:
 
 def _described(schema: Schema, section: type[Section]) -> Schema:
     """A section's schema with what is said of each key, and the defaults that a user would write."""
-    described = {**texts_below_fields(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
+    described = meanings_of(section)
     for name, declared in keys_of(section).items():
         found = schema["properties"][name]
         default = found.pop("default", None)
@@ -91,9 +94,14 @@ def _described(schema: Schema, section: type[Section]) -> Schema:
             found["default"] = "auto"
         elif default is not None and not declared.find(Derived):
             found["default"] = default
-        schema["properties"][name] = {"description": described[name], **found}
+        schema["properties"][name] = {"description": described.get(name, ""), **found}
     schema.pop("description", None)
     return schema
+
+
+def meanings_of(section: type[Section]) -> dict[str, str]:
+    """What each key of a section means, those of stacks included, in one line."""
+    return {**texts_below_fields(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
 
 
 def _names(target: Keys) -> list[Keys]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
-from accumcheck.config.keys import Contradiction, Derived, OneOf, Required, Section, Text
 from accumcheck.config.limits import Epochs, Images, Machine, Machines, Samples, Seconds, Tokens, Tolerance
 from accumcheck.config.values import Column, FractionPair, InlineConfig, Revision, Truth
+from accumcheck.declare.keys import Contradiction, Derived, OneOf, Required, Section, Text
+from accumcheck.declare.texts import MODEL
 
 DType = Literal["float64", "float32", "bfloat16", "float16"]
 _SPELLINGS = {
@@ -24,7 +25,6 @@ _SPELLINGS = {
     "fp16": "float16",
     "half": "float16",
 }
-_MODEL = Text("a hub id, or a local directory that begins with ./, ../, / or ~", located="directory")
 _DATASET = Text("a hub id or a local directory", located="directory")
 _CLASS = Text("the name of a transformers class, for example LlamaForCausalLM", r"^[A-Za-z_][A-Za-z0-9_]*$")
 _ENDPOINT = Text("host:port, for example node0:29400", r"^[^\s/]+:[0-9]{1,5}$")
@@ -34,7 +34,7 @@ _ENDPOINT = Text("host:port, for example node0:29400", r"^[^\s/]+:[0-9]{1,5}$")
 class ModelConfig(Section):
     """Which model is trained. Exactly one of ``name_or_path`` and ``config`` is set."""
 
-    name_or_path: Annotated[str, _MODEL] | None = None
+    name_or_path: Annotated[str, MODEL] | None = None
     """Hub id, or local directory beginning with ./, ../, / or ~ (relative to the config file). Or give config."""
     config: InlineConfig | None = None
     """Inline configuration of transformers, with its model_type; weights are drawn from seed."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.consistency import OF_EPOCHS
-from accumcheck.config.keys import keys_of
 from accumcheck.config.model import CheckConfig
-from accumcheck.config.stacks import BY_NAME, own_keys
+from accumcheck.config.own_keys import own_keys
 from accumcheck.config.yaml_positions import write_document
+from accumcheck.declare.keys import keys_of
+from accumcheck.stacks.protocol import ProgramSpec
+from accumcheck.stacks.registry import find_stack
 
 if TYPE_CHECKING:
     from accumcheck.config.devices import Devices
@@ -84,10 +86,10 @@ def _sections() -> list[str]:
 
 def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     """Of a program only what it is; of another stack all but that. Else the configuration would not be a valid one."""
-    stack = BY_NAME[plain["stack"]]
+    stack = find_stack(plain["stack"])
     own = [key.name for key in stack.own]
     dropped = [name for name in own_keys() if name not in own or not plain[name]]
-    if stack.program:
+    if isinstance(stack, ProgramSpec):
         dropped += ["model", "trajectory_steps"]
         data = {name: value for name, value in plain["data"].items() if name in OF_EPOCHS}
         plain = {**plain, "data": data}

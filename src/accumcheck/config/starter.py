@@ -11,6 +11,9 @@ from typing import Any
 import yaml
 
 from accumcheck.config.devices import Devices
+from accumcheck.config.faults import shorten
+from accumcheck.config.files import read_text
+from accumcheck.config.limits import BATCH
 from accumcheck.config.splits import auto_splits, control_of
 from accumcheck.errors import ConfigError
 from accumcheck.record import Split
@@ -89,8 +92,10 @@ def starter_from_llamafactory(train: Path, devices: Devices, folder: Path) -> st
     count = _processes(devices)
     own = Split(count, b, k)
     batch = own.global_batch_size
+    if batch > BATCH:
+        raise ConfigError(f"{train}: {b} x {k} on {count} processes are {batch} samples; expected at most {BATCH}")
     facts = [
-        f"{name}: {told[name]}"
+        shorten(f"{name}: {' '.join(str(told[name]).split())}", 100)  # in one line: what follows is not a comment
         for name in ("model_name_or_path", "stage", "finetuning_type", "cutoff_len", "template")
         if name in told
     ]
@@ -132,23 +137,24 @@ def _splits(splits: Sequence[Split], batch: int, reason: str, own: Split | None 
 
 
 def _from(folder: Path, name: str) -> str:
-    """A path as it is written in ``folder``; what is no path here stays as it is: a hub id."""
-    path = Path(name).expanduser()
-    if not path.exists() or path.is_absolute():
+    """A path as it is written in ``folder``; what is not a path here stays as it is: a hub id."""
+    try:
+        path = Path(name).expanduser()
+        there = path.exists()
+    except (OSError, RuntimeError, ValueError):  # too long, of no user, with a zero byte
+        return name
+    if not there or path.is_absolute():
         return str(path) if path.is_absolute() else name
     relative = Path(os.path.relpath(path, folder)).as_posix()
     return relative if relative.startswith(".") else f"./{relative}"
 
 
 def _training_file(path: Path) -> Mapping[str, Any]:
+    text = read_text(path, "give the file of llamafactory-cli train")
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror}; give the file of llamafactory-cli train"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+        told = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {shorten(' '.join(str(error).split()), 200)}") from None
     if not isinstance(told, dict) or "model_name_or_path" not in told:
         raise ConfigError(f"{path}: has no model_name_or_path; give the file of llamafactory-cli train")
     return told
@@ -156,6 +162,6 @@ def _training_file(path: Path) -> Mapping[str, Any]:
 
 def _whole(told: Mapping[str, Any], name: str, default: int, path: Path) -> int:
     value = told.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{path}: {name}: found {value!r}; expected a whole number of at least 1")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= BATCH:
+        raise ConfigError(f"{path}: {name}: found {shorten(repr(value))}; expected a whole number from 1 to {BATCH}")
     return value

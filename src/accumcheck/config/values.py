@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from accumcheck.config.keys import Checked, Expected, Flag, Required, Section, Text, expect, refuse
 from accumcheck.config.limits import BATCH, PROCESSES, SPLITS, Batch, Fraction, Processes
+from accumcheck.declare.keys import Checked, Expected, Flag, Required, Section, Text, expect, refuse
 from accumcheck.record import Severity, Split
 from accumcheck.record.rule import BASES, OTHERS, PATTERN, WINDOWS, Rule, is_rule
 
@@ -152,9 +152,6 @@ FractionPair = Annotated[
     Expected("a pair of fractions of at least 0 and below 1, the smaller first, for example [0.0, 0.5]"),
 ]
 """Two fractions, the smaller first."""
-
-Words = tuple[Annotated[str, Checked(json=lambda _: {"type": ["string", "number", "boolean"]})], ...]
-"""Words of a command line; numbers and booleans are taken as they are written."""
 
 Truth = Annotated[bool, Flag()]
 Revision = Annotated[str, Text("a branch, a tag or a commit id")]

@@ -8,7 +8,9 @@ from pathlib import Path
 from rich.text import Text
 
 from accumcheck.environments.entries import Entry, place_of
-from accumcheck.report.layout import Cell, Column, clean, columns
+from accumcheck.report.blocks import Cell, Column
+from accumcheck.report.escapes import clean
+from accumcheck.report.layout import columns
 
 _COLUMNS = (
     Column(("releases", ""), align="left", gap=0),
@@ -41,7 +43,6 @@ def as_table(entries: Sequence[Entry], folder: Path, now: float) -> list[Text]:
         for entry in entries
     ]
     lines = columns(_COLUMNS, rows, _ALWAYS_FITS, _ALWAYS_FITS, "-")
-    lines = [line for line in lines if line.plain]  # the headers have one line here
     lines.append(Text(f"{total}, {megabytes(sum(entry.size for entry in entries))} in {folder}"))
     return lines
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from accumcheck.config.model import STACK_PACKAGES
 from accumcheck.known.catalogue import KnownFault, known_faults
 from accumcheck.record import Environment, Finding, ReferenceObservation, SplitObservation
+from accumcheck.stacks.registry import package_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def circumstances(
 ) -> Circumstances:
     """Those of one run; ``stack`` is its name in the configuration."""
     releases = {"transformers": environment.transformers, "accelerate": environment.accelerate}
-    if stack in STACK_PACKAGES:
-        releases.setdefault(STACK_PACKAGES[stack], environment.stack_version)
+    if (package := package_of(stack)) is not None:
+        releases.setdefault(package, environment.stack_version)
     batches = [batch for split in splits for step in split.steps for batch in step.micro_batches]
     # one of which neither a count nor a loss was seen was not watched: that says nothing of what it was passed
     watched = [batch for batch in batches if batch.token_count is not None or batch.loss is not None]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import auto_splits, control_of
 from accumcheck.launch.devices import Devices, detect
 from accumcheck.launch.environment import describe_environment
@@ -39,7 +40,7 @@ class Conductor:
 
     def __init__(self, run: Path, server: ForkServer, lifetime: Lifetime) -> None:
         self._run, self._server, self._lifetime = run, server, lifetime
-        self._check = read_plan(run)
+        self._check = read_plan(CheckConfig, run)
         self._events = EventLog(run)
         self._follower = EventFollower(run)
         self._workers: dict[str, Workers] = {}

@@ -8,10 +8,10 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from accumcheck.config.model import STACK_PACKAGES
 from accumcheck.launch.devices import Devices
 from accumcheck.record import Environment
 from accumcheck.runfolder.layout import RUN_FOLDER
+from accumcheck.stacks.registry import package_of
 
 
 def set_environment(run: Path) -> None:
@@ -38,7 +38,7 @@ def describe_environment(stack: str, devices: Devices, backend: str) -> Environm
     """
     found = {}
     packages = {"torch": "torch", "transformers": "transformers", "accelerate": "accelerate"}
-    for name, package in {**packages, "stack_version": STACK_PACKAGES.get(stack)}.items():
+    for name, package in {**packages, "stack_version": package_of(stack)}.items():
         with contextlib.suppress(PackageNotFoundError):
             if package is not None:
                 found[name] = version(package)

@@ -17,15 +17,16 @@ class End:
     """How a job ended.
 
     ``exits``: the exit codes of the processes that failed, by rank; ``error``: what broke torchrun's agent itself,
-    after ``seconds`` at ``endpoint``; ``killed``: by us; ``errors``: what the workers said, the earliest first;
-    ``server_death``: how the fork server ended, in words; ``full``: which device has no space left, in words.
+    after ``seconds`` at ``endpoint``; ``killed``: the ranks that we ended ourselves; ``errors``: what the workers said,
+    the earliest first; ``server_death``: how the fork server ended, in words; ``full``: which device has no space left,
+    in words.
     """
 
     exits: Mapping[int, int] = field(default_factory=dict)
     error: Exception | None = None
     seconds: float = 0.0
     endpoint: str = ""
-    killed: bool = False
+    killed: frozenset[int] = frozenset()
     errors: Sequence[Failure] = ()
     server_death: str | None = None
     full: str | None = None
@@ -40,10 +41,12 @@ def explain(job: Job, end: End) -> Failure:
     """
     if end.server_death is not None:
         return _crashed(f"{end.server_death}; it starts every process of the run, and they end with it")
-    struck = not end.killed and any(code < 0 and code != -signal.SIGTERM for code in end.exits.values())
+    # those that the agent ended afterwards carry SIGTERM
+    own = {rank: code for rank, code in end.exits.items() if code != -signal.SIGTERM and rank not in end.killed}
+    struck = {rank: code for rank, code in own.items() if code < 0}
     if end.errors and not struck:
         return end.errors[0]
-    by_full_device = -signal.SIGBUS in end.exits.values() or not struck
+    by_full_device = -signal.SIGBUS in struck.values() or not struck
     if (end.full is not None and by_full_device) or EXIT_NO_SPACE in end.exits.values():
         return _crashed(end.full or no_space(job.folder))
     if end.error is not None:
@@ -52,9 +55,7 @@ def explain(job: Job, end: End) -> Failure:
         return _crashed(f"torchrun's agent failed {waited}: {type(end.error).__name__}: {text[0]}")
     if not end.exits:
         return _crashed(f"torchrun's agent did not come back after {end.seconds:.0f} s")
-    # those that the agent ended afterwards carry SIGTERM; the first cause is any other
-    causes = {rank: code for rank, code in end.exits.items() if code != -signal.SIGTERM} or end.exits
-    rank, code = next(iter(causes.items()))
+    rank, code = next(iter((struck or own or end.exits).items()))
     return _crashed(f"process {rank} of {job.processes} {ending(code)}")
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing import context, forkserver, popen_forkserver
-from typing import Any
+from typing import Any, ClassVar
 
 from accumcheck.errors import LaunchError
 from accumcheck.launch.endings import ending
@@ -32,6 +32,9 @@ class WorkerHandle(popen_forkserver.Popen):
     code 255, also of a worker that ended well (`multiprocessing.popen_forkserver.Popen.poll`, CPython 3.10 to 3.14).
     """
 
+    codes: ClassVar[dict[int, int]] = {}
+    """The exit codes that were read, by the workers' ids: torch's agent keeps one of a job's that fails."""
+
     def __init__(self, process: Any) -> None:
         self._reading = threading.Lock()
         super().__init__(process)
@@ -41,7 +44,10 @@ class WorkerHandle(popen_forkserver.Popen):
         if flag != os.WNOHANG and self.returncode is None:
             multiprocessing.connection.wait([self.sentinel])  # outside of the lock: it may take long
         with self._reading:
-            return super().poll(os.WNOHANG)
+            code = super().poll(os.WNOHANG)
+        if code is not None:
+            self.codes[self.pid] = code
+        return code
 
     def close(self) -> None:
         """Close the pipe, which nobody reads at this moment."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from accumcheck.config.model import LauncherConfig
 from accumcheck.launch.agent import Agent, endpoint_of, is_taken
 from accumcheck.launch.explain import End, explain
-from accumcheck.launch.fork_server import ForkServer
+from accumcheck.launch.fork_server import ForkServer, WorkerHandle
 from accumcheck.launch.vigil import Vigil, Workers
 from accumcheck.record import Reason
 from accumcheck.runfolder.failures import has_errors, read_errors
@@ -46,13 +46,14 @@ def run_job(
     agent = Agent(job, launcher, endpoint)
     vigil = Vigil(job.local_processes, started + launcher.timeout)
     killed: float | None = None
+    killed_ranks: set[int] = set()
     agent.start()
     while agent.is_alive():
         agent.join(POLL_SECONDS)
         now = time.monotonic()
         if vigil.is_over(now, workers(), failed=has_errors(job.folder)):
             killed = now if killed is None else killed
-            _kill(workers())
+            killed_ranks |= _kill(workers())
         if killed is not None and now - killed > AGENT_GRACE_SECONDS:
             break  # it waits for someone who never comes
     vigil.is_over(time.monotonic(), workers(), failed=False)  # what was said last
@@ -62,12 +63,13 @@ def run_job(
         return timed_out(launcher.timeout)
     if killed is None and not agent.exits and agent.error is None:
         return None
+    codes = {rank: WorkerHandle.codes.get(pid, 0) for rank, pid in workers().pids.items()}
     end = End(
-        exits=agent.exits,
+        exits=agent.exits | {rank: code for rank, code in codes.items() if code},
         error=agent.error,
         seconds=time.monotonic() - started,
         endpoint=endpoint,
-        killed=killed is not None,
+        killed=frozenset(killed_ranks),
         errors=read_errors(job.folder),
         server_death=server.death_since(started) if _may_be_the_servers(agent) else None,
         full=full_device(job.folder),
@@ -86,7 +88,13 @@ def _may_be_the_servers(agent: Agent) -> bool:
     return lost in agent.exits.values() or agent.error is not None or agent.is_alive()
 
 
-def _kill(workers: Workers) -> None:
-    for pid in workers.pids.values():
+def _kill(workers: Workers) -> set[int]:
+    """Kill those that are alive; their ranks."""
+    killed = set()
+    for rank, pid in workers.pids.items():
+        if pid in WorkerHandle.codes:
+            continue
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+            killed.add(rank)
+    return killed

@@ -11,6 +11,29 @@ Find = Literal["broken", "fixed"]
 """What is looked for: the first bad release, or the first that is no longer bad."""
 
 
+State = Literal["good", "bad", "other", "skipped"]
+"""What a release is: ``other`` fails, but not in the way that is looked for."""
+
+_RELEASE_NOTES = "https://github.com/huggingface/transformers/releases/tag/v{}"
+
+
+@dataclass(frozen=True, slots=True)
+class RulePair:
+    """The weighting rules of the reported loss and of the gradient; None where there is none."""
+
+    loss: str | None
+    gradient: str | None
+
+    @classmethod
+    def of(cls, report: Report) -> RulePair:
+        """Those of a run as a whole."""
+        return cls(report.loss_rule, report.gradient_rule)
+
+    def __str__(self) -> str:
+        loss, gradient = self.loss or "no rule", self.gradient or "no rule"
+        return loss if loss == gradient else f"loss {loss}, gradient {gradient}"
+
+
 @dataclass(frozen=True, slots=True)
 class Tried:
     """What came out under one release.
@@ -24,6 +47,14 @@ class Tried:
     reason: str = ""
     seconds: float = 0.0
     kept: bool = False
+
+    def state(self, bad: bool | None) -> State:
+        """What the release is, where it is known whether it is a bad one; None: it could not be decided."""
+        if bad is None:
+            return "skipped"
+        if bad:
+            return "bad"
+        return "other" if self.report is not None and self.report.exit_code == 1 else "good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +70,11 @@ class Step:
     meaning: str
     left: int
     steps: int
+
+    @property
+    def state(self) -> State:
+        """What the release is."""
+        return self.tried.state(self.bad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +106,8 @@ class Bisection:
     def exit_code(self) -> int:
         """0, or 3 where it was not found."""
         return 3 if self.found is None else 0
+
+    @property
+    def release_notes(self) -> tuple[str, ...]:
+        """Where the releases that may be the one looked for say what they changed."""
+        return tuple(_RELEASE_NOTES.format(release) for release in self.candidates)

@@ -54,3 +54,17 @@ class Split:
 
     def __str__(self) -> str:
         return f"{self.num_processes}x{self.per_device_train_batch_size}x{self.gradient_accumulation_steps}"
+
+
+SPLIT_ALIASES: dict[str, str] = {
+    "n": "num_processes",
+    "num_gpus": "num_processes",  # DeepSpeed
+    "world_size": "num_processes",  # torch.distributed
+    "nproc_per_node": "num_processes",  # torchrun
+    "b": "per_device_train_batch_size",
+    "micro_batch_size": "per_device_train_batch_size",  # axolotl
+    "train_micro_batch_size_per_gpu": "per_device_train_batch_size",  # DeepSpeed
+    "k": "gradient_accumulation_steps",
+    "gradient_accumulation": "gradient_accumulation_steps",
+}
+"""What accelerate, axolotl, DeepSpeed and torchrun call a split's numbers -> the name that is used here."""

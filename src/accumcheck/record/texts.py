@@ -26,6 +26,6 @@ def _classes(module: str) -> dict[str, list[ast.stmt]]:
     """What stands in each class of a module."""
     try:
         tree = ast.parse(inspect.getsource(sys.modules[module]))
-    except OSError:
+    except (OSError, TypeError):  # a console, or a module that is not written in Python
         return {}
     return {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}

@@ -84,9 +84,9 @@ def measure_noise(
             known_to = torch.finfo(mean.dtype).eps / 2
         entries, norm = reader.read(workload.model)
         # a head that computes its loss in bfloat16 hands out three digits, even where two such numbers agree
-        of_loss = max(abs(loss - truth.loss) / abs(truth.loss), known_to)
-        of_norm = abs(norm - truth.grad_norm) / truth.grad_norm
-        of_gradient = float(np.linalg.norm(entries - truth.gradient) / np.linalg.norm(truth.gradient))
+        of_loss = max(_relative(abs(loss - truth.loss), abs(truth.loss)), known_to)
+        of_norm = _relative(abs(norm - truth.grad_norm), truth.grad_norm)
+        of_gradient = _relative(float(np.linalg.norm(entries - truth.gradient)), float(np.linalg.norm(truth.gradient)))
         if not all(map(math.isfinite, (of_loss, of_norm, of_gradient))):
             continue  # an overflow of the run's own dtype measures nothing
         if shape > 1 and max(of_loss, of_gradient) > CEILING[dtype]:
@@ -95,6 +95,11 @@ def measure_noise(
         passes.append(Recomputation("last sample first", shape, Divergence(of_loss, of_norm, of_gradient), entries))
     workload.model.zero_grad(set_to_none=True)
     return Noise(_largest([one.apart for one in passes]), tuple(passes), effect)
+
+
+def _relative(difference: float, right: float) -> float:
+    """The difference relative to what is right. Where that is 0, any difference is all of what was found: 1."""
+    return difference / right if right else float(difference != 0)
 
 
 def _largest(found: Sequence[Divergence]) -> Divergence:

@@ -1,75 +1,53 @@
-"""The report in each format, on standard output and in files; no format ever sees a secret.
+"""Reports: every subject in every format, on standard output and in files.
 
-A format is a function from `Report` to text in a module of its own, and one entry in `FORMATS` (for ``--format``) or
-`FILE_FORMATS` (for ``--output``); a file ending that means it, one entry in `accumcheck.report.files.ENDINGS`.
+A subject (`documents/`) says what there is to say, in blocks; a format (`formats/`) writes blocks. `registry` has the
+names of the formats and everything that is derived from them.
 """
 
 from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from accumcheck.errors import ConfigError
-from accumcheck.redaction import redacted
-from accumcheck.report import as_json, github, html, junit, markdown, table
-from accumcheck.report.files import ENDINGS, check_writable, format_of, save
-from accumcheck.report.streams import console_for, put
-from accumcheck.report.words import either
+from accumcheck.report.files import check_writable, save
+from accumcheck.report.registry import FORMATS, check_format, format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from accumcheck.record import Report
+    from accumcheck.report.document import Document
 
-__all__ = ["ENDINGS", "FILE_FORMATS", "FORMATS", "check_format", "check_writable", "format_of", "show", "write"]
-
-FORMATS: dict[str, Callable[[Report], str]] = {
-    "table": table.text,
-    "json": as_json.report_to_json,
-    "markdown": markdown.text,
-    "junit": junit.text,
-    "github": github.text,
-}
-"""The formats by the name that ``--format`` takes; each gives the whole text, ending in a line break."""
-
-FILE_FORMATS: dict[str, Callable[[Report], str]] = {
-    **{name: FORMATS[name] for name in ("table", "json", "markdown", "junit")},
-    "html": html.text,
-}
-"""The formats of files, by the names in `ENDINGS`."""
+__all__ = ["check_format", "check_writable", "format_of", "show", "text_of", "write"]
 
 
-def check_format(name: str) -> None:
-    """Check that ``--format`` was given a format that exists.
+def text_of(document: Document, name: str) -> str:
+    """A document in a format, as text that ends in a line break.
 
-    Raises:
-        ConfigError: it was not; the text names those that exist.
+    Args:
+        document: any subject's.
+        name: a format's.
     """
-    if name not in FORMATS:
-        raise ConfigError(f"--format {name}: no such format; use {either(FORMATS)}")
+    return FORMATS[name].text(document)
 
 
-def show(report: Report, name: str, stream: IO[str], *, explain_tolerances: bool = False) -> None:
-    """Print a report in the format ``name`` (a key of `FORMATS`); only a table on a terminal is in colour.
+def show(document: Document, name: str, stream: IO[str]) -> None:
+    """Print a document in the format ``name``; only a table on a terminal is in colour.
 
-    With ``github``, the report in Markdown also goes to the summary of the workflow's step.
-    ``explain_tolerances``: a table says as well where the tolerances come from. JSON always does.
+    With ``github``, the document in Markdown also goes to the summary of the workflow's step.
     """
-    report = redacted(report)
-    if name == "table":
-        table.render(report, console_for(stream), explain_tolerances)
+    from accumcheck.report.streams import put
+
+    chosen = FORMATS[name]
+    if chosen.show is None:
+        put(chosen.text(document), stream)
     else:
-        put(FORMATS[name](report), stream)
-    if name == "github":
-        said = github.add_to_summary(FORMATS["markdown"](report))
-        put(said, stream)
+        chosen.show(document, stream)
 
 
-def write(report: Report, path: Path) -> None:
-    """Write a report to a file in the format of its ending: the whole file, or the file as it was before.
+def write(document: Document, path: Path) -> None:
+    """Write a document to a file in the format of its extension: the whole file, or the file as it was before.
 
     Raises:
-        ConfigError: the ending is unknown.
+        ConfigError: the extension is unknown.
         AccumcheckError: the file could not be written, a full disk for example.
     """
-    save(FILE_FORMATS[format_of(path)](redacted(report)), path)
+    save(text_of(document, format_of(path)), path)

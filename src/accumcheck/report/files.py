@@ -1,4 +1,4 @@
-"""Reports in files: which format an ending means, whether a file can be written, and all of it or nothing."""
+"""Reports in files: whether a file can be written, and all of it or nothing."""
 
 from __future__ import annotations
 
@@ -8,35 +8,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from accumcheck.errors import AccumcheckError, ConfigError
-from accumcheck.report.words import either
+from accumcheck.report.registry import format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
-
-ENDINGS = {".json": "json", ".txt": "table", ".xml": "junit", ".md": "markdown", ".html": "html"}
-"""What the ending of an ``--output`` file means, for every command; a table in a file has no colour."""
-
-
-EVERY_FORMAT = tuple(ENDINGS.values())
-
-
-def format_of(path: Path, formats: Collection[str] = EVERY_FORMAT) -> str:
-    """The name of the format that a file's ending asks for.
-
-    Args:
-        path: the file.
-        formats: those that there are.
-
-    Raises:
-        ConfigError: none of the formats has this ending; the text names those that exist.
-    """
-    endings = {ending: name for ending, name in ENDINGS.items() if name in formats}
-    try:
-        return endings[path.suffix.lower()]
-    except KeyError:
-        what = f"{path.suffix} is not the ending of a report format" if path.suffix else "the file name has no ending"
-        raise ConfigError(f"{path}: {what}; use {either(endings)}") from None
 
 
 def save(text: str, path: Path) -> None:
@@ -59,47 +35,43 @@ def save(text: str, path: Path) -> None:
         raise AccumcheckError(f"{path}: the report could not be written: {error.strerror or error}") from error
 
 
-def check_writable(paths: Iterable[Path], formats: Collection[str] = EVERY_FORMAT) -> None:
+def check_writable(paths: Iterable[Path]) -> None:
     """Check that reports can be written to all of these files, before anything expensive is done.
 
     Nothing is left behind where nothing was, and no file is changed.
 
-    Args:
-        paths: the files.
-        formats: those that there are.
-
     Raises:
         ConfigError: some cannot; the text has one line for each, saying why.
     """
-    errors = [f"{path}: {reason}" for path in paths if (reason := _obstacle(path, formats))]
+    errors = [f"{path}: {reason}" for path in paths if (reason := _obstacle(path))]
     if errors:
         raise ConfigError("\n".join(errors))
 
 
-def _obstacle(path: Path, formats: Collection[str]) -> str:
+def _obstacle(path: Path) -> str:
     """Why no report can be written to ``path``, or nothing."""
     try:
         target = path.resolve()
         if target.is_dir():
             return "is a folder; name a file in it"
         try:
-            format_of(path, formats)
+            format_of(path)
         except ConfigError as error:
             return str(error).removeprefix(f"{path}: ")
         if not target.parent.is_dir():
             return f"the folder {target.parent} does not exist; create it first"
         try:
             if not stat.S_ISREG(target.stat().st_mode):
-                return "is no ordinary file; a report would replace it"
+                return "is not a regular file; a report would replace it"
             with target.open("r+b"):  # opened for writing, and left as it is
                 pass
         except FileNotFoundError:
             target.touch(exist_ok=False)
             target.unlink()
-        # A report is written beside its file first and then put in its place, so the folder must allow new files.
-        beside = target.with_name(f".accumcheck-{secrets.token_hex(6)}.tmp")
-        beside.touch(exist_ok=False)
-        beside.unlink()
+        # A report is written to a new file in the folder first, which then replaces the old one.
+        neighbour = target.with_name(f".accumcheck-{secrets.token_hex(6)}.tmp")
+        neighbour.touch(exist_ok=False)
+        neighbour.unlink()
     except (OSError, RuntimeError) as error:
         return f"cannot be written: {getattr(error, 'strerror', None) or error}"
     return ""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
 
+from accumcheck.report.blocks import Cell
+from accumcheck.report.escapes import clean
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# https://www.w3.org/TR/xml/#charsets: what may not stand in a document, not even as a reference.
-_ILLEGAL = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\U00010000-\U0010ffff]")
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+    from accumcheck.report.blocks import Column
 
 STYLES = {
     "pass": "green",
@@ -32,41 +31,14 @@ STYLES = {
 """How a terminal shows a tone: a verdict, a severity, or what a cell's text is."""
 
 
-class Cell(NamedTuple):
-    """What stands in one row of one column, and its tone: a key of `STYLES`, or empty for plain text."""
-
-    text: str
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its two header lines, and the spaces before it; ``title`` where these do not say enough alone.
-
-    ``leave_out`` ranks columns that may go where the terminal is too narrow: 1 goes first, 0 never goes. ``wraps``:
-    on a page its texts, which may be long, are broken into lines.
-    """
-
-    header: tuple[str, str]
-    align: Literal["left", "right"] = "right"
-    gap: int = 2
-    leave_out: int = 0
-    title: str = ""
-    wraps: bool = False
-
-    @property
-    def name(self) -> str:
-        """The header on one line, which no other column of the table has."""
-        return self.title or " ".join(self.header).strip()
-
-
 def columns(
     specs: Sequence[Column], rows: Sequence[Sequence[Cell] | None], comfortable: int, limit: int, rule: str
 ) -> list[Text]:
     """Lay rows out as lines: beyond ``comfortable`` with less space between columns, beyond ``limit`` without some.
 
-    A row of None is a line of ``rule``. If the columns that must stay are still too wide, the lines are too: what
-    is cut or wrapped inside a number misleads, what is scrolled does not.
+    A row of None is a line of ``rule``; a header line that is empty in every column is left out. If the columns that
+    must stay are still too wide, the lines are too: what is cut or wrapped inside a number misleads, what is scrolled
+    does not.
     """
     keep = list(range(len(specs)))
     expendable = sorted((spec.leave_out, index) for index, spec in enumerate(specs) if spec.leave_out)
@@ -96,6 +68,7 @@ def columns(
         return text
 
     header = [line([Cell(spec.header[which], "label") for spec in specs]) for which in (0, 1)]
+    header = [one for one in header if one.plain]
     divider = Text(rule * total(), "dim")
     return [*header, divider, *(divider.copy() if row is None else line(row) for row in rows)]
 
@@ -120,13 +93,3 @@ def prose(text: str, width: int, *, first: Text | None = None, indent: int = 0, 
         for piece in wrapped or [" " * start if not lines else ""]:
             lines.append(Text(piece, style) if lines else head + Text(piece[start:], style))
     return lines
-
-
-def clean(text: str) -> str:
-    """Without terminal escapes and control characters: what a log or a model's name holds must not move the cursor."""
-    return _ESCAPES.sub("", text).replace("\t", " ")
-
-
-def legal(text: str) -> str:
-    """With what XML and HTML do not allow written as an escape, as Python writes it in a string."""
-    return _ILLEGAL.sub(lambda found: ascii(found[0])[1:-1], text)

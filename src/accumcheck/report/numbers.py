@@ -41,12 +41,12 @@ def difference(value: float | None) -> str:
     return three_digits(value)
 
 
-def ratio(value: float | None, to: float | None, apart: float | None) -> str:
-    """``value`` against ``to``: ``x 2.00`` where their relative difference ``apart`` is large, else ``apart``."""
-    if is_bad(apart) or apart is None or abs(apart) < LARGE:
-        return difference(apart)
+def ratio(value: float | None, to: float | None, relative: float | None) -> str:
+    """``value`` compared with ``to``: ``x 2.00`` where their ``relative`` difference is large, else that difference."""
+    if is_bad(relative) or relative is None or abs(relative) < LARGE:
+        return difference(relative)
     if value is None or not to or is_bad(value) or is_bad(to):
-        return difference(apart)
+        return difference(relative)
     times = value / to
     if not 0.001 <= abs(times) < 10_000:
         return f"x {times:.1e}"
@@ -78,7 +78,7 @@ def scale(value: float) -> str:
 def aligned(values: Sequence[float | None]) -> list[str]:
     """One column of numbers with their decimal points in line, so that a larger number sticks out.
 
-    The smallest number gets four significant digits; where that would make the largest too wide, each stands alone.
+    The smallest number gets four significant digits; where the largest would be too wide, each is formatted by itself.
     """
     finite = [abs(value) for value in values if value is not None and math.isfinite(value) and value != 0]
     decimals = min(6, max(0, 3 - math.floor(math.log10(min(finite))))) if finite else 1

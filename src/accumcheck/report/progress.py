@@ -13,7 +13,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from accumcheck.report import numbers
-from accumcheck.report.layout import STYLES, clean
+from accumcheck.report.escapes import clean
+from accumcheck.report.layout import STYLES
 from accumcheck.report.streams import console_for
 
 if TYPE_CHECKING:

@@ -107,7 +107,7 @@ def _range(shown: torch.Tensor) -> slice:
 
 
 def _cut(row: torch.Tensor, dimension: int, kept: slice, *, sure: bool) -> torch.Tensor:
-    """A row without its padding; if it is not ``sure`` to have an entry a token, only where what is cut is equal."""
+    """A row without its padding; unless ``sure`` to have an entry a token, only where all that is cut is equal."""
     length = row.shape[dimension]
     part = row.narrow(dimension, kept.start, kept.stop - kept.start)
     if sure or kept.stop - kept.start == length:

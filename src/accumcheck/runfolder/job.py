@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from accumcheck.config.model import CheckConfig
 from accumcheck.record import Reason
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
 
 
 @dataclass(frozen=True, slots=True)

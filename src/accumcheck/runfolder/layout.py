@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from accumcheck.config.model import CheckConfig
 from accumcheck.record import Split
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
 
 REFERENCE = "reference"
 """The name of the job that computes the truth, and of its folder. Other jobs are splits, in their short form."""
@@ -20,9 +23,9 @@ def write_plan(run: Path, check: CheckConfig) -> None:
     (run / _PLAN).write_text(json.dumps(check.to_dict()), encoding="utf-8")
 
 
-def read_plan(run: Path) -> CheckConfig:
-    """The configuration that `write_plan` wrote."""
-    return CheckConfig.from_dict(json.loads((run / _PLAN).read_text(encoding="utf-8")))
+def read_plan(kind: type[CheckConfig], run: Path) -> CheckConfig:
+    """The configuration that `write_plan` wrote, as a ``kind``: this room imports no configuration."""
+    return kind.from_dict(json.loads((run / _PLAN).read_text(encoding="utf-8")))
 
 
 def logs_of(run: Path, job: str) -> Path:

@@ -70,6 +70,10 @@ def _references(report: Report) -> Iterator[str]:
     for at, step in enumerate(report.reference):
         if step.step != at + 1:
             yield f"reference[{at}].step: found {step.step}, expected {at + 1}"
+    steps, data = report.config.get("steps"), report.config.get("data")
+    epochs = data.get("epochs") if isinstance(data, dict) else None
+    if report.reference and isinstance(steps, int) and epochs is None and steps != len(report.reference):
+        yield f"reference: found {len(report.reference)} steps, but config.steps is {short(steps)}"
 
 
 def _steps(at: int, split: SplitResult, report: Report) -> Iterator[str]:

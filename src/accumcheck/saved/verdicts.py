@@ -162,7 +162,7 @@ def _off(at: int, step: StepRecord, tolerances: Tolerances) -> str:
 
 def _no_reference(split: SplitResult, report: Report) -> str:
     """Why a split does not agree with the reference, though no number says otherwise; else nothing."""
-    if len(split.steps) < len(report.reference):
+    if len(split.steps) != len(report.reference):
         return f"it has {len(split.steps)} steps, and the reference has {len(report.reference)}"
     for at, step in enumerate(split.steps):
         if step.vs_reference.gradient is None or (step.loss is not None and step.vs_reference.loss is None):

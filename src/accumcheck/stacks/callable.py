@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+from accumcheck.declare.keys import Expected
+from accumcheck.declare.texts import FUNCTION
 from accumcheck.errors import WorkloadError
-from accumcheck.stacks.protocol import Key, ProgramSpec
+from accumcheck.stacks.protocol import OwnKey, ProgramSpec
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -27,20 +29,19 @@ def _start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
 SPEC = ProgramSpec(
     name="callable",
     help="a function that returns a transformers Trainer",
-    keys=(
-        Key(
-            name="callable",
-            holds="function",
-            help="With stack: callable, what returns a transformers Trainer: module:function, or file.py:function "
-            "(relative to the config file).",
-            example="callable: my_package:build_trainer",
-            required=True,
+    own=(
+        OwnKey(
+            "callable",
+            Annotated[str, FUNCTION] | None,
+            "With stack: callable, what returns a transformers Trainer: module:function, or file.py:function (relative "
+            "to the config file).",
+            "callable: my_package:build_trainer",
         ),
-        Key(
-            name="callable_arguments",
-            holds="mapping",
-            help="With stack: callable, what the function is called with, by name.",
-            example="callable_arguments: {size: 2}",
+        OwnKey(
+            "callable_arguments",
+            Annotated[dict[str, Any], Expected("a mapping of parameters' names to values, for example {size: 2}")],
+            "With stack: callable, what the function is called with, by name.",
+            default=dict,
         ),
     ),
     start=_start,

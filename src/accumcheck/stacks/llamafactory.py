@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from accumcheck.declare.keys import Required, Section, Text
 from accumcheck.stacks.programs.start import require_package
-from accumcheck.stacks.protocol import Key, ProgramSpec
+from accumcheck.stacks.protocol import OwnKey, ProgramSpec
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
     from accumcheck.stacks.programs.handover import Handover
 
 
+@dataclass(frozen=True, slots=True)
+class LlamaFactoryConfig(Section):
+    """``train`` is what ``llamafactory-cli train`` is given."""
+
+    train: Annotated[
+        str,
+        Text("the path of a .yaml or .json file", r"\.(yaml|yml|json)$", located="file"),
+        Required("train: train.yaml"),
+    ]
+    """Training file of llamafactory-cli train (relative to the config file); batch size, accumulation and steps are set
+    by accumcheck."""
+
+
 def _start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
     require_package("llamafactory", check.stack)
-    sys.argv = ["llamafactory-cli", _file(check)]  # it reads the command line itself
+    sys.argv = ["llamafactory-cli", check.own(LlamaFactoryConfig).train]  # it reads the command line itself
     importlib.import_module("llamafactory.train.tuner").run_exp()
-
-
-def _file(check: CheckConfig) -> str:
-    assert check.llamafactory is not None
-    return check.llamafactory.train
 
 
 SPEC = ProgramSpec(
@@ -31,26 +41,14 @@ SPEC = ProgramSpec(
     help="what llamafactory-cli train runs in every process",
     package="llamafactory",
     preload=("datasets", "peft", "trl"),  # not LLaMA-Factory itself, which looks for GPUs while it is imported
-    keys=(
-        Key(
-            name="llamafactory",
-            holds="section",
-            help="With stack: llamafactory, what to train.",
-            example="llamafactory: {train: train.yaml}",
-            required=True,
-            keys=(
-                Key(
-                    name="train",
-                    holds="file",
-                    help="Training file of llamafactory-cli train (relative to the config file); batch size, "
-                    "accumulation and steps are set by accumcheck.",
-                    example="train: train.yaml",
-                    required=True,
-                    endings=(".yaml", ".yml", ".json"),
-                ),
-            ),
+    own=(
+        OwnKey(
+            "llamafactory",
+            LlamaFactoryConfig | None,
+            "With stack: llamafactory, what to train.",
+            "llamafactory: {train: train.yaml}",
         ),
     ),
     start=_start,
-    title=lambda check: f"llamafactory-cli train {Path(_file(check)).name}",
+    title=lambda check: f"llamafactory-cli train {Path(check.own(LlamaFactoryConfig).train).name}",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from accumcheck.capture.patches import Seam
 
@@ -24,27 +24,24 @@ if TYPE_CHECKING:
     from accumcheck.record import Split, TrajectoryPoint
     from accumcheck.stacks.programs.handover import Handover
 
-Holds: TypeAlias = Literal["section", "file", "module", "function", "name", "words", "mapping"]
-"""What a key of a stack's configuration holds: further keys; a path, relative to the configuration; a module as
-``python -m`` takes it; ``module:function`` or ``file.py:function``; text; a list of words; a mapping of anything."""
 
+@dataclass(frozen=True, slots=True)
+class OwnKey:
+    """A top-level key of the configuration that belongs to a stack, or to several.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key of the configuration that belongs to a stack.
-
-    ``help`` is one line; ``example`` what to write, with the key's name in it; ``keys`` are those of a section, of
-    which exactly one of ``one_of`` is given; ``endings`` are a file's.
+    Attributes:
+        name: as the user writes it.
+        hint: its type, as `accumcheck.declare.keys` declares them: a section, or another.
+        meaning: one line.
+        example: what to write; empty where it may be left out.
+        default: makes the value where it is left out; None is the value otherwise.
     """
 
     name: str
-    holds: Holds
-    help: str
+    hint: Any
+    meaning: str
     example: str = ""
-    required: bool = False
-    keys: tuple[Key, ...] = ()
-    one_of: tuple[str, ...] = ()
-    endings: tuple[str, ...] = ()
+    default: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +54,7 @@ class StackSpec:
         package: the distribution whose release is the stack's; None for a stack that has none of its own.
         modules: ``script: {module: ...}`` of one of these runs this very stack.
         preload: imported once by the fork server, so that no worker pays for it. Nothing that looks for GPUs.
-        keys: of the configuration, which only this stack (and its relatives) takes; the first of them is required.
+        own: keys of the configuration that only this stack (and its relatives) takes.
         seams: what is replaced in installed code while it runs, see `accumcheck.capture.patches`.
         training_arguments: those that it obeys; None where it takes any.
         has_trainer: whether a ``transformers.Trainer`` trains, which can be given a hot-fix.
@@ -69,7 +66,7 @@ class StackSpec:
     package: str | None = None
     modules: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    keys: tuple[Key, ...] = ()
+    own: tuple[OwnKey, ...] = ()
     seams: tuple[Seam, ...] = ()
     training_arguments: tuple[str, ...] | None = None
     has_trainer: bool = True

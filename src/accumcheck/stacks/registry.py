@@ -6,7 +6,18 @@ Nothing of this is heavy: reading it imports no torch.
 from __future__ import annotations
 
 from accumcheck.errors import WorkloadError
-from accumcheck.stacks import accelerate, callable, llamafactory, planted, script, trainer, trl_dpo, trl_reward, trl_sft
+from accumcheck.stacks import (
+    accelerate,
+    callable,
+    llamafactory,
+    planted,
+    script,
+    sentence_transformers,
+    trainer,
+    trl_dpo,
+    trl_reward,
+    trl_sft,
+)
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 
 STACKS: tuple[LoopSpec | ProgramSpec, ...] = (
@@ -15,6 +26,7 @@ STACKS: tuple[LoopSpec | ProgramSpec, ...] = (
     trl_sft.SPEC,
     trl_dpo.SPEC,
     trl_reward.SPEC,
+    sentence_transformers.SPEC,
     llamafactory.SPEC,
     script.SPEC,
     callable.SPEC,
@@ -37,6 +49,11 @@ def find_stack(name: str) -> LoopSpec | ProgramSpec:
     if found is None:
         raise WorkloadError(f"stack: {name} is not known; expected one of {', '.join(spec.name for spec in STACKS)}")
     return found
+
+
+def package_of(name: str) -> str | None:
+    """The package whose release is the stack's, if there is one."""
+    return find_stack(name).package
 
 
 def stack_of_module(module: str) -> str | None:

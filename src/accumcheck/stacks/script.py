@@ -6,19 +6,40 @@ Its arguments may hold a split's numbers as ``{per_device_train_batch_size}``, `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from accumcheck.capture.patches import Seam
+from accumcheck.declare.keys import Contradiction, Expected, Section, Text
+from accumcheck.declare.texts import MODULE, Words
 from accumcheck.stacks.programs.start import run_file, run_module
-from accumcheck.stacks.protocol import OF_PROGRAMS, Key, ProgramSpec
+from accumcheck.stacks.protocol import OF_PROGRAMS, OwnKey, ProgramSpec
 
 if TYPE_CHECKING:
-    from accumcheck.config.model import CheckConfig, ScriptConfig
+    from accumcheck.config.model import CheckConfig
     from accumcheck.stacks.programs.handover import Handover
 
 
+@dataclass(frozen=True, slots=True)
+class ScriptConfig(Section):
+    """A training program: exactly one of ``path`` and ``module``, as ``python`` and ``python -m`` take it."""
+
+    path: Annotated[str, Text("the path of a Python file", located="file")] | None = None
+    """Training script, as python takes it."""
+    module: Annotated[str, MODULE] | None = None
+    """Training program, as python -m takes it."""
+    arguments: Annotated[Words, Expected("a list of words, for example [--model, ./my-model]", "a word")] = ()
+    """Its command line; batch size, accumulation and steps are set by accumcheck."""
+
+    def contradictions(self) -> list[Contradiction]:
+        """It is one program."""
+        if (self.path is None) == (self.module is None):
+            return [((), "expected exactly one of path and module, for example {path: train.py}")]
+        return []
+
+
 def _start(check: CheckConfig, handover: Handover) -> None:
-    script = _script(check)
+    script = check.own(ScriptConfig)
     arguments = handover.fill(script.arguments)
     handover.answer_yaml(arguments)
     if script.path is not None:
@@ -28,40 +49,23 @@ def _start(check: CheckConfig, handover: Handover) -> None:
         run_module(script.module, arguments)
 
 
-def _script(check: CheckConfig) -> ScriptConfig:
-    assert check.script is not None
-    return check.script
+def _title(check: CheckConfig) -> str:
+    script = check.own(ScriptConfig)
+    return str(script.path or script.module)
 
 
 SPEC = ProgramSpec(
     name="script",
     help="any script or module that ends in a transformers Trainer, or has a loop of its own",
-    keys=(
-        Key(
-            name="script",
-            holds="section",
-            help="With stack: script, the program: exactly one of path and module.",
-            example="script: {path: train.py}",
-            required=True,
-            one_of=("path", "module"),
-            keys=(
-                Key(name="path", holds="file", help="Training script, as python takes it.", example="path: train.py"),
-                Key(
-                    name="module",
-                    holds="module",
-                    help="Training program, as python -m takes it.",
-                    example="module: trl.scripts.sft",
-                ),
-                Key(
-                    name="arguments",
-                    holds="words",
-                    help="Its command line; batch size, accumulation and steps are set by accumcheck.",
-                    example="arguments: [--config, train.yaml]",
-                ),
-            ),
+    own=(
+        OwnKey(
+            "script",
+            ScriptConfig | None,
+            "With stack: script, the program: exactly one of path and module.",
+            "script: {path: train.py}",
         ),
     ),
     seams=(*OF_PROGRAMS, Seam.YAML),
     start=_start,
-    title=lambda check: str(_script(check).path or _script(check).module),
+    title=_title,
 )

@@ -59,7 +59,7 @@ def of_stack(check: CheckConfig) -> tuple[str, ...]:
 def _all_modules() -> Iterator[str]:
     yield from MODULES
     with contextlib.suppress(Exception):
-        check = read_plan(Path(os.environ[RUN_FOLDER]))
+        check = read_plan(CheckConfig, Path(os.environ[RUN_FOLDER]))
         yield from of_stack(check)
         yield from modeling_modules(check)
 

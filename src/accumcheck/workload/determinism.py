@@ -50,8 +50,9 @@ def turn_off_config_dropout(config: PretrainedConfig) -> None:
 
 def turn_off_dropout(model: nn.Module) -> None:
     """Turn it off in a model that is made already: in its modules, and in the numbers that they and its config hold."""
-    if isinstance(config := getattr(model, "config", None), PretrainedConfig):
-        turn_off_config_dropout(config)
+    for module in model.modules():  # a wrapper, as sentence-transformers makes, may have none of its own
+        if isinstance(config := getattr(module, "config", None), PretrainedConfig):
+            turn_off_config_dropout(config)
     turn_off_module_dropout(model)
     for module in model.modules():
         for name, value in list(vars(module).items()):

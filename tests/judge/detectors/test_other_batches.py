@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accumcheck.config.model import ScriptConfig
 from accumcheck.judge.detectors.other_batches import other_batches_fed
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.evidence import Evidence, gather
 from accumcheck.record import Split, SplitObservation
+from accumcheck.stacks.script import ScriptConfig
 from tests.judge.detectors.seen import CONTROL, found_by
 from tests.judge.runs import check, dealt, observe, reference, right
 

@@ -14,6 +14,8 @@ CONTROL = Split(1, 4, 1)
 ROWS: dict[int, FedRow] = {number: text(number + 10, number + 20, number + 30) for number in range(8)}
 FIRST = [[(0, (0, 1, 2, 3))], [(0, (4, 5, 6, 7))]]
 
+Steps = list[list[tuple[int, tuple[int, ...]]]]
+
 
 def fed(
     steps: list[list[tuple[int, tuple[int, ...]]]], rows: dict[int, FedRow] = ROWS, name: str = "1x1x4"

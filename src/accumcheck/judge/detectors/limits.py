@@ -43,6 +43,6 @@ def only_first_training(judged: Judged) -> Iterator[Detected]:
                 splits=(),
                 summary="the program trains more than once; only the first training was checked",
                 explanation="Another Trainer began to train after the first had ended.",
-                advice="Check the other trainings on their own, for example with stack: callable and a function for each.",
+                advice="Check the others on their own, for example with stack: callable and a function for each.",
             )
         )

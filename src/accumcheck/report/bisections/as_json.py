@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from accumcheck.record import SCHEMA_VERSION, Report, Verdict
-from accumcheck.record.bisection import Bisection, Find, Step, Tried
+from accumcheck.record.bisection import Bisection, Find, State, Step, Tried
 from accumcheck.record.in_json import Always, OneOf
 from accumcheck.redaction import redacted
-from accumcheck.report.bisections.words import State, release_notes, state
 from accumcheck.saved.write import plain, to_json
 
 
@@ -97,7 +96,7 @@ def _saved(bisection: Bisection) -> BisectionJson:
         find=bisection.find,
         found=bisection.found,
         candidates=bisection.candidates,
-        release_notes=tuple(release_notes(bisection)),
+        release_notes=bisection.release_notes,
         bad_means=bisection.meaning,
         earlier=tuple(EarlierJson(bad_meant=meaning, until=release) for meaning, release in bisection.earlier),
         steps=tuple(map(_step, bisection.steps)),
@@ -111,7 +110,7 @@ def _step(step: Step) -> StepJson:
     one, report = step.tried, step.tried.report
     return StepJson(
         release=one.release,
-        state=state(one, step.bad),
+        state=step.state,
         bad_means=step.meaning,
         verdict=None if report is None else report.verdict,
         loss_rule=None if report is None else report.loss_rule,

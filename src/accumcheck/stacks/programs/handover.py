@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from accumcheck.capture.patches import Patches, Seam
-from accumcheck.config.aliases import SPLIT_ALIASES
 from accumcheck.record import Split
+from accumcheck.record.split import SPLIT_ALIASES
 
 TRAINING_ARGUMENTS = "TrainingArguments"
 COMMAND_LINE = "the command line"

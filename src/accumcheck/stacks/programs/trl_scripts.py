@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
+from accumcheck.declare.keys import Expected, Required, Section
+from accumcheck.declare.texts import Words
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks.programs.start import is_installed, require_package, run_module
-from accumcheck.stacks.protocol import Key, ProgramSpec
+from accumcheck.stacks.protocol import OwnKey, ProgramSpec
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
     from accumcheck.stacks.programs.handover import Handover
 
-TRL = Key(
-    name="trl",
-    holds="section",
-    help="With stack: trl-sft, trl-dpo or trl-reward, what to train.",
-    example="trl: {arguments: [--config, sft.yaml]}",
-    required=True,
-    keys=(
-        Key(
-            name="arguments",
-            holds="words",
-            help="Command line of trl.scripts.sft, dpo or reward, whichever the stack is; batch size, accumulation and "
-            "steps are set by accumcheck.",
-            example="arguments: [--config, sft.yaml]",
-            required=True,
-        ),
-    ),
+
+@dataclass(frozen=True, slots=True)
+class TrlConfig(Section):
+    """The command line of the script that the stack is."""
+
+    arguments: Annotated[
+        Words,
+        Expected("a list of words, for example [--config, sft.yaml]", "a word"),
+        Required("arguments: [--config, sft.yaml]"),
+    ]
+    """Command line of the stack's script, trl.scripts.sft for example; batch size, accumulation and steps are set by
+    accumcheck."""
+
+
+TRL = OwnKey(
+    "trl",
+    TrlConfig | None,
+    "With stack: trl-sft, trl-dpo or trl-reward, what to train.",
+    "trl: {arguments: [--config, sft.yaml]}",
 )
-"""The section that names what a stack of TRL trains."""
 
 
 def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str = "") -> ProgramSpec:
@@ -47,13 +51,14 @@ def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str
         require_package("trl", name)
         found = next(filter(is_installed, modules), None)
         if found is None:
+            from importlib.metadata import version
+
             raise WorkloadError(
                 f"stack: {name} runs {modules[0]}, which trl {version('trl')} does not have{releases}; name another "
                 "release with --with trl==VERSION, or write stack: script with a script of your own that makes the "
                 "trainer"
             )
-        assert check.trl is not None
-        run_module(found, check.trl.arguments)
+        run_module(found, check.own(TrlConfig).arguments)
 
     return ProgramSpec(
         name=name,
@@ -61,7 +66,7 @@ def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str
         package="trl",
         modules=modules,
         preload=("datasets", preload),
-        keys=(TRL,),
+        own=(TRL,),
         start=start,
         title=lambda _: modules[0],
     )

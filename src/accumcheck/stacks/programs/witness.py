@@ -21,8 +21,8 @@ class Witness:
 
     ``trainer``: None where a loop of the program's own trains; ``steps``: the rows of each step and what was seen of
     their losses; ``forms``: what the program feeds for a batch of one row, by the row's number; ``contributions``: of
-    each step, ``[rows, coordinates]``, None where they could not be seen; ``problem``: why it ended early, if it did; ``trains_again``:
-    whether another training followed.
+    each step, ``[rows, coordinates]``, None where they could not be seen; ``problem``: why it ended early, if it did;
+    ``trains_again``: whether another training followed.
     """
 
     model: torch.nn.Module

@@ -1,0 +1,18 @@
+"""Types of keys that several stacks have: words of a command line, files, modules, functions, models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from accumcheck.declare.keys import Checked, Text
+
+Words = tuple[Annotated[str, Checked(json=lambda _: {"type": ["string", "number", "boolean"]})], ...]
+"""Words of a command line; numbers and booleans are taken as they are written."""
+
+MODULE = Text("a module, for example trl.scripts.sft", r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
+FUNCTION = Text(
+    "module:function, for example my_package.train:build_trainer, or file.py:function",
+    r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*|.*[^/]\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
+    located="function",
+)
+MODEL = Text("a hub id, or a local directory that begins with ./, ../, / or ~", located="directory")

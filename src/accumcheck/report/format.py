@@ -1,0 +1,29 @@
+"""What a report format is. One is a file in `accumcheck.report.formats` that has a `FORMAT`; see `registry`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accumcheck.report.document import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format.
+
+    Attributes:
+        name: what ``--format`` takes.
+        text: gives a whole document, ending in a line break.
+        extension: of ``--output`` files, with its dot; empty: it is never written to a file.
+        for_output: whether ``--format`` takes it.
+        show: prints a document on a stream in another way than `text`: in colour, or with something added.
+    """
+
+    name: str
+    text: Callable[[Document], str]
+    extension: str = ""
+    for_output: bool = True
+    show: Callable[[Document, IO[str]], None] | None = None

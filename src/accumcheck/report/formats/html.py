@@ -1,0 +1,78 @@
+"""One HTML page that needs nothing else: no network, no scripts, no fonts."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from accumcheck.report import blocks
+from accumcheck.report.escapes import clean, legal
+from accumcheck.report.format import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jinja2 import Environment
+
+    from accumcheck.report.blocks import Block
+    from accumcheck.report.document import Document
+
+_SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "?", "skipped": "-", "ignore": "i"}
+"""The sign of a verdict or a severity, shown with its colour and word."""
+
+
+def text(document: Document) -> str:
+    """The whole page; whatever the document holds is escaped."""
+    found = document.blocks()
+    begin = next((index for index, block in enumerate(found) if isinstance(block, blocks.Section)), len(found))
+    return (
+        _templates()
+        .get_template("document.html.j2")
+        .render(document=document, conclusion=document.conclusion(), head=found[:begin], sections=_named(found[begin:]))
+    )
+
+
+def _named(found: Sequence[Block]) -> list[tuple[str, Block]]:
+    """The sections that have something in them, each with an id of its own, made of its title."""
+    ids: list[tuple[str, Block]] = []
+    taken: set[str] = set()
+    for index, block in enumerate(found, start=1):
+        title = block.title if isinstance(block, blocks.Section) else ""
+        name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
+        if not name or name in taken:
+            name = f"{name or 'section'}-{index}"
+        taken.add(name)
+        ids.append((name, block))
+    return ids
+
+
+def _linked(address: str) -> bool:
+    """Whether an address may be a link: the web's, not a script's."""
+    return address.startswith(("https://", "http://"))
+
+
+@cache
+def _templates() -> Environment:
+    """The templates beside this module: `blocks.html.j2` has one macro for each kind of block."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = PackageLoader("accumcheck.report.formats", "page")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda value: legal(clean(value)) if type(value) is str else value,
+    )
+    style, _, _ = loader.get_source(environment, "style.css")
+    environment.globals.update(style=Markup(style), words=blocks.WORDS, signs=_SIGNS)
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.tests["linked"] = _linked
+    return environment
+
+
+FORMAT = Format("html", text, extension=".html", for_output=False)

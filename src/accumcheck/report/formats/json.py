@@ -1,0 +1,37 @@
+"""JSON: the record itself, for other programs. The one place where reports become JSON text."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from accumcheck.report.format import Format
+
+if TYPE_CHECKING:
+    from accumcheck.report.document import Document
+
+
+def text(document: Document) -> str:
+    """The whole record, ending in a line break."""
+    return to_json(document.data())
+
+
+def to_json(record: object) -> str:
+    """A record as JSON text."""
+    from accumcheck.record import Report
+    from accumcheck.record.bisection import Bisection
+    from accumcheck.record.comparison import Comparison
+    from accumcheck.report.as_json import report_to_json
+    from accumcheck.report.bisections.as_json import text as bisection_to_json
+    from accumcheck.report.pairs.as_json import text as comparison_to_json
+
+    if isinstance(record, Report):
+        return report_to_json(record)
+    if isinstance(record, Comparison):
+        return comparison_to_json(record)
+    if isinstance(record, Bisection):
+        return bisection_to_json(record)
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+
+FORMAT = Format("json", text, extension=".json")

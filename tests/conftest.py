@@ -1,0 +1,52 @@
+"""Marks of tests that start processes or are slow (tests/processes.py says which), and ``--no-processes``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import FIXTURES, PROCESS, SLOW, Watch, is_named
+
+TESTS = Path(__file__).parent
+WATCH = pytest.StashKey[Watch]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-processes", action="store_true", help="Run only tests that start no process and are not slow."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--no-processes"):
+        config.stash[WATCH] = Watch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        test = f"{item.path.relative_to(TESTS).as_posix()}::{item.name}"
+        if is_named(test, PROCESS) or not set(FIXTURES).isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.process)
+        if is_named(test, SLOW):
+            item.add_marker(pytest.mark.slow)
+    if config.getoption("--no-processes"):
+        left_out = [item for item in items if any(map(item.get_closest_marker, ("e2e", "process", "slow")))]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    watch = item.config.stash.get(WATCH, None)
+    if watch is None:
+        return (yield)
+    watch.take()
+    result = yield
+    if started := watch.take():
+        pytest.fail(
+            f"it started a process ({', '.join(started)}): mark it with process, or name it in tests/processes.py"
+        )
+    return result

@@ -1,0 +1,53 @@
+"""Every judgement that the tests of the judge reach would be believed, if its report were read back from a file."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from accumcheck.config.model import CheckConfig
+from accumcheck.judge import judge as judging
+from accumcheck.record import Environment, ReferenceObservation, Report, Split, SplitObservation
+from accumcheck.report.as_json import report_to_json
+from accumcheck.report.read_json import report_from_json
+from accumcheck.saved.consistent import check_consistent
+
+_judge = judging.judge
+
+
+@functools.wraps(_judge)
+def judge_and_read_back(
+    check: CheckConfig,
+    observations: Sequence[SplitObservation],
+    control: Split,
+    reference: ReferenceObservation | None,
+    **options: Any,
+) -> judging.Judgement:
+    """Judge, and check the report that comes of it as `accumcheck compare` would."""
+    made = _judge(check, observations, control, reference, **options)
+    report = Report(
+        accumcheck_version="0",
+        verdict=made.verdict,
+        exit_code=made.exit_code,
+        strict=options.get("strict", False),
+        started_at="",
+        duration_seconds=0.0,
+        environment=Environment(),
+        config=check.to_dict(),
+        model=reference.model if reference is not None else None,
+        program=next((one.program for one in observations if one.program is not None), None),
+        reference=made.reference,
+        tolerances=made.tolerances,
+        control=str(control),
+        splits=made.splits,
+        loss_rule=made.loss_rule,
+        gradient_rule=made.gradient_rule,
+        alternatives=made.alternatives,
+        findings=made.findings,
+    )
+    check_consistent(report_from_json(report_to_json(report)))
+    return made
+
+
+judging.judge = judge_and_read_back  # before the tests import it

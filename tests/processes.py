@@ -1,0 +1,54 @@
+"""Which tests start processes or are slow, so that `make quick` leaves them out; and a watch that no other test does.
+
+Tests are named by the beginning of their node id below ``tests/``: a folder, a file, or one test.
+"""
+
+from __future__ import annotations
+
+import sys
+
+PROCESS = (
+    "capture/test_shards.py",
+    "environments/test_overlay.py",
+    "guard/test_guard.py",
+    "launch/test_fork_server.py::test_a_killed_server",
+    "launch/test_vigil.py",
+    "plugin/test_action.py",
+    "plugin/test_docs.py::test_options_exist",
+    "plugin/test_pre_commit.py",
+    "scripts/test_ci_run.py",
+    "stacks/test_registry.py::test_reading_them",
+    "test_authors_code.py::test_the_plugins_option",
+)
+"""Those that start a process. Those that take one of `FIXTURES`, and those marked ``e2e``, need not be named."""
+
+FIXTURES = ("pytester", "local_index")
+"""Fixtures whose tests start processes."""
+
+SLOW = ("config/test_fuzz.py",)
+"""Those that take seconds without starting a process."""
+
+EVENTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec")
+"""What Python says of itself when it starts a process: https://docs.python.org/3/library/audit_events.html."""
+
+
+def is_named(test: str, names: tuple[str, ...]) -> bool:
+    """Whether a node id below ``tests/`` is among the names."""
+    return test.startswith(names)
+
+
+class Watch:
+    """Notes every start of a process in this one, from when it is made."""
+
+    def __init__(self) -> None:
+        self._started: list[str] = []
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in EVENTS:
+            self._started.append(f"{event} {arguments[0] if arguments else ''}".strip())
+
+    def take(self) -> list[str]:
+        """What was started since the last call."""
+        started, self._started = self._started, []
+        return started

@@ -1,0 +1,121 @@
+"""Where the tolerances come from, as a terminal, a pipe and JSON say it."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from accumcheck.record import Divergence, NoiseMeasurement, Report, ToleranceOrigin, Tolerances
+from accumcheck.report.as_json import report_to_json
+from accumcheck.report.formats import table
+from accumcheck.report.read_json import report_from_json
+from tests.report import examples, written
+
+
+def report() -> Report:
+    """bfloat16; the user gave the gradient norm's tolerance, and the stack logs four decimals."""
+    floor = Divergence(6.4e-4, 1.1e-3, 0.0116, 1.1e-3)
+    again = Divergence(1.4e-5, 7.2e-4, 0.0104, 9.8e-4)
+    tolerances = Tolerances(
+        loss=3.2e-3 + 2e-5,
+        grad_norm=0.02,
+        gradient=0.058,
+        noise_floor=floor,
+        weights=8e-3,
+        origins={
+            "loss": ToleranceOrigin("noise", 2e-3, 6.4e-4, 5.0, 2e-5),
+            "grad_norm": ToleranceOrigin("configuration", 5e-3, 1.1e-3, 5.0),
+            "gradient": ToleranceOrigin("noise", 0.02, 0.0116, 5.0),
+            "weights": ToleranceOrigin("dtype", 8e-3, 1.1e-3, 5.0),
+        },
+        measured=(
+            NoiseMeasurement("last sample first", 1, 128, replace(floor, grad_norm=6.1e-4)),
+            NoiseMeasurement("last sample first", 128, 1, again),
+        ),
+    )
+    clean = examples.clean()
+    assert clean.model is not None
+    return replace(clean, tolerances=tolerances, model=replace(clean.model, dtype="bfloat16"))
+
+
+EXPLAINED = """\
+Tolerances: relative differences. Each is the larger of a floor for bfloat16 and
+5 times the noise floor, unless the configuration gives one. weights: the part
+of the gradient's error that comes from how samples are weighted; a configured
+gradient tolerance applies to it too. The stack rounds the losses that it
+reports, by up to 2.0e-05 relative to the smallest; this is added to the loss
+tolerance.
+
+           dtype's    noise    times       log
+             floor    floor   safety  rounding  allowed  because of
+----------------------------------------------------------------------
+loss       2.0e-03  6.4e-04  3.2e-03   2.0e-05  3.2e-03  noise and log
+grad norm  5.0e-03  1.1e-03  5.5e-03         -  2.0e-02  configuration
+gradient   2.0e-02  1.2e-02  5.8e-02         -  5.8e-02  noise
+weights    8.0e-03  1.1e-03  5.5e-03         -  8.0e-03  dtype
+
+Noise floor: the error of floating point alone. The reference recomputed the 128
+samples of step 1 without the stack, in accumulated micro-batches, in bfloat16;
+the noise floor is the largest difference from the sum over single samples. The
+noise of the gradient norm is taken to be at least that of the weights.
+
+                   samples  accum.
+order              at once   steps     loss  grad norm  gradient  weights
+-------------------------------------------------------------------------
+last sample first        1     128  6.4e-04    6.1e-04   1.2e-02  1.1e-03
+last sample first      128       1  1.4e-05    7.2e-04   1.0e-02  9.8e-04
+"""
+
+
+def shown(found: Report) -> str:
+    return written.shown(found, "table", explain_tolerances=True)
+
+
+def test_a_pipe_gets_the_whole_explanation_before_the_verdict() -> None:
+    text = shown(report())
+    assert EXPLAINED in text
+    assert text.index(EXPLAINED) < text.index("\npass: ")
+    assert text.replace(EXPLAINED + "\n", "") == written.text(report(), "table")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_loses_columns_not_digits(width: int) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, color_system=None, legacy_windows=False)
+    table.render(written.document(report(), explain_tolerances=True), console)
+    text = stream.getvalue()
+    mine = text[text.index("Tolerances: ") : text.index("\npass: ")].splitlines()
+    assert max(map(len, mine)) <= max(width, 43)  # loss, norm, gradient and weights side by side
+    for number in ("3.2e-03", "2.0e-02", "5.8e-02", "8.0e-03", "6.4e-04", "9.8e-04"):
+        assert number in "\n".join(mine)
+    assert ("dtype's" in "\n".join(mine[5:20])) == (width >= 60)
+
+
+def test_json_says_it_too_and_reads_it_back() -> None:
+    assert report_from_json(report_to_json(report())) == report()
+
+
+def test_what_was_not_measured_is_said() -> None:
+    tolerances = report().tolerances
+    assert tolerances is not None
+    lost = {name: replace(origin, noise=None) for name, origin in tolerances.origins.items() if name != "weights"}
+    text = shown(replace(report(), tolerances=replace(tolerances, origins=lost, measured=(), weights=None)))
+    assert "The noise floor was not measured: step 1 has no finite reference." in text
+    assert re.search(r"grad norm +5\.0e-03 +- +- +- +2\.0e-02", text)
+
+
+def test_under_autocast_the_floors_are_those_of_its_dtype() -> None:
+    mixed = replace(report(), model=examples.clean().model, config={"training_arguments": {"fp16": True}})
+    assert "Each is the larger of a floor for float16 and" in shown(mixed)
+
+
+def test_an_older_report_does_not_hold_it() -> None:
+    older = replace(examples.clean().tolerances, origins={}, measured=())
+    assert "Tolerances: this report does not say where they come from." in shown(
+        replace(examples.clean(), tolerances=older)
+    )
+    assert "Tolerances: " in shown(replace(examples.clean(), tolerances=None))
