@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from accumcheck.config.model import ScriptConfig
 from accumcheck.judge.detectors.other_batches import other_batches_fed
 from accumcheck.judge.detectors.rows import other_rows
 from accumcheck.judge.detectors.samples import wrong_samples
@@ -14,6 +13,7 @@ from accumcheck.judge.evidence import Evidence, gather
 from accumcheck.judge.judge import judge
 from accumcheck.record import MicroBatch, Split, SplitObservation
 from accumcheck.record.fed import FedRow
+from accumcheck.stacks.script import ScriptConfig
 from tests.judge.detectors.seen import CONTROL, found_by
 from tests.judge.rows import text
 from tests.judge.runs import SAMPLES, check, observe, reference, right
@@ -34,8 +34,6 @@ def seen(micro_batches: list[tuple[int, tuple[int, ...]]], rows: dict[int, FedRo
     return gather(CONFIG, runs(micro_batches, rows), CONTROL, reference())
 
 
-CHANGED = {**ROWS, 20: text(0, 40, 80, 7, labels=(-100, 40, 80, 7)), 21: text(1, 41), 22: text(60, 61, 62)}
-# the reference knows the contents of every row that any split was fed
 TRUTH = reference()
 
 
