@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from accumcheck.config.devices import Devices
+from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.plan import make_plan
@@ -214,7 +214,7 @@ def test_many_errors_are_counted(tmp_path: Path) -> None:
 def test_a_plan_of_as_many_values_as_are_read_is_printed(tmp_path: Path) -> None:
     text = SMALL + "training_arguments:\n" + "".join(f"  k{i}: 1\n" for i in range(4900))
     plan = make_plan(load(tmp_path, text), 1)
-    assert "k4899: 1" in plan_as_text(plan, Devices("cpu", 1, "given"), "check.yaml")
+    assert "k4899: 1" in plan_as_text(plan, AssumedDevices("cpu", 1, "given"), "check.yaml")
 
 
 @pytest.mark.parametrize("argument", ["a" + ".a" * 10_000 + "=1", "steps=" + "1" * 100_000, "x" * 100_000 + "=1", "="])

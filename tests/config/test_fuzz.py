@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accumcheck.config.aliases import ALIASES, ELSEWHERE, SPLIT_ALIASES
-from accumcheck.config.devices import Devices
+from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.faults import Place
 from accumcheck.config.load import load_config, read_config
 from accumcheck.config.model import CheckConfig
@@ -126,7 +126,7 @@ def can_run(check: CheckConfig) -> None:
 
 def is_printed(check: CheckConfig) -> bool:
     """Whether the plan can be shown, and reads as the same configuration."""
-    devices = Devices("cpu", 2, "given")
+    devices = AssumedDevices("cpu", 2, "given")
     plan = make_plan(check, devices.count)
     json.dumps(plan_as_dict(plan, devices), allow_nan=False)
     text = plan_as_text(plan, devices, "check.yaml")

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from accumcheck.config.devices import Devices
+from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.load import load_config
 from accumcheck.config.plan import make_plan
 from accumcheck.config.schema import config_schema
@@ -65,7 +65,7 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
     check = load_config(written(tmp_path, text))
     assert check.runs_program
     assert type(check).from_dict(json.loads(json.dumps(check.to_dict()))) == check
-    devices = Devices("cpu", 1, "named")
+    devices = AssumedDevices("cpu", 1, "named")
     plan = make_plan(check, devices.count)
     again = written(tmp_path, "").with_name("again.yaml")
     again.write_text(plan_as_text(plan, devices, "check.yaml"), encoding="utf-8")

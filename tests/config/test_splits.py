@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accumcheck.config.batch import batch_of
-from accumcheck.config.devices import Devices, assume_devices
+from accumcheck.config.devices import AssumedDevices, assume_devices
 from accumcheck.config.model import CheckConfig, LauncherConfig, ModelConfig
 from accumcheck.config.plan import make_plan
 from accumcheck.config.splits import auto_splits, control_of
@@ -130,27 +130,29 @@ def device_folder(folder: Path, gpus: int) -> Path:
 )
 def test_the_environment_says_which_gpus_are_visible(tmp_path: Path, visible: str, count: int) -> None:
     found = assume_devices(LauncherConfig(device="cuda"), {"CUDA_VISIBLE_DEVICES": visible}, device_folder(tmp_path, 8))
-    assert found == Devices("cuda", count, f"CUDA_VISIBLE_DEVICES={visible}")
+    assert found == AssumedDevices("cuda", count, f"CUDA_VISIBLE_DEVICES={visible}")
 
 
 def test_else_their_device_files_are_counted(tmp_path: Path) -> None:
     found = assume_devices(LauncherConfig(), {}, device_folder(tmp_path, 4))
-    assert found == Devices("cuda", 4, f"{tmp_path}/nvidia[0-9]*")
+    assert found == AssumedDevices("cuda", 4, f"{tmp_path}/nvidia[0-9]*")
 
 
 @pytest.mark.usefixtures("two_cores")
 def test_without_gpus_cores_are_counted(tmp_path: Path) -> None:
-    assert assume_devices(LauncherConfig(), {}, device_folder(tmp_path, 0)) == Devices("cpu", 2, "2 CPU cores")
+    assert assume_devices(LauncherConfig(), {}, device_folder(tmp_path, 0)) == AssumedDevices("cpu", 2, "2 CPU cores")
     assert assume_devices(LauncherConfig(device="cpu"), {}, device_folder(tmp_path, 4)).kind == "cpu"
     assert assume_devices(LauncherConfig(device="cuda"), {}, tmp_path / "none").count == 0
 
 
 def test_many_cores_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
-    assert assume_devices(LauncherConfig(), {}, tmp_path) == Devices("cpu", 8, "64 CPU cores, of which 8 are used")
+    assert assume_devices(LauncherConfig(), {}, tmp_path) == AssumedDevices(
+        "cpu", 8, "64 CPU cores, of which 8 are used"
+    )
 
 
 def test_several_machines_are_taken_to_be_alike(tmp_path: Path) -> None:
     launcher = LauncherConfig(nnodes=2, rdzv_endpoint="node0:29400")
     found = assume_devices(launcher, {}, device_folder(tmp_path, 4))
-    assert found == Devices("cuda", 8, f"{tmp_path}/nvidia[0-9]*, on 2 machines")
+    assert found == AssumedDevices("cuda", 8, f"{tmp_path}/nvidia[0-9]*, on 2 machines")

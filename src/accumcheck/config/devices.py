@@ -18,7 +18,7 @@ MOST_CPU_PROCESSES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class AssumedDevices:
     """The devices assumed for a plan: how many on all machines together, and how that is known."""
 
     kind: Literal["cuda", "cpu"]
@@ -28,7 +28,7 @@ class Devices:
 
 def assume_devices(
     launcher: LauncherConfig, environ: Mapping[str, str] = os.environ, device_folder: Path = Path("/dev")
-) -> Devices:
+) -> AssumedDevices:
     """Count GPUs as CUDA_VISIBLE_DEVICES says, or by their device files; else CPU cores, at most `MOST_CPU_PROCESSES`.
 
     Every machine is taken to be like this one. The launch counts again, with torch.
@@ -38,10 +38,12 @@ def assume_devices(
         devices = _cpu()
     if launcher.nnodes == 1:
         return devices
-    return Devices(devices.kind, devices.count * launcher.nnodes, f"{devices.reason}, on {launcher.nnodes} machines")
+    return AssumedDevices(
+        devices.kind, devices.count * launcher.nnodes, f"{devices.reason}, on {launcher.nnodes} machines"
+    )
 
 
-def _gpus(environ: Mapping[str, str], device_folder: Path) -> Devices:
+def _gpus(environ: Mapping[str, str], device_folder: Path) -> AssumedDevices:
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         named: list[str] = []
@@ -49,13 +51,13 @@ def _gpus(environ: Mapping[str, str], device_folder: Path) -> Devices:
             if name in ("", "-1", "none", "NoDevFiles"):
                 break
             named.append(name)
-        return Devices("cuda", len(named), f"CUDA_VISIBLE_DEVICES={visible}")
+        return AssumedDevices("cuda", len(named), f"CUDA_VISIBLE_DEVICES={visible}")
     files = [path for path in device_folder.glob("nvidia*") if re.fullmatch(r"nvidia[0-9]+", path.name)]
-    return Devices("cuda", len(files), f"{device_folder}/nvidia[0-9]*")
+    return AssumedDevices("cuda", len(files), f"{device_folder}/nvidia[0-9]*")
 
 
-def _cpu() -> Devices:
+def _cpu() -> AssumedDevices:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores > MOST_CPU_PROCESSES:
-        return Devices("cpu", MOST_CPU_PROCESSES, f"{cores} CPU cores, of which {MOST_CPU_PROCESSES} are used")
-    return Devices("cpu", cores, f"{cores} CPU core{'s' if cores > 1 else ''}")
+        return AssumedDevices("cpu", MOST_CPU_PROCESSES, f"{cores} CPU cores, of which {MOST_CPU_PROCESSES} are used")
+    return AssumedDevices("cpu", cores, f"{cores} CPU core{'s' if cores > 1 else ''}")

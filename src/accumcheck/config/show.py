@@ -13,13 +13,13 @@ from accumcheck.stacks.protocol import ProgramSpec
 from accumcheck.stacks.registry import find_stack
 
 if TYPE_CHECKING:
-    from accumcheck.config.devices import Devices
+    from accumcheck.config.devices import AssumedDevices
     from accumcheck.config.plan import Plan
 
 _HEADINGS = ("split", "n", "b", "k", "samples")
 
 
-def plan_as_dict(plan: Plan, devices: Devices) -> dict[str, Any]:
+def plan_as_dict(plan: Plan, devices: AssumedDevices) -> dict[str, Any]:
     """The plan in JSON types: ``config`` (as in the report, and itself a valid configuration) and ``plan``."""
     return {
         "config": _without_program_keys(plan.config.to_dict()),
@@ -31,7 +31,7 @@ def plan_as_dict(plan: Plan, devices: Devices) -> dict[str, Any]:
     }
 
 
-def plan_as_text(plan: Plan, devices: Devices, source: str) -> str:
+def plan_as_text(plan: Plan, devices: AssumedDevices, source: str) -> str:
     """The plan in plain text for 80 columns. All of it is a valid configuration: what is none stands in comments."""
     splits, steps = _count(len(plan.splits), "split"), _count(plan.config.steps, "step")
     samples = _count(plan.config.global_batch_size, "sample")
@@ -56,7 +56,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _table(plan: Plan, devices: Devices) -> list[str]:
+def _table(plan: Plan, devices: AssumedDevices) -> list[str]:
     rows = [_HEADINGS, *(tuple(str(cell) for cell in list(row.values())[:5]) for row in plan.rows())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = []

@@ -1,22 +1,16 @@
-"""A configuration to start from, as text with comments: for a model, or for a training file of LLaMA-Factory."""
+"""A configuration to start from, as text with comments: for a model, for a stack, or for a script."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from accumcheck.config.devices import Devices
-from accumcheck.config.faults import shorten
-from accumcheck.config.files import read_text
-from accumcheck.config.limits import BATCH
+from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.splits import auto_splits, control_of
-from accumcheck.errors import ConfigError
 from accumcheck.record import Split
+from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 
 PER_PROCESS = 8
 """Samples of the global batch for each process: enough for uneven micro-batches, and few enough to be quick."""
@@ -50,7 +44,7 @@ _DATA = """\
 # Your own: data: {jsonl: train.jsonl} or data: {dataset: {name_or_path: ...}}
 """
 
-_STEPS = """\
+STEPS = """\
 steps: 2 # optimizer steps, each an independent test from the same weights
 """
 
@@ -59,71 +53,68 @@ training_arguments: {} # any field of TrainingArguments, as your training sets i
 """
 
 
-def starter(model: str | None, devices: Devices, folder: Path) -> str:
-    """The text of a configuration for ``stack: trainer``.
+_HEAD = "# What accumcheck runs: accumcheck validate FILE shows the plan, accumcheck run FILE is the check.\n"
+
+_SCRIPT = """\
+# A program as python runs it: one that ends in a transformers Trainer is given each split in its TrainingArguments. A
+# loop of its own takes the split's numbers from its command line, for example
+#   arguments: [--batch, "{{per_device_train_batch_size}}", --accumulate, "{{gradient_accumulation_steps}}"]
+# or from a YAML file that is named there.
+stack: script
+script:
+  path: {path} # relative to this file
+  arguments: [] # its command line
+"""
+
+
+def starter(model: str | None, devices: AssumedDevices, folder: Path, stack: LoopSpec) -> str:
+    """The text of a configuration for a stack that trains a model on samples that are made.
 
     Args:
         model: a folder, relative to the working directory, or a hub id; None for a tiny model that is made.
         devices: those that splits are chosen for.
         folder: where the configuration will be, which paths in it are relative to.
+        stack: what trains.
     """
-    head = "# What accumcheck runs: accumcheck validate FILE shows the plan, accumcheck run FILE is the check.\n"
-    named = _TINY if model is None else _NAMED.format(name=json.dumps(_from(folder, model)))
-    count = _processes(devices)
+    named = _TINY if model is None else _NAMED.format(name=json.dumps(path_from(folder, model)))
+    arguments = _ARGUMENTS
+    if stack.training_arguments is not None:
+        arguments = f"training_arguments: {{}} # it obeys {', '.join(stack.training_arguments)}\n"
+    chosen = f"stack: {stack.name} # the software under test: {stack.help}\n"
+    return "\n".join([_HEAD, named + _DATA, _batch(devices) + STEPS, chosen + arguments])
+
+
+def starter_of_program(devices: AssumedDevices, stack: ProgramSpec) -> str:
+    """The text of a configuration for a stack that brings its own model and data, which are yet to be named in it."""
+    keys = [f"{key.example} # yours" for key in stack.own if key.example]
+    chosen = f"stack: {stack.name} # the software under test: {stack.help}\n" + "\n".join(keys) + "\n"
+    return "\n".join([_HEAD, chosen, _batch(devices) + STEPS, _ARGUMENTS])
+
+
+def starter_of_script(script: Path, devices: AssumedDevices, folder: Path) -> str:
+    """The text of a configuration that runs a script; see `starter`."""
+    written = _SCRIPT.format(path=json.dumps(path_from(folder, str(script))))
+    return "\n".join([_HEAD, written, _batch(devices) + STEPS, _ARGUMENTS])
+
+
+def _batch(devices: AssumedDevices) -> str:
+    count = processes_of(devices)
     batch = PER_PROCESS * 2 ** (count.bit_length() - 1)
-    splits = _splits(auto_splits(batch, count), batch, _told(devices))
-    stack = "stack: trainer # the software under test: transformers' Trainer\n"
-    return "\n".join([head, named + _DATA, splits + _STEPS, stack + _ARGUMENTS])
+    return splits_text(auto_splits(batch, count), batch, told_of(devices))
 
 
-def starter_from_llamafactory(train: Path, devices: Devices, folder: Path) -> str:
-    """The text of a configuration for ``stack: llamafactory``, with the global batch that the file trains with here.
-
-    Args:
-        train: what ``llamafactory-cli train`` is given.
-        devices: the processes that it would be started with, one for each GPU.
-        folder: as of `starter`.
-
-    Raises:
-        ConfigError: the file cannot be read, or is none of LLaMA-Factory's.
-    """
-    told = _training_file(train)
-    b, k = (_whole(told, name, default, train) for name, default in (("per_device_train_batch_size", 8), (_K, 1)))
-    count = _processes(devices)
-    own = Split(count, b, k)
-    batch = own.global_batch_size
-    if batch > BATCH:
-        raise ConfigError(f"{train}: {b} x {k} on {count} processes are {batch} samples; expected at most {BATCH}")
-    facts = [
-        shorten(f"{name}: {' '.join(str(told[name]).split())}", 100)  # in one line: what follows is not a comment
-        for name in ("model_name_or_path", "stage", "finetuning_type", "cutoff_len", "template")
-        if name in told
-    ]
-    head = [
-        f"# The check of {train.name}: does every split of its global batch train alike?",
-        *(f"#   {fact}" for fact in facts),
-        "# accumcheck sets batch size, accumulation, steps, learning rate, logging and output folder; all else is as",
-        "# the file says. A split that does not fit into memory can go, or global_batch_size be less.",
-    ]
-    written = json.dumps(_from(folder, str(train)))
-    stack = f"stack: llamafactory\nllamafactory:\n  train: {written} # relative to this file\n"
-    reason = f"{train.name}, which on {_told(devices)} trains as {own}"
-    found = tuple(dict.fromkeys([*auto_splits(batch, count), own]))
-    return "\n".join(["\n".join(head) + "\n", stack, _splits(found, batch, reason, own) + _STEPS])
-
-
-_K = "gradient_accumulation_steps"
-
-
-def _told(devices: Devices) -> str:
+def told_of(devices: AssumedDevices) -> str:
+    """What devices splits are chosen for, in words."""
     return f"{devices.count} GPUs ({devices.reason})" if devices.kind == "cuda" else devices.reason
 
 
-def _processes(devices: Devices) -> int:
+def processes_of(devices: AssumedDevices) -> int:
+    """The processes that a split may have on these devices."""
     return max(1, devices.count if devices.kind == "cuda" else min(devices.count, MOST_ON_CPU))
 
 
-def _splits(splits: Sequence[Split], batch: int, reason: str, own: Split | None = None) -> str:
+def splits_text(splits: Sequence[Split], batch: int, reason: str, own: Split | None = None) -> str:
+    """The keys ``global_batch_size`` and ``splits``, with the reason for them; ``own`` is the user's split of today."""
     control = control_of(splits)
     lines = [
         f"# For {reason}.",
@@ -136,7 +127,7 @@ def _splits(splits: Sequence[Split], batch: int, reason: str, own: Split | None 
     return "\n".join(lines) + "\n"
 
 
-def _from(folder: Path, name: str) -> str:
+def path_from(folder: Path, name: str) -> str:
     """A path as it is written in ``folder``; what is not a path here stays as it is: a hub id."""
     try:
         path = Path(name).expanduser()
@@ -147,21 +138,3 @@ def _from(folder: Path, name: str) -> str:
         return str(path) if path.is_absolute() else name
     relative = Path(os.path.relpath(path, folder)).as_posix()
     return relative if relative.startswith(".") else f"./{relative}"
-
-
-def _training_file(path: Path) -> Mapping[str, Any]:
-    text = read_text(path, "give the file of llamafactory-cli train")
-    try:
-        told = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {shorten(' '.join(str(error).split()), 200)}") from None
-    if not isinstance(told, dict) or "model_name_or_path" not in told:
-        raise ConfigError(f"{path}: has no model_name_or_path; give the file of llamafactory-cli train")
-    return told
-
-
-def _whole(told: Mapping[str, Any], name: str, default: int, path: Path) -> int:
-    value = told.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= BATCH:
-        raise ConfigError(f"{path}: {name}: found {shorten(repr(value))}; expected a whole number from 1 to {BATCH}")
-    return value

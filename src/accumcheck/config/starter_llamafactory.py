@@ -1,0 +1,75 @@
+"""A configuration to start from, for a training file of LLaMA-Factory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from accumcheck.config.devices import AssumedDevices
+from accumcheck.config.faults import shorten
+from accumcheck.config.files import read_text
+from accumcheck.config.limits import BATCH
+from accumcheck.config.splits import auto_splits
+from accumcheck.config.starter import STEPS, path_from, processes_of, splits_text, told_of
+from accumcheck.errors import ConfigError
+from accumcheck.record import Split
+
+_K = "gradient_accumulation_steps"
+
+
+def starter_from_llamafactory(train: Path, devices: AssumedDevices, folder: Path) -> str:
+    """The text of a configuration for ``stack: llamafactory``, with the global batch that the file trains with here.
+
+    Args:
+        train: what ``llamafactory-cli train`` is given.
+        devices: the processes that it would be started with, one for each GPU.
+        folder: as of `starter`.
+
+    Raises:
+        ConfigError: the file cannot be read, or is none of LLaMA-Factory's.
+    """
+    told = _training_file(train)
+    b, k = (_whole(told, name, default, train) for name, default in (("per_device_train_batch_size", 8), (_K, 1)))
+    count = processes_of(devices)
+    own = Split(count, b, k)
+    batch = own.global_batch_size
+    if batch > BATCH:
+        raise ConfigError(f"{train}: {b} x {k} on {count} processes are {batch} samples; expected at most {BATCH}")
+    facts = [
+        shorten(f"{name}: {' '.join(str(told[name]).split())}", 100)  # in one line: what follows is not a comment
+        for name in ("model_name_or_path", "stage", "finetuning_type", "cutoff_len", "template")
+        if name in told
+    ]
+    head = [
+        f"# The check of {train.name}: does every split of its global batch train alike?",
+        *(f"#   {fact}" for fact in facts),
+        "# accumcheck sets batch size, accumulation, steps, learning rate, logging and output folder; all else is as",
+        "# the file says. A split that does not fit into memory can go, or global_batch_size be less.",
+    ]
+    written = json.dumps(path_from(folder, str(train)))
+    stack = f"stack: llamafactory\nllamafactory:\n  train: {written} # relative to this file\n"
+    reason = f"{train.name}, which on {told_of(devices)} trains as {own}"
+    found = tuple(dict.fromkeys([*auto_splits(batch, count), own]))
+    return "\n".join(["\n".join(head) + "\n", stack, splits_text(found, batch, reason, own) + STEPS])
+
+
+def _training_file(path: Path) -> Mapping[str, Any]:
+    text = read_text(path, "give the file of llamafactory-cli train")
+    try:
+        told = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {shorten(' '.join(str(error).split()), 200)}") from None
+    if not isinstance(told, dict) or "model_name_or_path" not in told:
+        raise ConfigError(f"{path}: has no model_name_or_path; give the file of llamafactory-cli train")
+    return told
+
+
+def _whole(told: Mapping[str, Any], name: str, default: int, path: Path) -> int:
+    value = told.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= BATCH:
+        raise ConfigError(f"{path}: {name}: found {shorten(repr(value))}; expected a whole number from 1 to {BATCH}")
+    return value
