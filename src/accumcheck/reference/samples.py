@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from accumcheck.capture.losses import loss_in
 from accumcheck.config.model import CheckConfig
 from accumcheck.rows.fields import moved, size_of
 from accumcheck.rows.sample import IGNORED
@@ -61,10 +62,12 @@ def mean_loss(model: torch.nn.Module, batch: Batch, smoothing: float = 0.0) -> t
         the model is an encoder-decoder. Any other sample is one prediction: a class, a number, a span.
 
     Raises:
-        ValueError: smoothing is asked for, and the model's logits do not lead to its loss.
+        ValueError: the model returns no loss; or smoothing is asked for, and its logits do not lead to its loss.
     """
     outputs = model(**batch)
-    loss: torch.Tensor = outputs.loss
+    loss = loss_in(outputs)
+    if loss is None:
+        raise ValueError("the model returned no loss")
     predicted = _predicted(loss, getattr(outputs, "logits", None))
     if smoothing:
         if predicted is None:
