@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.fingerprint import fingerprint
 from accumcheck.rows.images import images_of_rows
@@ -76,7 +76,7 @@ class Rows:
         """The numbers of a batch's rows, which are kept.
 
         Raises:
-            WorkloadError: a field of the batch cannot be dealt out to its rows, or it cannot be told what is a row.
+            UnsupportedError: a field of the batch cannot be dealt out to its rows, or it cannot be told what is a row.
         """
         starts = begin(batch) or []
         apart = self._size > 1 and len(starts) > 1
@@ -129,13 +129,13 @@ def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False
         padded: leave the padding.
 
     Raises:
-        WorkloadError: a field of the batch cannot be dealt out to its rows.
+        UnsupportedError: a field of the batch cannot be dealt out to its rows.
     """
     tensors = {
         name: value.detach().cpu() for name, value in batch.items() if isinstance(value, torch.Tensor) and value.ndim
     }
     if not tensors:
-        raise WorkloadError("the model was fed no tensor with a batch dimension")
+        raise UnsupportedError("the model was fed no tensor with a batch dimension")
     if pairs and "input_ids" in tensors:
         return pairs_in(tensors, POSITIONS, lambda rows: rows_in(rows, config, padded=padded))
     first = next((tensors[name] for name in ("input_ids", "labels") if name in tensors), next(iter(tensors.values())))
@@ -146,7 +146,7 @@ def rows_in(batch: Mapping[str, Any], config: Any = None, *, pairs: bool = False
     kinds = texts.pop(POSITIONS) if texts.get(POSITIONS, first).ndim > first.ndim else None
     for name, value in (*texts.items(), *([] if kinds is None else [(POSITIONS, kinds)])):
         if value.shape[value is kinds] != size:
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"the model was fed {name} of shape {tuple(value.shape)} for {size} rows; which part belongs to which "
                 "row cannot be told, so there is no reference for a row by itself"
             )
