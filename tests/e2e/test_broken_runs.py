@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import tempfile
 import time
 import uuid
@@ -188,3 +189,22 @@ def test_a_process_that_cannot_end_after_its_last_word_does_not_hold_the_run_bac
     ended = accumcheck("run", config, "--format", "json")
     assert ended.code == 0, ended.out + ended.err
     assert [split["verdict"] for split in ended.report["splits"]] == ["pass", "pass"]
+
+
+@pytest.mark.parametrize("size", ["8k", "64k"])
+def test_a_full_disk_is_named_before_the_run_and_in_it(tmp_path: Path, size: str) -> None:
+    device = tmp_path / "small"
+    device.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(device)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small device can only be mounted by root")
+    try:
+        ended = accumcheck("run", write_config(tmp_path), env={"TMPDIR": str(device)})
+    finally:
+        subprocess.run(["umount", "-l", str(device)], check=True)
+    assert ended.code == 3
+    said = " ".join((ended.out + ended.err).split())  # the table breaks lines
+    assert "no space left on the device mounted at" in said
+    assert "Traceback" not in said

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from accumcheck.launch.launcher import last_words
+from pathlib import Path
+
+import pytest
+
+from accumcheck.launch.launcher import _why_ended, last_words
+from accumcheck.runfolder.place import Place
+from accumcheck.runfolder.space import EXIT_NO_SPACE
 
 TRACEBACK = """Traceback (most recent call last):
   File "conductor.py", line 12, in main
@@ -21,3 +27,19 @@ def test_the_exception_is_named_even_where_a_dump_of_threads_follows() -> None:
 def test_words_without_an_exception_are_passed_on() -> None:
     assert last_words("cannot allocate memory\n\n") == "cannot allocate memory"
     assert last_words("") == "no word of why"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    found = Place(tmp_path, tmp_path / "tmp")
+    found.conductor_log.write_text(TRACEBACK, encoding="utf-8")
+    return found
+
+
+def test_a_conductor_that_was_killed_is_named_with_the_signal(place: Place) -> None:
+    assert _why_ended(-15, place) == "the conductor, which leads the run, was killed by SIGTERM"
+
+
+def test_one_that_failed_has_said_why_or_could_not_for_want_of_space(place: Place) -> None:
+    assert _why_ended(1, place) == "KeyError: 'script'"
+    assert _why_ended(EXIT_NO_SPACE, place).startswith("no space left on the device mounted at ")

@@ -59,6 +59,14 @@ def test_a_reason_has_its_kind(tmp_path: Path, error: Exception, reason: Reason)
     assert reason_of(error, tmp_path) == reason
 
 
+def test_an_error_that_words_another_has_that_ones_kind(tmp_path: Path) -> None:
+    worded = WorkloadError("./llama: out of memory while building the model")
+    worded.__cause__ = MemoryError()
+    assert reason_of(worded, tmp_path) == Reason("out-of-memory", "./llama: out of memory while building the model")
+    worded.__cause__ = ImportError("this model requires the timm library")
+    assert reason_of(worded, tmp_path).kind == "missing-package"
+
+
 def test_the_causes_that_workers_leave_are_read_the_earliest_first(tmp_path: Path) -> None:
     assert not has_errors(tmp_path)
     write_error(tmp_path, 1, RefusedError("first"), common=True)

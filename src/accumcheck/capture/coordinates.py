@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from accumcheck.capture.shards import Whole, canonical, parameters_of
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.record import Coordinates
 
 LIMIT = 262_144
@@ -111,14 +111,14 @@ class GradientReader:
 
         Raises:
             LookupError: the model lacks one of the reader's parameters.
-            WorkloadError: a parameter is of another size.
+            UnsupportedError: a parameter is of another size.
         """
         parameters: dict[str, Whole] = {parameter.name: parameter for parameter in parameters_of(model)}
         for name, numel in zip(self.coordinates.names, self.numels, strict=True):
             if name not in parameters:
                 raise LookupError(f"the trained model has no parameter {name!r}, which the checked model has")
             if parameters[name].numel != numel:
-                raise WorkloadError(
+                raise UnsupportedError(
                     f"the optimizer's step finds {parameters[name].numel} entries of {name} in this process, which had "
                     f"{numel} when training began: it was cut in a way that is not known here"
                 )

@@ -29,7 +29,7 @@ from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.record import Clipped, Coordinates, MicroBatch, TrainedRecord
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import SeenStep, write_contributions, write_gradient, write_steps, write_unapplied
@@ -253,7 +253,7 @@ class Observer:
         if not self._positions:
             entries, norm = self._reader.read(self._model)
             if norm == 0 and not _steps(optimizer, self._model):
-                raise WorkloadError(
+                raise UnsupportedError(
                     f"the optimizer ({type(optimizer).__name__}) steps other tensors than the model's parameters, "
                     "which have no gradient: the gradient that is applied is not seen; train without what keeps "
                     "copies of its own"

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from accumcheck.capture.patches import Patches, Seam
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import RefusedError
 from accumcheck.hotfixes import find_hotfix
 
 SEAMS = (Seam.TRAINER, Seam.TRAIN)
@@ -59,7 +59,7 @@ def apply_to_every_trainer(name: str, patches: Patches) -> Callable[[], None]:
 
     def check_trainer_was_made() -> None:
         if not cured:
-            raise WorkloadError(f"hotfix: the program made no transformers Trainer that could be given {name}")
+            raise RefusedError(f"hotfix: the program made no transformers Trainer that could be given {name}")
 
     patches.wrap(Seam.TRAINER, Trainer, curing)
     patches.wrap(Seam.TRAIN, Trainer, repeating)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.record.fed import FedRow
 from accumcheck.rows.fields import Dealer, refused, size_of
 from accumcheck.rows.identity import fields_of, key_of
@@ -48,7 +48,7 @@ class Rows:
         """The numbers of a batch's rows, which are kept.
 
         Raises:
-            WorkloadError: a field of the batch cannot be dealt out to its rows, or it cannot be told what is a row.
+            UnsupportedError: a field of the batch cannot be dealt out to its rows, or it cannot be told what is a row.
         """
         starts = begin(batch) or []
         apart = self._size > 1 and len(starts) > 1
@@ -96,12 +96,12 @@ def rows_in(
         dealer: remembers constants from batch to batch; None for a batch by itself.
 
     Raises:
-        WorkloadError: a field of the batch cannot be dealt out to its rows.
+        UnsupportedError: a field of the batch cannot be dealt out to its rows.
     """
     dealer = dealer or Dealer()
     size = size_of(batch)
     if not size:
-        raise WorkloadError("the model was fed nothing with a batch dimension: no tensor and no list")
+        raise UnsupportedError("the model was fed nothing with a batch dimension: no tensor and no list")
     tensors = {
         name: value.detach().cpu() for name, value in batch.items() if isinstance(value, torch.Tensor) and value.ndim
     }

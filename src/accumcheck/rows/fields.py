@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import IMAGE_FIELDS, Entry, Whole
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
@@ -58,7 +58,7 @@ class Dealer:
         A tensor whose first dimension is 1 is every row's.
 
         Raises:
-            WorkloadError: it has no entry a row, and is not what it was before; or it is of an unknown kind.
+            UnsupportedError: it has no entry a row, and is not what it was before; or it is of an unknown kind.
         """
         if isinstance(value, Mapping):
             parts = {str(key): self.deal(f"{name}.{key}", one, size) for key, one in value.items()}
@@ -83,7 +83,9 @@ class Dealer:
     def _check_constant(self, name: str, value: Any, size: int) -> None:
         before = self._constants.setdefault(name, value)
         if not _same(before, value):
-            raise WorkloadError(f"{_cannot_be_dealt(name, value, size)}; and it is no constant: it was {_size(before)}")
+            raise UnsupportedError(
+                f"{_cannot_be_dealt(name, value, size)}; and it is no constant: it was {_size(before)}"
+            )
 
     def _check_carried(self, name: str, value: Any) -> None:
         if isinstance(value, (list, tuple)):
@@ -94,15 +96,15 @@ class Dealer:
                 self._check_carried(f"{name}.{key}", one)
         elif not isinstance(value, (*PLAIN, torch.Tensor)):
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"the model was fed {name}, a {kind}, which cannot be kept for the reference; feed tensors, numbers, "
                 "strings, lists or dictionaries of such"
             )
 
 
-def refused(name: str, value: Any, size: int) -> WorkloadError:
+def refused(name: str, value: Any, size: int) -> UnsupportedError:
     """The error for a field that cannot be dealt out."""
-    return WorkloadError(_cannot_be_dealt(name, value, size))
+    return UnsupportedError(_cannot_be_dealt(name, value, size))
 
 
 def _cannot_be_dealt(name: str, value: Any, size: int) -> str:

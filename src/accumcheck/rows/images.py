@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import IMAGE_FIELDS, Sample
 
 GRID = "image_grid_thw"
@@ -27,7 +27,7 @@ def images_of_rows(batch: Mapping[str, torch.Tensor], size: int, config: Any) ->
         config: the model's; tells which id is the placeholder. None where it has none.
 
     Raises:
-        WorkloadError: it cannot be told which part of a field belongs to which row.
+        UnsupportedError: it cannot be told which part of a field belongs to which row.
     """
     fields = {name: value for name, value in batch.items() if name.startswith(IMAGE_FIELDS)}
     if not fields:
@@ -97,9 +97,9 @@ def _dealt(tokens: list[int], each: list[int]) -> list[int] | None:
     return None if left else counts
 
 
-def _unclear(fields: Mapping[str, torch.Tensor], size: int) -> WorkloadError:
+def _unclear(fields: Mapping[str, torch.Tensor], size: int) -> UnsupportedError:
     shapes = ", ".join(f"{name} of shape {tuple(value.shape)}" for name, value in fields.items())
-    return WorkloadError(
+    return UnsupportedError(
         f"the model was fed {shapes} for {size} rows; which part belongs to which row cannot be told, so there is no "
         "reference for a row by itself. Give every row the same number of images, or train on text alone"
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import Sample
 
 POSITIONS = "position_ids"
@@ -43,11 +43,11 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
         size: how many samples the split asks for.
 
     Raises:
-        WorkloadError: there are more or fewer, or a field cannot be dealt out to them.
+        UnsupportedError: there are more or fewer, or a field cannot be dealt out to them.
     """
     length = batch["input_ids"].shape[-1]
     if len(starts) != size:
-        raise WorkloadError(
+        raise UnsupportedError(
             f"a packed, padding-free batch: {len(starts)} texts were fed as one row of {length} tokens, where the "
             f"split asks for {size} rows; which texts share a row cannot be told, so no row is the same in two splits; "
             "pack without it (TRL: packing_strategy: wrapped), or do not pack"
@@ -58,7 +58,7 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
     }
     for name, value in told.items():
         if value.shape[:2] != (1, length):
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"the model was fed {name} of shape {tuple(value.shape)} with {size} samples in one row of {length} "
                 "tokens; which part belongs to which sample cannot be told, so there is no reference for one by itself"
             )

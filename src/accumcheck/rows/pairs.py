@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import IMAGE_FIELDS, Sample
 
 CHOSEN, REJECTED = "chosen/", "rejected/"
@@ -43,11 +43,11 @@ def check_loss_is_per_sample(trainer: Any) -> None:
     """What has no right answer for one sample by itself.
 
     Raises:
-        WorkloadError: the trainer is one of `WITHOUT_REFERENCE`.
+        UnsupportedError: the trainer is one of `WITHOUT_REFERENCE`.
     """
     for name in sorted(_kinds(trainer) & WITHOUT_REFERENCE.keys()):
         own = type(trainer).__name__
-        raise WorkloadError(
+        raise UnsupportedError(
             f"{own if own == name else f'{own}, a {name},'} {WITHOUT_REFERENCE[name]}, so a sample has no right loss "
             "by itself, and nothing can be compared; of preference tuning, DPOTrainer and RewardTrainer can be checked"
         )
@@ -69,7 +69,7 @@ def pairs_in(
         rows_of: tells the rows of one half apart.
 
     Raises:
-        WorkloadError: a field cannot be dealt out to pairs.
+        UnsupportedError: a field cannot be dealt out to pairs.
     """
     rows = len(batch["input_ids"])
     halves: tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]] = ({}, {})
@@ -83,7 +83,7 @@ def pairs_in(
             for one, part in zip(halves, value.chunk(2, dim=int(kinds)), strict=True):
                 one[name] = part
         else:
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"the model was fed {name} of shape {tuple(value.shape)} for {rows} rows, which were to be pairs of a "
                 "chosen and a rejected one; which part belongs to which pair cannot be told"
             )

@@ -64,10 +64,10 @@ def describe(error: BaseException) -> str:
     if lines and lines[0].endswith(":"):
         lines = [" ".join(lines[:_ANNOUNCED])]
     name = type(error).__name__
-    if _kind_of(error) == "out-of-memory":
-        return "out of memory" + (f": {lines[0]}" if lines else "")
     if isinstance(error, AccumcheckError):
         return lines[0] if lines else name
+    if _kind_of(error) == "out-of-memory":
+        return "out of memory" + (f": {lines[0]}" if lines else "")
     return f"{name}: {lines[0]}" if lines else name
 
 
@@ -76,9 +76,13 @@ def _kind_of(error: BaseException) -> ReasonKind:
     # torch's error for GPUs has a class of its own in some releases, that for the CPU in none
     if name in ("OutOfMemoryError", "MemoryError") or (name == "RuntimeError" and _NO_MEMORY.search(str(error))):
         return "out-of-memory"
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ImportError):
         return "missing-package"
-    return error.reason_kind if isinstance(error, AccumcheckError) else "crashed"
+    if not isinstance(error, AccumcheckError):
+        return "crashed"
+    if error.reason_kind == "crashed" and error.__cause__ is not None:  # it only words what happened
+        return _kind_of(error.__cause__)
+    return error.reason_kind
 
 
 def _file(folder: Path, process: int) -> Path:

@@ -17,7 +17,7 @@ from accumcheck.capture.coordinates import named_parameters_of
 from accumcheck.capture.losses import TOKEN_COUNT
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import control_of
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError, WorkloadError
 from accumcheck.reference.run import Losses, Testimony, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
 from accumcheck.rows.fields import moved
@@ -210,12 +210,12 @@ def check_loss_has_no_memory(losses: Losses, workload: Workload, trainer: Any) -
     no more than its square.
 
     Raises:
-        WorkloadError: it is another one after another sample.
+        UnsupportedError: it is another one after another sample.
     """
     with torch.no_grad():
         first, _, again = (losses.asked(workload.collator([workload.samples[index]]))[0] for index in (0, -1, 0))
     if abs(float(first - again)) > 4 * torch.finfo(first.dtype).eps * abs(float(first)):
-        raise WorkloadError(
+        raise UnsupportedError(
             f"{type(trainer).__name__} computed a loss of {float(first):.7g} for a pair, and of {float(again):.7g} for "
             "the same one after another: it remembers pairs (loss_type bco_pair keeps a running mean of rewards), so "
             "no pair has a right loss by itself; check with another loss_type"

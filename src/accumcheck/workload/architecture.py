@@ -8,7 +8,7 @@ import transformers
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.models.auto import configuration_auto, modeling_auto
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError, WorkloadError
 from accumcheck.rows.vocabulary import embedded_ids
 from accumcheck.workload.causes import did_you_mean, named_cause
 from accumcheck.workload.determinism import sub_configs
@@ -54,7 +54,7 @@ def _inline_config(model: ModelConfig) -> PretrainedConfig:
     if model_type is None:
         raise WorkloadError("model.config has no model_type; add one, for example model_type: llama")
     if model_type not in known:
-        raise WorkloadError(
+        raise UnsupportedError(
             f"model.config.model_type: {model_type!r} is not known to transformers {transformers.__version__}"
             f"{did_you_mean(str(model_type), list(known))}"
         )
@@ -70,13 +70,13 @@ def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
         A `PreTrainedModel` subclass, or an auto class where the code comes with the model (``auto_map``).
 
     Raises:
-        WorkloadError: no such class, or none for this type.
+        UnsupportedError: no such class, or none for this type.
     """
     if model.architecture is not None:
         found = getattr(transformers, model.architecture, None)
         if found is None:
             names = [name for name in dir(transformers) if "For" in name or name.endswith("Model")]
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"model.architecture: transformers {transformers.__version__} has no {model.architecture}"
                 f"{did_you_mean(model.architecture, names)}"
             )
@@ -94,7 +94,7 @@ def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
         name = getattr(modeling_auto, mapping, {}).get(config.model_type)
         if name is not None:
             return getattr(transformers, name if isinstance(name, str) else name[0])
-    raise WorkloadError(
+    raise UnsupportedError(
         f"no model class with a loss is known for model type {config.model_type!r}; name one as model.architecture"
         + ("" if not own_code else ", or set model.trust_remote_code: true to use the model's own code")
     )
@@ -114,11 +114,11 @@ def text_vocabulary(model: PreTrainedModel) -> int:
     """The number of ids that text may use: the vocabulary that the model both embeds and predicts.
 
     Raises:
-        WorkloadError: the model has no single table of token embeddings.
+        UnsupportedError: the model has no single table of token embeddings.
     """
     size = embedded_ids(model)
     if size is None:
-        raise WorkloadError(
+        raise UnsupportedError(
             f"{type(model).__name__}: no samples can be made: it has no single table of token embeddings"
         )
     return size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import Sample
 from accumcheck.workload.synthetic import synthetic_samples
 from accumcheck.workload.tasks.registry import task_of
@@ -28,13 +28,13 @@ def build_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> lis
         Samples on the CPU, the same in every process and in every transformers release.
 
     Raises:
-        WorkloadError: the architecture takes no such data, or the data cannot be read or does not suffice.
+        UnsupportedError: the architecture takes no such data, or the data cannot be read or does not suffice.
     """
     task = task_of(model)
     if check.data.synthetic is not None:
         return synthetic_samples(check.data.synthetic, model, task, check.seed, count)
     if not task.reads_text:
-        raise WorkloadError(
+        raise UnsupportedError(
             f"{type(model).__name__}: data.jsonl and data.dataset serve models that continue text, and this one is "
             f"trained for {task.name}; use data.synthetic"
         )

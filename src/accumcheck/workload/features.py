@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.determinism import sub_configs
 from accumcheck.workload.image_layouts import pair
@@ -39,7 +39,7 @@ def image_shape(model: PreTrainedModel) -> tuple[int, ...]:
     """The shape of one sample's ``pixel_values``, ``[1, channels, height, width]``: the first that the model trains on.
 
     Raises:
-        WorkloadError: none of those tried is one.
+        UnsupportedError: none of those tried is one.
     """
     found, _ = _first_that_runs(model, "pixel_values", _image_shapes(model), {"labels": _label(model)})
     return found
@@ -63,7 +63,7 @@ def sound_shape(model: PreTrainedModel, labels: torch.Tensor) -> tuple[str, tupl
         labels: one sample's, ``[1, ...]``.
 
     Raises:
-        WorkloadError: none of the shapes tried is one that the model trains on.
+        UnsupportedError: none of the shapes tried is one that the model trains on.
     """
     takes = inspect.signature(model.forward).parameters
     name = next(name for name in AUDIO if name in takes)
@@ -112,7 +112,7 @@ def _first_that_runs(
         except Exception as error:  # whatever a model raises that was given the wrong shape
             complaint = f"{type(error).__name__}: {first_line(str(error))}"
     kind = model.config.model_type
-    raise WorkloadError(
+    raise UnsupportedError(
         f"{type(model).__name__}: no synthetic {name} can be made for model type {kind!r} ({complaint}); "
         "where the model is shrunk, try shrink: false"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError, WorkloadError
 from accumcheck.rows.sample import IGNORED
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.features import random_features
@@ -66,7 +66,7 @@ def image_recipe(model: PreTrainedModel) -> ImageRecipe:
     """The recipe that fits the model: a layout by what its forward takes, and as many tokens as it wants features.
 
     Raises:
-        WorkloadError: no recipe fits this architecture.
+        UnsupportedError: no recipe fits this architecture.
     """
     config, token = model.config, image_token_id(model.config)
     layout = layout_of(model)
@@ -92,8 +92,8 @@ def image_recipe(model: PreTrainedModel) -> ImageRecipe:
     raise _unsupported(model, first_line(found))
 
 
-def _unsupported(model: PreTrainedModel, why: str) -> WorkloadError:
-    return WorkloadError(
+def _unsupported(model: PreTrainedModel, why: str) -> UnsupportedError:
+    return UnsupportedError(
         f"{type(model).__name__}: no synthetic images can be made for model type {model.config.model_type!r} ({why}); "
         "supported: models that take images as LLaVA, LLaVA-NeXT, PaliGemma, Idefics or Qwen-VL do"
     )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import MissingPackageError, WorkloadError
 from accumcheck.workload.causes import first_line
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def dataset_rows(source: DatasetSource) -> Iterator[Row]:
     try:
         import datasets
     except ImportError as error:
-        raise WorkloadError(
+        raise MissingPackageError(
             "data.dataset needs the datasets library: pip install 'accumcheck[datasets]' (or use data.jsonl)"
         ) from error
     folder = Path(source.name_or_path).expanduser()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 
 
 def check_engine_was_made(arguments: Any) -> None:
@@ -19,12 +19,12 @@ def check_engine_was_made(arguments: Any) -> None:
         arguments: ``TrainingArguments``; None where a loop trains.
 
     Raises:
-        WorkloadError: it was.
+        UnsupportedError: it was.
     """
     if not getattr(arguments, "deepspeed", None) and not _in_environment("ACCELERATE_USE_DEEPSPEED"):
         return
     where = "" if torch.cuda.is_available() else ", and on a CPU leaves DeepSpeed out without a word"
-    raise WorkloadError(
+    raise UnsupportedError(
         f"DeepSpeed was asked for, but no engine of it trains the model: accelerate {version('accelerate')} makes one "
         f"on GPUs and other accelerators{where}; run it there, or without deepspeed"
     )
@@ -38,13 +38,13 @@ def check_shards_were_made(sharded: bool, arguments: Any) -> None:
         arguments: ``TrainingArguments``; None where a loop trains.
 
     Raises:
-        WorkloadError: it is whole in every process.
+        UnsupportedError: it is whole in every process.
     """
     asked = getattr(arguments, "fsdp", None) or _in_environment("ACCELERATE_USE_FSDP")
     if not asked or sharded or not dist.is_initialized() or dist.get_world_size() == 1:
         return
     where = "" if torch.cuda.is_available() else ", and on a CPU leaves FSDP out without a word"
-    raise WorkloadError(
+    raise UnsupportedError(
         f"FSDP was asked for, but each of the {dist.get_world_size()} processes trains the whole model: accelerate "
         f"{version('accelerate')} shards on GPUs and other accelerators{where}; run it there, or without fsdp"
     )
@@ -60,12 +60,12 @@ def check_gpus_are_not_shared(sharded: bool, device: torch.device) -> None:
         device: of its parameters.
 
     Raises:
-        WorkloadError: its processes would talk over gloo about what is on a GPU.
+        UnsupportedError: its processes would talk over gloo about what is on a GPU.
     """
     if not sharded or device.type != "cuda" or not dist.is_initialized() or dist.get_world_size() == 1:
         return
     if dist.get_backend() == "gloo":
-        raise WorkloadError(
+        raise UnsupportedError(
             f"under FSDP each of the {dist.get_world_size()} processes needs a GPU of its own: several on one talk "
             "over gloo, which gathers no shards of tensors on GPUs; run this split where there are as many, or on a CPU"
         )

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from accumcheck.capture.shards.whole import Plain, Whole, canonical
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Flattened:
             dist.all_reduce(whole, group=self.handle.process_group)
         return whole
 
-    def _misfit(self, found: int, due: int) -> WorkloadError:
-        return WorkloadError(
+    def _misfit(self, found: int, due: int) -> UnsupportedError:
+        return UnsupportedError(
             f"the gradient of {self.name} has {found} entries in this process, where its shard has {due}: it was not "
             "reduced over processes before the optimizer's step (the last micro-batch under no_sync?)"
         )
@@ -102,7 +102,7 @@ def parameters_of_units(model: torch.nn.Module) -> Iterator[Whole]:
     """The parameters of all units, and those that are in none, in the order in which the model's modules have them.
 
     Raises:
-        WorkloadError: a parameter's unit is not found, or the pieces of a unit do not make it whole.
+        UnsupportedError: a parameter's unit is not found, or the pieces of a unit do not make it whole.
     """
     of_module: dict[int, list[tuple[str, Any, int]]] = {}
     taken: set[tuple[int, str]] = set()
@@ -122,7 +122,8 @@ def parameters_of_units(model: torch.nn.Module) -> Iterator[Whole]:
                 continue
             seen.add(id(parameter))
             if getattr(parameter, "_fsdp_flattened", False):
-                raise WorkloadError(f"{canonical(prefix + name)} is in an FSDP unit that is not found in this process")
+                where = "is in an FSDP unit that is not found in this process"
+                raise UnsupportedError(f"{canonical(prefix + name)} {where}")
             yield Plain(canonical(prefix + name), parameter)
 
 
@@ -148,7 +149,7 @@ def _ask_for_all_pieces(handle: Any) -> None:
     """Whether the pieces that the processes have of each parameter make it whole.
 
     Raises:
-        WorkloadError: they do not.
+        UnsupportedError: they do not.
     """
     if not handle.uses_sharded_strategy or handle.world_size == 1:
         return
@@ -158,4 +159,5 @@ def _ask_for_all_pieces(handle: Any) -> None:
     dist.all_reduce(held, group=handle.process_group)
     for name, found, due in zip(flat._fqns, held.tolist(), flat._numels, strict=True):
         if found != due:
-            raise WorkloadError(f"the processes have {found} entries of {canonical(name)} between them; it has {due}")
+            have = f"the processes have {found} entries of {canonical(name)} between them"
+            raise UnsupportedError(f"{have}; it has {due}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Distributed:
         if grad is None:
             grad = torch.zeros_like(self.parameter)
         if type(grad).__name__ != "DTensor" or grad.shape != self.parameter.shape:
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"the gradient of {self.name} is a {type(grad).__name__} of shape {list(grad.shape)}, where its "
                 f"parameter is sharded and has shape {list(self.parameter.shape)}: it cannot be gathered whole"
             )
@@ -66,7 +66,7 @@ class Distributed:
             )
         whole: torch.Tensor = tensor.full_tensor().reshape(-1)
         if whole.numel() != self.numel:
-            raise WorkloadError(f"{self.name} was gathered with {whole.numel()} entries, but it has {self.numel}")
+            raise UnsupportedError(f"{self.name} was gathered with {whole.numel()} entries, but it has {self.numel}")
         return whole
 
 
@@ -94,7 +94,7 @@ def refuse_others(model: torch.nn.Module) -> None:
     """What cuts parameters along another axis than data parallelism does.
 
     Raises:
-        WorkloadError: a parameter is cut by tensor or expert parallelism.
+        UnsupportedError: a parameter is cut by tensor or expert parallelism.
     """
     by_fsdp = is_fully_sharded(model)
     for name, parameter in model.named_parameters():
@@ -102,7 +102,7 @@ def refuse_others(model: torch.nn.Module) -> None:
             continue
         cuts = sum(not placement.is_replicate() for placement in parameter.placements)  # type: ignore[attr-defined]
         if cuts > 1 or not by_fsdp:
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"{name} is cut by tensor or expert parallelism, under which processes are fed the same rows: that is "
                 "no split of a global batch, and is not checked; run it with data parallelism alone (DDP, FSDP)"
             )

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from accumcheck.capture.patches import Patches, Seam
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import RefusedError, UnsupportedError
 
 AGREEMENT = 1e-2
 """How far the norm that was read may be from the engine's own, which it sums in the precision of its gradients."""
@@ -59,23 +59,23 @@ class Partitioned:
         with _deepspeed().zero.GatheredParameters([self.parameter]):
             whole = self.parameter.detach().reshape(-1).clone()
         if whole.numel() != self.numel:
-            raise WorkloadError(f"{self.name} was gathered with {whole.numel()} entries, but it has {self.numel}")
+            raise UnsupportedError(f"{self.name} was gathered with {whole.numel()} entries, but it has {self.numel}")
         return whole
 
     def gradient(self) -> torch.Tensor:
         """See `Whole.gradient`; without the scale that the engine puts on float16 losses.
 
         Raises:
-            WorkloadError: there is no engine that trains it, or the engine does not hand the gradient out.
+            UnsupportedError: there is no engine that trains it, or the engine does not hand the gradient out.
         """
         if self.engine is None:
-            raise WorkloadError(f"DeepSpeed has cut up {self.name}, but no engine of it that trains it was found")
+            raise UnsupportedError(f"DeepSpeed has cut up {self.name}, but no engine of it that trains it was found")
         # where a release leaves one, it is this process's own, and would be handed out in the place of the mean
         own, self.parameter.grad = self.parameter.grad, None
         try:
             found = _deepspeed().utils.safe_get_full_grad(self.parameter)
         except Exception as error:
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"DeepSpeed {_release()} does not hand out the gradient of {self.name} before its step "
                 f"({type(error).__name__}: {error}); run it without DeepSpeed, or with FSDP"
             ) from error
@@ -84,7 +84,7 @@ class Partitioned:
                 self.parameter.grad = own
         if found is None or found.numel() != self.numel:
             entries = "no gradient" if found is None else f"a gradient of {found.numel()} entries"
-            raise WorkloadError(
+            raise UnsupportedError(
                 f"DeepSpeed {_release()} hands out {entries} of {self.name}, which has {self.numel}; run it without "
                 "DeepSpeed, or with FSDP"
             )
@@ -140,11 +140,11 @@ def check_engine(engine: Any) -> None:
     """What an engine may do beside ZeRO 1, 2 and 3 in data parallelism, which is all that was compared with the truth.
 
     Raises:
-        WorkloadError: it does.
+        UnsupportedError: it does.
     """
     found = [what for what, does in _beside(engine) if does]
     if found:
-        raise WorkloadError(
+        raise UnsupportedError(
             f"DeepSpeed {_release()} trains with {', '.join(found)}: what gradient it applies then is not seen here; "
             "ZeRO 1, 2 and 3 without it are"
         )
@@ -194,17 +194,18 @@ def check_norm(engine: Any, norm: float) -> None:
         norm: of what was read before it.
 
     Raises:
-        WorkloadError: it is another gradient, the step was left out, or the engine does not say.
+        RefusedError: it is another gradient, or the step was left out.
+        UnsupportedError: the engine does not say.
     """
     if getattr(engine.optimizer, "overflow", False):
-        raise WorkloadError(
+        raise RefusedError(
             "DeepSpeed left an optimizer step out, since a gradient is not finite (loss scale from now on: "
             f"{loss_scale_of(engine):g}); in float16 begin with a smaller one (initial_scale_power: 8 in DeepSpeed's "
             "configuration), else look for what is not finite"
         )
     own = engine.get_global_grad_norm()
     if own is None:
-        raise WorkloadError(
+        raise UnsupportedError(
             "DeepSpeed computes no gradient norm, by which what was read is compared with what it applies; let it "
             "(leave compute_grad_norm out of its configuration)"
         )
@@ -212,7 +213,7 @@ def check_norm(engine: Any, norm: float) -> None:
     if not math.isfinite(norm) and not math.isfinite(own):
         return
     if not math.isclose(norm, own, rel_tol=AGREEMENT, abs_tol=1e-12):
-        raise WorkloadError(
+        raise RefusedError(
             f"the gradient that DeepSpeed {_release()} hands out has a norm of {norm:.6g}, the one that it applies has "
             f"{own:.6g}: they are not the same, and what is applied is not seen"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import RefusedError
 from accumcheck.record import ProgramRecord, Split
 from accumcheck.rows.fed import Rows
 from accumcheck.runfolder.events import EventLog, StepDone
@@ -41,7 +41,7 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
         What was observed, written already.
 
     Raises:
-        WorkloadError: the program ended without having trained, or does what cannot be watched.
+        RefusedError: the program ended without having trained, or does what cannot be watched.
         BaseException: whatever the program raises.
     """
     split = Split.parse(job.name)
@@ -63,7 +63,7 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     _run(stack, check, handover, patches)
     observer.stop()
     if not observer.steps:
-        raise WorkloadError(f"{stack.title(check)} ended without an optimizer step")
+        raise RefusedError(f"{stack.title(check)} ended without an optimizer step")
     check_split_was_followed(split, handover.ways, [batch.samples for batch in observer.steps[0].micro_batches])
     spectator.end()
     observer.write()
@@ -89,7 +89,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
         patches: undone by the caller, when the job has ended.
 
     Raises:
-        WorkloadError: the program ended without having trained.
+        RefusedError: the program ended without having trained.
         BaseException: whatever the program raises before its training begins.
     """
     split = Split(1, 1, check.global_batch_size)
@@ -113,7 +113,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     observer.stop()
     patches.undo()  # what is computed from here on is not the program's
     if spectator.model is None or observer.coordinates is None:
-        raise WorkloadError(f"{stack.title(check)} ended without training")
+        raise RefusedError(f"{stack.title(check)} ended without training")
     for module in spectator.training:
         module.training = True
     seen = [read_contributions(job.folder, step, 1).get(0) for step in range(len(observer.steps))]
@@ -145,14 +145,14 @@ def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Se
         fed: the rows of every micro-batch that this process fed the model in its first step.
 
     Raises:
-        WorkloadError: there were other micro-batches.
+        RefusedError: there were other micro-batches.
     """
     b, k = split.per_device_train_batch_size, split.gradient_accumulation_steps
     sizes = [len(rows) for rows in fed]
     if sizes == [b] * k or (ways and sizes and set(sizes) == {b}):
         return
     found = ", ".join(dict.fromkeys(map(str, sizes)))
-    raise WorkloadError(
+    raise RefusedError(
         f"the program took no notice of the split: its first step was {len(fed)} micro-batches of {found} rows, "
         f"where {split} asks for {k} of {b}; where it makes no TrainingArguments, hand it the numbers, for example "
         "script: {arguments: [--batch, '{per_device_train_batch_size}', "

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from accumcheck.capture.shards import parameters_of
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import RefusedError
 from accumcheck.runfolder.first_weights import FirstWeights, first_weights
 
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -55,11 +55,11 @@ def check_same_start(run: Path, who: str, sums: Mapping[str, int]) -> None:
         sums: of the weights that it begins with.
 
     Raises:
-        WorkloadError: they are others.
+        RefusedError: they are others.
     """
     first = first_weights(run, FirstWeights(who, sums))
     if changed := differing(first.sums, sums):
-        raise WorkloadError(
+        raise RefusedError(
             f"{who} begins with other weights than {first.who} ({len(changed)} of {len(sums)} parameters, "
             f"{changed[0]} among them), so their gradients cannot be compared; make the program begin with the same "
             "ones each time: call transformers.set_seed(0) before it makes its model, or load a checkpoint"
@@ -74,10 +74,10 @@ def check_weights_held(begun: Mapping[str, int], ended: Mapping[str, int]) -> No
         ended: of those after the last step.
 
     Raises:
-        WorkloadError: they have changed.
+        RefusedError: they have changed.
     """
     if moved := differing(begun, ended):
-        raise WorkloadError(
+        raise RefusedError(
             f"training changed {len(moved)} of {len(begun)} parameters ({moved[0]} among them) although the learning "
             "rate was 0, so that its steps are not tests of one set of weights; use an optimizer that obeys its "
             "learning rate"

@@ -18,7 +18,7 @@ from accumcheck.capture.patches import Patches
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_gpus_are_not_shared
 from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import RefusedError, UnsupportedError
 from accumcheck.loops import listen
 from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs
@@ -138,7 +138,7 @@ class OfSplit:
         if self._models is None or not all(math.isfinite(step.grad_norm) for step in self._observer.steps):
             return
         if is_sharded(self._models[0]) and not dist.is_initialized():
-            raise WorkloadError(
+            raise RefusedError(
                 f"the program left its process group after {len(self._observer.steps)} of {self._check.steps} steps, "
                 "so that its weights cannot be gathered to see whether they were held still; let it train on, or write "
                 f"steps: {len(self._observer.steps)}"
@@ -179,7 +179,7 @@ class OfWitness(OfSplit):
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
         if engine_of(model) is not None or is_partitioned(model):
-            raise WorkloadError(
+            raise UnsupportedError(
                 "the program makes DeepSpeed's engine itself, so that there is no model without one to compute the "
                 "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
             )

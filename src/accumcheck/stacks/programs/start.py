@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import MissingPackageError
 
 
 def run_file(path: str, arguments: Sequence[str]) -> None:
@@ -45,10 +45,10 @@ def require_package(package: str, stack: str) -> None:
         stack: its name in the configuration.
 
     Raises:
-        WorkloadError: it is not installed.
+        MissingPackageError: it is not installed.
     """
     if not is_installed(package.replace("-", "_")):
-        raise WorkloadError(
+        raise MissingPackageError(
             f"stack: {stack} needs {package}, which is not installed; install it, or name a release: "
             f"accumcheck run CONFIG --with {package}==VERSION"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from accumcheck.declare.keys import Expected, Required, Section
 from accumcheck.declare.texts import Words
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import MissingPackageError
 from accumcheck.stacks.programs.start import is_installed, require_package, run_module
 from accumcheck.stacks.protocol import OwnKey, ProgramSpec
 
@@ -53,7 +53,7 @@ def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str
         if found is None:
             from importlib.metadata import version
 
-            raise WorkloadError(
+            raise MissingPackageError(
                 f"stack: {name} runs {modules[0]}, which trl {version('trl')} does not have{releases}; name another "
                 "release with --with trl==VERSION, or write stack: script with a script of your own that makes the "
                 "trainer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import UnsupportedError
 from accumcheck.workload.tasks import (
     audio_classification,
     causal_text,
@@ -45,15 +45,15 @@ def task_of(model: PreTrainedModel) -> TaskSpec:
     """Tell the task from the model's head and from what its forward takes.
 
     Raises:
-        WorkloadError: no samples can be made for this architecture.
+        UnsupportedError: no samples can be made for this architecture.
     """
     head, name = Head.of(model), type(model).__name__
     if head.takes.isdisjoint(("labels", "start_positions")):
-        raise WorkloadError(
+        raise UnsupportedError(
             f"{name} computes no loss (its forward takes no labels); choose a model.architecture with a head"
         )
     found = next((task for task in TASKS if task.fits(head)), None)
     if found is None:
         known = ", ".join(sorted(task.name for task in TASKS))
-        raise WorkloadError(f"{name}: no samples can be made for this architecture; supported are {known}")
+        raise UnsupportedError(f"{name}: no samples can be made for this architecture; supported are {known}")
     return found
