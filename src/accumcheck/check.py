@@ -147,6 +147,8 @@ def _report(
         loss_rule=judgement.loss_rule,
         gradient_rule=judgement.gradient_rule,
         alternatives=judgement.alternatives,
+        accuracy=judgement.accuracy,
+        not_tested=judgement.not_tested,
         findings=_cited(judgement, check, plan.environment, observations, reference),
         strict=strict,
         program=next((split.program for split in observations if split.program is not None), None),

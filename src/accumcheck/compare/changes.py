@@ -108,7 +108,8 @@ def _without_log(tolerances: Tolerances, name: Literal["loss", "grad_norm"]) -> 
     origin = tolerances.origins.get(name)
     if origin is None or origin.chosen == "configuration":
         return allowed
-    return max(origin.floor, origin.safety * (origin.noise or 0.0))
+    from_noise = origin.safety * (origin.noise or 0.0)
+    return max(origin.floor, from_noise if origin.ceiling is None else min(from_noise, origin.ceiling))
 
 
 def _apart(old: float, new: float) -> float:

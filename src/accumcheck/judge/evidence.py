@@ -10,7 +10,8 @@ from accumcheck.judge.measure.by_control import relative_to, without
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
-from accumcheck.judge.measure.tolerance import measured, resolve
+from accumcheck.judge.measure.parameters import Allowance, OffParameter, off_parameters, untested
+from accumcheck.judge.measure.tolerance import measured, random_by, resolve
 from accumcheck.judge.measure.truths import records_of, right_of, truths_of, windows_in
 from accumcheck.record import (
     ReferenceObservation,
@@ -30,8 +31,10 @@ class Evidence:
     ``reference``: None where there is none, for the reason ``no_reference``; ``alone``: the right answer of each step,
     of its samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry a
     step, empty where weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
-    reported; ``condemned``: splits that fail for what a detector has found, with the rule they are given; ``fed``: of a
-    program, what each split was fed that the control was not.
+    reported; ``off``: the parameters of each split that are beyond their own tolerance; ``not_tested``: those whose
+    true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed again,
+    None where it is not; ``condemned``: splits that fail for what a detector has found, with the rule they are given;
+    ``fed``: of a program, what each split was fed that the control was not.
     """
 
     check: CheckConfig
@@ -45,6 +48,9 @@ class Evidence:
     recovered: Sequence[Recovery]
     windows: Mapping[Split, Windows]
     records: Mapping[Split, tuple[StepRecord, ...]]
+    off: Mapping[Split, tuple[OffParameter, ...]] = field(default_factory=dict)
+    not_tested: tuple[str, ...] = ()
+    random_by: float | None = None
     condemned: Mapping[Split, Rule] = field(default_factory=dict)
     fed: Mapping[Split, SplitRows] = field(default_factory=dict)
 
@@ -90,17 +96,75 @@ def gather(
         for step, truth in enumerate(alone):
             recovered.append(recover(step, [one for one in good if step < len(one.steps)], truth, reference))
     losses = [step.loss for one in good for step in one.steps]
-    tolerances = resolve(check.tolerances, _precision(check, reference), measured(reference, recovered), losses)
+    precision = _precision(check, reference)
+    tolerances = resolve(check.tolerances, precision, measured(reference, recovered), losses)
     windows = windows_in(good, reference, check, fed)
     truths = {one.split: right_of(one, alone, reference, windows) for one in ran} if reference is not None else {}
-    records = {one.split: records_of(one, good, control, truths.get(one.split, ()), reference, windows) for one in good}
+    records = {
+        one.split: records_of(
+            one, good, control, truths.get(one.split, ()), reference, windows, tolerances.loss_rounding
+        )
+        for one in good
+    }
     if recovered:
         records = {
             split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
         }
+    first = next((one for one in good if one.split == control), None)
     return Evidence(
-        check, control, ran, reference, no_reference, tolerances, alone, truths, recovered, windows, records, fed=fed
+        check,
+        control,
+        ran,
+        reference,
+        no_reference,
+        tolerances,
+        alone,
+        truths,
+        recovered,
+        windows,
+        records,
+        off=_off_parameters(good, first, reference, truths, windows, tolerances, precision),
+        not_tested=untested(reference, first) if reference is not None else (),
+        random_by=random_by(reference, precision),
+        fed=fed,
     )
+
+
+def _off_parameters(
+    good: Sequence[SplitObservation],
+    control: SplitObservation | None,
+    reference: ReferenceObservation | None,
+    truths: Mapping[Split, Sequence[Truth]],
+    windows: Mapping[Split, Windows],
+    tolerances: Tolerances,
+    precision: str,
+) -> dict[Split, tuple[OffParameter, ...]]:
+    """Those of each split, against the truth and against the control where that is right in the parameter itself."""
+    if reference is None:
+        return {}
+    allowance = Allowance.of(reference, tolerances, precision)
+
+    def of(split: SplitObservation, other: SplitObservation | None) -> tuple[OffParameter, ...]:
+        # where there is no truth of its own, the control's gradient is known more closely than what its rows make of it
+        own = () if reference.not_judged and not reference.batched else truths.get(split.split, ())
+        off_control = frozenset(
+            position
+            for one in (split, other)
+            if one is not None and one.split in windows
+            for position in windows[one.split].off_control
+        )
+        return off_parameters(split, other, own, off_control, reference, allowance)
+
+    wrong = {one.name for one in of(control, None)} if control is not None else set()
+    found = {}
+    for split in good:
+        size = split.split.per_device_train_batch_size
+        same = control is not None and (not reference.batched or size == control.split.per_device_train_batch_size)
+        other = control if same and split is not control else None
+        found[split.split] = tuple(
+            one for one in of(split, other) if one.against == "reference" or one.name not in wrong
+        )
+    return {split: off for split, off in found.items() if off}
 
 
 def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObservation:

@@ -120,7 +120,7 @@ def _fit_losses(
     ]
     if not observed or not all(math.isfinite(loss) for _, loss in observed):
         return Fit(UNEXPLAINED)
-    return fit_loss(observed, reference.losses, seen.tolerances.loss)
+    return fit_loss(observed, reference.losses, seen.tolerances.loss, seen.tolerances.loss_rounding)
 
 
 def _weights(split: SplitObservation, seen: Evidence, rule: Rule) -> SampleWeights | None:
@@ -158,7 +158,7 @@ def _follows_gradient(split: SplitObservation, seen: Evidence, reference: Refere
             return False
         predicted = float(found.weights @ reference.losses[list(found.members)])
         allowed = seen.tolerances.loss + found.residual  # the weights are known no better than that
-        if not abs(step.loss - predicted) <= allowed * abs(predicted):
+        if not abs(step.loss - predicted) <= allowed * abs(predicted) + seen.tolerances.loss_rounding:
             return False
     return True
 

@@ -52,7 +52,7 @@ def judge(
     findings = tuple(one.finding for one in found)
     verdict, exit_code = judge_run(
         judged.results,
-        undecided=seen.reference is None,
+        undecided=seen.reference is None or seen.random_by is not None,
         allow_skipped=allow_skipped,
         strict=strict,
         warned=any(finding.severity == "warn" for finding in findings),
@@ -68,6 +68,8 @@ def judge(
         gradient_rule=_run_rule(explanation.gradient),
         alternatives={"loss": _alternatives(explanation.loss), "gradient": _alternatives(explanation.gradient)},
         findings=findings,
+        accuracy="judged" if seen.reference is not None and not seen.reference.not_judged else "not judged",
+        not_tested=seen.not_tested,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accumcheck.record import Finding, ReferenceStep, SplitResult, Tolerances, Verdict
+from accumcheck.record import Accuracy, Finding, ReferenceStep, SplitResult, Tolerances, Verdict
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,5 @@ class Judgement:
     gradient_rule: str | None
     alternatives: dict[str, list[str]]
     findings: tuple[Finding, ...]
+    accuracy: Accuracy = "judged"
+    not_tested: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
         split=split.split,
         is_control=split.split == seen.control,
         status=split.status,
-        reason=split.reason or ("no reference to compare with" if verdict == "error" else ""),
+        reason=split.reason or (_undecided(seen) if verdict == "error" else ""),
         reason_kind=split.reason_kind or ("refused" if verdict == "error" else None),
         verdict=verdict,
         duration_seconds=split.duration_seconds,
@@ -38,6 +38,8 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
 def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) -> Verdict:
     if split.status != "ran":
         return "skipped" if split.status == "skipped" else "error"
+    if seen.random_by is not None:
+        return "error"
     if split.split in seen.condemned:
         return "fail"
     verdict = judge_split(
@@ -54,3 +56,8 @@ def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) 
     if verdict in ("pass", "warn") and seen.reference is None:
         verdict = "error"
     return verdict
+
+
+def _undecided(seen: Evidence) -> str:
+    """Why a split that ran is not judged."""
+    return "no reference to compare with" if seen.random_by is None else "the forward pass is random"

@@ -29,6 +29,7 @@ from accumcheck.record.reference import (
 )
 from accumcheck.record.reported import (
     SCHEMA_VERSION,
+    Accuracy,
     ConfigFile,
     Environment,
     ReferenceStep,
@@ -43,6 +44,7 @@ from accumcheck.record.tolerances import NoiseMeasurement, ToleranceOrigin, Tole
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Accuracy",
     "BatchTerm",
     "BatchedStep",
     "Before",

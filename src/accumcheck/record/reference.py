@@ -133,7 +133,8 @@ class ReferenceObservation:
     ``noise``: the relative differences that floating point alone makes, the largest of ``recomputed``;
     ``predicted``: ``[samples]``, predicted tokens, where ``tokens`` are other weights in their place; ``not_judged``:
     why there is no independent truth: then ``gradients`` are what the program itself made of each sample;
-    ``trains_again``: the program began another training after the one that was observed;
+    ``trains_again``: the program began another training after the one that was observed; ``unused``: parameters that
+    no sample's loss depends on, by name: autograd gives them no gradient at all;
     ``batch_effect``: the largest relative difference, in loss or gradient, that batching made and that is no noise, 0
     where the model treats each sample for itself; ``batched``: where it does not, every step for every micro-batch size
     of the run, and ``batch_term``: why; ``probe``: how the model makes its loss.
@@ -156,6 +157,7 @@ class ReferenceObservation:
     predicted: npt.NDArray[np.int64] | None = None
     not_judged: str = ""
     trains_again: bool = False
+    unused: tuple[str, ...] = ()
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

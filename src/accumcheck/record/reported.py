@@ -7,7 +7,7 @@ A field that comes later gets a default and ``metadata=LATER``, so that reports 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from accumcheck.record.before import Before
 from accumcheck.record.finding import Finding
@@ -19,6 +19,8 @@ from accumcheck.record.split import Split, Status, Verdict
 from accumcheck.record.tolerances import Tolerances
 
 SCHEMA_VERSION = "1.0"
+
+Accuracy = Literal["judged", "not judged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,10 @@ class Report:
         Keys("Alternatives", {"loss": "To the loss's rule.", "gradient": "To the gradient's rule."}),
     ] = field(default_factory=lambda: {"loss": [], "gradient": []})
     """Other rules that also fit, so that they cannot be told from the named ones here."""
+    accuracy: Accuracy = field(default="judged", metadata=LATER)
+    """Whether the control was compared with an independent truth; else splits were compared with each other only."""
+    not_tested: tuple[str, ...] = field(default=(), metadata=LATER)
+    """Parameters whose true gradient is exactly zero here, so that no fault in them could show."""
     findings: tuple[Finding, ...] = ()
     """What is wrong, one entry per fault."""
     before: Before | None = field(default=None, metadata=LATER)

@@ -23,10 +23,13 @@ class NoiseMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class ToleranceOrigin:
-    """Where one tolerance comes from: the larger of floor and safety * noise + rounding, or the configuration."""
+    """Where one tolerance comes from: the larger of floor and safety * noise + rounding, or the configuration.
 
-    chosen: Literal["configuration", "dtype", "noise"]
-    """dtype: its floor."""
+    What the noise gives is never more than the dtype's ceiling.
+    """
+
+    chosen: Literal["configuration", "dtype", "noise", "ceiling"]
+    """dtype: its floor; ceiling: the dtype's, since the noise was larger."""
     floor: float
     """Never tighter than this in the model's dtype."""
     noise: float | None
@@ -34,7 +37,9 @@ class ToleranceOrigin:
     safety: float
     """Times the noise."""
     rounding: float = 0.0
-    """How coarsely the stack rounds the losses it reports, relative."""
+    """Relative; 0 since the rounding of reported losses is taken off each difference: see loss_rounding."""
+    ceiling: float | None = field(default=None, metadata=LATER)
+    """Never wider than this in the model's dtype; null: not limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +60,5 @@ class Tolerances:
     """Where each tolerance comes from, by its name."""
     measured: tuple[NoiseMeasurement, ...] = field(default=(), metadata=LATER)
     """What the noise floor is the largest of."""
+    loss_rounding: float = field(default=0.0, metadata=LATER)
+    """Half a unit of the last decimal that the stack reports losses in, absolute, for each reported loss compared."""

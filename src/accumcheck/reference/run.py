@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from accumcheck.capture.coordinates import GradientReader
+from accumcheck.capture.coordinates import GradientReader, named_parameters_of
 from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.capture.shards import class_of, parameters_of
 from accumcheck.config.model import CheckConfig
@@ -128,6 +128,7 @@ class _Run:
         self.labels = np.ones(samples, dtype=np.int64)
         self.norms: list[float] = []
         self.trains_again = False
+        self.reached: set[str] = set()
         self.loss_of = losses.asked
         self.first = list(job.membership[0]) if job.membership else list(range(samples))
 
@@ -150,6 +151,7 @@ class _Run:
         model, membership = self.workload.model, self.job.membership
         events = EventLog(self.job.run)
         done, due = 0, sum(map(len, membership))
+        trained = named_parameters_of(model)
         strays = sorted(set(range(len(self.means))) - {index for members in membership for index in members})
         self.norms = []
         for step, members in enumerate([*membership, strays]):
@@ -162,6 +164,7 @@ class _Run:
                     torch.autograd.backward(loss)
                     self.means[index] = float(loss.detach())
                     self.gradients[index], _ = self.reader.read(model)
+                    self.reached |= {name for name, one in trained.items() if one.grad is not None}
                     if totals is not None:
                         totals.add(int(self.tokens[index]))
                 done += 1
@@ -308,6 +311,7 @@ class _Run:
             model=_describe(self.workload, self.check),
             predicted=self.predicted,
             trains_again=self.trains_again,
+            unused=tuple(name for name in self.reader.coordinates.names if self.reached and name not in self.reached),
             **more,
         )
         write_reference(self.job.folder, found, self.keys)

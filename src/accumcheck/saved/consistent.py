@@ -139,7 +139,8 @@ def _tolerances(report: Report) -> Iterator[str]:
             continue
         due: object = None
         if origin is not None and origin.chosen != "configuration":
-            due = max(origin.floor, origin.safety * (origin.noise or 0.0) + origin.rounding)
+            from_noise = origin.safety * (origin.noise or 0.0) + origin.rounding
+            due = max(origin.floor, from_noise if origin.ceiling is None else min(from_noise, origin.ceiling))
         elif origin is not None and isinstance(wanted, dict):
             due = wanted.get("gradient" if name == "weights" else name)
         if isinstance(due, (int, float)) and not math.isclose(allowed, due, rel_tol=1e-6):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from accumcheck.judge.measure.errors import relative
+from accumcheck.judge.measure.errors import loss_difference, relative
 from accumcheck.judge.verdict import diverges, finite, judge_run, judge_split
 from accumcheck.record import (
     Before,
@@ -122,20 +122,21 @@ def _with_worse_numbers(split: SplitResult, report: Report) -> tuple[StepRecord,
     control = next((other.steps for other in report.splits if other.is_control), ())
     # with a warning, or a model that depends on its batch, the reference may have been another than the report's
     own = split.verdict == "pass" and not any(finding.id == _BATCHING for finding in report.findings)
+    rounding = report.tolerances.loss_rounding if report.tolerances is not None else 0.0
     found = []
     for at, step in enumerate(split.steps):
         if at < len(control):
-            step = replace(step, vs_control=_worse(step.vs_control, step, control[at]))
+            step = replace(step, vs_control=_worse(step.vs_control, step, control[at], 2 * rounding))
         if own and at < len(report.reference):
-            step = replace(step, vs_reference=_worse(step.vs_reference, step, report.reference[at]))
+            step = replace(step, vs_reference=_worse(step.vs_reference, step, report.reference[at], rounding))
         found.append(step)
     return tuple(found)
 
 
-def _worse(written: Divergence, step: StepRecord, right: StepRecord | ReferenceStep) -> Divergence:
+def _worse(written: Divergence, step: StepRecord, right: StepRecord | ReferenceStep, rounding: float) -> Divergence:
     return replace(
         written,
-        loss=_larger(written.loss, relative(step.loss, right.loss)),
+        loss=_larger(written.loss, loss_difference(step.loss, right.loss, rounding)),
         grad_norm=_larger(written.grad_norm, relative(step.grad_norm, right.grad_norm)),
     )
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from accumcheck.judge.measure.errors import gradient_error, relative
+from accumcheck.judge.measure.errors import gradient_error, loss_difference
 from accumcheck.judge.measure.truths import batched_steps
 from accumcheck.judge.rules.explain import Rules, explain, with_others
 from accumcheck.judge.rules.family import FAMILY, OF_K_AND_N
@@ -74,7 +74,7 @@ def batch_rules(
         predicted = rule.factor(split.split) * found.loss
         if found.term is not None:
             predicted += (term.factor(split.split) - rule.factor(split.split)) * found.term
-        off = relative(step.loss, predicted)
+        off = loss_difference(step.loss, predicted, tolerances.loss_rounding)
         return off is not None and off <= tolerances.loss
 
     def gradient_fits(rule: Rule, term: Rule, split: SplitObservation, step: StepObservation) -> bool:

@@ -14,7 +14,7 @@ from accumcheck.record import BatchTerm, Finding, ReferenceObservation, Split, S
 def batch_dependence(judged: Judged) -> Iterator[Detected]:
     """A warning: says why, and how much of the splits' differences that explains."""
     reference = judged.seen.reference
-    if reference is None or not reference.batch_effect > 0:
+    if reference is None or not reference.batch_effect > 0 or judged.seen.random_by is not None:
         return
     term = reference.batch_term
     of_stack = term is not None and term.of_stack

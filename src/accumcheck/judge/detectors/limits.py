@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from accumcheck.judge.detectors.detected import Detected, Judged
+from accumcheck.judge.detectors.parameters import listed
 from accumcheck.record import Finding
 
 SWITCHED_OFF = "switched_off"
@@ -44,5 +45,33 @@ def only_first_training(judged: Judged) -> Iterator[Detected]:
                 summary="the program trains more than once; only the first training was checked",
                 explanation="Another Trainer began to train after the first had ended.",
                 advice="Check the others on their own, for example with stack: callable and a function for each.",
+            )
+        )
+
+
+def parameters_not_tested(judged: Judged) -> Iterator[Detected]:
+    """Parameters whose true gradient is exactly zero, though the loss depends on them: a fault in them cannot show.
+
+    Those that the loss does not depend on are in the report's list, too, but no warning: none should have a gradient.
+    """
+    reference, control = judged.seen.reference, judged.seen.control
+    trained = next((one.trained for one in judged.seen.good if one.split == control), None)
+    lacking = trained.lacking if trained is not None else ()  # has a finding of its own
+    unused = reference.unused if reference is not None else ()
+    names = [name for name in judged.seen.not_tested if name not in lacking and name not in unused]
+    if names:
+        are, them = ("is", "it") if len(names) == 1 else ("are", "them")
+        yield Detected(
+            Finding(
+                id="parameters-not-tested",
+                severity="warn",
+                splits=(),
+                summary=f"{listed(names)} {are} not tested: the true gradient of {them} is exactly zero here",
+                explanation=(
+                    f"The loss depends on {them}, but at these weights every sample's gradient is 0, as behind an "
+                    "adapter or a gate that starts at zero: a fault could not show, whatever it multiplies."
+                ),
+                advice="Start the check from weights at which these gradients are not zero, for example after a few "
+                "steps of training.",
             )
         )

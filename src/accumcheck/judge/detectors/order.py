@@ -9,12 +9,14 @@ from accumcheck.judge.detectors.detected import Consequent, Structural
 from accumcheck.judge.detectors.divergence import divergence
 from accumcheck.judge.detectors.epoch_windows import torn_windows
 from accumcheck.judge.detectors.leaks import leaked_gradients
-from accumcheck.judge.detectors.limits import noise_switched_off, only_first_training
+from accumcheck.judge.detectors.limits import noise_switched_off, only_first_training, parameters_not_tested
 from accumcheck.judge.detectors.logged_norm import misreported_norm
 from accumcheck.judge.detectors.no_reference import no_reference
 from accumcheck.judge.detectors.other_batches import other_batches_fed
 from accumcheck.judge.detectors.padding import padded_epochs
+from accumcheck.judge.detectors.parameter_gradients import wrong_parameters
 from accumcheck.judge.detectors.parameters import untrained_parameters
+from accumcheck.judge.detectors.random_forward import random_forward
 from accumcheck.judge.detectors.rows import changed_rows, other_rows
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
@@ -29,6 +31,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     untrained_parameters,
     clipped_per_microbatch,
     unsynchronised,
+    wrong_parameters,
     misreported_norm,
     leaked_gradients,
 )
@@ -36,6 +39,7 @@ STRUCTURAL: tuple[Structural, ...] = (
 
 CONSEQUENT: tuple[Consequent, ...] = (
     changed_rows,
+    random_forward,
     batch_dependence,
     tail_divisor,
     divergence,
@@ -43,5 +47,6 @@ CONSEQUENT: tuple[Consequent, ...] = (
     accuracy_not_judged,
     noise_switched_off,
     only_first_training,
+    parameters_not_tested,
 )
 """Run when rules and verdicts are known; of a split that one accounts for, the later ones say no more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
@@ -73,11 +73,15 @@ def _some(found: Mapping[Split, tuple[str, ...]]) -> dict[Split, tuple[str, ...]
 
 
 def _listed(found: Mapping[Split, tuple[str, ...]]) -> str:
-    names = list(dict.fromkeys(name for each in found.values() for name in each))
+    return listed([name for each in found.values() for name in each])
+
+
+def listed(names: Iterable[str]) -> str:
+    """A few names of parameters, and how many more there are."""
     # of layers that are alike, what each kind is called says more than the first few of one kind
-    names.sort(key=lambda name: (name.count("."), name))
-    rest = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {rest} more parameters" if rest > 0 else "")
+    chosen = sorted(dict.fromkeys(names), key=lambda name: (name.count("."), name))
+    rest = len(chosen) - SHOWN
+    return ", ".join(chosen[:SHOWN]) + (f" and {rest} more parameter{'s' * (rest > 1)}" if rest > 0 else "")
 
 
 def _fault(id_: str, found: Mapping[Split, object], summary: str, explanation: str, advice: str) -> Detected:

@@ -16,9 +16,9 @@ UNSYNCHRONISED = Rule("unsynchronised")
 
 
 def unsynchronised(seen: Evidence) -> Iterator[Detected]:
-    """Gradients of one step that differ between processes; what is not a number is left to the verdict."""
+    """Gradients of one step that differ between processes in any bit; what is not a number is left to the verdict."""
     spread = {one.split: max(map(process_spread, one.steps), default=0.0, key=_or_zero) for one in seen.good}
-    differing = {split: most for split, most in spread.items() if _or_zero(most) > seen.tolerances.gradient}
+    differing = {split: most for split, most in spread.items() if _or_zero(most) > 0}
     if differing:
         finding = unsynchronised_finding(list(map(str, differing)), max(differing.values()))
         yield Detected(finding, dict.fromkeys(differing, UNSYNCHRONISED))

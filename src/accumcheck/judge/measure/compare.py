@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from accumcheck.judge.measure.errors import gradient_error, relative, worst_parameter
+from accumcheck.judge.measure.errors import gradient_error, loss_difference, relative, worst_parameter
 from accumcheck.judge.measure.recovery import System, blocks, weight_error
 from accumcheck.record import (
     Divergence,
@@ -22,6 +22,12 @@ from accumcheck.record import (
 )
 
 NOTHING = Divergence(None, None, None)
+
+_SUM = 1e-9
+"""How far two sums of the same squares may be from each other, in float64."""
+
+_LEAST = 1e-300
+"""What differs in a bit differs, even where that bit is lost beside the norm."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,12 @@ def compare_step(
     control: StepObservation | None,
     truth: Truth | None,
     reference: ReferenceObservation | None,
+    rounding: float = 0.0,
 ) -> StepRecord:
-    """The step's record: its own numbers, and its relative differences from the control and from the truth."""
+    """The step's record: its own numbers, and its relative differences from the control and from the truth.
+
+    ``rounding``: how far each reported loss may be off because of the decimals it is reported in, absolute.
+    """
     gradient, norm = observed.gradients[0], observed.grad_norms[0]
     fed = samples_of(observed)
     known = [index for index in fed if index >= 0]
@@ -115,7 +125,7 @@ def compare_step(
             NOTHING
             if control is None
             else Divergence(
-                relative(observed.loss, control.loss),
+                loss_difference(observed.loss, control.loss, 2 * rounding),
                 relative(norm, control.grad_norms[0]),
                 gradient_error(gradient, control.gradients[0]),
             )
@@ -124,7 +134,7 @@ def compare_step(
             NOTHING
             if truth is None
             else Divergence(
-                relative(observed.loss, truth.loss),
+                loss_difference(observed.loss, truth.loss, rounding),
                 relative(norm, truth.grad_norm),
                 gradient_error(gradient, truth.gradient),
             )
@@ -133,12 +143,19 @@ def compare_step(
 
 
 def process_spread(observed: StepObservation) -> float:
-    """How much the processes' gradients differ: the largest relative difference from process 0's."""
-    first = observed.gradients[0]
-    others = [gradient_error(gradient, first) for process, gradient in observed.gradients.items() if process]
-    norms = [relative(norm, observed.grad_norms[0]) or 0.0 for norm in observed.grad_norms.values()]
-    found = [*others, *norms]
-    return math.nan if any(math.isnan(value) for value in found) else max(found, default=0.0)
+    """How much the processes' gradients differ: the largest relative difference from process 0's, 0 only to the bit.
+
+    What every process is given by one reduction is the same bit by bit: ring and tree algorithms (gloo, NCCL) hand out
+    one result. A sharded model is gathered before it is read, by all processes from the same shards, so that it is the
+    same to the bit, too. The whole norm is a sum made by each process for itself: it may differ by that sum's rounding.
+    """
+    first, norm = observed.gradients[0], observed.grad_norms[0]
+    found = [0.0]
+    for gradient in observed.gradients.values():
+        if not np.array_equal(gradient, first, equal_nan=True):
+            found.append(max(gradient_error(gradient, first), _LEAST))
+    found += [off for one in observed.grad_norms.values() if not (off := relative(one, norm) or 0.0) <= _SUM]
+    return math.nan if any(math.isnan(value) for value in found) else max(found)
 
 
 def of_its_own(found: Recovered, observed: StepObservation, truth: Truth, tokens: int) -> Recovered:

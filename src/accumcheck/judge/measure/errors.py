@@ -35,6 +35,24 @@ def gradient_error(gradient: Vector, other: Vector) -> float:
     return error / norm
 
 
+def loss_difference(value: float | None, other: float | None, rounding: float) -> float | None:
+    """`relative`, without what rounding explains: ``rounding`` is how far the two may be from each other for it."""
+    if value is None or other is None or not (math.isfinite(value) and math.isfinite(other)):
+        return relative(value, other)
+    return relative(other + max(0.0, abs(value - other) - rounding), other)
+
+
+def norms_by_parameter(values: Vector, coordinates: Coordinates) -> npt.NDArray[np.float64]:
+    """The norm of each parameter's kept entries of ``[coordinates]``: ``[parameters]``, 0 for one without any."""
+    found = np.zeros(len(coordinates.names))
+    # an empty parameter has no entries to sum, and reduceat would take its neighbour's
+    named = [at for at, size in enumerate(coordinates.sizes) if size]
+    if named:
+        starts = [coordinates.starts[at] for at in named]
+        found[named] = np.sqrt(np.add.reduceat(np.square(values.astype(np.float64, copy=False)), starts))
+    return found
+
+
 def worst_parameter(gradient: Vector, right: Vector, coordinates: Coordinates) -> WorstParameter | None:
     """The parameter whose entries differ most from the right ones, relative to those entries' own norm.
 
@@ -43,10 +61,7 @@ def worst_parameter(gradient: Vector, right: Vector, coordinates: Coordinates) -
     whole = float(np.linalg.norm(right))
     if not coordinates.names or not math.isfinite(whole) or whole == 0:
         return None
-    # an empty parameter has no entries to sum, and reduceat would take its neighbour's
-    named = [at for at, size in enumerate(coordinates.sizes) if size]
-    starts = [coordinates.starts[at] for at in named]
-    norms = np.sqrt(np.add.reduceat(np.square(right), starts))
-    errors = np.sqrt(np.add.reduceat(np.square(gradient - right), starts)) / np.maximum(norms, 1e-6 * whole)
+    norms, off = norms_by_parameter(right, coordinates), norms_by_parameter(gradient - right, coordinates)
+    errors = off / np.maximum(norms, 1e-6 * whole)
     worst = int(np.argmax(errors))  # the first that is not a number, if any is
-    return WorstParameter(coordinates.names[named[worst]], float(errors[worst]))
+    return WorstParameter(coordinates.names[worst], float(errors[worst]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from accumcheck.config.model import ToleranceConfig
 from accumcheck.judge.measure.compare import Recovery
@@ -28,6 +29,14 @@ FLOOR = {
     "bfloat16": Divergence(2e-3, 5e-3, 2e-2, 8e-3),
 }
 """Never tighter than this, however lucky the measurement was: a few units of the dtype's rounding."""
+
+CEILING = {"float64": 5e-5, "float32": 1e-3, "float16": 5e-2, "bfloat16": 1e-1}
+"""Never wider than this, however noisy the measurement was: what is beyond it is no rounding. See the table of bounds
+in docs/method.md."""
+
+RANDOM = {"float64": 1e-5, "float32": 1e-4, "float16": 2e-3, "bfloat16": 1e-2}
+"""The same samples one by one, at the same weights, give the same losses: a mean of them that differs by more than this
+was computed by a forward pass that is random. (Summing them again costs less than half a unit of the dtype.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +75,22 @@ def measured(reference: ReferenceObservation | None, recovered: Sequence[Recover
     return Measured(floor, passes)
 
 
+def random_by(reference: ReferenceObservation | None, dtype: str) -> float | None:
+    """How far the loss was off when the reference computed the same samples, one by one, again; None: not at all.
+
+    Args:
+        reference: None where there is none.
+        dtype: that the model computes in.
+    """
+    again = [one.apart.loss for one in (reference.recomputed if reference is not None else ()) if one.size == 1]
+    most = max((off for off in again if off is not None), default=0.0)
+    return most if most > RANDOM[dtype] else None
+
+
 def reporting_step(losses: Iterable[float | None], most: int = 6) -> float:
     """The unit that the stack rounds the losses it reports to, or 0 where it does not.
 
-    transformers up to 4.57 logs four decimals; that limits how closely two reported losses can be compared.
+    transformers up to 4.57 logs four decimals: each reported loss may be half a unit of the last one off.
     """
     known = [loss for loss in losses if loss is not None]
     if len(known) < 2:
@@ -92,25 +113,26 @@ def resolve(wanted: ToleranceConfig, dtype: str, noise: Measured, losses: Sequen
         noise: as measured; its floor's fields may be None.
         losses: every loss that the stack reported, to find out how it rounds them.
     """
-    unit = reporting_step(losses)
-    smallest = min((abs(loss) for loss in losses if loss), default=0.0)
-    rounding = unit / smallest if unit and smallest else 0.0
-    floor, found = FLOOR[dtype], noise.floor
-    loss, loss_origin = _one(wanted.loss, floor.loss, found.loss, rounding)
-    grad_norm, norm_origin = _one(wanted.grad_norm, floor.grad_norm, found.grad_norm)
-    gradient, gradient_origin = _one(wanted.gradient, floor.gradient, found.gradient)
+    floor, ceiling, found = FLOOR[dtype], CEILING[dtype], noise.floor
+    loss, loss_origin = _one(wanted.loss, floor.loss, found.loss, ceiling)
+    grad_norm, norm_origin = _one(wanted.grad_norm, floor.grad_norm, found.grad_norm, ceiling)
+    gradient, gradient_origin = _one(wanted.gradient, floor.gradient, found.gradient, ceiling)
     origins = {"loss": loss_origin, "grad_norm": norm_origin, "gradient": gradient_origin}
     weights: float | None = None
     if found.weights is not None:
-        weights, origins["weights"] = _one(wanted.gradient, floor.weights, found.weights)
-    return Tolerances(loss, grad_norm, gradient, found, weights, origins, noise.passes)
+        weights, origins["weights"] = _one(wanted.gradient, floor.weights, found.weights, ceiling)
+    half = reporting_step(losses) / 2
+    return Tolerances(loss, grad_norm, gradient, found, weights, origins, noise.passes, half)
 
 
 def _one(
-    wanted: float | None, floor: float | None, noise: float | None, rounding: float = 0.0
+    wanted: float | None, floor: float | None, noise: float | None, ceiling: float
 ) -> tuple[float, ToleranceOrigin]:
-    least, from_noise = floor or 0.0, SAFETY * (noise or 0.0) + rounding
+    least, from_noise = floor or 0.0, SAFETY * (noise or 0.0)
     if wanted is not None:
-        return wanted, ToleranceOrigin("configuration", least, noise, SAFETY, rounding)
-    chosen = ToleranceOrigin("noise" if from_noise > least else "dtype", least, noise, SAFETY, rounding)
-    return max(least, from_noise), chosen
+        return wanted, ToleranceOrigin("configuration", least, noise, SAFETY, ceiling=ceiling)
+    limited = max(least, min(from_noise, ceiling))
+    chosen: Literal["dtype", "noise", "ceiling"] = (
+        "dtype" if from_noise <= least else "noise" if from_noise <= ceiling else "ceiling"
+    )
+    return limited, ToleranceOrigin(chosen, least, noise, SAFETY, ceiling=ceiling)

@@ -77,8 +77,12 @@ def records_of(
     truths: Sequence[Truth],
     reference: ReferenceObservation | None,
     windows: Mapping[Split, Windows],
+    rounding: float = 0.0,
 ) -> tuple[StepRecord, ...]:
-    """The steps of a split compared with the control's and the truth's, where these are of the same samples."""
+    """The steps of a split compared with the control's and the truth's, where these are of the same samples.
+
+    ``rounding``: see `compare_step`.
+    """
     control_step: StepObservation | None
     records = []
     steps = next((other.steps for other in good if other.split == control), ())
@@ -86,7 +90,7 @@ def records_of(
         differs = any(position in windows[one].off_control for one in (split.split, control) if one in windows)
         control_step = steps[position] if position < len(steps) and not differs else None
         truth = truths[position] if position < len(truths) else None
-        records.append(compare_step(observed, control_step, truth, reference))
+        records.append(compare_step(observed, control_step, truth, reference, rounding))
     return tuple(records)
 
 

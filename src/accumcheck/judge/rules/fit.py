@@ -60,13 +60,14 @@ class Fit:
         return self.rule.is_formula
 
 
-def fit_loss(steps: Sequence[tuple[Step, float]], losses: Array, tolerance: float) -> Fit:
+def fit_loss(steps: Sequence[tuple[Step, float]], losses: Array, tolerance: float, rounding: float = 0.0) -> Fit:
     """The rule whose ``sum(w_i l_i)`` is every reported loss, within ``tolerance`` relative to the prediction.
 
     Args:
         steps: observed steps, each with the loss that the stack reported.
         losses: mean token loss of every sample, ``[samples]``.
         tolerance: relative.
+        rounding: of each reported loss, absolute.
     """
     weights_of = _remembered([step for step, _ in steps])
 
@@ -74,7 +75,7 @@ def fit_loss(steps: Sequence[tuple[Step, float]], losses: Array, tolerance: floa
         step, reported = steps[position]
         weights = weights_of(position, rule.base, rule.b_power)
         predicted = step.factor(rule, tail_over_k=tail_over_k) * float(weights @ losses)
-        return abs(reported - predicted) <= tolerance * abs(predicted)
+        return abs(reported - predicted) <= tolerance * abs(predicted) + rounding
 
     return _first([step for step, _ in steps], fits)
 

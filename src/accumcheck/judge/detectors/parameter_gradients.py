@@ -1,0 +1,98 @@
+"""Single parameters whose gradient is wrong while the others' are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from accumcheck.judge.detectors.detected import Detected
+from accumcheck.judge.detectors.parameters import SHOWN
+from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.errors import norms_by_parameter
+from accumcheck.judge.measure.parameters import OffParameter
+from accumcheck.judge.verdict import diverges
+from accumcheck.record import Finding, Split
+from accumcheck.record.rule import UNEXPLAINED
+
+_ELSE = 10.0
+"""The rest of the gradient is right where its error is this many times smaller than that of the wrong parameters: a
+wrong weight of samples reaches all parameters about alike."""
+
+
+def wrong_parameters(seen: Evidence) -> Iterator[Detected]:
+    """Splits that are wrong in some parameters alone, whether or not the gradient as a whole shows it."""
+    found = {
+        split: off
+        for split, off in seen.off.items()
+        if split not in seen.condemned and (not _shows(seen, split) or _rest_is_right(seen, split, off))
+    }
+    groups: dict[tuple[tuple[str, str], ...], list[Split]] = {}
+    for split, off in found.items():
+        groups.setdefault(tuple((one.name, _fate(one)) for one in off), []).append(split)
+    for splits in groups.values():
+        yield Detected(_finding(splits, found[splits[0]]), condemned=dict.fromkeys(splits, UNEXPLAINED))
+
+
+def _shows(seen: Evidence, split: Split) -> bool:
+    """Whether the gradient as a whole is beyond its tolerance: then a rule may explain it."""
+    return any(
+        diverges(found, seen.tolerances)[1]
+        for step in seen.records.get(split, ())
+        for found in (step.vs_control, step.vs_reference)
+    )
+
+
+def _rest_is_right(seen: Evidence, split: Split, off: Sequence[OffParameter]) -> bool:
+    """Whether what is wrong is wrong in these parameters alone, in the step and against what shows each."""
+    reference = seen.reference
+    step = next((one for one in seen.good if one.split == split), None)
+    if reference is None or step is None or any(one.against == "control" for one in off):
+        return False
+    places, names = reference.coordinates, {one.name for one in off}
+    rest = np.array([name not in names for name in places.names])
+    if rest.sum() <= len(names):
+        return False
+    for observed, truth in zip(step.steps, seen.truths.get(split, ()), strict=False):
+        right = norms_by_parameter(truth.gradient, places)
+        errors = norms_by_parameter(observed.gradients[0] - truth.gradient, places)
+        whole = float(np.linalg.norm(right[rest]))
+        least = min(one.error for one in off)
+        if not float(np.linalg.norm(errors[rest])) * _ELSE <= least * whole:
+            return False
+    return True
+
+
+def _finding(splits: Sequence[Split], off: Sequence[OffParameter]) -> Finding:
+    shown = "; ".join(f"{one.name} {_fate(one)}" for one in off[:SHOWN])
+    fates = {_fate(one) for one in off}
+    if len(fates) == 1 and len(off) > 1:
+        shown = f"{', '.join(one.name for one in off[:SHOWN])} {_fate(off[0])}"
+    rest = f", and {len(off) - SHOWN} more" if len(off) > SHOWN else ""
+    share = float(np.sqrt(sum(one.share**2 for one in off)))
+    worst = off[0]
+    many = f"{len(off)} parameters have" if len(off) > 1 else "one parameter has"
+    return Finding(
+        id="wrong-parameters",
+        severity="fail",
+        splits=tuple(map(str, splits)),
+        gradient_rule=str(UNEXPLAINED),
+        summary=f"{many} a wrong gradient while the others are right: {shown}{rest}",
+        explanation=(
+            f"{worst.name} is off by {worst.error:.2g} of its own norm in step {worst.step}, and rounding explains "
+            f"{worst.allowed:.1e}. Together they are {share:.2g} of the {worst.against}'s gradient norm."
+        ),
+        consequence="These parameters are trained otherwise under this split than under the others.",
+        advice="Look for what treats parameters by name or by kind: hooks, parameter groups, freezing, offloading.",
+    )
+
+
+def _fate(one: OffParameter) -> str:
+    """What became of a parameter's gradient."""
+    if one.is_zero:
+        return "is zero"
+    if np.isinf(one.error):
+        return "has a gradient where none is due"
+    if one.left <= max(one.allowed, 0.02):
+        return f"is {one.times:.3g} times the right one"
+    return "has the wrong direction"

@@ -1,0 +1,34 @@
+"""A forward pass that is random: nothing can be decided, and no tolerance is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from accumcheck.judge.detectors.detected import Detected, Judged
+from accumcheck.record import Finding
+
+
+def random_forward(judged: Judged) -> Iterator[Detected]:
+    """The same samples, one by one, at the same weights, gave another loss."""
+    seen = judged.seen
+    if seen.random_by is None or seen.reference is None:
+        return
+    model = seen.reference.model.architecture
+    yield Detected(
+        Finding(
+            id="random-forward",
+            severity="error",
+            splits=(),
+            summary=(
+                f"the forward pass of {model} is random: the same samples, one by one, at the same weights, gave a "
+                f"loss that differs by {seen.random_by:.2g} of itself"
+            ),
+            explanation=(
+                "Rounding is far smaller. Splits draw other random numbers, so that they cannot agree; what they "
+                "differ by is neither a fault nor a tolerance."
+            ),
+            advice="Switch the noise off for the check (dropout that asks for self.training, its own noise), or "
+            "draw it from the content of the sample.",
+        ),
+        accounts_for=frozenset(one.split for one in judged.results),
+    )

@@ -1,0 +1,198 @@
+"""Every parameter by itself: how far its gradient may be off, which are beyond that, and which show nothing.
+
+A small tensor can be lost without the whole gradient noticing: five LayerNorm weights are a hundredth of its norm. So
+each parameter's error is compared with that parameter's own norm, and with the noise that was measured on it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from accumcheck.judge.measure.compare import Truth, truth_of
+from accumcheck.judge.measure.errors import Vector, norms_by_parameter
+from accumcheck.judge.measure.recovery import blocks
+from accumcheck.judge.measure.tolerance import SAFETY
+from accumcheck.record import Coordinates, ReferenceObservation, SplitObservation, StepObservation, Tolerances
+
+FLOOR = {"float64": 1e-5, "float32": 1e-4, "float16": 3e-2, "bfloat16": 1e-1}
+"""A parameter's error is never judged closer than this, relative to its own norm: a single tensor rounds less evenly
+than the whole gradient does. See the table of bounds in docs/method.md."""
+
+ROUNDING = {"float64": 1e-8, "float32": 1e-6, "float16": 2e-5, "bfloat16": 2e-4}
+"""Below this share of the whole gradient's norm a parameter may be rounding alone, as a key's bias is under softmax:
+its true gradient is 0, and what is computed is what cancellation leaves."""
+
+ZERO = 1e-6
+"""A gradient whose norm is below this part of the right one is called zero."""
+
+Norms = npt.NDArray[np.float64]
+Against = Literal["reference", "control"]
+
+
+@dataclass(frozen=True, slots=True)
+class OffParameter:
+    """A parameter whose gradient is beyond its tolerance.
+
+    ``error``: relative to its own right norm; ``allowed``: the same; ``share``: of the whole right gradient's norm;
+    ``times``: the multiple of the right gradient that comes nearest; ``left``: what that leaves over, relative to the
+    right norm; ``against``: what it was compared with in ``step`` (from 1).
+    """
+
+    name: str
+    error: float
+    allowed: float
+    share: float
+    times: float
+    left: float
+    against: Against
+    step: int
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing is left of the gradient."""
+        return abs(self.times) < ZERO and self.left < ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How far each parameter's gradient may be off.
+
+    ``noise``: ``[parameters]``, of the first step recomputed in other orders, as shares of that step's whole norm;
+    ``own``: the same relative to each parameter's own norm; ``floor`` and ``rounding``: of the dtype; ``most``: what
+    the tolerance of the whole gradient allows, which a parameter's noise is never taken for more than.
+    """
+
+    noise: Norms
+    own: Norms
+    floor: float
+    rounding: float
+    most: float
+
+    @classmethod
+    def of(cls, reference: ReferenceObservation, tolerances: Tolerances, dtype: str) -> Allowance:
+        """What the reference's recomputations say of each parameter.
+
+        Args:
+            reference: its ``recomputed`` may be empty; then the dtype's floors are all there is.
+            tolerances: of the run; a gradient tolerance that the user gave holds for single parameters too.
+            dtype: that the model computes in.
+        """
+        places = reference.coordinates
+        noise, own = np.zeros(len(places.names)), np.zeros(len(places.names))
+        if reference.recomputed:
+            right = truth_of(reference, 0).gradient
+            whole, norms = float(np.linalg.norm(right)), norms_by_parameter(right, places)
+            off = np.max([norms_by_parameter(one.gradient - right, places) for one in reference.recomputed], axis=0)
+            noise = off / whole if whole > 0 else noise
+            own = np.divide(off, norms, out=np.zeros_like(off), where=norms > 0)
+        origin = tolerances.origins.get("gradient")
+        given = tolerances.gradient if origin is not None and origin.chosen == "configuration" else 0.0
+        return cls(noise, own, max(FLOOR[dtype], given), ROUNDING[dtype], tolerances.gradient)
+
+    def absolute(self, norms: Norms, whole: float) -> Norms:
+        """How far each parameter may be off, ``[parameters]``; ``norms`` and ``whole`` are of the right gradient."""
+        measured = SAFETY * np.maximum(self.noise * whole, np.minimum(self.own, 1.0) * norms)
+        return np.maximum(
+            self.floor * norms, np.maximum(np.minimum(measured, self.most * whole), self.rounding * whole)
+        )
+
+
+def off_parameters(
+    split: SplitObservation,
+    control: SplitObservation | None,
+    truths: Sequence[Truth],
+    off_control: frozenset[int],
+    reference: ReferenceObservation,
+    allowance: Allowance,
+) -> tuple[OffParameter, ...]:
+    """The parameters of one split that are beyond their tolerance in some step, each where it is worst; worst first.
+
+    Args:
+        split: it ran.
+        control: what it is compared with; None where it is the control, or where that is no measure for it.
+        truths: the right answer of each of its steps; empty where there is none of its own.
+        off_control: steps (from 0) whose samples are not the control's.
+        reference: says which entries belong to which parameter.
+        allowance: how far each may be off.
+    """
+    places = reference.coordinates
+    worst: dict[str, OffParameter] = {}
+    for position, step in enumerate(split.steps):
+        found: list[OffParameter] = []
+        if position < len(truths):
+            found += _beyond(step, truths[position].gradient, places, allowance, "reference")
+        if control is not None and position < len(control.steps) and position not in off_control:
+            other = control.steps[position]
+            found += _beyond(step, other.gradients[0], places, allowance, "control")
+            if not places.complete:
+                found += _beyond_in_norm(step, other, places, allowance)
+        for one in found:
+            if one.name not in worst or one.error > worst[one.name].error:
+                worst[one.name] = one
+    return tuple(sorted(worst.values(), key=lambda one: (-round(one.error, 3), -one.share)))
+
+
+def _beyond(
+    step: StepObservation, right: Vector, places: Coordinates, allowance: Allowance, against: Against
+) -> Iterator[OffParameter]:
+    """Those whose kept entries differ; what is not finite is left to the verdict on the whole."""
+    gradient, right = step.gradients[0].astype(np.float64), right.astype(np.float64)
+    whole = float(np.linalg.norm(right))
+    if not (np.isfinite(gradient).all() and np.isfinite(whole)) or whole == 0:
+        return
+    norms = norms_by_parameter(right, places)
+    errors, allowed = norms_by_parameter(gradient - right, places), allowance.absolute(norms, whole)
+    for at in np.flatnonzero(errors > allowed):
+        entries = slice(places.starts[at], places.starts[at] + places.sizes[at])
+        norm = float(norms[at])
+        times = float(gradient[entries] @ right[entries]) / norm**2 if norm > 0 else 0.0
+        left = float(np.linalg.norm(gradient[entries] - times * right[entries]))
+        error, allowance_of, rest = (
+            (value / norm if norm > 0 else np.inf) for value in (errors[at], allowed[at], left)
+        )
+        yield OffParameter(
+            places.names[at], float(error), float(allowance_of), norm / whole, times, float(rest), against, step.step
+        )
+
+
+def _beyond_in_norm(
+    step: StepObservation, control: StepObservation, places: Coordinates, allowance: Allowance
+) -> Iterator[OffParameter]:
+    """Those whose whole norm is not the control's, where only some of their entries are kept."""
+    own, right = np.array(step.parameter_norms), np.array(control.parameter_norms)
+    if len(own) != len(places.names) or len(right) != len(places.names):
+        return
+    whole = float(np.linalg.norm(right))
+    if not (np.isfinite(own).all() and np.isfinite(whole)) or whole == 0:
+        return
+    allowed = allowance.absolute(right, whole)
+    for at in np.flatnonzero((np.abs(own - right) > allowed) & (right > 0)):
+        norm = float(right[at])
+        ratio = float(own[at]) / norm
+        yield OffParameter(
+            places.names[at], abs(ratio - 1), float(allowed[at]) / norm, norm / whole, ratio, 0.0, "control", step.step
+        )
+
+
+def untested(reference: ReferenceObservation, control: SplitObservation | None) -> tuple[str, ...]:
+    """Parameters whose gradient is exactly zero for every sample: no fault in them could show.
+
+    Args:
+        reference: each sample's gradient.
+        control: where only some entries are kept, the norms of whole parameters tell more: None where it did not run.
+    """
+    places = reference.coordinates
+    largest = np.zeros(sum(places.sizes))
+    for part, values in blocks(reference.gradients, range(len(reference.gradients))):
+        largest[part] = np.abs(values).max(axis=0, initial=0.0)
+    norms = norms_by_parameter(largest, places)
+    if control is not None and not places.complete:
+        for step in control.steps:
+            if len(step.parameter_norms) == len(norms):
+                norms = np.maximum(norms, step.parameter_norms)
+    return tuple(name for name, norm in zip(places.names, norms, strict=True) if norm == 0)
