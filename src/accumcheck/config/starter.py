@@ -102,8 +102,8 @@ def starter_from_llamafactory(train: Path, devices: Devices, folder: Path) -> st
     head = [
         f"# The check of {train.name}: does every split of its global batch train alike?",
         *(f"#   {fact}" for fact in facts),
-        "# accumcheck sets batch size, accumulation, steps, learning rate, logging and output folder; all else is as",
-        "# the file says. A split that does not fit into memory can go, or global_batch_size be less.",
+        "# accumcheck sets batch size, accumulation, steps, learning rate, logging and output folder; everything else",
+        "# is as in the file. Remove a split that does not fit into memory, or lower global_batch_size.",
     ]
     written = json.dumps(_from(folder, str(train)))
     stack = f"stack: llamafactory\nllamafactory:\n  train: {written} # relative to this file\n"
