@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from accumcheck.config.model import ScriptConfig
 from accumcheck.judge.detectors.other_batches import other_batches_fed
 from accumcheck.judge.detectors.rows import other_rows
 from accumcheck.judge.detectors.samples import wrong_samples
@@ -14,6 +13,7 @@ from accumcheck.judge.evidence import Evidence, gather
 from accumcheck.judge.judge import judge
 from accumcheck.record import MicroBatch, Split, SplitObservation
 from accumcheck.record.fed import FedRow
+from accumcheck.stacks.script import ScriptConfig
 from tests.judge.detectors.seen import CONTROL, found_by
 from tests.judge.rows import text
 from tests.judge.runs import SAMPLES, check, observe, reference, right
