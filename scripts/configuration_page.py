@@ -15,8 +15,7 @@ from accumcheck.config.messages import expected
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.schema import meanings_of
 from accumcheck.config.values import SplitKeys
-from accumcheck.declare.keys import Declared, Derived, OneOf, Required, Section
-from accumcheck.declare.keys import keys_of as declared_in
+from accumcheck.declare.keys import Declared, Derived, OneOf, Required, Section, keys_of
 from accumcheck.record.split import SPLIT_ALIASES
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -55,13 +54,13 @@ def page() -> str:
 
 def _sections(section: type[Section], path: str) -> Iterator[tuple[type[Section], str]]:
     yield section, path
-    for name, declared in declared_in(section).items():
+    for name, declared in keys_of(section).items():
         if declared.section is not None:
             yield from _sections(declared.section, f"{path}.{name}" if path else name)
 
 
 def _table(section: type[Section], path: str) -> str:
-    rows = [_row(declared, meanings_of(section)[name], path) for name, declared in declared_in(section).items()]
+    rows = [_row(declared, meanings_of(section)[name], path) for name, declared in keys_of(section).items()]
     title = _TITLES.get(path, f"`{path}`")
     lines = ["| key | allowed | default | meaning |", "| --- | --- | --- | --- |", *rows]
     return "\n".join([f"## {title}", "", *lines, ""])

@@ -159,7 +159,7 @@ def test_numbers_of_64_bits_are_passed_through(tmp_path: Path, value: str) -> No
 
 
 TOO_LONG = "longer than 262144 bytes, which is the limit; give the path of a YAML file"
-TOO_MANY = "more than 5000 values; repeated YAML anchors multiply, write fewer"
+TOO_MANY = "more than 5000 values; each repetition of a YAML anchor counts; write fewer"
 TOO_DEEP = "nested too deeply; write at most 50 levels"
 
 
@@ -227,9 +227,11 @@ def test_an_override_that_is_too_much_is_refused_in_short(tmp_path: Path, argume
 def test_text_holds_no_control_characters_and_no_half_of_a_character(tmp_path: Path) -> None:
     text = SMALL + 'training_arguments: {a: "\\0", b: "\\ud83d", "c\\e": 1, d: "\\ud83d\\ude00"}'
     assert errors_of(tmp_path, text) == [
-        "check.yaml:4: training_arguments.a: found '\\x00', which has a character that text cannot hold; remove it",
-        "check.yaml:4: training_arguments.b: found '\\ud83d', which has a character that text cannot hold; remove it",
-        "check.yaml:4: training_arguments: found the key 'c\\x1b', which has a character that text cannot hold; "
+        "check.yaml:4: training_arguments.a: found '\\x00', which has a control character or half a character; "
+        "remove it",
+        "check.yaml:4: training_arguments.b: found '\\ud83d', which has a control character or half a character; "
+        "remove it",
+        "check.yaml:4: training_arguments: found the key 'c\\x1b', which has a control character or half a character; "
         "remove it",
     ]
     check = load(tmp_path, SMALL + 'training_arguments: {d: "\\ud83d\\ude00"}')  # as JSON writes it
@@ -263,7 +265,7 @@ def test_links_are_followed_to_a_file_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
     assert load_config(tmp_path / "link.yaml") == load_config(tmp_path / "real.yaml")
     dangling = refusal(tmp_path / "dangling.yaml")
-    assert dangling.endswith(": a link to a file that is not there; give the path of a YAML file")
+    assert dangling.endswith(": the link leads to no file; give the path of a YAML file")
     assert ": cannot be read: " in refusal(tmp_path / "loop.yaml")
 
 

@@ -77,12 +77,12 @@ def test_without_epochs_steps_say_how_many_samples(tmp_path: Path) -> None:
     [
         (
             "data: {samples: 20}\n",
-            "check.yaml:4: data.samples: no effect without data.epochs; add for example epochs: 2",
+            "check.yaml:4: data.samples: has no effect without data.epochs; add for example epochs: 2",
         ),
-        ("data: {epochs: 2}\nsteps: 3\n", "check.yaml:5: steps: found 3; with data.epochs there are 4: remove steps"),
+        ("data: {epochs: 2}\nsteps: 3\n", "check.yaml:5: steps: found 3, but data.epochs gives 4 steps; remove steps"),
         (
             "data: {epochs: 2}\ntrajectory_steps: 3\n",
-            "check.yaml:5: trajectory_steps: not together with data.epochs; remove one of them",
+            "check.yaml:5: trajectory_steps: cannot be combined with data.epochs; remove one of them",
         ),
         (
             "data: {jsonl: rows.jsonl, epochs: 2}\n",

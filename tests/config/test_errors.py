@@ -12,12 +12,13 @@ from accumcheck.stacks.registry import STACKS
 MODEL_KEYS = (
     "name_or_path, config, architecture, shrink, weights, dtype, attn_implementation, revision, trust_remote_code"
 )
-STACK_KEYS = ", ".join(dict.fromkeys(own.name for stack in STACKS for own in stack.own))
+OF_STACKS = ", ".join(dict.fromkeys(key.name for stack in STACKS for key in stack.own))
 ROOT_KEYS = (
-    f"model, global_batch_size, splits, data, steps, trajectory_steps, stack, {STACK_KEYS}, training_arguments, "
-    "tolerances, severity, launcher, hotfix, seed"
+    f"model, global_batch_size, splits, data, steps, trajectory_steps, stack, {OF_STACKS}, "
+    "training_arguments, tolerances, severity, launcher, hotfix, seed"
 )
-STACK_NAMES = " or ".join(", ".join(stack.name for stack in STACKS).rsplit(", ", 1))
+*FIRST, LAST = [stack.name for stack in STACKS]
+STACK = f"{', '.join(FIRST)} or {LAST}"
 RULES = (
     "token-mean, sample-mean, microbatch-mean, device-mean, unshifted-token-mean, unshifted-device-mean, "
     "last-microbatch, first-microbatch, window-geometric, window-partial, "
@@ -63,15 +64,15 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         # --- keys that belong elsewhere
         (
             "micro_batch_size: 3",
-            "check.yaml:4: micro_batch_size: a split sets it; write it in splits, for example splits: [4x16x2] "
+            "check.yaml:4: micro_batch_size: each split sets it; write it in splits, for example splits: [4x16x2] "
             "(n x b x k)",
         ),
         ("max_steps: 3", "check.yaml:4: max_steps: accumcheck sets it; write steps, for example steps: 3"),
-        ("learning_rate: 3", "check.yaml:4: learning_rate: not a key; write it under training_arguments"),
+        ("learning_rate: 3", "check.yaml:4: learning_rate: not a top-level key; write it under training_arguments"),
         (
             "bf16: true",
-            "check.yaml:4: bf16: not a key; write model: {dtype: ...} for the weights, or training_arguments for mixed "
-            "precision",
+            "check.yaml:4: bf16: not a top-level key; write model: {dtype: ...} for the weights, or training_arguments "
+            "for mixed precision",
         ),
         # --- wrong types
         (
@@ -86,7 +87,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ("steps: 010", "check.yaml:4: steps: found '010' (text); expected a whole number from 1 to 100000"),
         (
             "steps: !!int three",
-            "check.yaml:4: steps: found 'three', which is not a !!int; fix it",
+            "check.yaml:4: steps: found 'three', which is not a valid !!int; fix it",
         ),
         (
             "launcher: {oversubscribe: 'yes'}",
@@ -110,7 +111,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         (
             "stack: 3",
-            f"check.yaml:4: stack: found 3; expected {STACK_NAMES}",
+            f"check.yaml:4: stack: found 3; expected {STACK}",
         ),
         # --- out of range
         ("steps: 0", "check.yaml:4: steps: found 0; expected a whole number from 1 to 100000"),
@@ -191,38 +192,38 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         (
             "stack: trainr",
-            f"check.yaml:4: stack: found 'trainr' (text); expected {STACK_NAMES}; did you mean 'trainer'?",
+            f"check.yaml:4: stack: found 'trainr' (text); expected {STACK}; did you mean 'trainer'?",
         ),
         (
             "stack: trl-rewards",
-            f"check.yaml:4: stack: found 'trl-rewards' (text); expected {STACK_NAMES}; did you mean 'trl-reward'?",
+            f"check.yaml:4: stack: found 'trl-rewards' (text); expected {STACK}; did you mean 'trl-reward'?",
         ),
         # --- shards
         (
             "trajectory_steps: 2\ntraining_arguments: {fsdp: full_shard}",
-            "check.yaml:4: trajectory_steps: not together with training_arguments.fsdp; remove one of them",
+            "check.yaml:4: trajectory_steps: cannot be combined with training_arguments.fsdp; remove one of them",
         ),
         (
             "trajectory_steps: 2\ntraining_arguments: {deepspeed: zero3.json}",
-            "check.yaml:4: trajectory_steps: not together with training_arguments.deepspeed; remove one of them",
+            "check.yaml:4: trajectory_steps: cannot be combined with training_arguments.deepspeed; remove one of them",
         ),
         # --- programs
         (
             "script: {path: check.yaml}",
-            "check.yaml:4: script: no effect with stack: trainer; write stack: script, or remove it",
+            "check.yaml:4: script: has no effect with stack: trainer; write stack: script, or remove it",
         ),
         (
             "callable: my_package",
             "check.yaml:4: callable: found 'my_package' (text); expected module:function, for example "
             "my_package.train:build_trainer, or file.py:function\n"
-            "check.yaml:4: callable: no effect with stack: trainer; write stack: callable, or remove it",
+            "check.yaml:4: callable: has no effect with stack: trainer; write stack: callable, or remove it",
         ),
         # --- training arguments that are set elsewhere
         (
             "training_arguments:\n  optim: sgd\n  per_device_train_batch_size: 3\n  gradient_accumulation_steps: 2",
-            "check.yaml:6: training_arguments.per_device_train_batch_size: a split sets it; write it in splits, for "
+            "check.yaml:6: training_arguments.per_device_train_batch_size: each split sets it; write it in splits, for "
             "example splits: [4x16x2] (n x b x k)\n"
-            "check.yaml:7: training_arguments.gradient_accumulation_steps: a split sets it; write it in splits, for "
+            "check.yaml:7: training_arguments.gradient_accumulation_steps: each split sets it; write it in splits, for "
             "example splits: [4x16x2] (n x b x k)",
         ),
         (
@@ -244,12 +245,12 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         # --- machines
         (
             "launcher: {nnodes: 2, node_rank: 2, rdzv_endpoint: 'node0:29400'}",
-            "check.yaml:4: launcher.node_rank: found 2; expected less than launcher.nnodes, which is 2; the first "
-            "machine is 0",
+            "check.yaml:4: launcher.node_rank: found 2; expected less than launcher.nnodes (2); machines are "
+            "numbered from 0",
         ),
         (
             "launcher: {nnodes: 2}",
-            "check.yaml:4: launcher.rdzv_endpoint: missing for 2 machines; add for example rdzv_endpoint: node0:29400 "
+            "check.yaml:4: launcher.rdzv_endpoint: required for 2 machines; add for example rdzv_endpoint: node0:29400 "
             "(host:port of the first)",
         ),
         (
@@ -278,8 +279,8 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         ),
         (
             "data: {max_length: 16, text_column: t}",
-            "check.yaml:4: data.max_length: no effect on synthetic data; write data.synthetic.max_length\n"
-            "check.yaml:4: data.text_column: no effect on synthetic data; give data.jsonl or data.dataset, or "
+            "check.yaml:4: data.max_length: has no effect on synthetic data; write data.synthetic.max_length\n"
+            "check.yaml:4: data.text_column: has no effect on synthetic data; give data.jsonl or data.dataset, or "
             "remove it",
         ),
         # --- YAML
@@ -370,7 +371,7 @@ def test_a_fault_beside_valid_keys_is_the_only_error(tmp_path: Path, added: str,
         ),
         (
             "{config: {model_type: llama}, revision: main}",
-            "check.yaml:1: model.revision: no effect with an inline config; remove it",
+            "check.yaml:1: model.revision: has no effect with an inline config; remove it",
         ),
         (
             "{name_or_path: gpt2, dtype: float23}",
@@ -525,7 +526,7 @@ def test_anchors_that_multiply_are_stopped(tmp_path: Path) -> None:
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     assert errors_of(tmp_path, "\n".join(lines)).endswith(
-        ": more than 5000 values; repeated YAML anchors multiply, write fewer"
+        ": more than 5000 values; each repetition of a YAML anchor counts; write fewer"
     )
 
 

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accumcheck.config.aliases import ALIASES, ELSEWHERE, SPLIT_ALIASES
+from accumcheck.config.aliases import ALIASES, ELSEWHERE
 from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.faults import Place
 from accumcheck.config.load import load_config, read_config
@@ -26,6 +26,7 @@ from accumcheck.config.show import plan_as_dict, plan_as_text
 from accumcheck.config.values import SplitKeys
 from accumcheck.declare.keys import Declared, Number, Section, keys_of
 from accumcheck.errors import ConfigError
+from accumcheck.record.split import SPLIT_ALIASES
 from tests.config.clock import limit
 
 HANGS = 30

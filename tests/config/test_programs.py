@@ -87,7 +87,7 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         ),
         (
             "stack: callable\ncallable: a:b\nmodel: {config: {model_type: llama}}\n",
-            "check.yaml:5: model: no effect with stack: callable, whose program has its own model; remove it",
+            "check.yaml:5: model: has no effect with stack: callable: the program has its own model; remove it",
         ),
         (
             "stack: callable\ncallable: a:b\ndata: {synthetic: {max_length: 9}, epochs: 2, samples: 12}\n",
@@ -107,7 +107,7 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         ),
         (
             "stack: script\nscript: {path: train.py}\ncallable_arguments: {size: 2}\n",
-            "check.yaml:5: callable_arguments: no effect with stack: script; write stack: callable, or remove it",
+            "check.yaml:5: callable_arguments: has no effect with stack: script; write stack: callable, or remove it",
         ),
         (
             "stack: callable\ncallable: a:b\ncallable_arguments: [2]\n",
@@ -130,12 +130,12 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         ),
         (
             "model: {config: {model_type: llama}}\ntrl: {arguments: [a]}\n",
-            "check.yaml:4: trl: no effect with stack: trainer; write stack: trl-sft, trl-dpo or trl-reward, "
+            "check.yaml:4: trl: has no effect with stack: trainer; write stack: trl-sft, trl-dpo or trl-reward, "
             "or remove it",
         ),
         (
             "stack: accelerate\nmodel: {config: {model_type: llama}}\ntraining_arguments: {optim: sgd}\n",
-            "check.yaml:5: training_arguments.optim: no effect with stack: accelerate, which knows bf16, fp16, "
+            "check.yaml:5: training_arguments.optim: has no effect with stack: accelerate, which only uses bf16, fp16, "
             "learning_rate, max_grad_norm, weight_decay; remove it",
         ),
         (

@@ -1,4 +1,4 @@
-"""A stack is one row: its key, checks, messages and schema follow from it."""
+"""The keys of a stack come from its description: their checks, messages, schema and place follow from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 from accumcheck.config.own_keys import own_keys, with_own_keys
 from accumcheck.declare.keys import Section, keys_of
@@ -15,8 +16,7 @@ from accumcheck.stacks.registry import STACKS
 def test_a_key_may_belong_to_several_stacks() -> None:
     owners = {name: owners for name, (_, owners) in own_keys().items()}
     assert owners["trl"] == ["trl-sft", "trl-dpo", "trl-reward"]
-    assert (owners["callable"], owners["callable_arguments"]) == (["callable"], ["callable"])
-    assert list(owners) == list(dict.fromkeys(key.name for stack in STACKS for key in stack.own))
+    assert owners["callable"] == owners["callable_arguments"] == ["callable"]
 
 
 def test_the_keys_of_stacks_follow_the_key_stack() -> None:
@@ -37,15 +37,16 @@ import dataclasses, sys
 from pathlib import Path
 from typing import Annotated
 import accumcheck.stacks.registry as registry
-from accumcheck.stacks.protocol import OwnKey, ProgramSpec
 from accumcheck.declare.keys import Required, Section, Text
+from accumcheck.stacks.protocol import OwnKey, ProgramSpec
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NewConfig(Section):
     recipe: Annotated[str, Text("the path of a recipe", located="file"), Required("recipe: r.toml")]
+    '''What is cooked.'''
 
 own = OwnKey("new", NewConfig | None, "With stack: new, what to train.", "new: {recipe: r.toml}")
-new = ProgramSpec(name="new", help="new", package="new-package", own=(own,), start=print, title=str)
+new = ProgramSpec(name="new", help="", package="new-package", own=(own,), start=print, title=str)
 registry.STACKS = (*registry.STACKS, new)
 registry._BY_NAME["new"] = new
 
@@ -62,25 +63,28 @@ for text in ("stack: new", "stack: new\\nnew: {recipes: x}", "new: {recipe: none
         print(error)
 check = read_config(head + f"stack: new\\nnew: {{recipe: {sys.argv[1]}}}", Place("c"), Path("/"))
 assert type(check).from_dict(check.to_dict()) == check and check.runs_program and check.new.recipe == sys.argv[1]
-print(config_schema()["properties"]["new"]["description"])
+key = config_schema()["properties"]["new"]
+print(key["description"], key["anyOf"][0]["properties"]["recipe"]["description"])
 """
 
 
-def test_a_new_stack_needs_a_row_and_its_section() -> None:
-    ran = subprocess.run([sys.executable, "-c", NEW_STACK, __file__], capture_output=True, text=True, timeout=60)
+def test_a_new_stack_needs_its_description_and_nothing_in_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "new.py").write_text(NEW_STACK, encoding="utf-8")
+    ran = subprocess.run([sys.executable, "new.py", __file__], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    names = ", ".join(stack.name for stack in STACKS)
     assert ran.stderr == ""
     assert ran.stdout == textwrap.dedent(
-        """\
-        c:3: stack: needs new; add for example new: {recipe: r.toml}
+        f"""\
+        c:3: stack: needs new; add for example new: {{recipe: r.toml}}
         c:4: new.recipe: missing; add for example recipe: r.toml
         c:4: new.recipes: unknown key; allowed here: recipe; did you mean 'recipe'?
         c:3: new.recipe: there is no file /nowhere/none.toml
-        c:3: new: no effect with stack: trainer; write stack: new, or remove it
-        c: model: missing; add for example model: {name_or_path: ./my-model}
-        c:3: stack: found 'neww' (text); expected NAMES or new; did you mean 'new'?
-        c: model: missing; add for example model: {name_or_path: ./my-model}
-        With stack: new, what to train.
-        """.replace("NAMES", ", ".join(stack.name for stack in STACKS))
+        c:3: new: has no effect with stack: trainer; write stack: new, or remove it
+        c: model: missing; add for example model: {{name_or_path: ./my-model}}
+        c:3: stack: found 'neww' (text); expected {names} or new; did you mean 'new'?
+        c: model: missing; add for example model: {{name_or_path: ./my-model}}
+        With stack: new, what to train. What is cooked.
+        """
     )
 
 

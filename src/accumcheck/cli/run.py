@@ -12,20 +12,11 @@ import typer
 from accumcheck.cli.deliver import deliver
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
-from accumcheck.runfolder.events import (
-    Event,
-    Finished,
-    OnEvent,
-    Planned,
-    ReferenceProgress,
-    Started,
-    StepDone,
-)
-from accumcheck.runfolder.layout import REFERENCE
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
     from accumcheck.report.progress import Progress
+    from accumcheck.runfolder.events import Event, OnEvent
 
 TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
@@ -106,6 +97,8 @@ def run(
 
 def tell(progress: Progress, check: CheckConfig) -> OnEvent:
     """What each event of a run means on the progress display."""
+    from accumcheck.runfolder.events import Finished, Planned, ReferenceProgress, Started, StepDone
+    from accumcheck.runfolder.layout import REFERENCE
 
     def on_event(event: Event) -> None:
         match event:

@@ -55,9 +55,9 @@ ELSEWHERE: dict[str, str] = {
     "num_train_epochs": SET_BY_EPOCHS,
     **dict.fromkeys(
         ("bf16", "fp16"),
-        "not a key; write model: {dtype: ...} for the weights, or training_arguments for mixed precision",
+        "not a top-level key; write model: {dtype: ...} for the weights, or training_arguments for mixed precision",
     ),
-    **dict.fromkeys(_SHARED_ARGUMENTS, "not a key; write it under training_arguments"),
+    **dict.fromkeys(_SHARED_ARGUMENTS, "not a top-level key; write it under training_arguments"),
 }
 """A top-level key of other tools -> where its matter belongs here."""
 

@@ -119,7 +119,7 @@ class _Consistency:
                 message = "an inline config has no pretrained weights; write weights: random, or give name_or_path"
                 self.note(("model", "weights"), message)
         if inline and self.check.model.revision is not None:
-            self.note(("model", "revision"), "no effect with an inline config; remove it")
+            self.note(("model", "revision"), "has no effect with an inline config; remove it")
         self._model_type()
 
     def _model_type(self) -> None:
@@ -145,10 +145,10 @@ class _Consistency:
         if self.of_files:
             return
         if self.check.data.max_length != DataConfig().max_length:
-            self.note(("data", "max_length"), "no effect on synthetic data; write data.synthetic.max_length")
+            self.note(("data", "max_length"), "has no effect on synthetic data; write data.synthetic.max_length")
         for keys in DATA_COLUMNS:
             if given(self.tree, keys):
-                self.note(keys, "no effect on synthetic data; give data.jsonl or data.dataset, or remove it")
+                self.note(keys, "has no effect on synthetic data; give data.jsonl or data.dataset, or remove it")
 
     @property
     def of_files(self) -> bool:
@@ -160,18 +160,18 @@ class _Consistency:
         epochs, samples = self.check.data.epochs, self.check.data.samples
         if epochs is None:
             if samples is not None and not self.reading.is_wrong("data", "epochs"):
-                self.note(("data", "samples"), "no effect without data.epochs; add for example epochs: 2")
+                self.note(("data", "samples"), "has no effect without data.epochs; add for example epochs: 2")
             return
         if (self.of_files or self.check.runs_program) and not self.given("data", "samples"):
             self.note(("data", "epochs"), "needs data.samples: how many rows make an epoch, for example samples: 40")
         if self.check.trajectory_steps:
-            self.note(("trajectory_steps",), "not together with data.epochs; remove one of them")
+            self.note(("trajectory_steps",), "cannot be combined with data.epochs; remove one of them")
         if self.reading.is_wrong("global_batch_size") or self.reading.is_wrong("steps") or not self.given("steps"):
             return
         batch = self.check.global_batch_size
         steps = steps_of(epochs, samples or samples_of_epoch(batch, self.check.splits), batch)
         if self.check.steps != steps:
-            self.note(("steps",), f"found {self.check.steps}; with data.epochs there are {steps}: remove steps")
+            self.note(("steps",), f"found {self.check.steps}, but data.epochs gives {steps} steps; remove steps")
 
     def amounts(self) -> None:
         """What is made and computed of all steps together is bounded, too."""
@@ -198,15 +198,17 @@ class _Consistency:
         """A model that FSDP or DeepSpeed has sharded is not trained a second time."""
         for sharding in ("fsdp", "deepspeed"):
             if self.check.trajectory_steps and self.check.training_arguments.get(sharding):
-                self.note(("trajectory_steps",), f"not together with training_arguments.{sharding}; remove one of them")
+                self.note(
+                    ("trajectory_steps",), f"cannot be combined with training_arguments.{sharding}; remove one of them"
+                )
 
     def program(self) -> None:
         """A program of the user's makes the model and the data."""
         stack = self.check.stack
-        for key, what in (("model", "model"), ("data", "data"), ("trajectory_steps", "further steps")):
+        for key, what in (("model", "model"), ("data", "data"), ("trajectory_steps", "training steps")):
             of_epochs = key == "data" and set(self.reading.plain.get(key) or ()) <= OF_EPOCHS
             if self.given(key) and self.reading.plain.get(key) != 0 and not of_epochs:
-                self.note((key,), f"no effect with stack: {stack}, whose program has its own {what}; remove it")
+                self.note((key,), f"has no effect with stack: {stack}: the program has its own {what}; remove it")
 
     def stack(self) -> None:
         """Each stack has the keys that are its own, and obeys what it is given."""
@@ -216,16 +218,18 @@ class _Consistency:
         for name, (own, owners) in own_keys().items():
             here = self.given(name) and self.reading.plain.get(name) != {}
             if here and stack.name not in owners:
-                self.note((name,), f"no effect with stack: {stack.name}; write stack: {either(owners)}, or remove it")
+                self.note(
+                    (name,), f"has no effect with stack: {stack.name}; write stack: {either(owners)}, or remove it"
+                )
             elif stack.name in owners and own.example and not self.given(name):
                 self.note(("stack",), f"needs {name}; add for example {own.example}")
         obeyed = stack.training_arguments
         for name in self.check.training_arguments if obeyed is not None else ():
             if obeyed is not None and name not in obeyed:
-                message = f"no effect with stack: {stack.name}, which knows {', '.join(obeyed)}; remove it"
+                message = f"has no effect with stack: {stack.name}, which only uses {', '.join(obeyed)}; remove it"
                 self.note(("training_arguments", name), message)
         if not stack.has_trainer and self.given("hotfix"):
-            self.note(("hotfix",), f"no effect with stack: {stack.name}, which has no Trainer; remove it")
+            self.note(("hotfix",), f"has no effect with stack: {stack.name}, which has no Trainer; remove it")
         if not (stack.has_epochs or self.check.runs_program) and self.given("data", "epochs"):
             self.note(("data", "epochs"), f"not available with stack: {stack.name}; write steps")
 
@@ -241,11 +245,11 @@ class _Consistency:
         launcher = self.check.launcher
         nnodes, rank = launcher.nnodes, launcher.node_rank
         if rank >= nnodes and not self.reading.is_wrong("launcher", "nnodes"):
-            message = f"found {rank}; expected less than launcher.nnodes, which is {nnodes}; the first machine is 0"
+            message = f"found {rank}; expected less than launcher.nnodes ({nnodes}); machines are numbered from 0"
             self.note(("launcher", "node_rank"), message)
         if nnodes > 1 and not self.given("launcher", "rdzv_endpoint"):
             message = (
-                f"missing for {nnodes} machines; add for example rdzv_endpoint: node0:29400 (host:port of the first)"
+                f"required for {nnodes} machines; add for example rdzv_endpoint: node0:29400 (host:port of the first)"
             )
             self.note(("launcher", "rdzv_endpoint"), message)
 

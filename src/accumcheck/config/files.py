@@ -46,7 +46,7 @@ def _read(path: Path, instead: str) -> bytes:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
             return file.read(FILE_BYTES + 1)
     except FileNotFoundError:
-        link = "a link to a file that is not there" if path.is_symlink() else "there is no such file"
+        link = "the link leads to no file" if path.is_symlink() else "there is no such file"
         _refuse(path, f"{link}; {instead}")
     except (OSError, ValueError) as error:
         _refuse(path, f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")

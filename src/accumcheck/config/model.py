@@ -78,7 +78,7 @@ class CheckConfig(Section):
     steps: Steps = 3
     """Optimizer steps, each an independent test from the same weights; data.epochs sets it."""
     trajectory_steps: MoreSteps = 0
-    """Further steps with the real optimizer, judged by drift only."""
+    """More steps with the real optimizer, judged by drift only."""
     stack: Annotated[str, OneOf(tuple(stack.name for stack in STACKS))] = "trainer"
     """Training software under test."""
     if TYPE_CHECKING:  # at run time, the keys of every stack (`with_own_keys`)
@@ -88,13 +88,13 @@ class CheckConfig(Section):
     training_arguments: TrainingArguments = field(default_factory=dict)
     """Any fields of transformers' TrainingArguments."""
     tolerances: ToleranceConfig = field(default_factory=ToleranceConfig)
-    """Relative differences that are still called equal."""
+    """Largest relative differences that count as equal."""
     severity: Severities = field(default_factory=dict)
     """Severity by weighting rule; default: unshifted-token-mean warns, other rules than token-mean fail."""
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     """Where and how processes are started."""
     hotfix: Annotated[str, OneOf(HOTFIXES)] | None = None
-    """A hot-fix that the Trainer is given, see accumcheck hotfix."""
+    """Hot-fix applied to the Trainer, see accumcheck hotfix."""
     seed: Seed = 0
     """Seed of weights and synthetic data."""
 

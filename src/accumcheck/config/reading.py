@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -57,8 +58,21 @@ class Reading:
 
 @lru_cache(maxsize=1)
 def adapter() -> TypeAdapter[CheckConfig]:
-    """The reader of configurations that pydantic makes of the declarations."""
-    return TypeAdapter(CheckConfig)
+    """The reader of configurations that pydantic makes of the declarations.
+
+    Without plugins: pydantic would look for them in the metadata of every installed package.
+    """
+    before = os.environ.get(_NO_PLUGINS)
+    os.environ[_NO_PLUGINS] = "__all__"
+    try:
+        return TypeAdapter(CheckConfig)
+    finally:
+        del os.environ[_NO_PLUGINS]
+        if before is not None:
+            os.environ[_NO_PLUGINS] = before
+
+
+_NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 
 
 def read_tree(tree: Item, faults: Faults) -> Reading:

@@ -63,7 +63,7 @@ class SyntheticData(Section):
     max_length: Tokens = 64
     """Longest sample, in tokens, at least min_length."""
     prompt_fraction: FractionPair = (0.0, 0.5)
-    """Least and greatest part of a sample that is masked prompt."""
+    """Smallest and largest fraction of a sample that is masked prompt."""
     images_per_sample: Images = 1
     """Images in each sample of a vision-language model."""
     lengths: Literal["varied", "equal"] = "varied"
@@ -99,7 +99,7 @@ class DataConfig(Section):
     """
 
     synthetic: SyntheticData | None = field(default_factory=SyntheticData)
-    """Samples made here to fit the architecture; the default source."""
+    """Synthetic samples that fit the architecture; the default."""
     jsonl: Annotated[str, Text("the path of a JSON Lines file", located="file")] | None = None
     """JSON Lines file, one sample per line (relative to the config file)."""
     dataset: DatasetSource | None = None
@@ -109,24 +109,24 @@ class DataConfig(Section):
     messages_column: Column | None = None
     """Column with chat messages, of jsonl and dataset."""
     max_length: Tokens = 1024
-    """Where rows of jsonl and dataset are cut, in tokens."""
+    """Length at which rows of jsonl and dataset are truncated, in tokens."""
     epochs: Epochs | None = None
-    """Passes over the data set, instead of steps; shows what the last step of an epoch is made of."""
+    """Passes over the data set, instead of steps; also checks the last, shorter step of an epoch."""
     samples: Samples | None = None
     """Samples of the data set, with epochs; default for synthetic data: about 1.75 global batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToleranceConfig(Section):
-    """Relative differences that are still called equal; None is ``auto``, from the measured noise floor."""
+    """Largest relative differences that count as equal; None is ``auto``, from the measured noise floor."""
 
     loss: Tolerance = None
-    """Relative difference of losses still called equal; auto: from the measured noise floor."""
+    """Largest relative difference between losses that counts as equal; auto: from the measured noise floor."""
     grad_norm: Tolerance = None
-    """Relative difference of gradient norms still called equal; auto: from the measured noise floor."""
+    """Largest relative difference between gradient norms that counts as equal; auto: from the measured noise floor."""
     gradient: Tolerance = None
-    """Norm of the gradients' difference relative to the gradient's, still called equal; auto: from the measured noise
-    floor."""
+    """Largest norm of the gradients' difference, relative to the gradient's norm, that counts as equal; auto: from the
+    measured noise floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +134,14 @@ class LauncherConfig(Section):
     """Where and how processes are started. ``timeout`` is in seconds, per split."""
 
     device: Annotated[Literal["auto", "cuda", "cpu"], OneOf(("auto", "cuda", "cpu"), {"gpu": "cuda"})] = "auto"
-    """Where processes compute; auto: on GPUs where there are any."""
+    """Where processes run; auto: on GPUs if there are any."""
     oversubscribe: Truth = False
     """Allow more processes than devices."""
     timeout: Seconds = 600.0
     """Seconds that one split may take."""
     nnodes: Machines = 1
-    """Machines that take part."""
+    """Number of machines."""
     node_rank: Machine = 0
-    """Number of this machine, from 0, below nnodes."""
+    """Index of this machine, from 0 to nnodes - 1."""
     rdzv_endpoint: Annotated[str, _ENDPOINT] | None = None
     """Where machines meet, host:port of the first; required for nnodes above 1."""

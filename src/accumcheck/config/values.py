@@ -11,7 +11,7 @@ from accumcheck.declare.keys import Checked, Expected, Flag, Required, Section, 
 from accumcheck.record import Severity, Split
 from accumcheck.record.rule import BASES, OTHERS, PATTERN, WINDOWS, Rule, is_rule
 
-SET_BY_SPLIT = "a split sets it; write it in splits, for example splits: [4x16x2] (n x b x k)"
+SET_BY_SPLIT = "each split sets it; write it in splits, for example splits: [4x16x2] (n x b x k)"
 SET_BY_STEPS = "accumcheck sets it; write steps, for example steps: 3"
 SET_BY_EPOCHS = "accumcheck sets it; write data: {epochs: 2}, or steps"
 

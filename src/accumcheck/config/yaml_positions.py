@@ -62,7 +62,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def _refuse_values(mark: yaml.Mark) -> NoReturn:
-    raise _TooMuch(problem=f"more than {VALUES} values; repeated YAML anchors multiply, write fewer", problem_mark=mark)
+    raise _TooMuch(
+        problem=f"more than {VALUES} values; each repetition of a YAML anchor counts; write fewer", problem_mark=mark
+    )
 
 
 def _refuse_depth(mark: yaml.Mark) -> NoReturn:
@@ -152,8 +154,7 @@ class _Reader:
                 way_out = f"put it in quotes: '{written}'" if written else "write a name"
                 self.faults.add(place, show_path(path), f"found {shown}; keys are text, {way_out}")
             elif _CONTROL.search(key.value) or _HALVES.search(key.value):
-                shown = f"found the key {shorten(key.value)!r}, which has a character that text cannot hold; remove it"
-                self.faults.add(place, show_path(path), shown)
+                self.faults.add(place, show_path(path), f"found the key {shorten(key.value)!r}, {_NOT_TEXT}")
             elif key.value in found:
                 first = "" if place.on_command_line else f", first on line {found[key.value].place.line}"
                 self.faults.add(place, show_path((*path, key.value)), f"the key is given twice{first}; keep one")
@@ -167,9 +168,9 @@ class _Reader:
         try:
             return Item(_value(kind, text), place, text=text)
         except (KeyError, ValueError):
-            message = f"found {shorten(text)!r}, which is not a !!{kind}; fix it"
+            message = f"found {shorten(text)!r}, which is not a valid !!{kind}; fix it"
             if kind == "str":
-                message = f"found {shorten(text)!r}, which has a character that text cannot hold; remove it"
+                message = f"found {shorten(text)!r}, {_NOT_TEXT}"
             self.faults.add(place, show_path(path), message)
             return Item(None, place, broken=True)
 
@@ -195,6 +196,7 @@ def _value(kind: str, text: str) -> Value:
     return text.encode("utf-16", "surrogatepass").decode("utf-16") if _HALVES.search(text) else text
 
 
+_NOT_TEXT = "which has a control character or half a character; remove it"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HALVES = re.compile("[\ud800-\udfff]")
 
