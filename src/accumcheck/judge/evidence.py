@@ -31,8 +31,9 @@ class Evidence:
     of its samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry a
     step, empty where weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
     reported; ``off``: the parameters of each split that are beyond their own tolerance; ``not_tested``: those whose
-    true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed again, None
-    where it is not; ``condemned``: splits that fail for what a detector has found, with the rule they are given.
+    true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed
+    again, None where it is not; ``condemned``: splits that fail for what a detector has found, with the rule they are
+    given.
     """
 
     check: CheckConfig

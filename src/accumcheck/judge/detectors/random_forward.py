@@ -24,11 +24,11 @@ def random_forward(judged: Judged) -> Iterator[Detected]:
                 f"loss that differs by {seen.random_by:.2g} of itself"
             ),
             explanation=(
-                "Rounding is far smaller. Splits draw other random numbers, so that they cannot agree; what they differ "
-                "by is neither a fault nor a tolerance."
+                "Rounding is far smaller. Splits draw other random numbers, so that they cannot agree; what they "
+                "differ by is neither a fault nor a tolerance."
             ),
-            advice="Switch the noise off for the check (dropout that asks for self.training, noise of the model's own), "
-            "or draw it from the content of the sample.",
+            advice="Switch the noise off for the check (dropout that asks for self.training, noise of the model's "
+            "own), or draw it from the content of the sample.",
         ),
         accounts_for=frozenset(one.split for one in judged.results),
     )

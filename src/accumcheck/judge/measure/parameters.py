@@ -132,8 +132,9 @@ def off_parameters(
             if not places.complete:
                 found += _beyond_in_norm(step, other, places, allowance)
         for one in found:
-            if one.name not in worst or one.error > worst[one.name].error:
-                worst[one.name] = one
+            known = worst.get(one.name)
+            if known is None or (one.against == known.against and one.error > known.error):
+                worst[one.name] = one  # what the truth has shown, the control need not
     return tuple(sorted(worst.values(), key=lambda one: (-round(one.error, 3), -one.share)))
 
 
