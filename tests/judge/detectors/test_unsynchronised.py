@@ -25,8 +25,26 @@ def test_a_process_with_another_gradient_condemns_its_split() -> None:
     assert detected[0].finding.summary == "processes apply different gradients: they differ by up to 0.01 of the norm"
 
 
-def test_rounding_between_processes_is_none() -> None:
-    assert list(unsynchronised(evidence([apart(1 + 1e-7)]))) == []
+def test_replicas_are_compared_to_the_bit() -> None:
+    def last_bit(step: StepObservation) -> StepObservation:
+        other = step.gradients[1].copy()
+        other[3] = np.nextafter(other[3], np.inf)
+        return replace(step, gradients={**step.gradients, 1: other})
+
+    (detected,) = unsynchronised(evidence([changed("2x2x2", last_bit)]))
+    assert detected.finding.splits == ("2x2x2",)
+    assert list(unsynchronised(evidence())) == []
+
+
+def test_a_norm_that_each_process_sums_for_itself_may_round_otherwise() -> None:
+    def summed(factor: float) -> SplitObservation:
+        return changed(
+            "2x2x2", lambda step: replace(step, grad_norms={**step.grad_norms, 1: step.grad_norms[1] * factor})
+        )
+
+    assert list(unsynchronised(evidence([summed(1 + 1e-12)]))) == []
+    (detected,) = unsynchronised(evidence([summed(1 + 1e-6)]))
+    assert detected.finding.splits == ("2x2x2",)
 
 
 def test_what_is_not_a_number_is_left_to_the_verdict() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from accumcheck.judge.measure.errors import gradient_error, relative, worst_parameter
+from accumcheck.judge.measure.errors import gradient_error, loss_difference, relative, worst_parameter
 from accumcheck.judge.measure.recovery import BLOCK, System, summarise, weight_error
 from accumcheck.record import Coordinates
 
@@ -78,6 +78,14 @@ def test_not_a_number_is_never_no_difference() -> None:
     assert np.isnan(relative(float("nan"), 1.0) or 0.0)
     assert np.isnan(relative(1.0, float("inf")) or 0.0)
     assert np.isnan(gradient_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0])))
+
+
+def test_rounding_of_a_log_is_taken_off_absolutely() -> None:
+    assert loss_difference(4.2, 4.16, 0.05) == 0.0
+    assert loss_difference(7.9, 4.2, 0.05) == pytest.approx(3.65 / 4.2)
+    assert loss_difference(0.1, 4.2, 0.1) == pytest.approx(4.0 / 4.2)  # no wide tolerance because 0.1 is small
+    assert loss_difference(None, 4.2, 0.1) is None
+    assert np.isnan(loss_difference(float("nan"), 4.2, 0.1) or 0.0)
 
 
 def test_the_worst_parameter_is_relative_to_itself() -> None:

@@ -21,21 +21,22 @@ def report() -> Report:
     floor = Divergence(6.4e-4, 1.1e-3, 0.0116, 1.1e-3)
     again = Divergence(1.4e-5, 7.2e-4, 0.0104, 9.8e-4)
     tolerances = Tolerances(
-        loss=3.2e-3 + 2e-5,
+        loss=3.2e-3,
         grad_norm=0.02,
         gradient=0.058,
         noise_floor=floor,
         weights=8e-3,
         origins={
-            "loss": ToleranceOrigin("noise", 2e-3, 6.4e-4, 5.0, 2e-5),
-            "grad_norm": ToleranceOrigin("configuration", 5e-3, 1.1e-3, 5.0),
-            "gradient": ToleranceOrigin("noise", 0.02, 0.0116, 5.0),
-            "weights": ToleranceOrigin("dtype", 8e-3, 1.1e-3, 5.0),
+            "loss": ToleranceOrigin("noise", 2e-3, 6.4e-4, 5.0, ceiling=0.1),
+            "grad_norm": ToleranceOrigin("configuration", 5e-3, 1.1e-3, 5.0, ceiling=0.1),
+            "gradient": ToleranceOrigin("noise", 0.02, 0.0116, 5.0, ceiling=0.1),
+            "weights": ToleranceOrigin("dtype", 8e-3, 1.1e-3, 5.0, ceiling=0.1),
         },
         measured=(
             NoiseMeasurement("last sample first", 1, 128, replace(floor, grad_norm=6.1e-4)),
             NoiseMeasurement("last sample first", 128, 1, again),
         ),
+        loss_rounding=5e-5,
     )
     clean = examples.clean()
     assert clean.model is not None
@@ -44,19 +45,20 @@ def report() -> Report:
 
 EXPLAINED = """\
 Tolerances: relative differences. Each is the larger of a floor for bfloat16 and
-5 times the noise floor, unless the configuration gives one. weights: the part
-of the gradient's error that comes from how samples are weighted; a configured
-gradient tolerance applies to it too. The stack rounds the losses that it
-reports, by up to 2.0e-05 relative to the smallest; this is added to the loss
-tolerance.
+5 times the noise floor, but never above what bfloat16 explains (its ceiling),
+unless the configuration gives one. weights: the part of the gradient's error
+that is in how samples are weighted; what the configuration says of the gradient
+holds for it. The stack rounds the losses that it reports: each may be half a
+unit of its last decimal off (5e-05), which is taken off before losses are
+compared.
 
-           dtype's    noise    times       log
-             floor    floor   safety  rounding  allowed  because of
-----------------------------------------------------------------------
-loss       2.0e-03  6.4e-04  3.2e-03   2.0e-05  3.2e-03  noise and log
-grad norm  5.0e-03  1.1e-03  5.5e-03         -  2.0e-02  configuration
-gradient   2.0e-02  1.2e-02  5.8e-02         -  5.8e-02  noise
-weights    8.0e-03  1.1e-03  5.5e-03         -  8.0e-03  dtype
+           dtype's    noise    times  dtype's
+             floor    floor   safety  ceiling  allowed  because of
+---------------------------------------------------------------------
+loss       2.0e-03  6.4e-04  3.2e-03  1.0e-01  3.2e-03  noise
+grad norm  5.0e-03  1.1e-03  5.5e-03  1.0e-01  2.0e-02  configuration
+gradient   2.0e-02  1.2e-02  5.8e-02  1.0e-01  5.8e-02  noise
+weights    8.0e-03  1.1e-03  5.5e-03  1.0e-01  8.0e-03  dtype
 
 Noise floor: the error of floating point alone. The reference recomputed the 128
 samples of step 1 without the stack, in accumulated micro-batches, in bfloat16;
@@ -104,8 +106,8 @@ def test_what_was_not_measured_is_said() -> None:
     assert tolerances is not None
     lost = {name: replace(origin, noise=None) for name, origin in tolerances.origins.items() if name != "weights"}
     text = shown(replace(report(), tolerances=replace(tolerances, origins=lost, measured=(), weights=None)))
-    assert "The noise floor was not measured: step 1 has no finite reference." in text
-    assert re.search(r"grad norm +5\.0e-03 +- +- +- +2\.0e-02", text)
+    assert "The noise floor was not measured: there is no finite reference of step 1." in text
+    assert re.search(r"grad norm +5\.0e-03 +- +- +1\.0e-01 +2\.0e-02", text)
 
 
 def test_under_autocast_the_floors_are_those_of_its_dtype() -> None:
@@ -119,3 +121,12 @@ def test_an_older_report_does_not_hold_it() -> None:
         replace(examples.clean(), tolerances=older)
     )
     assert "Tolerances: " in shown(replace(examples.clean(), tolerances=None))
+
+
+def test_a_ceiling_that_holds_is_said() -> None:
+    tolerances = report().tolerances
+    assert tolerances is not None
+    held = {**tolerances.origins, "gradient": ToleranceOrigin("ceiling", 0.02, 0.3, 5.0, ceiling=0.1)}
+    limited = replace(report(), tolerances=replace(tolerances, gradient=0.1, origins=held))
+    assert "the ceiling holds, since that much is no rounding" in " ".join(shown(limited).split())
+    assert "the ceiling holds" not in " ".join(shown(report()).split())

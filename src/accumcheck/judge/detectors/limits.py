@@ -60,13 +60,13 @@ def parameters_not_tested(judged: Judged) -> Iterator[Detected]:
     unused = reference.unused if reference is not None else ()
     names = [name for name in judged.seen.not_tested if name not in lacking and name not in unused]
     if names:
-        are, them = ("is", "it") if len(names) == 1 else ("are", "them")
+        are, them, whose = ("is", "it", "its") if len(names) == 1 else ("are", "them", "their")
         yield Detected(
             Finding(
                 id="parameters-not-tested",
                 severity="warn",
                 splits=(),
-                summary=f"{listed(names)} {are} not tested: the true gradient of {them} is exactly zero here",
+                summary=f"{listed(names)} {are} not tested: {whose} true gradient is exactly zero here",
                 explanation=(
                     f"The loss depends on {them}, but at these weights every sample's gradient is 0, as behind an "
                     "adapter or a gate that starts at zero: a fault could not show, whatever it multiplies."

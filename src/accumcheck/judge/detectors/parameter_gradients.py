@@ -51,14 +51,12 @@ def _rest_is_right(seen: Evidence, split: Split, off: Sequence[OffParameter]) ->
         return False
     places, names = reference.coordinates, {one.name for one in off}
     rest = np.array([name not in names for name in places.names])
-    if rest.sum() <= len(names):
-        return False
+    least = min(one.error for one in off)
     for observed, truth in zip(step.steps, seen.truths.get(split, ()), strict=False):
         right = norms_by_parameter(truth.gradient, places)
         errors = norms_by_parameter(observed.gradients[0] - truth.gradient, places)
         whole = float(np.linalg.norm(right[rest]))
-        least = min(one.error for one in off)
-        if not float(np.linalg.norm(errors[rest])) * _ELSE <= least * whole:
+        if not whole > 0 or not float(np.linalg.norm(errors[rest])) * _ELSE <= least * whole:
             return False
     return True
 

@@ -17,7 +17,7 @@ _ORIGINS = (
     Column(("dtype's", "floor"), leave_out=3),
     Column(("noise", "floor")),
     Column(("times", "safety"), leave_out=1),
-    Column(("log", "rounding"), leave_out=2),
+    Column(("dtype's", "ceiling"), leave_out=2),
     Column(("", "allowed")),
     Column(("", "because of"), "left"),
 )
@@ -43,20 +43,22 @@ def passages(report: Report) -> list[Sentence | Table]:
             Cell(_NAMES[name]),
             *(Cell(_number(value)) for value in _parts(origin)),
             Cell(_number(allowed[name])),
-            Cell(_because(origin)),
+            Cell(origin.chosen),
         )
         for name, origin in tolerances.origins.items()
     )
     intro = (
         f"Tolerances: relative differences. Each is the larger of a floor for {dtype} and {safety:g} times the noise "
-        "floor, unless the configuration gives one. weights: the part of the gradient's error that comes from "
-        "how samples are weighted; a configured gradient tolerance applies to it too."
+        f"floor, but never above what {dtype} explains (its ceiling), unless the configuration gives one. "
+        "weights: the part of the gradient's error that is in how samples are weighted; what the configuration "
+        "says of the gradient holds for it."
     )
-    rounding = tolerances.origins["loss"].rounding
-    if rounding:
+    if any(origin.chosen == "ceiling" for origin in tolerances.origins.values()):
+        intro += " The noise was larger than the ceiling: the ceiling holds, since that much is no rounding."
+    if tolerances.loss_rounding:
         intro += (
-            f" The stack rounds the losses that it reports, by up to {_number(rounding)} relative to the smallest; "
-            "this is added to the loss tolerance."
+            " The stack rounds the losses that it reports: each may be half a unit of its last decimal off "
+            f"({tolerances.loss_rounding:g}), which is taken off before losses are compared."
         )
     found: list[Sentence | Table] = [
         Sentence(intro),
@@ -84,11 +86,7 @@ def passages(report: Report) -> list[Sentence | Table]:
 
 def _parts(origin: ToleranceOrigin) -> tuple[float | None, ...]:
     times = None if origin.noise is None else origin.safety * origin.noise
-    return (origin.floor, origin.noise, times, origin.rounding or None)
-
-
-def _because(origin: ToleranceOrigin) -> str:
-    return "noise and log" if origin.chosen == "noise" and origin.rounding else origin.chosen
+    return (origin.floor, origin.noise, times, origin.ceiling)
 
 
 def _four(values: Divergence) -> tuple[float | None, ...]:

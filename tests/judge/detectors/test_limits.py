@@ -1,0 +1,58 @@
+"""What could not be tested is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accumcheck.judge.judge import Judgement, judge
+from accumcheck.record import Split
+from tests.judge.detectors.seen import CONTROL
+from tests.judge.runs import GRADIENTS, SPLITS, TOKENS, check, observe, reference, right
+
+
+def judged(*, zero: bool, unused: tuple[str, ...] = ()) -> Judgement:
+    """A right run; with ``zero`` no sample has a gradient in the parameter ``first``, of 20 entries."""
+    gradients = GRADIENTS.copy()
+    if zero:
+        gradients[:, :20] = 0
+    truth = reference()
+    norms, runs = [], []
+    for members in truth.membership:
+        tokens = TOKENS[list(members)]
+        norms.append(float(sum((tokens / tokens.sum() @ gradients[list(members)]) ** 2) ** 0.5))
+    for split in SPLITS:
+        run = observe(Split.parse(split), right)
+        steps = []
+        for step, norm in zip(run.steps, norms, strict=True):
+            own = {process: gradient.copy() for process, gradient in step.gradients.items()}
+            for gradient in own.values():
+                gradient[:20] = 0 if zero else gradient[:20]
+            steps.append(replace(step, gradients=own, grad_norms=dict.fromkeys(own, norm), logged_grad_norm=norm))
+        runs.append(replace(run, steps=tuple(steps)))
+    return judge(
+        check(SPLITS), runs, CONTROL, replace(truth, gradients=gradients, grad_norms=tuple(norms), unused=unused)
+    )
+
+
+def test_a_parameter_whose_gradient_is_exactly_zero_is_listed_and_a_warning() -> None:
+    found = judged(zero=True)
+    assert (found.verdict, found.exit_code, found.not_tested) == ("warn", 0, ("first",))
+    assert [(one.id, one.severity) for one in found.findings] == [("parameters-not-tested", "warn")]
+    assert found.findings[0].summary == "first is not tested: its true gradient is exactly zero here"
+
+
+def test_a_parameter_that_no_loss_depends_on_is_listed_and_no_warning() -> None:
+    found = judged(zero=True, unused=("first",))
+    assert (found.verdict, found.not_tested, found.findings) == ("pass", ("first",), ())
+
+
+def test_parameters_with_a_gradient_are_tested() -> None:
+    found = judged(zero=False)
+    assert (found.verdict, found.not_tested, found.findings) == ("pass", (), ())
+
+
+def test_accuracy_is_judged_where_there_is_an_independent_loss() -> None:
+    assert judged(zero=False).accuracy == "judged"
+    runs = [observe(Split.parse(split), right) for split in SPLITS]
+    alone = judge(check(SPLITS), runs, CONTROL, replace(reference(), not_judged="the loss is made elsewhere"))
+    assert (alone.accuracy, judge(check(SPLITS), runs, CONTROL, None).accuracy) == ("not judged", "not judged")
