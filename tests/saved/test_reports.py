@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 KEYS = (
     "schema_version accumcheck_version verdict exit_code strict started_at duration_seconds environment config "
-    "config_file model program reference tolerances control splits loss_rule gradient_rule alternatives findings before"
+    "config_file model program reference tolerances control splits loss_rule gradient_rule alternatives accuracy "
+    "not_tested findings before"
 )
 SPLIT_KEYS = (
     "split per_device_train_batch_size gradient_accumulation_steps num_processes is_control status reason reason_kind "
     "verdict duration_seconds steps loss_rule gradient_rule sample_weights trajectory log"
 )
 STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
-TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured"
+TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured loss_rounding"
 WEIGHT_KEYS = "scale min max dropped duplicated condition residual values"
 FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation consequence advice source known"
 
