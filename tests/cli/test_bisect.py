@@ -16,7 +16,7 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.environments import Request
 from accumcheck.errors import LaunchError
 from accumcheck.record import Report
-from accumcheck.report.bisections.as_json import schema
+from accumcheck.saved.bisections import bisection_schema as schema
 from tests.compare.ladder import failing, passing
 from tests.environments.conftest import local_index
 from tests.environments.local_index import LocalIndex

@@ -11,7 +11,7 @@ import pytest
 
 from accumcheck.cli import main
 from accumcheck.record import Report
-from accumcheck.report.pairs.as_json import schema
+from accumcheck.saved.comparisons import comparison_schema as schema
 from tests.report import examples
 from tests.report.comparisons import same_splits
 from tests.report.written import write

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from accumcheck.cli.schema import schema_app
 from accumcheck.config.schema import config_schema
-from accumcheck.report.bisections import as_json as bisections
-from accumcheck.report.pairs import as_json as pairs
-from accumcheck.report.schema import report_schema
+from accumcheck.saved.bisections import bisection_schema
+from accumcheck.saved.comparisons import comparison_schema
+from accumcheck.saved.reports import report_schema
 
 app = typer.Typer()
 app.add_typer(schema_app, name="schema")
@@ -34,7 +34,7 @@ def test_the_schema_of_the_report() -> None:
     assert json.loads(result.stdout) == report_schema()
 
 
-@pytest.mark.parametrize(("of", "schema"), [("upgrade", pairs.schema), ("bisect", bisections.schema)])
+@pytest.mark.parametrize(("of", "schema"), [("upgrade", comparison_schema), ("bisect", bisection_schema)])
 def test_the_schemas_of_what_is_run_under_several_releases(of: str, schema: Callable[[], object]) -> None:
     result = CliRunner().invoke(app, ["schema", of])
     assert result.exit_code == 0

@@ -14,9 +14,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from accumcheck.report.read_json import report_from_json
-from accumcheck.report.schema import report_schema
 from accumcheck.saved.consistent import check_consistent
+from accumcheck.saved.reports import report_from_json, report_schema
 
 TINY_LLAMA = {
     "model_type": "llama",

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from accumcheck.report.schema import report_schema
+from accumcheck.saved.reports import report_schema
 from tests.e2e.program import TINY_LLAMA, accumcheck, command, write_config, write_faulty_model
 
 pytestmark = pytest.mark.e2e

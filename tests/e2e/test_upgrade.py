@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from accumcheck.report.pairs.as_json import schema
+from accumcheck.saved.comparisons import comparison_schema as schema
 from tests.e2e.program import TINY_LLAMA, accumcheck
 
 pytestmark = pytest.mark.e2e

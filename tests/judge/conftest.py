@@ -9,9 +9,8 @@ from typing import Any
 from accumcheck.config.model import CheckConfig
 from accumcheck.judge import judge as judging
 from accumcheck.record import Environment, ReferenceObservation, Report, Split, SplitObservation
-from accumcheck.report.as_json import report_to_json
-from accumcheck.report.read_json import report_from_json
 from accumcheck.saved.consistent import check_consistent
+from accumcheck.saved.reports import report_from_json, report_to_json
 
 _judge = judging.judge
 

@@ -15,10 +15,9 @@ from accumcheck.pytest_plugin import Checker
 from accumcheck.record import ConfigFile, Finding, Report
 from accumcheck.record.bisection import Bisection, Step, Tried
 from accumcheck.record.comparison import Comparison
-from accumcheck.report.as_json import report_to_json
 from accumcheck.report.parts.search_lines import ending
-from accumcheck.report.read_json import read_report
 from accumcheck.report.registry import EXTENSIONS, OUTPUT_FORMATS
+from accumcheck.saved.reports import read_report, report_to_json
 from tests.report import comparisons as of_pairs
 from tests.report import examples
 from tests.report.written import Record, show, write

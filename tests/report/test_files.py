@@ -14,7 +14,8 @@ import pytest
 
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Finding
-from accumcheck.report import as_json, check_writable
+from accumcheck.report import check_writable
+from accumcheck.saved.reports import report_to_json
 
 from . import examples, written
 from .written import show, write
@@ -23,7 +24,7 @@ from .written import show, write
 def test_show_prints_the_format_asked_for() -> None:
     stream = io.StringIO()
     show(examples.llava_449(), "json", stream)
-    assert stream.getvalue() == as_json.report_to_json(examples.llava_449())
+    assert stream.getvalue() == report_to_json(examples.llava_449())
 
 
 @pytest.mark.parametrize("name", ["markdown", "junit", "github"])
@@ -50,7 +51,7 @@ def test_write_follows_a_link(tmp_path: Path) -> None:
     link.symlink_to(target)
     write(examples.clean(), link)
     assert link.is_symlink()
-    assert target.read_text() == as_json.report_to_json(examples.clean())
+    assert target.read_text() == report_to_json(examples.clean())
 
 
 def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +123,7 @@ def test_names_of_formats_are_known_before_any_format_is_needed() -> None:
 
 def test_reports_import_no_training_stack() -> None:
     code = (
-        "import sys, accumcheck.report, accumcheck.report.progress, accumcheck.report.schema; "
+        "import sys, accumcheck.report, accumcheck.report.progress, accumcheck.saved.reports; "
         "sys.exit(bool({'torch', 'transformers', 'accelerate', 'accumcheck.launch'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from accumcheck.cli import main
 from accumcheck.record import Report
-from accumcheck.report.as_json import report_to_dict, report_to_json
+from accumcheck.saved.reports import report_to_dict, report_to_json
 from tests.report import examples
 
 BASES: dict[str, Callable[[], Report]] = {

@@ -9,8 +9,8 @@ import pytest
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import Divergence, Report, Tolerances
-from accumcheck.report.as_json import report_to_dict
 from accumcheck.saved.read import record_from
+from accumcheck.saved.reports import report_to_dict
 from tests.report import examples
 
 PLAIN = report_to_dict(examples.llava_449())

@@ -37,7 +37,7 @@ def compare(
     from accumcheck.record.comparison import Comparison
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.documents.comparison import ComparisonDocument
-    from accumcheck.report.read_json import read_report
+    from accumcheck.saved.reports import read_report
 
     check_format(format_)
     check_writable(output or [])

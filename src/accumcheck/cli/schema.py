@@ -23,7 +23,7 @@ def config() -> None:
 @schema_app.command("report")
 def report() -> None:
     """Print the JSON Schema of the report (draft 2020-12)."""
-    from accumcheck.report.schema import report_schema
+    from accumcheck.saved.reports import report_schema
 
     typer.echo(json.dumps(report_schema(), indent=2))
 
@@ -31,7 +31,7 @@ def report() -> None:
 @schema_app.command("upgrade")
 def upgrade() -> None:
     """Print the JSON Schema of what upgrade and compare write (draft 2020-12)."""
-    from accumcheck.report.pairs.as_json import schema as comparison_schema
+    from accumcheck.saved.comparisons import comparison_schema
 
     typer.echo(json.dumps(comparison_schema(), indent=2))
 
@@ -39,6 +39,6 @@ def upgrade() -> None:
 @schema_app.command("bisect")
 def bisect() -> None:
     """Print the JSON Schema of what bisect writes (draft 2020-12)."""
-    from accumcheck.report.bisections.as_json import schema as bisection_schema
+    from accumcheck.saved.bisections import bisection_schema
 
     typer.echo(json.dumps(bisection_schema(), indent=2))

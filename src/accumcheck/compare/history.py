@@ -17,9 +17,8 @@ from accumcheck.environments.ownership import PRIVATE_FILE, check_folders, fault
 from accumcheck.environments.shelf import default_folder
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record import Report
-from accumcheck.report.as_json import report_to_json
 from accumcheck.report.files import save
-from accumcheck.report.read_json import read_report
+from accumcheck.saved.reports import read_report, report_to_json
 
 _NAMED_IN_A_FILE = re.compile(r"\.py:[\w.]+$")
 """``file.py:function``."""

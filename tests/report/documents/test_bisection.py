@@ -14,7 +14,7 @@ import xmlschema
 from jsonschema import Draft202012Validator
 
 from accumcheck.record.bisection import Bisection, Step, Tried
-from accumcheck.report.bisections import as_json
+from accumcheck.saved.bisections import bisection_schema
 from tests.compare.ladder import failing, passing
 from tests.report import examples
 from tests.report.written import text as written
@@ -75,8 +75,8 @@ def test_the_text_is_what_the_terminal_showed_and_ends_with_the_release() -> Non
 
 @every
 def test_json_satisfies_its_schema(make: Callable[[], Bisection]) -> None:
-    Draft202012Validator.check_schema(as_json.schema())
-    Draft202012Validator(as_json.schema()).validate(json.loads(written(make(), "json")))
+    Draft202012Validator.check_schema(bisection_schema())
+    Draft202012Validator(bisection_schema()).validate(json.loads(written(make(), "json")))
 
 
 def test_json_says_where_the_search_ended_and_how_it_went() -> None:

@@ -72,6 +72,17 @@ def test_last_line_where_only_a_finding_warns_or_is_ignored() -> None:
     assert last == "pass: 3 of 3 splits ran; differences are ignored as configured (exit code 0)"
 
 
+def test_a_run_without_an_independent_loss_agrees_with_the_control_only() -> None:
+    last = plain(replace(examples.clean(), accuracy="not judged")).splitlines()[-1]
+    assert last == "pass: 3 of 3 splits agree with the control, accuracy not judged (exit code 0)"
+
+
+def test_parameters_that_cannot_show_a_fault_are_listed() -> None:
+    text = plain(replace(examples.clean(), not_tested=("lora_B.weight", "gate.weight")))
+    assert "\nnot tested   lora_B.weight, gate.weight (the true gradient is exactly zero)\n" in text
+    assert "not tested" not in plain(examples.clean())
+
+
 def test_a_run_without_a_model_still_reads() -> None:
     report = replace(
         examples.clean(), verdict="error", exit_code=3, model=None, reference=(), tolerances=None, splits=(), control=""

@@ -15,7 +15,7 @@ import xmlschema
 from jsonschema import Draft202012Validator
 
 from accumcheck.record.comparison import Comparison
-from accumcheck.report.pairs import as_json
+from accumcheck.saved.comparisons import comparison_schema
 from tests.report import comparisons as examples
 from tests.report import examples as reports
 from tests.report.written import show, write
@@ -89,9 +89,9 @@ def test_on_a_page_texts_that_may_be_long_are_broken_into_lines() -> None:
 @every
 def test_json_satisfies_its_schema_and_holds_both_reports(make: Callable[[], Comparison]) -> None:
     comparison = make()
-    Draft202012Validator.check_schema(as_json.schema())
+    Draft202012Validator.check_schema(comparison_schema())
     plain = json.loads(written(comparison, "json"))
-    Draft202012Validator(as_json.schema()).validate(plain)
+    Draft202012Validator(comparison_schema()).validate(plain)
     assert list(plain) == ["schema_version", "from", "to", "allow_drift", "allow_missing", "results", "exit_code"]
     for result, pair in zip(plain["results"], comparison.pairs, strict=True):
         assert list(result) == ["config", "exit_code", "from", "to", "changes"]
@@ -113,7 +113,7 @@ def test_json_says_what_changed() -> None:
 def test_json_of_what_is_no_number_satisfies_its_schema() -> None:
     comparison = examples.comparison(examples.pair(reports.clean(), reports.not_a_number()))
     plain = json.loads(written(comparison, "json"))
-    Draft202012Validator(as_json.schema()).validate(plain)
+    Draft202012Validator(comparison_schema()).validate(plain)
     assert plain["results"][0]["changes"]["worst"]["to"]["loss"] == "NaN"
 
 

@@ -88,7 +88,11 @@ def test_a_rule_says_what_its_findings_mean_and_where_that_is_published() -> Non
     found = run(replace(examples.llava_449(), findings=(finding,)))
     (rule,), (result,) = found["tool"]["driver"]["rules"], found["results"]
     assert rule["shortDescription"]["text"] == finding.explanation
-    assert rule["help"]["text"] == f"{finding.explanation}\nSteps are too long.\nadvice: Keep k at 1."
+    assert rule["help"]["text"] == (
+        f"{finding.explanation}\nSteps are too long.\nadvice: Keep k at 1.\n"
+        "known: Loss grows with the accumulation steps (affected: transformers 4.49.0 to 4.51.3; fixed: 4.57.6; "
+        "workaround: model_accepts_loss_kwargs = False (leaves a mean of means))"
+    )
     assert rule["helpUri"] == "https://github.com/hiyouga/LLaMA-Factory/issues/7443"
     assert result["message"]["text"].startswith("4x16x2, 4x8x4, 8x1x16, 4x1x32: the reported loss and the gradient are")
 

@@ -9,10 +9,8 @@ from dataclasses import replace
 from jsonschema import Draft202012Validator
 
 from accumcheck.record import Before, Divergence, Report, SplitBefore
-from accumcheck.report.as_json import report_to_json
 from accumcheck.report.parts.before import before_rows
-from accumcheck.report.read_json import report_from_json
-from accumcheck.report.schema import report_schema
+from accumcheck.saved.reports import report_from_json, report_schema, report_to_json
 from tests.report import examples, written
 
 

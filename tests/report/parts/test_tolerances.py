@@ -10,9 +10,8 @@ import pytest
 from rich.console import Console
 
 from accumcheck.record import Divergence, NoiseMeasurement, Report, ToleranceOrigin, Tolerances
-from accumcheck.report.as_json import report_to_json
 from accumcheck.report.formats import table
-from accumcheck.report.read_json import report_from_json
+from accumcheck.saved.reports import report_from_json, report_to_json
 from tests.report import examples, written
 
 

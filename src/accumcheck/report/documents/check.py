@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from accumcheck.config.yaml_positions import write_document
 from accumcheck.report import numbers
-from accumcheck.report.as_json import report_to_dict
 from accumcheck.report.blocks import Charts, Code, Details, Fact, Facts, Notes, Section, Strips
 from accumcheck.report.document import Document
 from accumcheck.report.parts.before import before_table
@@ -21,6 +20,7 @@ from accumcheck.report.parts.split_rows import split_table
 from accumcheck.report.parts.tolerances import passages
 from accumcheck.report.parts.verdict import verdict
 from accumcheck.report.parts.weights_picture import weights_picture
+from accumcheck.saved.reports import report_to_dict
 
 if TYPE_CHECKING:
     from accumcheck.record import Report

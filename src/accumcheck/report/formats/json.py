@@ -21,9 +21,9 @@ def to_json(record: object) -> str:
     from accumcheck.record import Report
     from accumcheck.record.bisection import Bisection
     from accumcheck.record.comparison import Comparison
-    from accumcheck.report.as_json import report_to_json
-    from accumcheck.report.bisections.as_json import text as bisection_to_json
-    from accumcheck.report.pairs.as_json import text as comparison_to_json
+    from accumcheck.saved.bisections import bisection_to_json
+    from accumcheck.saved.comparisons import comparison_to_json
+    from accumcheck.saved.reports import report_to_json
 
     if isinstance(record, Report):
         return report_to_json(record)

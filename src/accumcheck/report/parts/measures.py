@@ -29,6 +29,8 @@ def measures(report: Report) -> list[tuple[str, str]]:
     if report.tolerances is not None:
         found.append(("tolerance", _three(report.tolerances)))
         found.append(("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)"))
+    if report.not_tested:
+        found.append(("not tested", f"{few(report.not_tested)} (the true gradient is exactly zero)"))
     return found
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accumcheck.record import Report
-    from accumcheck.report.blocks import Note
+    from accumcheck.report.blocks import Known, Note
     from accumcheck.report.document import Level
 
 _NOT_RUN = {
@@ -54,9 +54,14 @@ def _of_note(note: Note, report: Report) -> Iterator[Annotation]:
             message=message,
             file=file,
             line=line,
-            meaning="\n".join([*note.paragraphs, *advice]) or _NOT_RUN.get(note.id, ""),
+            meaning="\n".join([*note.paragraphs, *advice, *map(_known, note.known)]) or _NOT_RUN.get(note.id, ""),
             url=next((known.url for known in note.known if known.url), ""),
         )
+
+
+def _known(fault: Known) -> str:
+    facts = "; ".join(f"{name}: {text}" for name, text in fault.facts)
+    return f"known: {fault.title}{f' ({facts})' if facts else ''}"
 
 
 def _level(tone: str, report: Report) -> Level:

@@ -34,7 +34,8 @@ def verdict(report: Report) -> Conclusion:
     elif report.verdict == "warn":
         parts, meaning = [f"{ran} of {plural(total, 'split')} ran, {warned}"], ": warnings are allowed"
     else:
-        agree = "agrees with the reference" if ran == 1 else "agree with the reference"
+        truth = "the reference" if report.accuracy == "judged" else "the control, accuracy not judged"
+        agree = f"{'agrees' if ran == 1 else 'agree'} with {truth}"
         if "ignore" in severities:
             agree = "ran; differences are ignored as configured"
         parts = [f"{ran} of {plural(total, 'split')} {agree}"]

@@ -106,18 +106,18 @@ class ComparisonJson:
     """Of all: 1 wins over 3."""
 
 
-def text(comparison: Comparison) -> str:
+def comparison_to_json(comparison: Comparison) -> str:
     """The whole comparison, both reports of every check in it, as JSON text ending in a line break."""
     return to_json(_saved(comparison))
 
 
-def to_dict(comparison: Comparison) -> dict[str, Any]:
+def comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
     """The comparison made of JSON types; numbers that are not finite are strings, as in reports."""
     made: dict[str, Any] = plain(_saved(comparison))
     return made
 
 
-def schema() -> dict[str, Any]:
+def comparison_schema() -> dict[str, Any]:
     """The schema (JSON Schema 2020-12) that the JSON of ``upgrade`` and ``compare`` satisfies."""
     from accumcheck.saved.schema import schema_of
 

@@ -72,18 +72,18 @@ class BisectionJson:
     """3: only releases that could not be decided are left."""
 
 
-def text(bisection: Bisection) -> str:
+def bisection_to_json(bisection: Bisection) -> str:
     """The whole search, with the reports on both sides of the change, as JSON text ending in a line break."""
     return to_json(_saved(bisection))
 
 
-def to_dict(bisection: Bisection) -> dict[str, Any]:
+def bisection_to_dict(bisection: Bisection) -> dict[str, Any]:
     """The search made of JSON types."""
     made: dict[str, Any] = plain(_saved(bisection))
     return made
 
 
-def schema() -> dict[str, Any]:
+def bisection_schema() -> dict[str, Any]:
     """The schema (JSON Schema 2020-12) that the JSON of ``bisect`` satisfies."""
     from accumcheck.saved.schema import schema_of
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accumcheck.errors import ConfigError
-from accumcheck.report.read_json import read_report
+from accumcheck.saved.reports import read_report
+from tests.report import examples
 from tests.report.written import write
-
-from . import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable

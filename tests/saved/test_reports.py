@@ -12,11 +12,8 @@ from jsonschema import Draft202012Validator
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import ProgramRecord
-from accumcheck.report.as_json import report_to_json
-from accumcheck.report.read_json import report_from_json
-from accumcheck.report.schema import report_schema
-
-from . import examples
+from accumcheck.saved.reports import report_from_json, report_schema, report_to_json
+from tests.report import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable

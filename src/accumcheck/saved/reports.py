@@ -1,17 +1,37 @@
-"""Read a saved report from its file. It is not trusted: every part of it is checked."""
+"""The report of a check as JSON: written, described, and read back from a file that is not trusted."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import SCHEMA_VERSION, Report
 from accumcheck.redaction import redacted
 from accumcheck.saved.file import read_text
 from accumcheck.saved.parse import parse
+from accumcheck.saved.write import plain, to_json
 
 _VERSION = re.compile(r"\d{1,4}\.\d{1,4}", re.ASCII)
+
+
+def report_to_dict(report: Report) -> dict[str, Any]:
+    """The report made of JSON types only, without secrets, its keys in the order of the documentation."""
+    made: dict[str, Any] = plain(redacted(report))
+    return made
+
+
+def report_to_json(report: Report) -> str:
+    """The report as JSON text, ASCII only, ending in a line break."""
+    return to_json(redacted(report))
+
+
+def report_schema() -> dict[str, Any]:
+    """The schema (JSON Schema 2020-12) that every report of this version satisfies."""
+    from accumcheck.saved.schema import schema_of
+
+    return schema_of(Report, "accumcheck report")
 
 
 def read_report(path: Path) -> Report:
@@ -33,17 +53,17 @@ def read_report(path: Path) -> Report:
 
 
 def report_from_json(text: str) -> Report:
-    """The inverse of `accumcheck.report.as_json.report_to_json`. Keys that this version does not know are ignored.
+    """The inverse of `report_to_json`. Keys that this version does not know are ignored.
 
     Raises:
         ConfigError: the text is not valid JSON, holds no report, or a report of another major version of the schema.
     """
     from accumcheck.saved.read import record_from
 
-    plain = parse(text)
-    version = plain.get("schema_version") if isinstance(plain, dict) else None
+    found = parse(text)
+    version = found.get("schema_version") if isinstance(found, dict) else None
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         raise ConfigError("not a report: a JSON object with schema_version was expected")
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise ConfigError(f"a report of schema version {version}; this accumcheck reads {SCHEMA_VERSION}")
-    return record_from(Report, plain)
+    return record_from(Report, found)

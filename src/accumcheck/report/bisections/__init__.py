@@ -1,1 +1,0 @@
-"""The JSON of a search over releases."""

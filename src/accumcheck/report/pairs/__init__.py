@@ -1,1 +1,0 @@
-"""The JSON of two reports that are compared."""
