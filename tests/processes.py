@@ -9,13 +9,23 @@ import sys
 
 PROCESS = (
     "capture/test_shards.py",
+    "cli/test_validate.py::test_it_needs_no_torch",
+    "docs/test_method.py",
     "environments/test_overlay.py",
+    "environments/test_lend.py",
     "guard/test_guard.py",
+    "guard/test_judge.py",
+    "hotfixes/test_hotfixes.py::test_what_is_printed",
     "launch/test_fork_server.py::test_a_killed_server",
     "launch/test_vigil.py",
     "plugin/test_action.py",
     "plugin/test_docs.py::test_options_exist",
     "plugin/test_pre_commit.py",
+    "report/formats/test_html.py::test_a_browser",
+    "report/test_files.py::test_names_of_formats_are_known_before",
+    "report/test_files.py::test_reports_import_no_training_stack",
+    "runfolder/test_place.py::test_what_a_killed_run",
+    "runfolder/test_space.py",
     "scripts/test_ci_run.py",
     "stacks/test_registry.py::test_reading_them",
     "test_authors_code.py::test_the_plugins_option",
@@ -25,7 +35,7 @@ PROCESS = (
 FIXTURES = ("pytester", "local_index")
 """Fixtures whose tests start processes."""
 
-SLOW = ("config/test_fuzz.py",)
+SLOW = ("config/test_fuzz.py", "saved/test_mutated.py")
 """Those that take seconds without starting a process."""
 
 EVENTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec")

@@ -13,6 +13,7 @@ from accumcheck.errors import WorkloadError
 from accumcheck.rows.fed import Rows, rows_in
 from accumcheck.rows.identity import number_of
 from accumcheck.rows.row_collator import RowCollator
+from accumcheck.rows.sample import KEPT_KINDS
 from accumcheck.runfolder.fed_rows import read_rows
 
 LLAVA = SimpleNamespace(image_token_index=9)
@@ -132,7 +133,7 @@ def test_a_text_of_a_padding_free_row_is_kept_without_what_told_it_from_others(t
     rows = Rows(2)
     first, second = rows.find({**FLAT, **BOUNDS})
     rows.write(tmp_path / "1x2x1", 0)
-    kept = read_rows(tmp_path)
+    kept = read_rows(tmp_path, KEPT_KINDS)
     assert sorted(kept[second]) == ["input_ids", "labels", "position_ids"]
     assert kept[second]["position_ids"].tolist() == [0, 1, 2]
     assert (kept[first]["input_ids"].tolist(), kept[second]["labels"].tolist()) == ([1, 5], [-100, 6, 7])
@@ -159,7 +160,7 @@ def test_rows_are_kept_for_whoever_reads_the_run(tmp_path: Path) -> None:
     rows = Rows(2)
     numbers = rows.find(text([1, 5, 6], [1, 7]))
     rows.write(tmp_path / "1x2x1", 0)
-    kept = read_rows(tmp_path)
+    kept = read_rows(tmp_path, KEPT_KINDS)
     assert [kept[number]["input_ids"].tolist() for number in numbers] == [[1, 5, 6], [1, 7]]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from accumcheck.rows.fed import Rows
 from accumcheck.rows.identity import fields_of, number_of
-from accumcheck.rows.sample import Entry, Whole
+from accumcheck.rows.sample import KEPT_KINDS, Entry, Whole
 from accumcheck.runfolder.fed_rows import read_fields, read_rows
 
 ROW: dict[str, Any] = {
@@ -78,4 +78,4 @@ def test_what_tells_rows_from_others_is_read_without_the_rows(tmp_path: Path) ->
     assert [found[number]["x"].values.tolist() for number in (first, second)] == [[1, 2], [3, 4]]  # type: ignore[union-attr]
     assert (found[first]["y"].shape, len(found[first]["y"].sketch), found[first]["flags"].shape) == ((3,), 5, ())
     assert read_fields(folder, 1) == {}
-    assert read_rows(tmp_path)[second]["flags"] == Entry(False, "list")
+    assert read_rows(tmp_path, KEPT_KINDS)[second]["flags"] == Entry(False, "list")

@@ -16,6 +16,7 @@ from accumcheck.rows.fed import PAIR, Rows, rows_in
 from accumcheck.rows.identity import number_of
 from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs, pairs_of
 from accumcheck.rows.row_collator import RowCollator
+from accumcheck.rows.sample import KEPT_KINDS
 from accumcheck.runfolder.fed_rows import read_rows
 from accumcheck.work.fed_reference import check_loss_has_no_memory
 from accumcheck.workload.assemble import Workload
@@ -110,7 +111,7 @@ def test_pairs_are_read_again_from_what_a_split_has_left(tmp_path: Path) -> None
     numbers = rows.find(stacked([[1, 5, 6], [1, 7]], [[1, 8], [1, 9, 9]]))
     (tmp_path / "1x2x1").mkdir()
     rows.write(tmp_path / "1x2x1", 0)
-    assert read_rows(tmp_path)[numbers[1]]["rejected/input_ids"].tolist() == [1, 9, 9]
+    assert read_rows(tmp_path, KEPT_KINDS)[numbers[1]]["rejected/input_ids"].tolist() == [1, 9, 9]
 
 
 @pytest.mark.parametrize(("batch", "identity"), [(SIDE_BY_SIDE, "rejected_input_ids"), (REWARD, "input_ids_rejected")])

@@ -31,3 +31,7 @@ class Entry:
 
     value: Any
     sequence: Literal["list", "tuple", "array"]
+
+
+KEPT_KINDS = (Whole, Entry)
+"""The kinds of values, besides tensors and plain ones, that kept rows may have: those that reading them allows."""

@@ -48,14 +48,12 @@ def write_rows(folder: Path, process: int, rows: Mapping[int, Row], fields: Mapp
     write_record(folder / f"rows-{process}.json", plain)
 
 
-def read_rows(run: Path) -> dict[int, Row]:
-    """The rows of every split of a run that has written them."""
+def read_rows(run: Path, kinds: tuple[type, ...]) -> dict[int, Row]:
+    """The rows of every split of a run that has written them; values other than plain ones are of these ``kinds``."""
     import torch
 
-    from accumcheck.rows.sample import Entry, Whole
-
     found: dict[int, Row] = {}
-    with torch.serialization.safe_globals([Entry, Whole]):
+    with torch.serialization.safe_globals(list(kinds)):
         for path in sorted(run.glob("*/rows-*.pt")):
             found.update(torch.load(path, weights_only=True))
     return found

@@ -23,6 +23,7 @@ from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked
 from accumcheck.rows.fields import moved
 from accumcheck.rows.pairs import holds_pairs, pairs_of
 from accumcheck.rows.row_collator import RowCollator
+from accumcheck.rows.sample import KEPT_KINDS
 from accumcheck.runfolder.fed_rows import read_rows
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
@@ -46,7 +47,7 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
         WorkloadError: a row was not kept.
     """
     model, trainer = witness.model, witness.trainer
-    rows = {**read_rows(job.run), **witness.forms}
+    rows = {**read_rows(job.run, KEPT_KINDS), **witness.forms}
     keys = keys_of(job.membership)
     # splits may have been fed others, each of which is compared with what it was fed
     everywhere = [*keys, *(step for folder in split_folders(job.run) for step in keys_of(_fed_in(folder)))]

@@ -1,0 +1,82 @@
+"""The README's help texts and lists of commands are the program's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+import typer.main
+
+from accumcheck.cli import main
+from accumcheck.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"^```\n\$ (accumcheck [^\n]*--help)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+WIDTH = "80"
+
+
+def words(text: str) -> list[str]:
+    """Every word, without what releases of typer draw differently: frames, and the types of values."""
+    return re.sub(r"[╭╮╰╯│─]|(?<= )\*(?= )|<\w+>", " ", text).split()
+
+
+@pytest.mark.parametrize(("command", "shown"), SHOWN)
+def test_a_help_text_is_the_programs(
+    command: str, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", WIDTH)
+    monkeypatch.setenv("NO_COLOR", "1")
+    for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):  # typer colours where these are set
+        monkeypatch.delenv(name, raising=False)
+    assert main(command.split()[1:]) == 0
+    printed = capsys.readouterr().out
+    assert words(shown) == words(printed), f"README.md: replace what `{command}` shows by this:\n{printed}"
+    assert max(map(len, shown.splitlines())) <= int(WIDTH)
+
+
+def test_the_readme_shows_the_help_of_run() -> None:
+    assert [command for command, _ in SHOWN] == ["accumcheck run --help"]
+
+
+def commands(group: click.Command, path: str = "accumcheck") -> list[str]:
+    if not hasattr(group, "commands"):
+        return [path]
+    return [
+        found for name, one in group.commands.items() if not one.hidden for found in commands(one, f"{path} {name}")
+    ]
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    table = README.split("\n## Commands\n")[1].split("```")[0]
+    listed = set()
+    for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE):
+        first, *others = re.findall(r"`([^`]*)`", cell)
+        listed.add(plain(first))
+        for other in others:  # `accumcheck schema config`, `schema report`; `accumcheck environments list`, `prune`
+            known = other.removeprefix("accumcheck ").split()
+            prefix = plain(first).split()[: 1 if len(known) > 1 else 2]
+            listed.add(plain(" ".join([*prefix, *known])))
+    assert listed == set(commands(typer.main.get_command(app)))
+
+
+def plain(command: str) -> str:
+    """The command without its arguments and options."""
+    return re.sub(r" (--.*|[A-Z].*)", "", command)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md"])
+def test_what_a_page_links_to_exists(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_targets_that_pages_name_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    pages = [README, *((ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "CHANGELOG.md"))]
+    named = {target for page in pages for target in re.findall(r"(?:`|^)make ([a-z-]+)", page, re.MULTILINE)}
+    assert {target for target in named if f"\n{target}: " not in makefile} == set()
