@@ -43,7 +43,7 @@ def _of_the_run(report: Report) -> Iterator[str]:
     possible = {
         judge_run(
             report.splits,
-            undecided=not report.reference,
+            undecided=bool(_undecided(report)),
             allow_skipped=allowed,
             strict=report.strict,
             warned=any(finding.severity == "warn" for finding in report.findings),
@@ -85,12 +85,22 @@ def _possible(split: SplitResult, report: Report) -> tuple[set[Verdict], str]:
         why = off or "a finding of severity fail names it"
     elif "warn" in named and not off:
         possible.add("warn")  # its samples are not the control's in some step, or its log is wrong
-    if not report.reference:
-        return {"error" if verdict in ("pass", "warn") else verdict for verdict in possible}, "there is no reference"
+    if undecided := _undecided(report):
+        found: set[Verdict] = {"error" if verdict in ("pass", "warn") else verdict for verdict in possible}
+        return (found | {"error"} if report.reference else found), undecided
     for gap, verdicts in ((_no_reference(split, report), {"pass", "warn"}), (_no_control(split, report), {"pass"})):
         if gap and possible & verdicts:
             possible, why = (possible - verdicts) or {"error"}, gap
     return possible, why
+
+
+def _undecided(report: Report) -> str:
+    """Why nothing passes in this run, or nothing: no reference, or a finding of severity error of the whole run."""
+    if not report.reference:
+        return "there is no reference"
+    if any(finding.severity == "error" and not finding.splits for finding in report.findings):
+        return "a finding of severity error is of the whole run"
+    return ""
 
 
 def _by_numbers(

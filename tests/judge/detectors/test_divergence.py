@@ -38,8 +38,8 @@ def test_two_rules_of_one_base_share_what_it_means() -> None:
 
 def test_two_rules_of_two_bases_are_explained_apart() -> None:
     assert explanation("token-mean", "microbatch-mean*k") == (
-        "Loss token-mean, gradient microbatch-mean*k: in the loss, every predicted token of the global batch has "
-        f"the same weight; in the gradient, {NOT_DIVIDED}; {MEANS}."
+        "Loss token-mean, gradient microbatch-mean*k: in the loss, every predicted token of the global batch "
+        f"weighs the same; in the gradient, {NOT_DIVIDED}; {MEANS}."
     )
 
 

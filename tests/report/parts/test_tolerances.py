@@ -105,7 +105,7 @@ def test_what_was_not_measured_is_said() -> None:
     assert tolerances is not None
     lost = {name: replace(origin, noise=None) for name, origin in tolerances.origins.items() if name != "weights"}
     text = shown(replace(report(), tolerances=replace(tolerances, origins=lost, measured=(), weights=None)))
-    assert "The noise floor was not measured: there is no finite reference of step 1." in text
+    assert "The noise floor was not measured: step 1 has no finite reference." in text
     assert re.search(r"grad norm +5\.0e-03 +- +- +1\.0e-01 +2\.0e-02", text)
 
 
