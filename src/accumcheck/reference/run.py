@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,8 @@ class Losses(NamedTuple):
 
     ``samples_in``: how many samples a batch has; ``by``: what computes the loss in the model's place, None for the
     model itself; ``counted``: the same loss where it is passed the count of a whole step, None where it takes none;
-    ``at_step``: called with a step's number, from 0, before its losses are asked for.
+    ``at_step``: called with a step's number, from 0, before its losses are asked for;
+    ``counts``: those that the stack passed in each step.
     """
 
     asked: LossOf
@@ -47,6 +49,7 @@ class Losses(NamedTuple):
     by: str | None = None
     counted: CountedLoss | None = None
     at_step: Callable[[int], None] = lambda _: None
+    counts: Mapping[int, float] = MappingProxyType({})
 
 
 class Testimony(NamedTuple):
@@ -239,7 +242,10 @@ class _Run:
 
     def _count_steps(self, counted: CountedLoss) -> None:
         """Each sample is its part of its step's loss, passed the step's count: what they give together is their sum."""
-        of_step = [float(self.tokens[list(members)].sum()) for members in self.job.membership]
+        of_step = [
+            self.losses.counts.get(step, float(self.tokens[list(members)].sum()))
+            for step, members in enumerate(self.job.membership)
+        ]
         sizes = [len(members) for members in self.job.membership]
 
         def part(index: int, step: int) -> tuple[torch.Tensor, int]:

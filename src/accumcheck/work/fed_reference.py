@@ -66,7 +66,7 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
         losses = _losses_of_pairs(trainer, model)
         check_loss_has_no_memory(losses, workload, trainer)
     elif trainer is not None:
-        losses = _losses_of(trainer, model, made)
+        losses = _losses_of(trainer, model, made)._replace(counts=witness.counts)
     testimony = _testimony(witness, place, len(numbers))
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
 

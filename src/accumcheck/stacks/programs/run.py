@@ -129,6 +129,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
             tuple(seen),
             problem,
             spectator.trains_again,
+            spectator.counts,
         ),
     )
 

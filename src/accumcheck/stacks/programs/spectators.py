@@ -177,6 +177,8 @@ class OfWitness(OfSplit):
         """Whether the training that is checked has ended: what the program does after it is only looked at."""
         self.trains_again = False
         """Whether the program then began another training."""
+        self.counts: dict[int, float] = {}
+        """The token count that a Trainer passed in each step, counted from 0."""
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
@@ -191,6 +193,12 @@ class OfWitness(OfSplit):
 
     def _who(self) -> str:
         return "the reference"
+
+    def fed(self, batch: Mapping[str, Any]) -> None:
+        """See `Spectator`."""
+        super().fed(batch)
+        if self.watch is not None and self.watch.count is not None:
+            self.counts[len(self._observer.steps)] = float(self.watch.count)
 
     def over(self) -> None:
         """The training has ended. For a moment the program goes on, to see whether it trains again.

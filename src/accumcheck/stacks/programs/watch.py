@@ -17,6 +17,7 @@ from transformers import Trainer
 
 from accumcheck.capture.applied import StepWatch, parameters_in
 from accumcheck.capture.calls import CallWatch, holders_of, outermost_of
+from accumcheck.capture.losses import TOKEN_COUNT
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.trainer_log import TrainerLog
@@ -65,6 +66,8 @@ class Watch:
         self._trainers: list[Any] = []
         self._begun = False
         self._first: Any = None
+        self.count: Any = None
+        """The token count that a Trainer passed to the micro-batch that it trains now."""
         self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
         self._calls = CallWatch(self._called, self._returned)
         self.steps = StepWatch()
@@ -111,6 +114,7 @@ class Watch:
             @functools.wraps(step)
             def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
                 self._begin(trainer.model, trainer)
+                self.count = rest[0] if rest else more.get(TOKEN_COUNT)
                 if self._first is trainer:
                     self._spectator.fed(inputs)
                 else:

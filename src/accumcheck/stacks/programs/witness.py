@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ class Witness:
     ``trainer``: None where a loop of the program's own trains; ``steps``: the rows of each step and what was seen of
     their losses; ``forms``: what the program feeds for a batch of one row, by the row's number; ``contributions``: of
     each step, ``[rows, coordinates]``, None where they could not be seen; ``problem``: why it ended early, if it did;
-    ``trains_again``: whether another training followed.
+    ``trains_again``: whether another training followed; ``counts``: the token count that a Trainer passed in each step.
     """
 
     model: torch.nn.Module
@@ -33,3 +33,4 @@ class Witness:
     contributions: tuple[npt.NDArray[np.floating[Any]] | None, ...]
     problem: str
     trains_again: bool = False
+    counts: Mapping[int, float] = field(default_factory=dict)
