@@ -110,10 +110,15 @@ class ForkServer:
 
 
 def _end_of(pid: int) -> str:
-    """Wait for the end of a child and leave it to whoever reaps it; how it ended, in words."""
+    """Wait for the end of a child and leave it to whoever reaps it; how it ended, in words.
+
+    Where the system cannot wait without reaping (macOS before Python 3.13), its end is never known.
+    """
+    if not hasattr(os, "waitid"):
+        threading.Event().wait()
     try:
         found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    except (ChildProcessError, AttributeError):  # reaped already; or not known on this system
+    except ChildProcessError:  # reaped already
         found = None
     if found is None:
         return "ended"
