@@ -27,6 +27,7 @@ from accumcheck.config.values import SplitKeys
 from accumcheck.declare.keys import Declared, Number, Section, keys_of
 from accumcheck.errors import ConfigError
 from accumcheck.record.split import SPLIT_ALIASES
+from accumcheck.stacks.registry import STACKS
 from tests.config.clock import limit
 
 HANGS = 30
@@ -113,8 +114,7 @@ def can_run(check: CheckConfig) -> None:
     assert 0 <= check.seed < 2**32
     for tolerance in (check.tolerances.loss, check.tolerances.grad_norm, check.tolerances.gradient):
         assert tolerance is None or 0 < tolerance <= 1
-    programs = {"script": check.script, "callable": check.callable, "llamafactory": check.llamafactory}
-    programs.update(dict.fromkeys(("trl-sft", "trl-dpo", "trl-reward"), check.trl))
+    programs = {stack.name: getattr(check, stack.own[0].name) for stack in STACKS if stack.own}
     assert programs.get(check.stack, "not a program") is not None
     if check.stack not in programs:
         assert (check.model.name_or_path is None) != (check.model.config is None)
