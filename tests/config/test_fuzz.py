@@ -235,7 +235,7 @@ def test_any_values_under_any_keys(tree: dict[str, Any]) -> None:
     checked(written(tree))
 
 
-@FEW
+@settings(FEW, max_examples=400)
 @given(bases, st.one_of(any_changes, plausible_changes))
 def test_a_valid_configuration_in_which_some_keys_were_changed(base: str, changes: list[tuple[Path_, Any]]) -> None:
     tree = yaml.safe_load(base)
@@ -244,7 +244,7 @@ def test_a_valid_configuration_in_which_some_keys_were_changed(base: str, change
     checked(written(tree))
 
 
-@FEW
+@settings(FEW, max_examples=400)
 @given(bases, st.one_of(any_changes, plausible_changes))
 def test_a_valid_configuration_with_any_overrides(base: str, changes: list[tuple[Path_, Any]]) -> None:
     checked(base, *(f"{'.'.join(path)}={written(value)}" for path, value in changes))
