@@ -27,6 +27,7 @@ from accumcheck.config.values import SplitKeys
 from accumcheck.declare.keys import Declared, Number, Section, keys_of
 from accumcheck.errors import ConfigError
 from accumcheck.record.split import SPLIT_ALIASES
+from accumcheck.stacks.registry import STACKS
 from tests.config.clock import limit
 
 HANGS = 30
@@ -113,8 +114,7 @@ def can_run(check: CheckConfig) -> None:
     assert 0 <= check.seed < 2**32
     for tolerance in (check.tolerances.loss, check.tolerances.grad_norm, check.tolerances.gradient):
         assert tolerance is None or 0 < tolerance <= 1
-    programs = {"script": check.script, "callable": check.callable, "llamafactory": check.llamafactory}
-    programs.update(dict.fromkeys(("trl-sft", "trl-dpo", "trl-reward"), check.trl))
+    programs = {stack.name: getattr(check, stack.own[0].name) for stack in STACKS if stack.own}
     assert programs.get(check.stack, "not a program") is not None
     if check.stack not in programs:
         assert (check.model.name_or_path is None) != (check.model.config is None)
@@ -235,7 +235,7 @@ def test_any_values_under_any_keys(tree: dict[str, Any]) -> None:
     checked(written(tree))
 
 
-@FEW
+@settings(FEW, max_examples=400)
 @given(bases, st.one_of(any_changes, plausible_changes))
 def test_a_valid_configuration_in_which_some_keys_were_changed(base: str, changes: list[tuple[Path_, Any]]) -> None:
     tree = yaml.safe_load(base)
@@ -244,7 +244,7 @@ def test_a_valid_configuration_in_which_some_keys_were_changed(base: str, change
     checked(written(tree))
 
 
-@FEW
+@settings(FEW, max_examples=400)
 @given(bases, st.one_of(any_changes, plausible_changes))
 def test_a_valid_configuration_with_any_overrides(base: str, changes: list[tuple[Path_, Any]]) -> None:
     checked(base, *(f"{'.'.join(path)}={written(value)}" for path, value in changes))
