@@ -91,7 +91,7 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         ),
         (
             "stack: callable\ncallable: a:b\ndata: {synthetic: {max_length: 9}, epochs: 2, samples: 12}\n",
-            "check.yaml:5: data: no effect with stack: callable, whose program has its own data; remove it",
+            "check.yaml:5: data: has no effect with stack: callable: the program has its own data; remove it",
         ),
         (
             "stack: callable\ncallable: a:b\ndata: {epochs: 2}\n",
