@@ -115,7 +115,7 @@ def test_a_program_that_does_not_train_is_an_error_with_its_reason(tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "begins with other weights than process 0 of split"),
+        ([], "starts from different weights than process 0 of split"),
         (["--moves"], "although the learning rate was 0"),
     ],
 )

@@ -154,10 +154,10 @@ def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Se
         return
     found = ", ".join(dict.fromkeys(map(str, sizes)))
     raise RefusedError(
-        f"the program took no notice of the split: its first step was {len(fed)} micro-batches of {found} rows, "
-        f"where {split} asks for {k} of {b}; where it makes no TrainingArguments, hand it the numbers, for example "
+        f"the program ignored the split: its first step was {len(fed)} micro-batches of {found} rows, "
+        f"where {split} asks for {k} of {b}; where it makes no TrainingArguments, pass it the numbers, for example "
         "script: {arguments: [--batch, '{per_device_train_batch_size}', "
-        "--accumulate, '{gradient_accumulation_steps}']}, or in a YAML file that it is given, under these names"
+        "--accumulate, '{gradient_accumulation_steps}']}, or in a YAML file on its command line, under these names"
     )
 
 

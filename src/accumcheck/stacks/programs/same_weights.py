@@ -55,19 +55,19 @@ def check_same_start(run: Path, who: str, sums: Mapping[str, int]) -> None:
         sums: of the weights that it begins with.
 
     Raises:
-        RefusedError: they are others.
+        RefusedError: they differ.
     """
     first = first_weights(run, FirstWeights(who, sums))
     if changed := differing(first.sums, sums):
         raise RefusedError(
-            f"{who} begins with other weights than {first.who} ({len(changed)} of {len(sums)} parameters, "
-            f"{changed[0]} among them), so their gradients cannot be compared; make the program begin with the same "
-            "ones each time: call transformers.set_seed(0) before it makes its model, or load a checkpoint"
+            f"{who} starts from different weights than {first.who} ({len(changed)} of {len(sums)} parameters, "
+            f"{changed[0]} among them), so their gradients cannot be compared; make the program start from the same "
+            "weights each time: call transformers.set_seed(0) before it makes its model, or load a checkpoint"
         )
 
 
 def check_weights_held(begun: Mapping[str, int], ended: Mapping[str, int]) -> None:
-    """Ask for the weights that training began with: it was to hold them still.
+    """Check that training has left the weights as they were: it was to hold them still.
 
     Args:
         begun: the sums of the weights that it began with.
