@@ -43,7 +43,8 @@ def test_whoever_begins_with_others_is_told_who_was_first(tmp_path: Path) -> Non
     with pytest.raises(WorkloadError) as raised:
         check_same_start(tmp_path, "the reference", sums_of(model(1)))
     assert str(raised.value).startswith(
-        "the reference starts from different weights than process 0 of split 1x4x1 (2 of 2 parameters, weight among them)"
+        "the reference starts from different weights than process 0 of split 1x4x1 "
+        "(2 of 2 parameters, weight among them)"
     )
     assert "set_seed(0)" in str(raised.value)
     assert [path.name for path in tmp_path.iterdir()] == ["weights.json"]
