@@ -35,6 +35,8 @@ class Seam(Enum):
     """The same, of clipping entry by entry."""
     GRAD_SCALER = "torch.amp.GradScaler.scale"
     """Reads the scale of losses in float16."""
+    GROUP = "torch.distributed.destroy_process_group"
+    """Keeps the group until the reference is computed, which may need it; only in the reference's process."""
     ENGINE_STEP = "deepspeed.DeepSpeedEngine.step"
     """Reads the gradient before DeepSpeed applies it; replaced on the one engine that trains the model."""
 

@@ -114,7 +114,14 @@ class LoopSpec(StackSpec):
     has_epochs: bool = True
 
 
-OF_PROGRAMS = (Seam.TRAINING_ARGUMENTS, Seam.TRAINER, Seam.TRAINING_STEP, Seam.OPTIMIZER, *WATCHED)
+OF_PROGRAMS = (
+    Seam.TRAINING_ARGUMENTS,
+    Seam.TRAINER,
+    Seam.TRAINING_STEP,
+    Seam.OPTIMIZER,
+    Seam.GROUP,
+    *WATCHED,
+)
 """What is replaced while a program runs, whatever it is."""
 
 

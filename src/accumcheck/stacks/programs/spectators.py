@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from accumcheck.capture.observer import Observer
-from accumcheck.capture.patches import Patches
+from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_gpus_are_not_shared
 from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
@@ -188,6 +188,8 @@ class OfWitness(OfSplit):
                 "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
             )
         super().begin(model, trainer)
+        # a program leaves its process group when its training ends, and its loss may need it then
+        self._patches.wrap(Seam.GROUP, dist, lambda _: _nothing)
         self.model, self.trainer = model, trainer
         self.training = tuple(module for module in model.modules() if module.training)
 
