@@ -1,0 +1,62 @@
+"""What is done in a program's process around its training, for a split and for the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from accumcheck.capture.observer import Observer
+from accumcheck.capture.patches import Patches
+from accumcheck.config.model import CheckConfig, ModelConfig
+from accumcheck.record import Split
+from accumcheck.rows.fed import Rows
+from accumcheck.runfolder.job import Job
+from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
+from accumcheck.stacks.programs.watch import Watch
+from accumcheck.stacks.protocol import OF_PROGRAMS
+
+CHECK = CheckConfig(ModelConfig(), 2, (Split(1, 2, 1),), stack="script")
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[None]:
+    """A process group of this process alone."""
+    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
+    yield
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def begin(folder: Path, patches: Patches, *, witness: bool) -> None:
+    """The training of a small model begins."""
+    folder.mkdir()
+    rows = Rows(1)
+    observer = Observer(folder, 0, rows, lambda _: None, accumulation_steps=1)
+    spectator = (
+        OfWitness(CHECK, observer, rows, Job("reference", 1, folder, CHECK, "cpu", "gloo"), patches)
+        if witness
+        else OfSplit(CHECK, observer, rows, folder, 0, patches)
+    )
+    spectator.watch = Watch(spectator, patches)
+    spectator.begin(torch.nn.Linear(2, 1), None)
+    observer.stop()
+
+
+def test_the_reference_keeps_the_process_group_that_the_program_leaves(group: None, tmp_path: Path) -> None:
+    with Patches(OF_PROGRAMS) as patches:
+        begin(tmp_path / "reference", patches, witness=True)
+        dist.destroy_process_group()
+        assert dist.is_initialized()
+    dist.destroy_process_group()
+    assert not dist.is_initialized()
+
+
+def test_a_split_leaves_it_as_the_program_says(group: None, tmp_path: Path) -> None:
+    with Patches(OF_PROGRAMS) as patches:
+        begin(tmp_path / "1x2x1", patches, witness=False)
+        dist.destroy_process_group()
+        assert not dist.is_initialized()
