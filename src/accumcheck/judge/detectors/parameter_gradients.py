@@ -22,10 +22,14 @@ wrong weight of samples reaches all parameters about alike."""
 
 def wrong_parameters(seen: Evidence) -> Iterator[Detected]:
     """Splits that are wrong in some parameters alone, whether or not the gradient as a whole shows it."""
+    term = seen.reference.batch_term if seen.reference is not None else None
+    # a summand of the loss, counted otherwise than the rest, is off in the parameters that it reaches: it has a finding
+    by_term = term is not None and term.additive
     found = {
         split: off
         for split, off in seen.off.items()
-        if split not in seen.condemned and (not _shows(seen, split) or _rest_is_right(seen, split, off))
+        if split not in seen.condemned
+        and (not _shows(seen, split) or (not by_term and _rest_is_right(seen, split, off)))
     }
     groups: dict[tuple[tuple[str, str], ...], list[Split]] = {}
     for split, off in found.items():
