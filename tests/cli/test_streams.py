@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from accumcheck.cli.streams import Sink, StandardStreams, text_stream
-from accumcheck.report import write
 from accumcheck.report.progress import Progress
 from tests.cli.streams import STATES, State, python, run
 from tests.e2e.program import write_config, write_faulty_model
 from tests.report import examples
+from tests.report.written import write
 
 CHECK = "model: {config: {model_type: llama}}\nglobal_batch_size: 2\nsplits: [1x2x1]\nlauncher: {device: cpu}\n"
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,12 @@ class Running:
 
     parent: subprocess.Popen[str]
     mark: str
+    folder: str
+    """The name of the run's temporary folder."""
+
+    def semaphores(self) -> list[str]:
+        """The run's own in shared memory, where those of other runs may lie beside them."""
+        return [path.name for path in Path("/dev/shm").glob(f"sem.{self.folder}-*")]
 
     def ids(self) -> dict[str, int]:
         """The processes of the run: ``parent``, ``conductor``, ``server``, and the workers by their number."""
@@ -84,10 +90,13 @@ def running(tmp_path: Path, temporary: Path) -> Iterator[Running]:
         env={**os.environ, "PLANTED": "hang:1:1", "ACCUMCHECK_TEST": mark, "TMPDIR": str(temporary)},
         preexec_fn=default_signals,
     )
-    run = Running(parent, f"ACCUMCHECK_TEST={mark}")
+    run = Running(parent, f"ACCUMCHECK_TEST={mark}", "")
     try:
         assert wait_for(lambda: "1" in run.ids()), parent.communicate(timeout=5)
         time.sleep(1)
+        (folder,) = temporary.iterdir()
+        run = replace(run, folder=folder.name)
+        assert run.semaphores() != []
         yield run
     finally:
         for pid in leftovers(run.mark):
@@ -97,11 +106,7 @@ def running(tmp_path: Path, temporary: Path) -> Iterator[Running]:
 def nothing_is_left(run: Running, temporary: Path) -> None:
     assert wait_for(lambda: not leftovers(run.mark), 15), leftovers(run.mark)
     assert wait_for(lambda: not list(temporary.iterdir()), 15), list(temporary.rglob("*"))
-    assert shared_memory() == []
-
-
-def shared_memory() -> list[str]:
-    return [path.name for path in Path("/dev/shm").glob("sem.accumcheck-*")]
+    assert run.semaphores() == []
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -140,7 +145,7 @@ def test_the_process_that_was_killed_is_named_and_nothing_else_is_left(
     assert split["reason_kind"] == "crashed"
     assert all(Path(split["log"]) in path.parents for path in temporary.rglob("*") if path.is_file())
     assert wait_for(lambda: not leftovers(running.mark), 15)
-    assert shared_memory() == []
+    assert running.semaphores() == []
 
 
 def test_of_a_run_that_was_killed_with_its_conductor_no_process_stays_and_the_next_run_removes_its_files(
