@@ -54,7 +54,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         (
             "launcher:\n  device: cpu\n  time_out: 3",
             "check.yaml:6: launcher.time_out: unknown key; allowed here: device, oversubscribe, timeout, nnodes, "
-            "node_rank, rdzv_endpoint; did you mean 'timeout'?",
+            "node_rank, rdzv_endpoint, single_process; did you mean 'timeout'?",
         ),
         (
             "data: {min_length: 3}",
@@ -97,7 +97,7 @@ def errors_of(folder: Path, text: str | bytes, *overrides: str) -> str:
         (
             "launcher: cpu",
             "check.yaml:4: launcher: found 'cpu' (text); expected a mapping of keys: device, oversubscribe, timeout, "
-            "nnodes, node_rank, rdzv_endpoint",
+            "nnodes, node_rank, rdzv_endpoint, single_process",
         ),
         (
             "training_arguments: [optim]",

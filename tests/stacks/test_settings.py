@@ -34,7 +34,7 @@ def patches() -> Iterator[Patches]:
 def overridden(tmp_path: Path, patches: Patches) -> Path:
     made.clear()
     settings = settings_of(CHECK, Split(1, 2, 4), output=str(tmp_path / "ours"), device="cpu", backend="gloo")
-    override(settings, patches, lambda: made.append(1))
+    override(settings, patches, lambda _: made.append(1))
     return tmp_path
 
 

@@ -37,6 +37,8 @@ class Seam(Enum):
     """Reads the scale of losses in float16."""
     GROUP = "torch.distributed.destroy_process_group"
     """Keeps the group until the reference is computed, which may need it; only in the reference's process."""
+    RENDEZVOUS = "torch.distributed.distributed_c10d.rendezvous"
+    """Gives a program of one process torchrun's variables when it makes a process group."""
     ENGINE_STEP = "deepspeed.DeepSpeedEngine.step"
     """Reads the gradient before DeepSpeed applies it; replaced on the one engine that trains the model."""
 

@@ -145,3 +145,6 @@ class LauncherConfig(Section):
     """Index of this machine, from 0 to nnodes - 1."""
     rdzv_endpoint: Annotated[str, _ENDPOINT] | None = None
     """Where machines meet, host:port of the first; required for nnodes above 1."""
+    single_process: Literal["python", "torchrun"] = "python"
+    """How a program of one process is started; python: it finds torchrun's variables (RANK and so on) only when it
+    reads one by name or makes a process group; torchrun: always."""

@@ -120,6 +120,7 @@ OF_PROGRAMS = (
     Seam.TRAINING_STEP,
     Seam.OPTIMIZER,
     Seam.GROUP,
+    Seam.RENDEZVOUS,
     *WATCHED,
 )
 """What is replaced while a program runs, whatever it is."""

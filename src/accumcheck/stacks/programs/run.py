@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches
@@ -17,6 +17,7 @@ from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_split import write_program
 from accumcheck.runfolder.steps import read_contributions
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
+from accumcheck.stacks.programs.plain_python import PlainPython
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of
 from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
 from accumcheck.stacks.programs.watch import FinishedError, Watch
@@ -57,7 +58,13 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     observer = Observer(folder, process, rows, on_step, accumulation_steps=k)
     handover = Handover(split, check.steps, patches)
     settings = settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend)
-    override(settings, patches, lambda: handover.take(TRAINING_ARGUMENTS))
+    plain = _begin_plain(job, check, patches)
+
+    def made(arguments: Any) -> None:
+        handover.take(TRAINING_ARGUMENTS)
+        plain.made(arguments)
+
+    override(settings, patches, made)
     spectator = OfSplit(check, observer, rows, folder, process, patches)
     spectator.watch = Watch(spectator, patches)
     _run(stack, check, handover, patches)
@@ -100,6 +107,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     handover = Handover(split, check.steps, patches)
     settings = settings_of(check, split, output=str(job.folder / "output"), device=job.device, backend=job.backend)
     forget_sharding()
+    _begin_plain(job, check, patches)
     override({**settings, **UNSHARDED}, patches)
     spectator = OfWitness(check, observer, rows, job, patches)
     spectator.watch = Watch(spectator, patches)
@@ -159,6 +167,14 @@ def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Se
         "script: {arguments: [--batch, '{per_device_train_batch_size}', "
         "--accumulate, '{gradient_accumulation_steps}']}, or in a YAML file on its command line, under these names"
     )
+
+
+def _begin_plain(job: Job, check: CheckConfig, patches: Patches) -> PlainPython:
+    """Keep torchrun's variables from a program that is one process, unless it is to have them."""
+    plain = PlainPython()
+    if job.processes == 1 and check.launcher.single_process == "python":
+        plain.begin(patches)
+    return plain
 
 
 def _run(stack: ProgramSpec, check: CheckConfig, handover: Handover, patches: Patches) -> None:

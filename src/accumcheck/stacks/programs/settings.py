@@ -55,13 +55,13 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
     }
 
 
-def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[], None] = lambda: None) -> None:
+def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[Any], None] = lambda _: None) -> None:
     """Give every ``TrainingArguments`` of this process these settings, where it has such fields.
 
     Args:
         settings: values by the names of fields.
         patches: undoes it.
-        made: called each time that the program makes some.
+        made: called with those that the program makes, each time, when they have these settings.
     """
 
     def overriding(original: Any) -> Any:
@@ -72,7 +72,7 @@ def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[], N
             for name, value in settings.items():
                 if hasattr(self, name):
                     setattr(self, name, value)
-            made()
+            made(self)
             original(self)
 
         return with_settings
