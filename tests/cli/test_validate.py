@@ -74,7 +74,7 @@ def test_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tolerances: {loss: 0.001, grad_norm: auto, gradient: auto}
         severity: {}
         launcher: {device: auto, oversubscribe: false, timeout: 600.0,
-          nnodes: 1, node_rank: 0}
+          nnodes: 1, node_rank: 0, single_process: python}
         seed: 0
         """
     )
@@ -132,3 +132,17 @@ def test_it_needs_no_torch() -> None:
         """
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
+def test_a_script_that_nothing_tells_the_split_of_is_a_warning_at_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text("import torch\n", encoding="utf-8")
+    text = "global_batch_size: 8\nsplits: [1x8x1, 1x2x4]\nstack: script\nscript: {path: train.py}\n"
+    Path("check.yaml").write_text(text, encoding="utf-8")
+    warned = CliRunner().invoke(app, ["check.yaml"], catch_exceptions=False)
+    assert warned.exit_code == 0
+    assert warned.stderr.startswith("check.yaml:4: script: warning: nothing seems to tell train.py which split")
+    told = CliRunner().invoke(app, ["check.yaml", "--set", "script.arguments=['{b}', '{k}']"], catch_exceptions=False)
+    assert (told.exit_code, told.stderr) == (0, "")

@@ -169,3 +169,20 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, message:
 def test_a_module_of_a_known_package_is_that_stack(tmp_path: Path, module: str, stack: str) -> None:
     check = load_config(written(tmp_path, f"stack: script\nscript: {{module: {module}}}\n"))
     assert check.known_stack == stack
+
+
+def test_a_placeholder_that_is_not_known_is_an_error_at_its_line(tmp_path: Path) -> None:
+    text = "stack: script\nscript:\n  path: train.py\n  arguments:\n  - --batch\n  - '{per_device_batch_size}'\n"
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as raised:
+        load_config(path)
+    assert str(raised.value).startswith(
+        f"{path}:8: script.arguments[1]: {{per_device_batch_size}} is not a placeholder"
+    )
+    assert "did you mean {per_device_train_batch_size}?" in str(raised.value)
+
+
+def test_placeholders_that_are_known_and_braces_of_the_programs_own_are_no_error(tmp_path: Path) -> None:
+    words = "['{k*n}', '{global_batch_size}', '{{epoch}}', '{\"a\": 1}']"
+    check = load_config(written(tmp_path, f"stack: script\nscript: {{path: train.py, arguments: {words}}}\n"))
+    assert check.own(ScriptConfig).arguments == ("{k*n}", "{global_batch_size}", "{{epoch}}", '{"a": 1}')

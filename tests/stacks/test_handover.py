@@ -82,3 +82,12 @@ def test_the_ways_are_named_once_in_the_order_in_which_they_are_looked_for(hando
     for way in ("train.yaml", TRAINING_ARGUMENTS, COMMAND_LINE, TRAINING_ARGUMENTS):
         handover.take(way)
     assert handover.ways == (COMMAND_LINE, TRAINING_ARGUMENTS, "train.yaml")
+
+
+def test_placeholders_in_a_yaml_file_are_filled_as_numbers(tmp_path: Path, handover: Handover) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text("accumulate: '{k*n}'\nname: run-{n}\nparts: [{batch: '{b}'}]\nother: '{epoch}'\n", encoding="utf-8")
+    handover.answer_yaml([str(file)])
+    found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert found == {"accumulate": 8, "name": "run-2", "parts": [{"batch": 3}], "other": "{epoch}"}
+    assert handover.ways == ("train.yaml",)

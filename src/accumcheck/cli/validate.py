@@ -32,12 +32,16 @@ def validate(
     from accumcheck.authors_code import check_no_programs
     from accumcheck.config.devices import assume_devices
     from accumcheck.config.load import load_config
+    from accumcheck.config.places import place_of_key
     from accumcheck.config.plan import make_plan
     from accumcheck.config.show import plan_as_dict, plan_as_text
     from accumcheck.redaction import redacted
+    from accumcheck.stacks.programs.untold import why_untold
 
     checked = load_config(config, set_ or ())
     check_no_programs([(checked, config)], set_ or (), refuse=no_programs)
+    if why := why_untold(checked):
+        typer.echo(f"{place_of_key(config, ('script',), set_ or ())}: script: warning: {why}", err=True)
     devices = assume_devices(checked.launcher)
     plan = redacted(make_plan(checked, devices.count))
     if format_ is PlanFormat.JSON:

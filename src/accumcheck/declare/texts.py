@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from accumcheck.declare.keys import Checked, Text
+from accumcheck.declare.keys import Checked, Text, refuse
+from accumcheck.declare.placeholders import unknown
 
-Words = tuple[Annotated[str, Checked(json=lambda _: {"type": ["string", "number", "boolean"]})], ...]
-"""Words of a command line; numbers and booleans are taken as they are written."""
+
+def _with_placeholders(word: str) -> str:
+    """The word, after looking at the placeholders in it."""
+    if message := unknown(word):
+        raise refuse(message)
+    return word
+
+
+_WORD = Checked(after=_with_placeholders, json=lambda _: {"type": ["string", "number", "boolean"]})
+Words = tuple[Annotated[str, _WORD], ...]
+"""Words of a command line, perhaps with placeholders; numbers and booleans are taken as they are written."""
 
 MODULE = Text("a module, for example trl.scripts.sft", r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
 FUNCTION = Text(

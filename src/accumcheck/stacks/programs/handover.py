@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from accumcheck.capture.patches import Patches, Seam
+from accumcheck.declare.placeholders import OF_SPLIT, fill, names_in, numbers_of
 from accumcheck.record import Split
 from accumcheck.record.split import SPLIT_ALIASES
 
@@ -23,15 +23,13 @@ TRAINING_ARGUMENTS = "TrainingArguments"
 COMMAND_LINE = "the command line"
 YAML_ENDINGS = (".yaml", ".yml")
 
-OF_SPLIT = ("per_device_train_batch_size", "gradient_accumulation_steps")
-
 
 class Handover:
     """The numbers of one split, and where a program has found them: ``ways``, in the order in which they count."""
 
     def __init__(self, split: Split, steps: int, patches: Patches) -> None:
         self._patches = patches
-        self._numbers = {**asdict(split), "steps": steps}
+        self._numbers = numbers_of(split, steps)
         self._in_files = {
             **{name: self._numbers[name] for name in OF_SPLIT},
             **{
@@ -55,20 +53,16 @@ class Handover:
 
     def fill(self, arguments: Sequence[str]) -> list[str]:
         """A command line with the numbers in the place of ``{per_device_train_batch_size}`` and so on."""
-        filled = []
-        for argument in arguments:
-            for name, value in self._numbers.items():
-                if f"{{{name}}}" in argument and name in OF_SPLIT:
-                    self.take(COMMAND_LINE)
-                argument = argument.replace(f"{{{name}}}", str(value))
-            filled.append(argument)
-        return filled
+        if any(name in OF_SPLIT for argument in arguments for name in names_in(argument)):
+            self.take(COMMAND_LINE)
+        return [fill(argument, self._numbers) for argument in arguments]
 
     def answer_yaml(self, arguments: Sequence[str]) -> None:
         """Put the split's numbers into every YAML file on this command line, for whoever reads it until the job's end.
 
         Only keys that the file has are answered, at any depth, by their names in `TrainingArguments` or as
-        accumcheck's own configuration knows them (``micro_batch_size``). The file stays as it is.
+        accumcheck's own configuration knows them (``micro_batch_size``), and values with placeholders in them. The file
+        stays as it is.
         """
         files = {text: name for name, text in _yaml_files(arguments)}
         if not files:
@@ -96,9 +90,20 @@ class Handover:
                 if key in self._in_files and not isinstance(value, (Mapping, list)):
                     found[key] = self._in_files[key]
                     told |= key != "max_steps"
+                elif isinstance(value, str):
+                    found[key] = self._filled(value)
+                    told |= any(name in OF_SPLIT for name in names_in(value))
                 else:
                     told |= self._answer(value)
+        elif isinstance(found, list):
+            for value in found:
+                told |= self._answer(value)
         return told
+
+    def _filled(self, value: str) -> str | int:
+        """A value of a file, a number where it is a placeholder alone."""
+        text = fill(value, self._numbers)
+        return int(text) if text != value and text.isdigit() else text
 
 
 def _yaml_files(arguments: Sequence[str]) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
 from accumcheck.stacks.programs.plain_python import PlainPython
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of
 from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
+from accumcheck.stacks.programs.untold import HOW_TO_TELL
 from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.stacks.programs.witness import Witness
 
@@ -163,10 +164,19 @@ def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Se
     found = ", ".join(dict.fromkeys(map(str, sizes)))
     raise RefusedError(
         f"the program ignored the split: its first step was {len(fed)} micro-batches of {found} rows, "
-        f"where {split} asks for {k} of {b}; where it makes no TrainingArguments, pass it the numbers, for example "
-        "script: {arguments: [--batch, '{per_device_train_batch_size}', "
-        "--accumulate, '{gradient_accumulation_steps}']}, or in a YAML file on its command line, under these names"
+        f"where {split} asks for {k} of {b}; {_if_fixed(split, sizes)}where it makes no TrainingArguments, pass it the "
+        f"numbers, for example {HOW_TO_TELL}"
     )
+
+
+def _if_fixed(split: Split, sizes: Sequence[int]) -> str:
+    """What to do where the program feeds micro-batches of one size, which is another than the split's."""
+    b, total = sizes[0] if sizes else 0, split.global_batch_size
+    if len(set(sizes)) != 1 or b == split.per_device_train_batch_size or total % b:
+        return ""
+    counts = [n for n in (1, 2, 4, 8) if total % (n * b) == 0]
+    shown = ", ".join(str(Split(n, b, total // (n * b))) for n in counts)
+    return f"if its batch size is fixed at {b}, let n and k vary alone, for example splits: [{shown}]; "
 
 
 def _begin_plain(job: Job, check: CheckConfig, patches: Patches) -> PlainPython:

@@ -47,7 +47,7 @@ def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str
         releases: which releases have no such script, for the error in one of them.
     """
 
-    def start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
+    def start(check: CheckConfig, handover: Handover) -> None:
         require_package("trl", name)
         found = next(filter(is_installed, modules), None)
         if found is None:
@@ -58,7 +58,7 @@ def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str
                 "release with --with trl==VERSION, or write stack: script with a script of your own that makes the "
                 "trainer"
             )
-        run_module(found, check.own(TrlConfig).arguments)
+        run_module(found, handover.fill(check.own(TrlConfig).arguments))
 
     return ProgramSpec(
         name=name,

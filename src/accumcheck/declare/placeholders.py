@@ -1,0 +1,89 @@
+"""Where a command line says a split's numbers: ``{per_device_train_batch_size}``, or a product such as ``{k*n}``.
+
+Other braces are the program's own: ``{"a": 1}``, ``{0:d}``, ``${oc.env:HOME}``. One that looks like a placeholder is
+written twice to be passed on: ``{{epoch}}`` reaches the program as ``{epoch}``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+
+from accumcheck.record import Split
+from accumcheck.record.split import SPLIT_ALIASES
+
+NAMES = (
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "num_processes",
+    "global_batch_size",
+    "steps",
+)
+"""Canonical names; `SPLIT_ALIASES` and ``B`` are known too."""
+OF_SPLIT = ("per_device_train_batch_size", "gradient_accumulation_steps")
+"""Those without which a program cannot know how to cut a micro-batch."""
+PRODUCT = "gradient_accumulation_steps*num_processes"
+"""What programs take that divide it by the number of processes themselves, as nanoGPT does."""
+
+_ALIASES = {**SPLIT_ALIASES, "B": "global_batch_size", "max_steps": "steps"}
+_LONGEST = 60
+_INSIDE = r"([A-Za-z_]\w*(?:\s*\*\s*[A-Za-z_]\w*)*)"
+_PLACEHOLDER = re.compile(r"\{\{" + _INSIDE + r"\}\}|(?<![${])\{" + _INSIDE + r"\}(?!\})")
+
+
+def numbers_of(split: Split, steps: int) -> dict[str, int]:
+    """The value of every canonical name."""
+    return {
+        "per_device_train_batch_size": split.per_device_train_batch_size,
+        "gradient_accumulation_steps": split.gradient_accumulation_steps,
+        "num_processes": split.num_processes,
+        "global_batch_size": split.global_batch_size,
+        "steps": steps,
+    }
+
+
+def names_in(text: str) -> Iterator[str]:
+    """Every name that stands in a placeholder of the text: canonical, or as it was written where it is not known."""
+    for match in _PLACEHOLDER.finditer(text):
+        for name in _factors(match.group(2) or ""):
+            yield _ALIASES.get(name, name)
+
+
+def fill(text: str, numbers: Mapping[str, int]) -> str:
+    """The text with the numbers in the place of its placeholders; one with a name that is not known stays.
+
+    Args:
+        text: of a command line, or of a file.
+        numbers: see `numbers_of`.
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        if match.group(1):
+            return f"{{{match.group(1)}}}"
+        product = 1
+        for name in _factors(match.group(2)):
+            if (canonical := _ALIASES.get(name, name)) not in numbers:
+                return match.group(0)
+            product *= numbers[canonical]
+        return str(product)
+
+    return _PLACEHOLDER.sub(filled, text)
+
+
+def unknown(text: str) -> str:
+    """What to say of the first name in a placeholder that is not known; empty where all are."""
+    name = next((name for name in names_in(text) if name not in NAMES), None)
+    if name is None:
+        return ""
+    close = difflib.get_close_matches(name.lower(), (*NAMES, *_ALIASES), n=1) if len(name) < _LONGEST else []
+    meant = f"; did you mean {{{close[0]}}}?" if close else "."
+    known = ", ".join(f"{{{one}}}" for one in NAMES)
+    return (
+        f"{{{name[:_LONGEST]}}} is not a placeholder; expected {known}, or a product such as {{{PRODUCT}}}{meant} "
+        f"Write braces of the program's own twice: {{{{{name[:_LONGEST]}}}}}"
+    )
+
+
+def _factors(inside: str) -> list[str]:
+    return [name.strip() for name in inside.split("*")] if inside else []
