@@ -10,11 +10,13 @@ from accumcheck.record.reason import ReasonKind
 class AccumcheckError(Exception):
     """The root. Its text is one clear message for the user; no traceback is ever shown for it.
 
-    ``reason_kind``: what kind of reason it is where it ends a worker.
+    ``reason_kind``: what kind of reason it is where it ends a worker; ``ends_run``: whether it is the same for every
+    split, so that none need be trained to its end.
     """
 
     exit_code = 3
     reason_kind: ClassVar[ReasonKind] = "crashed"
+    ends_run: ClassVar[bool] = False
 
 
 class ConfigError(AccumcheckError):
@@ -32,6 +34,12 @@ class UnsupportedError(WorkloadError):
     """Nothing is broken, but accumcheck cannot check this here: a head, a kind of trainer, a way of sharding."""
 
     reason_kind = "unsupported"
+
+
+class UnsupportedProgramError(UnsupportedError):
+    """No split of the program can be checked, whatever its numbers: the way it trains has no answer to compare with."""
+
+    ends_run = True
 
 
 class MissingPackageError(WorkloadError):

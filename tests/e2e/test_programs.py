@@ -112,6 +112,21 @@ def test_a_program_that_does_not_train_is_an_error_with_its_reason(tmp_path: Pat
     assert all(reason in split["reason"] for split in ended.report["splits"])
 
 
+def test_what_cannot_be_checked_ends_the_run_for_every_split_with_one_reason(tmp_path: Path) -> None:
+    text = (
+        "import sys, time, transformers\n"
+        "if sys.argv[1] == '4': time.sleep(10_000)\n"  # a split that would train for long
+        "class GRPOTrainer(transformers.Trainer): ...\n"
+        "GRPOTrainer(model=None)\n"
+    )
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    ended = run(tmp_path, stack="script", script={"path": "train.py", "arguments": ["{k}"]})
+    assert (ended.code, verdicts(ended)) == (3, ["error"] * 3)
+    assert len({split["reason"] for split in ended.report["splits"]}) == 1
+    assert ended.report["splits"][0]["reason"].startswith("GRPOTrainer trains on answers")
+    assert ended.report["splits"][0]["reason_kind"] == "unsupported"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

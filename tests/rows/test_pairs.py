@@ -14,7 +14,7 @@ from accumcheck.reference.reduction import reduced
 from accumcheck.reference.run import Losses
 from accumcheck.rows.fed import PAIR, Rows, rows_in
 from accumcheck.rows.identity import number_of
-from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs, pairs_of
+from accumcheck.rows.pairs import holds_pairs, pairs_of
 from accumcheck.rows.row_collator import RowCollator
 from accumcheck.rows.sample import KEPT_KINDS
 from accumcheck.runfolder.fed_rows import read_rows
@@ -165,14 +165,6 @@ def test_a_trainer_of_pairs_is_known_by_its_kind_or_its_collator() -> None:
     assert holds_pairs(made("Trainer", data_collator=made("DataCollatorForPreference")))
     assert not holds_pairs(made("SFTTrainer", data_collator=made("DataCollatorForLanguageModeling")))
     assert not holds_pairs(None)
-
-
-def test_a_loss_that_is_taken_over_the_batch_is_refused() -> None:
-    kto = type("KTOTrainer", (), {})
-    with pytest.raises(WorkloadError, match="CustomKTOTrainer, a KTOTrainer, compares every answer with an estimate"):
-        check_loss_is_per_sample(made("CustomKTOTrainer", kto))
-    check_loss_is_per_sample(made("DPOTrainer"))
-    check_loss_is_per_sample(None)
 
 
 def test_a_sum_over_pairs_counts_pairs_not_rows() -> None:

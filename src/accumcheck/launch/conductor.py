@@ -145,11 +145,18 @@ class Conductor:
         started = time.monotonic()
         try:
             job.folder.mkdir()
-            failure = run_job(job, self._check.launcher, offset, lambda: self._workers_of(job.name), self._server)
+            failure = run_job(
+                job,
+                self._check.launcher,
+                offset,
+                lambda: self._workers_of(job.name),
+                self._server,
+                lambda: self._common,
+            )
         except BaseException as error:  # the thread must report, whatever happens
             failure = Failure(reason_of(error, self._run))
         if failure is not None and failure.common:
-            self._common = failure
+            self._common = self._common or failure
         self._finish(job.name, failure, time.monotonic() - started)
         with self._lock:
             self._ended.append(job.name)

@@ -24,7 +24,12 @@ AGENT_GRACE_SECONDS = 8.0
 
 
 def run_job(
-    job: Job, launcher: LauncherConfig, port_offset: int, workers: Callable[[], Workers], server: ForkServer
+    job: Job,
+    launcher: LauncherConfig,
+    port_offset: int,
+    workers: Callable[[], Workers],
+    server: ForkServer,
+    given_up: Callable[[], Failure | None] = lambda: None,
 ) -> Failure | None:
     """Run the job to its end and return why it failed, or None.
 
@@ -36,6 +41,7 @@ def run_job(
         port_offset: see `endpoint_of`.
         workers: what the job's processes on this machine have said of themselves so far.
         server: forks them.
+        given_up: why the run has ended for every job, once it has.
     """
     endpoint = endpoint_of(job, launcher, port_offset)
     if launcher.node_rank == 0 and not endpoint.endswith(":0") and is_taken(endpoint):
@@ -51,7 +57,7 @@ def run_job(
     while agent.is_alive():
         agent.join(POLL_SECONDS)
         now = time.monotonic()
-        if vigil.is_over(now, workers(), failed=has_errors(job.folder)):
+        if given_up() is not None or vigil.is_over(now, workers(), failed=has_errors(job.folder)):
             killed = now if killed is None else killed
             killed_ranks |= _kill(workers())
         if killed is not None and now - killed > AGENT_GRACE_SECONDS:
@@ -59,6 +65,8 @@ def run_job(
     vigil.is_over(time.monotonic(), workers(), failed=False)  # what was said last
     if vigil.said_all is not None:
         return None
+    if (failure := given_up()) is not None:
+        return failure
     if vigil.expired:
         return timed_out(launcher.timeout)
     if killed is None and not agent.exits and agent.error is None:

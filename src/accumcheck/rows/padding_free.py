@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.errors import UnsupportedError
+from accumcheck.errors import UnsupportedError, UnsupportedProgramError
 from accumcheck.rows.sample import Sample
 
 POSITIONS = "position_ids"
@@ -47,7 +47,7 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
     """
     length = batch["input_ids"].shape[-1]
     if len(starts) != size:
-        raise UnsupportedError(
+        raise UnsupportedProgramError(
             f"a packed, padding-free batch: {len(starts)} texts were fed as one row of {length} tokens, where the "
             f"split asks for {size} rows; which texts share a row cannot be told, so no row is the same in two splits; "
             "pack without it (TRL: packing_strategy: wrapped), or do not pack"

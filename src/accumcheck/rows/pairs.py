@@ -27,30 +27,10 @@ OF_PAIRS = {
 }
 """Trainers and collators whose ``input_ids`` are twice as many rows as there are samples."""
 
-WITHOUT_REFERENCE = {
-    "KTOTrainer": "compares every answer with an estimate of the divergence over its whole micro-batch",
-    "BCOTrainer": "compares every answer with a running mean of the rewards before it",
-}
-"""Trainers whose loss is no mean of what its samples give alone, by the reason why."""
-
 
 def holds_pairs(trainer: Any) -> bool:
     """Whether a trainer's rows of ``input_ids`` are pairs; None, a loop of the program's own, has none."""
     return not OF_PAIRS.isdisjoint(_kinds(trainer) | _kinds(getattr(trainer, "data_collator", None)))
-
-
-def check_loss_is_per_sample(trainer: Any) -> None:
-    """What has no right answer for one sample by itself.
-
-    Raises:
-        UnsupportedError: the trainer is one of `WITHOUT_REFERENCE`.
-    """
-    for name in sorted(_kinds(trainer) & WITHOUT_REFERENCE.keys()):
-        own = type(trainer).__name__
-        raise UnsupportedError(
-            f"{own if own == name else f'{own}, a {name},'} {WITHOUT_REFERENCE[name]}, so a sample has no right loss "
-            "by itself, and nothing can be compared; of preference tuning, DPOTrainer and RewardTrainer can be checked"
-        )
 
 
 def _kinds(thing: Any) -> set[str]:

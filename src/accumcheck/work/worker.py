@@ -50,7 +50,8 @@ def run(job: Job) -> None:
         events.emit(WorkerDone(job.name, process))
     except BaseException as error:
         # the workload is the same for every job; a program may fail under one split alone
-        _fail(job, process, error, common=workload is None and not check.runs_program)
+        common = (workload is None and not check.runs_program) or getattr(error, "ends_run", False)
+        _fail(job, process, error, common=common)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -19,6 +19,7 @@ from accumcheck.capture.patches import Patches, Seam
 from accumcheck.record import Split
 from accumcheck.runfolder.of_split import SWITCHED_OFF, write_training_arguments
 from accumcheck.stacks.held_still import HELD_STILL, NOISE
+from accumcheck.stacks.programs.refused import check_kind
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -62,11 +63,15 @@ def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[Any]
         settings: values by the names of fields.
         patches: undoes it.
         made: called with those that the program makes, each time, when they have these settings.
+
+    Raises:
+        UnsupportedProgramError: in the program, where it makes those of a trainer that cannot be checked.
     """
 
     def overriding(original: Any) -> Any:
         @functools.wraps(original)
         def with_settings(self: Any) -> None:
+            check_kind(type(self))
             noise = [f"{name}: {value}" for name in NOISE if (value := getattr(self, name, None)) is not None]
             vars(self).update({SWITCHED_OFF: ", ".join(noise)} if noise else {})
             for name, value in settings.items():

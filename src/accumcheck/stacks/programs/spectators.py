@@ -23,7 +23,7 @@ from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_
 from accumcheck.errors import RefusedError, UnsupportedError
 from accumcheck.loops import listen
 from accumcheck.rows.fed import PACKED, PAIR, Rows
-from accumcheck.rows.pairs import check_loss_is_per_sample, holds_pairs
+from accumcheck.rows.pairs import holds_pairs
 from accumcheck.runfolder.job import Job
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import write_arguments
@@ -57,7 +57,6 @@ class OfSplit:
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
         assert self.watch is not None
-        check_loss_is_per_sample(trainer)
         check_gpus_are_not_shared(is_sharded(model), next(model.parameters()).device)
         self._models = model, _frozen(trainer)
         engine = engine_of(model)

@@ -21,6 +21,7 @@ from accumcheck.capture.losses import TOKEN_COUNT
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.trainer_log import TrainerLog
+from accumcheck.stacks.programs.refused import check_kind
 
 
 class FinishedError(BaseException):
@@ -83,6 +84,7 @@ class Watch:
     def _finding_trainers(self, original: Any) -> Any:
         @functools.wraps(original)
         def made(trainer: Any, *args: Any, **kwargs: Any) -> None:
+            check_kind(type(trainer))
             self._trainers.append(trainer)
             original(trainer, *args, **kwargs)
             self._watch_trainer(trainer)
