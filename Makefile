@@ -7,6 +7,10 @@ VENV ?= .venv
 RELEASES ?= 4.49.0 4.48.3 5.23.0
 # the rows of scripts/faults.yaml that `make faults` runs, all of them unless named: make faults FAULTS="LLAVA-449 SEQCLS"
 FAULTS ?=
+# the rows of scripts/published.yaml that `make scripts` runs, all of them unless named: make scripts SCRIPTS="run_clm run_qa";
+# SCRIPTS_SOURCE is a folder with checkouts of their sources, which are fetched otherwise
+SCRIPTS ?=
+SCRIPTS_SOURCE ?=
 # options of scripts/gpu_acceptance.py, for example GPU_ARGS="--case nccl --out reports/gpu"
 GPU_ARGS ?=
 
@@ -14,7 +18,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup quick rest test lint types format releases faults bench sensitivity gpu release-check clean
+.PHONY: help demo setup quick rest test lint types format releases faults scripts bench sensitivity gpu release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +53,9 @@ releases: $(VENV)/.installed-dev ## LLaVA under three transformers releases, eac
 
 faults: $(VENV)/.installed-dev ## every published fault, each under its release: caught, named; about half an hour
 	@$(BIN)/python scripts/check_faults.py $(FAULTS)
+
+scripts: $(VENV)/.installed-dev ## published training scripts, unmodified: the right verdict for each; about twenty minutes
+	@$(BIN)/python scripts/check_published.py $(if $(SCRIPTS_SOURCE),--source $(SCRIPTS_SOURCE)) $(SCRIPTS)
 
 bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and the floor: about six minutes
 	@$(BIN)/python benchmarks/run.py
