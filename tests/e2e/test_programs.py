@@ -46,7 +46,7 @@ def test_a_script_is_checked_as_it_is_and_does_nothing_after_training(tmp_path: 
         assert [step["samples"] for step in split["steps"]] == [8, 8]
         assert split["sample_weights"]["min"] == pytest.approx(1, abs=1e-4)
     assert not after.exists()
-    assert ended.report["program"] == {"split_set_by": ["TrainingArguments"], "sample": "row"}
+    assert ended.report["program"] == {"split_set_by": ["TrainingArguments"], "sample": "row", "random_collators": []}
 
 
 def test_the_texts_of_padding_free_batches_are_weighed_one_by_one(tmp_path: Path) -> None:

@@ -144,5 +144,9 @@ def test_how_a_program_was_run_comes_back() -> None:
     report = replace(examples.clean(), program=ProgramRecord(("the command line", "train.yaml"), "packed row"))
     plain = json.loads(report_to_json(report))
     Draft202012Validator(report_schema()).validate(plain)
-    assert plain["program"] == {"split_set_by": ["the command line", "train.yaml"], "sample": "packed row"}
+    assert plain["program"] == {
+        "split_set_by": ["the command line", "train.yaml"],
+        "sample": "packed row",
+        "random_collators": [],
+    }
     assert report_from_json(json.dumps(plain)) == report

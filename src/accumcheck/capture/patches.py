@@ -27,6 +27,8 @@ class Seam(Enum):
     """Repeats what a hot-fix sets, where a class derived from Trainer set it otherwise."""
     OPTIMIZER = "torch.optim.Optimizer.__init__"
     """Finds the model of a training loop by the parameters that its optimizer is given."""
+    DATA_LOADER = "torch.utils.data.DataLoader.__init__"
+    """Gives each row random numbers of its own where a collator draws them."""
     YAML = "yaml.load"
     """Puts the split's numbers into a YAML file that a program reads."""
     CLIPPING = "torch.nn.utils.clip_grad_norm_"

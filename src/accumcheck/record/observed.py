@@ -113,6 +113,8 @@ class ProgramRecord:
     """Where it found the split's numbers: TrainingArguments, the command line, or the name of a YAML file."""
     sample: str
     """What is taken for one sample: row, packed row, text of a padding-free row, or pair."""
+    random_collators: tuple[str, ...] = ()
+    """Collators that drew random numbers, of which each row was given its own."""
 
 
 @dataclass(frozen=True, slots=True)

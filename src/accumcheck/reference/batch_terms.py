@@ -13,6 +13,7 @@ from accumcheck.record import BatchTerm
 from accumcheck.reference.reduction import SAME
 from accumcheck.reference.samples import LossOf
 from accumcheck.rows.collate import Collator
+from accumcheck.rows.fed import rows_in
 from accumcheck.rows.sample import Sample
 
 _Normalisation = torch.nn.modules.batchnorm._BatchNorm
@@ -66,7 +67,8 @@ def batch_term(
     """Say what makes the loss of ``samples`` together another than their mean.
 
     Returns:
-        A scalar output that is added to the loss, or the layers of batch normalisation; None where neither is there.
+        A scalar output that is added to the loss, the layers of batch normalisation, or padding that the loss does not
+        leave out; None where it is none of these.
     """
     with AdditiveTerm(model) as additive:
         loss, _ = loss_of(collator(samples))
@@ -78,11 +80,25 @@ def batch_term(
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _Normalisation)}
     training = {name: layer for name, layer in layers.items() if layer.training}
     if not training:
-        return None
+        return _padding(model, loss_of, samples, collator, dtype)
     with _evaluating(training.values()):
         complete = _adds_up(loss_of, samples, collator, dtype)
     name = f"batch normalisation ({len(training)} layers, the first is {next(iter(training))})"
     return BatchTerm(name, additive=False, complete=complete)
+
+
+def _padding(
+    model: torch.nn.Module, loss_of: LossOf, samples: Sequence[Sample], collator: Collator, dtype: str
+) -> BatchTerm | None:
+    """Padding, if each sample gives its part of the batch's loss where it is padded alone as far as in the batch."""
+    batch = collator(samples)
+    padded = rows_in(batch, getattr(model, "config", None), padded=True)
+    if len(padded) != len(samples) or not _adds_up(loss_of, padded, collator, dtype):
+        return None
+    return BatchTerm(PADDING, additive=False, complete=True)
+
+
+PADDING = "padding: its loss does not leave out padded positions, so that a row's depends on the longest of its batch"
 
 
 def _without(additive: AdditiveTerm, loss_of: LossOf, batch: Any) -> tuple[torch.Tensor, int]:

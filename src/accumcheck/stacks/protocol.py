@@ -119,6 +119,7 @@ OF_PROGRAMS = (
     Seam.TRAINER,
     Seam.TRAINING_STEP,
     Seam.OPTIMIZER,
+    Seam.DATA_LOADER,
     Seam.GROUP,
     Seam.RENDEZVOUS,
     *WATCHED,

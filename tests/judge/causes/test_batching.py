@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from accumcheck.judge.judge import Judgement, judge
-from accumcheck.record import BatchedStep, BatchTerm, ReferenceObservation, Split, SplitObservation, StepObservation
+from accumcheck.record import (
+    BatchedStep,
+    BatchTerm,
+    ProgramRecord,
+    ReferenceObservation,
+    Split,
+    SplitObservation,
+    StepObservation,
+)
+from accumcheck.stacks.script import ScriptConfig
 from tests.judge.runs import SPLITS, STEPS, TOKENS, WIDTH, B, check, dealt, observe, reference, right
 
 CONTROL = Split.parse("1x8x1")
@@ -180,3 +189,16 @@ def test_other_micro_batches_than_those_computed_are_not_put_down_to_batching() 
 
     assert verdict(fed) == "warn"  # the order within a micro-batch is nothing
     assert verdict(swapped) == "fail"
+
+
+def test_a_loop_that_reports_no_loss_is_explained_by_its_gradients() -> None:
+    splits = [Split.parse(text) for text in SPLITS]
+    runs = [observed(split, 1.0, token_weights, 0.0) for split in splits]
+    program = ProgramRecord(("the command line",), "row")
+    silent = [
+        replace(one, program=program, steps=tuple(replace(step, loss=None) for step in one.steps)) for one in runs
+    ]
+    loop = replace(check(SPLITS), stack="script", script=ScriptConfig(path="train.py"))
+    found = judge(loop, silent, CONTROL, batch_dependent(term=False))
+    assert (found.verdict, found.loss_rule, found.gradient_rule) == ("warn", None, "token-mean")
+    assert [finding.id for finding in found.findings] == ["batch-dependent-model"]

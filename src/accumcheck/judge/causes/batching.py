@@ -38,10 +38,11 @@ SCALES = tuple(rule for rule in OF_K_AND_N if rule.base == "token-mean")
 class BatchRules:
     """What explains a model that depends on its batch.
 
+    ``loss``: None where no split reports any.
     ``of_term``: how often the stack counted the additive term, where it did otherwise than with the rest of the loss.
     """
 
-    loss: Rules
+    loss: Rules | None
     gradient: Rules
     of_term: Rule | None
 
@@ -104,7 +105,8 @@ def batch_rules(
 
         return with_others(explain(splits, fit, lambda *_: UNEXPLAINED), others, fit)
 
-    by_loss, by_gradient = rules(loss_fits), rules(gradient_fits)
+    reported = any(step.loss is not None for split in (*splits, *others) for step in split.steps)
+    by_loss, by_gradient = rules(loss_fits) if reported else None, rules(gradient_fits)
     of_term = None
     unexplained = by_gradient.run is not None and by_gradient.run.rule == UNEXPLAINED
     if unexplained and reference.batch_term is not None and reference.batch_term.additive:
@@ -120,7 +122,8 @@ def explained_by_batching(splits: Sequence[SplitObservation], rules: BatchRules 
 
     def alone(split: Split) -> bool:
         unscaled = {rule for rule in SCALES if rule.factor(split) == 1}
-        return {rules.loss.of[split].rule, rules.gradient.of[split].rule} <= unscaled
+        found = (rules.gradient, *([rules.loss] if rules.loss is not None else []))
+        return {one.of[split].rule for one in found} <= unscaled
 
     return frozenset(split.split for split in splits if alone(split.split))
 

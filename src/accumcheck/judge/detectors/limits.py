@@ -33,6 +33,22 @@ def noise_switched_off(judged: Judged) -> Iterator[Detected]:
         )
 
 
+def random_collators(judged: Judged) -> Iterator[Detected]:
+    """Collators that draw random numbers, which were made the same in every split."""
+    names = [name for one in judged.seen.good if one.program is not None for name in one.program.random_collators]
+    if names:
+        yield Detected(
+            Finding(
+                id="random-collator",
+                severity="warn",
+                splits=(),
+                summary=f"random numbers of {listed(list(dict.fromkeys(names)))} were drawn from each row's content",
+                explanation="Drawn for a micro-batch they would make other rows of the data under every split. All "
+                "else was compared as it is.",
+            )
+        )
+
+
 def only_first_training(judged: Judged) -> Iterator[Detected]:
     """A program that trains more than once."""
     reference = judged.seen.reference

@@ -9,7 +9,12 @@ from accumcheck.judge.detectors.detected import Consequent, Structural
 from accumcheck.judge.detectors.divergence import divergence
 from accumcheck.judge.detectors.epoch_windows import torn_windows
 from accumcheck.judge.detectors.leaks import leaked_gradients
-from accumcheck.judge.detectors.limits import noise_switched_off, only_first_training, parameters_not_tested
+from accumcheck.judge.detectors.limits import (
+    noise_switched_off,
+    only_first_training,
+    parameters_not_tested,
+    random_collators,
+)
 from accumcheck.judge.detectors.logged_norm import misreported_norm
 from accumcheck.judge.detectors.no_reference import no_reference
 from accumcheck.judge.detectors.other_batches import other_batches_fed
@@ -46,6 +51,7 @@ CONSEQUENT: tuple[Consequent, ...] = (
     no_reference,
     accuracy_not_judged,
     noise_switched_off,
+    random_collators,
     only_first_training,
     parameters_not_tested,
 )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from accumcheck.capture.collators import give_rows_their_own_numbers
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches
 from accumcheck.errors import RefusedError
@@ -68,6 +69,8 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     override(settings, patches, made)
     spectator = OfSplit(check, observer, rows, folder, process, patches)
     spectator.watch = Watch(spectator, patches)
+    drawing: list[str] = []
+    give_rows_their_own_numbers(patches, drawing.append)
     _run(stack, check, handover, patches)
     observer.stop()
     if not observer.steps:
@@ -77,7 +80,7 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     observer.write()
     rows.write(folder, process)
     if process == 0:
-        write_program(folder, ProgramRecord(handover.ways, rows.sample))
+        write_program(folder, ProgramRecord(handover.ways, rows.sample, tuple(dict.fromkeys(drawing))))
     return observer
 
 
@@ -112,6 +115,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     override({**settings, **UNSHARDED}, patches)
     spectator = OfWitness(check, observer, rows, job, patches)
     spectator.watch = Watch(spectator, patches)
+    give_rows_their_own_numbers(patches)
     problem = ""
     try:
         _run(stack, check, handover, patches)
