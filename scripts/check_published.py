@@ -48,6 +48,8 @@ class Script:
         findings: the ids of all findings.
         says: words that stand in a finding, or in the reason of a split.
         folder: where it is run; its own, empty one where nothing is said. ``{source}`` is that of the script.
+        release: of transformers, under which it runs in an environment of its own; None for the one installed here.
+        beside: further releases there, each as ``name==version``.
     """
 
     id: str
@@ -62,6 +64,8 @@ class Script:
     findings: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
     folder: str = ""
+    release: str | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
@@ -97,7 +101,14 @@ def read_matrix(path: Path = MATRIX) -> Matrix:
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     scripts = [
-        Script(**{**fields, "findings": tuple(fields.get("findings", ())), "says": tuple(fields.get("says", ()))})
+        Script(
+            **{
+                **fields,
+                "findings": tuple(fields.get("findings", ())),
+                "says": tuple(fields.get("says", ())),
+                "beside": tuple(fields.get("beside", ())),
+            }
+        )
         for fields in content["scripts"]
     ]
     sources = {name: Source(name, **fields) for name, fields in content["sources"].items()}
@@ -184,6 +195,8 @@ def run(script: Script, matrix: Matrix, folder: Path, source: Path | None) -> Re
         "PYTHONPATH": os.pathsep.join(filter(None, [str(STUBS), os.environ.get("PYTHONPATH", "")])),
     }
     command = [sys.executable, "-m", "accumcheck", "run", str(config), "--output", str(report)]
+    command += ["--transformers", script.release] if script.release is not None else []
+    command += [option for pin in script.beside for option in ("--with", pin)]
     where = filled(script.folder, {**places, "source": str(source)}) or own
     begin = time.monotonic()
     with log.open("w", encoding="utf-8") as said:

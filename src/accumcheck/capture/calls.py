@@ -70,15 +70,18 @@ class CallWatch:
     Args:
         before: called with the module, without DDP and the like, and with what it is fed, by name.
         after: called with the same module, and with what it returned.
+        unrecorded: called before such a call while no gradients are recorded, as in an evaluation.
     """
 
     def __init__(
         self,
         before: Callable[[torch.nn.Module, dict[str, Any]], None],
         after: Callable[[torch.nn.Module, Any], None],
+        unrecorded: Callable[[], None] = lambda: None,
     ) -> None:
         self._before = before
         self._after = after
+        self._unrecorded = unrecorded
         self._inside: torch.nn.Module | None = None
         self._watched: dict[int, torch.nn.Module] = {}
         self._handles: list[Any] = []
@@ -103,9 +106,13 @@ class CallWatch:
         self._handles, self._watched = [], {}
 
     def _enter(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._inside is None and torch.is_grad_enabled():
+        if self._inside is not None:
+            return
+        if torch.is_grad_enabled():
             self._inside = module
             self._before(unwrapped(module), named_inputs(module, args, kwargs))
+        else:
+            self._unrecorded()
 
     def _leave(self, module: torch.nn.Module, _: tuple[Any, ...], output: Any) -> None:
         if self._inside is module:

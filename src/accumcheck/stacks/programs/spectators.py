@@ -110,6 +110,11 @@ class OfSplit:
         """See `Spectator`."""
         self._observer.returned(output)
 
+    def evaluated(self) -> None:
+        """What a loop does after the last step that is checked, it is not asked to do; the loss it may yet report."""
+        if not self._reported or len(self._reported) >= self._check.steps:
+            self._stop_when_all_was_seen()
+
     def over(self) -> None:
         """A Trainer's training has ended: the program is not asked to save or evaluate."""
         raise FinishedError

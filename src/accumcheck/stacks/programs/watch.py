@@ -43,6 +43,9 @@ class Spectator(Protocol):
     def returned(self, output: Any) -> None:
         """The module that was called last has returned this."""
 
+    def evaluated(self) -> None:
+        """A loop calls a module that it trains, without recording gradients."""
+
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
         """The program's user is told of a step, counted from 1."""
 
@@ -70,7 +73,7 @@ class Watch:
         self.count: Any = None
         """The token count that a Trainer passed to the micro-batch that it trains now."""
         self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
-        self._calls = CallWatch(self._called, self._returned)
+        self._calls = CallWatch(self._called, self._returned, self._evaluated)
         self.steps = StepWatch()
         patches.at_end(self.steps.stop)
         patches.at_end(self._calls.stop)
@@ -137,6 +140,10 @@ class Watch:
     def _returned(self, _: torch.nn.Module, output: Any) -> None:
         if self._begun and not self._trainers:
             self._spectator.returned(output)
+
+    def _evaluated(self) -> None:
+        if self._begun and not self._trainers:
+            self._spectator.evaluated()
 
     def _begin(self, model: torch.nn.Module, trainer: Any) -> None:
         if not self._begun:
