@@ -137,7 +137,10 @@ def make_data(folder: Path) -> None:
     for name in ("train", "val"):
         numbers = np.array([draw.randrange(len(WORDS)) for _ in range(4096)], dtype=np.uint16)
         numbers.tofile(folder / "tokens" / f"{name}.bin")
-    paraphrases = [{**pair, "idx": number} for number, pair in enumerate(pairs * 4)]
+    paraphrases = [
+        {"sentence1": say(draw, 2, 8), "sentence2": say(draw, 1, 12), "label": draw.randrange(2), "idx": number}
+        for number in range(4 * ROWS)
+    ]
     make_data_set(folder / "hub" / "nyu-mll" / "glue", "mrpc", paraphrases)
     texts = [{"text": say(draw, 3, 20)} for _ in range(512)]
     make_data_set(folder / "hub" / "Salesforce" / "wikitext", "wikitext-2-v1", texts)

@@ -16,7 +16,7 @@ from accumcheck.record import Split
 from accumcheck.rows.fed import Rows
 from accumcheck.runfolder.job import Job
 from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
-from accumcheck.stacks.programs.watch import Watch
+from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.stacks.protocol import OF_PROGRAMS
 
 CHECK = CheckConfig(ModelConfig(), 2, (Split(1, 2, 1),), stack="script")
@@ -60,3 +60,38 @@ def test_a_split_leaves_it_as_the_program_says(group: None, tmp_path: Path) -> N
         begin(tmp_path / "1x2x1", patches, witness=False)
         dist.destroy_process_group()
         assert not dist.is_initialized()
+
+
+def loop(folder: Path, patches: Patches, *, steps: int) -> list[str]:
+    """A loop that trains so many steps of one micro-batch, then evaluates; what it came to do."""
+    folder.mkdir()
+    rows = Rows(2)
+    observer = Observer(folder, 0, rows, lambda _: None, accumulation_steps=1)
+    spectator = OfSplit(CHECK, observer, rows, folder, 0, patches)
+    spectator.watch = Watch(spectator, patches)
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    done = []
+    try:
+        for _ in range(steps):
+            model(torch.ones(2, 2)).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        with torch.no_grad():
+            done.append("evaluates")
+            model(torch.ones(2, 2))
+        done.append("has evaluated")
+    except FinishedError:
+        pass
+    observer.stop()
+    return done
+
+
+def test_a_loop_is_not_asked_to_evaluate_after_the_last_step(tmp_path: Path) -> None:
+    with Patches(OF_PROGRAMS) as patches:  # the check is of three steps
+        assert loop(tmp_path / "1x2x1", patches, steps=3) == ["evaluates"]
+
+
+def test_it_evaluates_before_that(tmp_path: Path) -> None:
+    with Patches(OF_PROGRAMS) as patches:
+        assert loop(tmp_path / "1x2x1", patches, steps=2) == ["evaluates", "has evaluated"]

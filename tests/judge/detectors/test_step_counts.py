@@ -50,9 +50,7 @@ def test_a_first_step_that_comes_too_early_is_named_by_its_steps() -> None:
 
 
 def test_a_step_after_every_micro_batch_is_named() -> None:
-    assert found([1, 1]) == [
-        ("step-per-microbatch", "the optimizer steps after every micro-batch; 1x2x4 asks for 4")
-    ]
+    assert found([1, 1]) == [("step-per-microbatch", "the optimizer steps after every micro-batch; 1x2x4 asks for 4")]
 
 
 @pytest.mark.parametrize("counts", [[4, 4], [4, 2]])
