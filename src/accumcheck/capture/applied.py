@@ -45,6 +45,11 @@ class StepWatch:
         self.closures = 0
         """How often the last step has called its closure."""
 
+    @property
+    def stepping(self) -> torch.optim.Optimizer | None:
+        """The optimizer whose step has begun and not ended."""
+        return self._outermost
+
     def tell(self, listener: Steps) -> None:
         """Tell this one from now on: at once of a step that has begun, since its closure may begin the training."""
         self._listener = listener

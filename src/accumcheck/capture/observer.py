@@ -25,12 +25,14 @@ from accumcheck.capture.gradient import StepGradient, put_together
 from accumcheck.capture.losses import TOKEN_COUNT, Passage, Watched
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.scaling import ScaleWatch
+from accumcheck.capture.schedules import ScheduleWatch, learning_rates_of
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
 from accumcheck.errors import UnsupportedError
 from accumcheck.record import Clipped, Coordinates, MicroBatch, TrainedRecord
+from accumcheck.record.observed import Schedule
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import SeenStep, write_contributions, write_gradient, write_steps, write_unapplied
 
@@ -89,6 +91,10 @@ class Observer:
         self._window = Window()
         self._calling: Watched | None = None
         self._stepping = False
+        self._schedules: ScheduleWatch | None = None
+        self._learning_rates: tuple[float, ...] = ()
+        self._schedule_steps: tuple[int, ...] = ()
+        self._made: tuple[Schedule, ...] | None = None
         self._touched: set[int] = set()
         self._ever_touched: set[int] = set()
         self._held: set[int] = set()
@@ -106,6 +112,7 @@ class Observer:
         rows_are_told: bool = False,
         optimizers: Optimizers = tuple,
         steps: StepWatch | None = None,
+        schedules: ScheduleWatch | None = None,
     ) -> None:
         """Start watching this model (the bare one, before any wrapper) and every optimizer of the process.
 
@@ -115,10 +122,12 @@ class Observer:
             rows_are_told: what the model is fed is told by `feed`, and not read off its forward.
             optimizers: those that the program has made so far, where that is known.
             steps: where optimizers are watched already; a training may begin in the closure of a first step.
+            schedules: those of the program; None where the learning rates are not its own.
         """
         self._rows_are_told = rows_are_told
         self._model = model
         self._optimizers = optimizers
+        self._schedules = schedules
         self._reader = GradientReader.of(model, seed=seed)
         self._scaling = ScaleWatch(self._patches)
         for undo in (
@@ -174,7 +183,8 @@ class Observer:
                 if position in self._ever_touched and position not in self._held
             ]
             entries = () if self._contributions is None else tuple(self._contributions.entries.tolist())
-            write_trained(self._folder, self._process, TrainedRecord(self._reader.coordinates, tuple(lacking), entries))
+            trained = TrainedRecord(self._reader.coordinates, tuple(lacking), entries, self._made or ())
+            write_trained(self._folder, self._process, trained)
         write_steps(self._folder, self._process, self._steps)
         if self._trainer is not None and self._process == 0:
             with contextlib.suppress(Exception):  # a user's own Trainer may be anything: what is not seen is not said
@@ -243,6 +253,7 @@ class Observer:
             return
         assert self._model is not None
         assert self._reader is not None
+        rates = learning_rates_of(optimizer) if self._schedules is not None and self._holds(optimizer) else ()
         if self._window.stepped(id(optimizer)):
             self._close()
         if not self._steps:
@@ -250,6 +261,11 @@ class Observer:
             check_engine_was_made(arguments)
             check_shards_were_made(is_sharded(self._model), arguments)
         self._stepping = True
+        if rates and not self._learning_rates and self._schedules is not None:
+            self._schedule_steps = self._schedules.positions()
+            if self._made is None:  # when the program has ended, so have they
+                self._made = self._schedules.schedules()
+        self._learning_rates += rates
         if not self._positions:
             entries, norm = self._reader.read(self._model)
             if norm == 0 and not _steps(optimizer, self._model):
@@ -278,8 +294,12 @@ class Observer:
     def step_ended(self, optimizer: torch.optim.Optimizer) -> None:
         """See `accumcheck.capture.applied.Steps`."""
         self._stepping = False
-        if self._engine is None and (self._positions.keys() & set(map(id, parameters_in(optimizer))) or self._whole):
+        if self._engine is None and (self._holds(optimizer) or self._whole):
             self._window.step(id(optimizer))
+
+    def _holds(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Whether the optimizer changes parameters that are watched one by one."""
+        return not self._positions.keys().isdisjoint(map(id, parameters_in(optimizer)))
 
     def _before_clip(self, tensors: list[torch.Tensor]) -> None:
         assert self._reader is not None
@@ -309,6 +329,7 @@ class Observer:
         whole = self._whole or put_together(self._reader, self._applied, self._unclipped, closed.clips)
         self._keep(closed, whole, self._scaling.scale if self._scaling is not None else 1.0)
         self._applied, self._unclipped, self._whole, self._touched = {}, {}, None, set()
+        self._learning_rates = ()
 
     def _keep(self, closed: Closed, gradient: StepGradient, loss_scale: float) -> None:
         """Write one step down: the gradient that was read, and what was fed for it."""
@@ -328,6 +349,8 @@ class Observer:
                 parameter_norms=tuple(gradient.norms.tolist()) if self._positions else (),
                 clip_coefficient=gradient.clip_coefficient,
                 clipped_within=Clipped(within[0].place, min(clip.coefficient for clip in within)) if within else None,
+                learning_rates=self._learning_rates,
+                schedule_steps=self._schedule_steps,
             )
         )
         self._on_step(step)

@@ -29,6 +29,8 @@ class Seam(Enum):
     """Finds the model of a training loop by the parameters that its optimizer is given."""
     DATA_LOADER = "torch.utils.data.DataLoader.__init__"
     """Gives each row random numbers of its own where a collator draws them."""
+    SCHEDULE = "torch.optim.lr_scheduler.LRScheduler.__init__"
+    """Finds the schedules of learning rates that a program makes, and the lines that make them."""
     YAML = "yaml.load"
     """Puts the split's numbers into a YAML file that a program reads."""
     CLIPPING = "torch.nn.utils.clip_grad_norm_"

@@ -34,7 +34,8 @@ class Evidence:
     reported; ``off``: the parameters of each split that are beyond their own tolerance; ``not_tested``: those whose
     true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed again,
     None where it is not; ``condemned``: splits that fail for what a detector has found, with the rule they are given;
-    ``fed``: of a program, what each split was fed that the control was not.
+    ``failed``: splits that fail for what a detector has found, whatever their gradients; ``fed``: of a program, what
+    each split was fed that the control was not.
     """
 
     check: CheckConfig
@@ -52,6 +53,7 @@ class Evidence:
     not_tested: tuple[str, ...] = ()
     random_by: float | None = None
     condemned: Mapping[Split, Rule] = field(default_factory=dict)
+    failed: frozenset[Split] = frozenset()
     fed: Mapping[Split, SplitRows] = field(default_factory=dict)
 
     @property

@@ -80,7 +80,7 @@ def _structural(seen: Evidence) -> tuple[Evidence, list[Detected]]:
         new = list(detector(seen))
         found += new
         for one in new:
-            seen = replace(seen, condemned={**seen.condemned, **one.condemned})
+            seen = replace(seen, condemned={**seen.condemned, **one.condemned}, failed=seen.failed | one.failed)
     return seen, found
 
 

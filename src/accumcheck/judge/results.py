@@ -7,6 +7,7 @@ from accumcheck.judge.explanation import Explanation
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.verdict import judge_split
 from accumcheck.record import SplitObservation, SplitResult, Verdict
+from accumcheck.record.reported import UpdateRecord
 
 
 def results_of(seen: Evidence, explanation: Explanation) -> tuple[SplitResult, ...]:
@@ -29,9 +30,21 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
         steps=seen.records.get(split.split, ()),
         loss_rule=str(loss) if loss is not None else None,
         gradient_rule=str(gradient) if gradient is not None else None,
+        updates=_updates(split),
         sample_weights=explanation.weights.get(split.split),
         trajectory=split.trajectory,
         log=split.log if split.status == "error" else "",
+    )
+
+
+def _updates(split: SplitObservation) -> tuple[UpdateRecord, ...]:
+    """What the program's own optimizers would have done; nothing where the stack holds their settings."""
+    # a Trainer is given a max_grad_norm at which it never clips
+    clips = not split.training_arguments
+    return tuple(
+        UpdateRecord(step.step, step.learning_rates, step.clip_coefficient if clips else None)
+        for step in split.steps
+        if step.learning_rates
     )
 
 
@@ -40,7 +53,7 @@ def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) 
         return "skipped" if split.status == "skipped" else "error"
     if seen.random_by is not None:
         return "error"
-    if split.split in seen.condemned:
+    if split.split in seen.condemned or split.split in seen.failed:
         return "fail"
     verdict = judge_split(
         split.split,

@@ -45,6 +45,8 @@ class StepObservation:
     ``clip_coefficient``: by what the gradient was multiplied when it was clipped, after the window's last backward;
     ``clipped_within``: where and how it was clipped before that; ``contributions``: of each process, what each of its
     micro-batches added to the gradient before it was accumulated, ``[micro-batches, entries]`` of `TrainedRecord`.
+    ``learning_rates``: the program's own, of each parameter group of every optimizer that stepped, though the weights
+    were held still; ``schedule_steps``: how often each of its schedules had been stepped by then.
     """
 
     step: int
@@ -56,6 +58,8 @@ class StepObservation:
     parameter_norms: tuple[float, ...] = ()
     clip_coefficient: float = 1.0
     clipped_within: Clipped | None = None
+    learning_rates: tuple[float, ...] = ()
+    schedule_steps: tuple[int, ...] = ()
     contributions: dict[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
 
 
@@ -68,16 +72,27 @@ class Clipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """A learning-rate schedule that a program made: its class, the line that made it, and with which numbers."""
+
+    kind: str
+    place: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedRecord:
     """What one process trains.
 
     ``coordinates``: of the parameters that need a gradient; ``lacking``: those of them that got one, and that no
-    optimizer that stepped holds; ``entries``: which coordinates are kept of each micro-batch's contribution.
+    optimizer that stepped holds; ``entries``: which coordinates are kept of each micro-batch's contribution;
+    ``schedules``: of the learning rates.
     """
 
     coordinates: Coordinates
     lacking: tuple[str, ...] = ()
     entries: tuple[int, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

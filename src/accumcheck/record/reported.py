@@ -56,6 +56,18 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateRecord:
+    """What sets the size of one optimizer step, as the program has it; the weights themselves are held still."""
+
+    step: Count
+    """The optimizer step's number, from 1."""
+    learning_rates: tuple[float, ...]
+    """Of every parameter group of every optimizer that stepped."""
+    clip_coefficient: float | None
+    """By what the gradient was multiplied when it was clipped; null: clipping was kept out of the way."""
+
+
+@dataclass(frozen=True, slots=True)
 class SampleWeights:
     """The coefficients with which the samples entered the gradient, as ratios to the ideal c_i / N; 1 = right."""
 
@@ -100,6 +112,8 @@ class SplitResult:
     """The run's rule where it fits this split, else this split's own; null: none fits."""
     gradient_rule: str | None = None
     """The run's rule where it fits this split, else this split's own; null: none fits."""
+    updates: tuple[UpdateRecord, ...] = field(default=(), metadata=LATER)
+    """One entry per optimizer step, of programs; empty where learning rates are not the stack's own."""
     sample_weights: SampleWeights | None = None
     """Null: the weights could not be recovered."""
     trajectory: tuple[TrajectoryPoint, ...] = ()

@@ -32,6 +32,8 @@ class SeenStep:
     parameter_norms: tuple[float, ...] = ()
     clip_coefficient: float = 1.0
     clipped_within: Clipped | None = None
+    learning_rates: tuple[float, ...] = ()
+    schedule_steps: tuple[int, ...] = ()
 
 
 def _steps_file(folder: Path, process: int) -> Path:
@@ -122,6 +124,8 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             parameter_norms=first.parameter_norms,
             clip_coefficient=first.clip_coefficient,
             clipped_within=first.clipped_within,
+            learning_rates=first.learning_rates,
+            schedule_steps=first.schedule_steps,
             contributions=read_contributions(folder, index, processes),
         )
         for index, first in enumerate(views[0])

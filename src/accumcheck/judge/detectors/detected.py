@@ -16,11 +16,13 @@ class Detected:
     """One finding, and what it means for splits.
 
     ``condemned``: those that fail because of it, with the rule that they are given: none is fitted to them, and no more
-    is said of how they diverge; ``accounts_for``: more splits of whose divergence no more is said.
+    is said of how they diverge; ``failed``: those that fail because of it, though their gradients may be right;
+    ``accounts_for``: more splits of whose divergence no more is said.
     """
 
     finding: Finding
     condemned: Mapping[Split, Rule] = field(default_factory=dict)
+    failed: frozenset[Split] = frozenset()
     accounts_for: frozenset[Split] = frozenset()
 
 

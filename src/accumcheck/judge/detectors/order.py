@@ -25,6 +25,7 @@ from accumcheck.judge.detectors.random_forward import random_forward
 from accumcheck.judge.detectors.rows import changed_rows, other_rows
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.detectors.step_counts import other_step_counts
+from accumcheck.judge.detectors.schedules import differing_schedules
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
 
@@ -41,6 +42,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     wrong_parameters,
     misreported_norm,
     leaked_gradients,
+    differing_schedules,
 )
 """Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
 

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
 
 
+NO_UPDATE: Mapping[str, Any] = {
+    "learning_rate": 0.0,
+    "lr_scheduler_type": "constant",
+    "warmup_steps": 0,
+    "warmup_ratio": 0.0,
+}
+"""How weights are held still under DeepSpeed, whose engine makes its steps by itself; else `HoldStill` does it."""
+
+
 def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, backend: str) -> dict[str, Any]:
     """What a run under this split needs; the rest is the program's own, or the configuration's."""
     return {
@@ -35,9 +44,7 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
         "max_steps": check.steps,
         "output_dir": output,
         "overwrite_output_dir": True,
-        **HELD_STILL,
-        "warmup_steps": 0,
-        "warmup_ratio": 0.0,
+        **{name: value for name, value in HELD_STILL.items() if name not in NO_UPDATE},
         # every step is reported, and nothing but training is done
         "logging_strategy": "steps",
         "logging_steps": 1,
@@ -74,7 +81,8 @@ def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[Any]
             check_kind(type(self))
             noise = [f"{name}: {value}" for name in NOISE if (value := getattr(self, name, None)) is not None]
             vars(self).update({SWITCHED_OFF: ", ".join(noise)} if noise else {})
-            for name, value in settings.items():
+            still = NO_UPDATE if _by_deepspeed({**vars(self), **settings}) else {}
+            for name, value in {**settings, **still}.items():
                 if hasattr(self, name):
                     setattr(self, name, value)
             made(self)
@@ -83,6 +91,10 @@ def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[Any]
         return with_settings
 
     patches.wrap(Seam.TRAINING_ARGUMENTS, TrainingArguments, overriding)
+
+
+def _by_deepspeed(arguments: Mapping[str, Any]) -> bool:
+    return bool(arguments.get("deepspeed")) or os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
 
 
 UNSHARDED: Mapping[str, Any] = {"fsdp": "", "fsdp_config": None, "deepspeed": None}

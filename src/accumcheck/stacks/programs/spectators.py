@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches, Seam
@@ -25,6 +25,7 @@ from accumcheck.loops import listen
 from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import holds_pairs
 from accumcheck.runfolder.job import Job
+from accumcheck.stacks.programs.hold_still import HoldStill
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, Watch
@@ -68,7 +69,12 @@ class OfSplit:
         who = self._who() + (cast_by(engine) if engine is not None else "")
         check_same_start(self._folder.parent, who, self._weights)
         self._observer.watch(
-            model, seed=self._check.seed, rows_are_told=True, optimizers=self.watch.optimizers, steps=self.watch.steps
+            model,
+            seed=self._check.seed,
+            rows_are_told=True,
+            optimizers=self.watch.optimizers,
+            steps=self.watch.steps,
+            schedules=self.watch.schedules,
         )
         if trainer is not None:
             self._observer.trained_by(trainer)
@@ -77,10 +83,10 @@ class OfSplit:
             if self._process == 0:
                 write_arguments(trainer.args, self._folder)
         else:
-            self._patches.at_end(register_optimizer_step_pre_hook(_hold_still).remove)
-            for optimizer in self.watch.optimizers():  # one of them may be in its step by now
-                _hold_still(optimizer)
             self._patches.at_end(listen(self._reported.append))
+        still = HoldStill(self._patches)
+        if (stepping := self.watch.steps.stepping) is not None:  # its closure has begun the training
+            still.begin(stepping)
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
             around_steps(self._patches, engine, lambda: None, self._after_step)
         elif is_sharded(model):
@@ -159,12 +165,6 @@ def _frozen(trainer: Any) -> torch.nn.Module | None:
     if model is not None:
         turn_off_dropout(model)
     return model
-
-
-def _hold_still(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = group["lr"] * 0
-        group["weight_decay"] = 0.0
 
 
 class OfWitness(OfSplit):

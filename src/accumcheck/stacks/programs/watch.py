@@ -19,6 +19,7 @@ from accumcheck.capture.applied import StepWatch, parameters_in
 from accumcheck.capture.calls import CallWatch, holders_of, outermost_of
 from accumcheck.capture.losses import TOKEN_COUNT
 from accumcheck.capture.patches import Patches, Seam
+from accumcheck.capture.schedules import ScheduleWatch
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.trainer_log import TrainerLog
 from accumcheck.stacks.programs.refused import check_kind
@@ -75,10 +76,12 @@ class Watch:
         self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
         self._calls = CallWatch(self._called, self._returned, self._evaluated)
         self.steps = StepWatch()
+        self.schedules = ScheduleWatch()
         patches.at_end(self.steps.stop)
         patches.at_end(self._calls.stop)
         patches.wrap(Seam.TRAINER, Trainer, self._finding_trainers)
         patches.wrap(Seam.OPTIMIZER, torch.optim.Optimizer, self._finding_loops)
+        patches.wrap(Seam.SCHEDULE, torch.optim.lr_scheduler.LRScheduler, self.schedules.finding)
 
     def optimizers(self) -> Iterable[torch.optim.Optimizer]:
         """Those that the program has made so far, and still has."""
