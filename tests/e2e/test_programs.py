@@ -131,7 +131,7 @@ def test_what_cannot_be_checked_ends_the_run_for_every_split_with_one_reason(tmp
     ("words", "reason"),
     [
         ([], "starts from different weights than process 0 of split"),
-        (["--moves"], "although the learning rate was 0"),
+        (["--moves"], "outside of its optimizers' steps"),
     ],
 )
 def test_weights_that_are_not_the_same_each_time_are_an_error_and_no_verdict(

@@ -34,7 +34,14 @@ from accumcheck.errors import UnsupportedError
 from accumcheck.record import Clipped, Coordinates, MicroBatch, TrainedRecord
 from accumcheck.record.observed import Schedule
 from accumcheck.runfolder.of_split import write_belief, write_trained
-from accumcheck.runfolder.steps import SeenStep, write_contributions, write_gradient, write_steps, write_unapplied
+from accumcheck.runfolder.steps import (
+    SeenStep,
+    write_change,
+    write_contributions,
+    write_gradient,
+    write_steps,
+    write_unapplied,
+)
 
 Optimizers = Callable[[], Iterable[torch.optim.Optimizer]]
 
@@ -93,6 +100,8 @@ class Observer:
         self._stepping = False
         self._schedules: ScheduleWatch | None = None
         self._learning_rates: tuple[float, ...] = ()
+        self._weight_decays: tuple[float, ...] = ()
+        self._change: dict[int, Reading] = {}
         self._schedule_steps: tuple[int, ...] = ()
         self._made: tuple[Schedule, ...] | None = None
         self._touched: set[int] = set()
@@ -266,6 +275,7 @@ class Observer:
             if self._made is None:  # when the program has ended, so have they
                 self._made = self._schedules.schedules()
         self._learning_rates += rates
+        self._weight_decays += tuple(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups)
         if not self._positions:
             entries, norm = self._reader.read(self._model)
             if norm == 0 and not _steps(optimizer, self._model):
@@ -301,6 +311,27 @@ class Observer:
         """Whether the optimizer changes parameters that are watched one by one."""
         return not self._positions.keys().isdisjoint(map(id, parameters_in(optimizer)))
 
+    def changed(self, before: Mapping[int, torch.Tensor]) -> None:
+        """A step has changed weights that were these, by the ids of the parameters; they are about to be put back."""
+        if self._engine is not None or self._reader is None or self._process != 0:
+            return
+        assert self._model is not None
+        for parameter in self._model.parameters():
+            position = self._positions.get(id(parameter))
+            if position is not None and id(parameter) in before:
+                wide = torch.promote_types(parameter.dtype, torch.float32)
+                change = parameter.detach().to(wide) - before[id(parameter)].to(wide)
+                self._change[position] = self._reader.part(position, change.reshape(-1))
+
+    def _write_change(self, step: int) -> float | None:
+        """Returns the norm of the whole change; None where none was seen."""
+        assert self._reader is not None
+        if not self._change:
+            return None
+        whole = put_together(self._reader, self._change, {}, ())
+        write_change(self._folder, step, whole.entries)
+        return whole.norm
+
     def _before_clip(self, tensors: list[torch.Tensor]) -> None:
         assert self._reader is not None
         for parameter in tensors:
@@ -329,7 +360,7 @@ class Observer:
         whole = self._whole or put_together(self._reader, self._applied, self._unclipped, closed.clips)
         self._keep(closed, whole, self._scaling.scale if self._scaling is not None else 1.0)
         self._applied, self._unclipped, self._whole, self._touched = {}, {}, None, set()
-        self._learning_rates = ()
+        self._learning_rates, self._weight_decays, self._change = (), (), {}
 
     def _keep(self, closed: Closed, gradient: StepGradient, loss_scale: float) -> None:
         """Write one step down: the gradient that was read, and what was fed for it."""
@@ -350,6 +381,8 @@ class Observer:
                 clip_coefficient=gradient.clip_coefficient,
                 clipped_within=Clipped(within[0].place, min(clip.coefficient for clip in within)) if within else None,
                 learning_rates=self._learning_rates,
+                weight_decays=self._weight_decays,
+                change_norm=self._write_change(step),
                 schedule_steps=self._schedule_steps,
             )
         )

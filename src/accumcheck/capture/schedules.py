@@ -56,8 +56,9 @@ class ScheduleWatch:
 
 
 def learning_rates_of(optimizer: torch.optim.Optimizer) -> tuple[float, ...]:
-    """The learning rate of each parameter group as it stands; NaN where a group has none."""
-    return tuple(float(group.get("lr", math.nan)) for group in optimizer.param_groups)
+    """The learning rate of each parameter group as it stands; NaN where a group has none (Adafactor's own steps)."""
+    rates = [group.get("lr") for group in optimizer.param_groups]
+    return tuple(math.nan if rate is None else float(rate) for rate in rates)
 
 
 def numbers_of(schedule: Any) -> dict[str, float]:

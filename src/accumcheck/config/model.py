@@ -91,6 +91,9 @@ class CheckConfig(Section):
     """Largest relative differences that count as equal."""
     severity: Severities = field(default_factory=dict)
     """Severity by weighting rule; default: unshifted-token-mean warns, other rules than token-mean fail."""
+    update: Annotated[str, OneOf(("auto", "off"))] = "auto"
+    """What a program's optimizers do is compared too: learning rates, clipping, changes of the weights; auto: where the
+    stack has them; off: learning rates only, without a copy of the weights."""
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     """Where and how processes are started."""
     hotfix: Annotated[str, OneOf(HOTFIXES)] | None = None

@@ -137,6 +137,8 @@ class OneOf:
         from pydantic_core import core_schema
 
         def spell(value: Any) -> Any:
+            if value is False and "off" in self.words:  # as YAML reads the word
+                return "off"
             return self.spellings.get(value, value) if isinstance(value, str) else value
 
         return core_schema.no_info_before_validator_function(spell, core_schema.literal_schema(list(self.words)))

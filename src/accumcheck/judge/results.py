@@ -5,9 +5,10 @@ from __future__ import annotations
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.explanation import Explanation
 from accumcheck.judge.measure.epochs import Windows
+from accumcheck.judge.measure.updates import change_difference, clear_to
 from accumcheck.judge.verdict import judge_split
 from accumcheck.record import SplitObservation, SplitResult, Verdict
-from accumcheck.record.reported import UpdateRecord
+from accumcheck.record.reported import UpdateRecord, WeightChange
 
 
 def results_of(seen: Evidence, explanation: Explanation) -> tuple[SplitResult, ...]:
@@ -30,22 +31,33 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
         steps=seen.records.get(split.split, ()),
         loss_rule=str(loss) if loss is not None else None,
         gradient_rule=str(gradient) if gradient is not None else None,
-        updates=_updates(split),
+        updates=_updates(split, seen),
         sample_weights=explanation.weights.get(split.split),
         trajectory=split.trajectory,
         log=split.log if split.status == "error" else "",
     )
 
 
-def _updates(split: SplitObservation) -> tuple[UpdateRecord, ...]:
-    """What the program's own optimizers would have done; nothing where the stack holds their settings."""
-    # a Trainer is given a max_grad_norm at which it never clips
-    clips = not split.training_arguments
-    return tuple(
-        UpdateRecord(step.step, step.learning_rates, step.clip_coefficient if clips else None)
-        for step in split.steps
-        if step.learning_rates
-    )
+def _updates(split: SplitObservation, seen: Evidence) -> tuple[UpdateRecord, ...]:
+    """What the program's own optimizers did before it was taken back; nothing where the stack sets their settings."""
+    control = next((one.steps for one in seen.good if one.split == seen.control), ())
+    found = []
+    for at, step in enumerate(split.steps):
+        if not step.learning_rates:
+            continue
+        change = None
+        if step.change_norm is not None:
+            due = control[at] if at < len(control) else None
+            error = None if due is None else change_difference(step, due, clear_to(seen.tolerances))
+            change = WeightChange(step.change_norm, error)
+        # a Trainer is given a max_grad_norm at which it never clips, and an optimizer that keeps no state
+        own = not split.training_arguments
+        found.append(
+            UpdateRecord(
+                step.step, step.learning_rates, step.clip_coefficient if own else None, change if own else None
+            )
+        )
+    return tuple(found)
 
 
 def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) -> Verdict:

@@ -45,8 +45,9 @@ class StepObservation:
     ``clip_coefficient``: by what the gradient was multiplied when it was clipped, after the window's last backward;
     ``clipped_within``: where and how it was clipped before that; ``contributions``: of each process, what each of its
     micro-batches added to the gradient before it was accumulated, ``[micro-batches, entries]`` of `TrainedRecord`.
-    ``learning_rates``: the program's own, of each parameter group of every optimizer that stepped, though the weights
-    were held still; ``schedule_steps``: how often each of its schedules had been stepped by then.
+    ``learning_rates``, ``weight_decays``: of each parameter group of every optimizer that stepped; ``change``: of the
+    weights by these steps, before they were put back, shape ``[coordinates]``, None where it was not seen;
+    ``change_norm``: of all of it; ``schedule_steps``: how often each of its schedules had been stepped by then.
     """
 
     step: int
@@ -59,6 +60,9 @@ class StepObservation:
     clip_coefficient: float = 1.0
     clipped_within: Clipped | None = None
     learning_rates: tuple[float, ...] = ()
+    weight_decays: tuple[float, ...] = ()
+    change: npt.NDArray[np.floating[Any]] | None = None
+    change_norm: float | None = None
     schedule_steps: tuple[int, ...] = ()
     contributions: dict[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
 

@@ -56,6 +56,16 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightChange:
+    """How far one optimizer step moved the weights."""
+
+    norm: float
+    """Of the change of all trained weights."""
+    vs_control: float | None
+    """Difference from the control's change where the gradient is well above its noise, relative to it there."""
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateRecord:
     """What sets the size of one optimizer step, as the program has it; the weights themselves are held still."""
 
@@ -65,6 +75,8 @@ class UpdateRecord:
     """Of every parameter group of every optimizer that stepped."""
     clip_coefficient: float | None
     """By what the gradient was multiplied when it was clipped; null: clipping was kept out of the way."""
+    weight_change: WeightChange | None = None
+    """Of the weights, by the program's own optimizers, before it was taken back; null: not seen."""
 
 
 @dataclass(frozen=True, slots=True)

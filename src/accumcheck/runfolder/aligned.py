@@ -48,6 +48,7 @@ def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
                     step.parameter_norms[norms[name]] if name in norms and step.parameter_norms else 0.0
                     for name in common.names
                 ),
+                change=None if step.change is None else moved(step.change),
                 contributions={},
             )
             for step in observation.steps

@@ -15,6 +15,8 @@ from accumcheck.runfolder.codec import read_record, write_record
 
 Gradient = npt.NDArray[np.floating[Any]]
 
+_CHANGE = "change-step-{}.npy"
+
 
 @dataclass(frozen=True, slots=True)
 class SeenStep:
@@ -33,6 +35,8 @@ class SeenStep:
     clip_coefficient: float = 1.0
     clipped_within: Clipped | None = None
     learning_rates: tuple[float, ...] = ()
+    weight_decays: tuple[float, ...] = ()
+    change_norm: float | None = None
     schedule_steps: tuple[int, ...] = ()
 
 
@@ -105,6 +109,16 @@ def read_contributions(folder: Path, step: int, processes: int) -> dict[int, Gra
     return {process: np.load(path) for process, path in paths.items() if path.exists()}
 
 
+def write_change(folder: Path, step: int, entries: Gradient) -> None:
+    """Write how a step, counted from 0, changed the weights of the first process: ``[coordinates]``."""
+    np.save(folder / _CHANGE.format(step), entries)
+
+
+def _read_change(folder: Path, step: int) -> Gradient | None:
+    path = folder / _CHANGE.format(step)
+    return np.load(path) if path.exists() else None
+
+
 def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
     """The steps of a split, all its processes' views together.
 
@@ -125,6 +139,9 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             clip_coefficient=first.clip_coefficient,
             clipped_within=first.clipped_within,
             learning_rates=first.learning_rates,
+            weight_decays=first.weight_decays,
+            change=_read_change(folder, index),
+            change_norm=first.change_norm,
             schedule_steps=first.schedule_steps,
             contributions=read_contributions(folder, index, processes),
         )

@@ -28,6 +28,7 @@ from accumcheck.judge.detectors.step_counts import other_step_counts
 from accumcheck.judge.detectors.schedules import differing_schedules
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
+from accumcheck.judge.detectors.updates import differing_updates
 
 STRUCTURAL: tuple[Structural, ...] = (
     wrong_samples,
@@ -43,6 +44,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     misreported_norm,
     leaked_gradients,
     differing_schedules,
+    differing_updates,
 )
 """Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from accumcheck.capture.applied import parameters_in
 from accumcheck.capture.patches import Patches
+
+Changed = Callable[[Mapping[int, torch.Tensor]], None]
 
 ZEROED = ("lr", "weight_decay")
 """What moves weights, of a parameter group."""
@@ -16,31 +20,39 @@ ZEROED = ("lr", "weight_decay")
 
 @dataclass
 class _Held:
-    """An optimizer within its step: how many steps are nested, and what its groups had before the outermost."""
+    """An optimizer within its step: how many steps are nested, and what was there before the outermost of them."""
 
-    depth: int
-    groups: list[dict[str, Any]]
+    depth: int = 0
+    weights: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
 
 
 class HoldStill:
-    """Every step of every torch optimizer is made with learning rate 0 and no decay; both are put back after it.
+    """Puts weights back after every step of every torch optimizer, so that each step is a test of its own.
 
-    Schedules that compute a learning rate from the last one go on as they would.
+    The step itself is the program's: its optimizer, learning rate, decay and state. Memory: one copy of what the
+    optimizer holds, while it steps. With ``changed`` None nothing is copied: steps are then made with learning rate 0
+    and without decay, which a step that has begun already, or an optimizer with a step size of its own, may not obey.
 
     Args:
         patches: end it.
+        changed: told after each step, before the weights are put back, with what they were, by the parameters' ids.
     """
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, patches: Patches, changed: Changed | None) -> None:
+        self._changed = changed
         self._held: dict[int, _Held] = {}
         patches.at_end(register_optimizer_step_pre_hook(self.begin).remove)
         patches.at_end(register_optimizer_step_post_hook(self._end).remove)
 
     def begin(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """A step begins, or has begun before this was there."""
-        held = self._held.setdefault(id(optimizer), _Held(0, []))
+        held = self._held.setdefault(id(optimizer), _Held())
         held.depth += 1
         if held.depth > 1:
+            return
+        if self._changed is not None:
+            held.weights = [(one, one.detach().clone()) for one in parameters_in(optimizer)]
             return
         for group in optimizer.param_groups:
             held.groups.append({name: group[name] for name in ZEROED if name in group})
@@ -52,7 +64,13 @@ class HoldStill:
         if held is None:
             return
         held.depth -= 1
-        if held.depth == 0:
-            for group, before in zip(optimizer.param_groups, held.groups, strict=False):
-                group.update(before)
-            del self._held[id(optimizer)]
+        if held.depth > 0:
+            return
+        del self._held[id(optimizer)]
+        if self._changed is not None:
+            self._changed({id(parameter): before for parameter, before in held.weights})
+            with torch.no_grad():
+                for parameter, before in held.weights:
+                    parameter.copy_(before)
+        for group, settings in zip(optimizer.param_groups, held.groups, strict=False):
+            group.update(settings)

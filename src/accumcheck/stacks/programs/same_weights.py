@@ -78,9 +78,9 @@ def check_weights_held(begun: Mapping[str, int], ended: Mapping[str, int]) -> No
     """
     if moved := differing(begun, ended):
         raise RefusedError(
-            f"training changed {len(moved)} of {len(begun)} parameters ({moved[0]} among them) although the learning "
-            "rate was 0, so that its steps are not tests of one set of weights; use an optimizer that obeys its "
-            "learning rate"
+            f"training changed {len(moved)} of {len(begun)} parameters ({moved[0]} among them) outside of its "
+            "optimizers' steps, whose changes are taken back, so that its steps are not tests of one set of weights; "
+            "let nothing but an optimizer change them during the check"
         )
 
 

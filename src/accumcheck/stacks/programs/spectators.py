@@ -84,7 +84,7 @@ class OfSplit:
                 write_arguments(trainer.args, self._folder)
         else:
             self._patches.at_end(listen(self._reported.append))
-        still = HoldStill(self._patches)
+        still = HoldStill(self._patches, self._observer.changed if self._check.update == "auto" else None)
         if (stepping := self.watch.steps.stepping) is not None:  # its closure has begun the training
             still.begin(stepping)
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer

@@ -155,8 +155,8 @@ class Watch:
 
 
 def _is_computed(value: Any) -> bool:
-    """Whether a module is fed what others have computed, and no data."""
-    return isinstance(value, torch.Tensor) and value.requires_grad
+    """Whether a module is fed what others have computed, and no data; data may need a gradient of their own."""
+    return isinstance(value, torch.Tensor) and (value.grad_fn is not None or isinstance(value, torch.nn.Parameter))
 
 
 def _trained(called: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> torch.nn.Module:

@@ -1,0 +1,101 @@
+"""Updates that differ although the gradients agree: clipped, decayed or applied otherwise than under the control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from accumcheck.judge.detectors.detected import Detected
+from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.updates import allowed_change, change_difference, clear_to
+from accumcheck.judge.verdict import diverges
+from accumcheck.record import Finding, Split, SplitObservation, StepObservation, StepRecord, Tolerances
+
+
+@dataclass(frozen=True)
+class _Off:
+    """What of a split's update is not the control's, in which step, and both in words."""
+
+    name: str
+    step: int
+    mine: str
+    due: str
+
+
+def differing_updates(seen: Evidence) -> Iterator[Detected]:
+    """Splits whose gradient is the control's, and whose step is not; of each the first cause that shows."""
+    control = next((one for one in seen.good if one.split == seen.control), None)
+    if control is None:
+        return
+    found: dict[str, list[tuple[Split, _Off]]] = {}
+    for split in seen.good:
+        if split is control or split.split in seen.failed or split.split in seen.condemned:
+            continue
+        if (off := _first(seen, split, control)) is not None:
+            found.setdefault(off.name, []).append((split.split, off))
+    for name, splits in found.items():
+        _, off = splits[0]
+        yield Detected(
+            Finding(
+                id=name,
+                severity="fail",
+                splits=tuple(str(split) for split, _ in splits),
+                summary=f"{_WHAT[name]} of {splits[0][0]} is {off.mine} at step {off.step}, that of the control "
+                f"{control.split} is {off.due}, though their gradients agree",
+                consequence=_CONSEQUENCES[name],
+                advice=_ADVICE[name],
+            ),
+            failed=frozenset(split for split, _ in splits),
+        )
+
+
+def _first(seen: Evidence, split: SplitObservation, control: SplitObservation) -> _Off | None:
+    records = seen.records.get(split.split, ())
+    for mine, due, record in zip(split.steps, control.steps, records, strict=False):
+        if not _agrees(record, seen.tolerances):
+            return None
+        if (off := _of_step(mine, due, seen.tolerances)) is not None:
+            return off
+    return None
+
+
+def _agrees(record: StepRecord, tolerances: Tolerances) -> bool:
+    """Whether the gradient is the control's; one that was not compared is not."""
+    return record.vs_control.gradient is not None and not diverges(record.vs_control, tolerances)[1]
+
+
+def _of_step(mine: StepObservation, due: StepObservation, tolerances: Tolerances) -> _Off | None:
+    clip, right = mine.clip_coefficient, due.clip_coefficient
+    if not math.isclose(clip, right, rel_tol=max(tolerances.grad_norm, 1e-6)):
+        return _Off("clipping-differs", mine.step, f"{clip:.4g}", f"{right:.4g}")
+    if len(mine.weight_decays) == len(due.weight_decays) and mine.weight_decays != due.weight_decays:
+        decay, other = next((a, b) for a, b in zip(mine.weight_decays, due.weight_decays, strict=True) if a != b)
+        return _Off("weight-decay-differs", mine.step, f"{decay:g}", f"{other:g}")
+    error = change_difference(mine, due, clear_to(tolerances))
+    if error is not None and not error <= allowed_change(tolerances):
+        return _Off("weight-change-differs", mine.step, _norm(mine), f"{_norm(due)} (off by {error:.2g} of it)")
+    return None
+
+
+def _norm(step: StepObservation) -> str:
+    return "not seen" if step.change_norm is None else f"{step.change_norm:.4g}"
+
+
+_WHAT: Mapping[str, str] = {
+    "clipping-differs": "the clipping coefficient",
+    "weight-decay-differs": "the weight decay",
+    "weight-change-differs": "the norm of the weights' change",
+}
+_CONSEQUENCES: Mapping[str, str] = {
+    "clipping-differs": "The update is shorter or longer than under the control, wherever a gradient is clipped.",
+    "weight-decay-differs": "Weights are drawn to zero faster or slower than under the control.",
+    "weight-change-differs": "The same gradient trains the model otherwise: the optimizer, its settings or its state "
+    "depend on the split.",
+}
+_ADVICE: Mapping[str, str] = {
+    "clipping-differs": "Clip at the same norm under every split.",
+    "weight-decay-differs": "Give the optimizer the same decay under every split.",
+    "weight-change-differs": "Make the optimizer with the same settings under every split, and let it step once for "
+    "each global batch.",
+}
