@@ -57,7 +57,7 @@ def test_others_are_not(made: type) -> None:
 
 @pytest.fixture
 def patches() -> Iterator[Patches]:
-    with Patches({Seam.TRAINER, Seam.TRAINING_ARGUMENTS, Seam.OPTIMIZER}) as patches:
+    with Patches({Seam.TRAINER, Seam.TRAINING_ARGUMENTS, Seam.OPTIMIZER, Seam.SCHEDULE}) as patches:
         yield patches
 
 

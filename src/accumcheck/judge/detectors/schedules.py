@@ -67,7 +67,8 @@ def _difference(split: SplitObservation, control: SplitObservation) -> _Off | No
         if warm and step is not None:
             names, why, place = {"warmup-differs"}, warm[0].text, warm[0].place
         else:
-            names = {"schedule-differs" if numbers or speed is not None else "learning-rate-differs"}
+            runs_otherwise = numbers or (speed is not None and not math.isclose(speed, 1))
+            names = {"schedule-differs" if runs_otherwise else "learning-rate-differs"}
             if not why and numbers:
                 why, place = numbers[0].text, numbers[0].place
     return _Off(frozenset(names), step, rates, why, place)

@@ -1,0 +1,71 @@
+"""Updates whose gradients agree: what clips, decays or applies them otherwise is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from accumcheck.judge.detectors.updates import differing_updates
+from accumcheck.record import Split, SplitObservation, StepObservation
+from tests.judge.detectors.seen import evidence
+from tests.judge.runs import SPLITS, observe, right, sum_of_means
+
+Stack = Callable[[StepObservation], StepObservation]
+
+
+def adam(step: StepObservation, rate: float = 1e-3) -> StepObservation:
+    """The first step of Adam: every entry moves by nearly the learning rate, whatever its size."""
+    gradient = step.gradients[0]
+    change = -rate * gradient / (np.abs(gradient) + 1e-8)
+    return replace(
+        step,
+        learning_rates=(1e-3,),
+        weight_decays=(0.01,),
+        change=change,
+        change_norm=float(np.linalg.norm(change)),
+    )
+
+
+def run(text: str, change: Stack, stack: Callable[..., object] = right) -> SplitObservation:
+    made = observe(Split.parse(text), stack)  # type: ignore[arg-type]
+    return replace(made, steps=tuple(change(step) for step in made.steps))
+
+
+def found(odd: SplitObservation) -> dict[str, tuple[str, ...]]:
+    runs = [odd if str(odd.split) == text else run(text, adam) for text in SPLITS]
+    return {one.finding.id: one.finding.splits for one in differing_updates(evidence(runs))}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda step: replace(adam(step), weight_decays=(0.04,)), "weight-decay-differs"),
+        (lambda step: replace(adam(step), clip_coefficient=0.5), "clipping-differs"),
+        (lambda step: adam(step, rate=2e-3), "weight-change-differs"),
+    ],
+)
+def test_what_is_done_with_a_right_gradient_is_named(change: Stack, expected: str) -> None:
+    assert found(run("1x2x4", change)) == {expected: ("1x2x4",)}
+
+
+def test_the_control_and_the_others_are_right() -> None:
+    assert found(run("1x2x4", adam)) == {}
+
+
+def noisy(step: StepObservation) -> StepObservation:
+    """Some entries are nothing but noise, of which Adam makes whole steps."""
+    gradient = step.gradients[0].copy()
+    gradient[:5] = np.random.default_rng(len(step.micro_batches)).normal(size=5) * 1e-9
+    return adam(replace(step, gradients=dict.fromkeys(step.gradients, gradient)))
+
+
+def test_noise_that_an_adaptive_optimizer_makes_large_is_no_alarm() -> None:
+    runs = [run(text, noisy) for text in SPLITS]
+    assert list(differing_updates(evidence(runs))) == []
+
+
+def test_of_a_wrong_gradient_no_more_is_said() -> None:
+    assert found(run("1x2x4", lambda step: adam(step, rate=5e-3), sum_of_means)) == {}

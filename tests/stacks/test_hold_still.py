@@ -1,0 +1,100 @@
+"""Weights held still in a program's own optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from accumcheck.capture.patches import Patches
+from accumcheck.stacks.programs.hold_still import HoldStill
+
+
+@pytest.fixture
+def patches() -> Iterator[Patches]:
+    with Patches(()) as patches:
+        yield patches
+
+
+def parameter() -> torch.nn.Parameter:
+    made = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    made.grad = torch.tensor([4.0, 8.0])
+    return made
+
+
+class Twice(torch.optim.SGD):
+    """Moves weights after the step of its base, too."""
+
+    def step(self, closure: Any = None) -> Any:
+        super().step(closure)
+        for group in self.param_groups:
+            for one in group["params"]:
+                one.data.mul_(0.5)
+
+
+def moved(held: torch.nn.Parameter, optimizer: torch.optim.Optimizer, patches: Patches) -> list[list[float]]:
+    """By how much the weights had changed each time before they were put back."""
+    found = []
+
+    def changed(before: Mapping[int, torch.Tensor]) -> None:
+        found.append((held.detach() - before[id(held)]).tolist())
+
+    HoldStill(patches, changed)
+    for _ in range(2):
+        optimizer.step()
+        assert held.tolist() == [1.0, -2.0]
+    return found
+
+
+def test_weights_are_put_back_and_the_change_is_seen(patches: Patches) -> None:
+    held = parameter()
+    optimizer = torch.optim.SGD([held], lr=0.25, momentum=0.5)
+    # the second step has half of the first one's direction beside its own: the optimizer's state is its own
+    assert moved(held, optimizer, patches) == [[-1.0, -2.0], [-1.5, -3.0]]
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_a_step_that_calls_its_bases_is_one_step(patches: Patches) -> None:
+    held = parameter()
+    # 1 - 1 = 0 and -2 - 2 = -4, halved: 0 and -2
+    assert moved(held, Twice([held], lr=0.25), patches) == [[-1.0, 0.0], [-1.0, 0.0]]
+
+
+def test_an_optimizer_that_has_read_its_learning_rate_already_is_held_too(patches: Patches) -> None:
+    held = parameter()
+    optimizer = torch.optim.LBFGS([held], lr=0.5, max_iter=1)
+    still: list[HoldStill] = []
+
+    def closure() -> torch.Tensor:
+        if not still:  # the training begins here
+            still.append(HoldStill(patches, lambda before: None))
+            still[0].begin(optimizer)
+        held.grad = torch.tensor([4.0, 8.0])
+        return torch.tensor(1.0)
+
+    optimizer.step(closure)
+    assert held.tolist() == [1.0, -2.0]
+
+
+def test_without_a_copy_the_learning_rate_is_0_during_the_step_and_itself_after_it(patches: Patches) -> None:
+    held = parameter()
+    optimizer = torch.optim.AdamW([held], lr=0.25, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)  # from the last learning rate
+    HoldStill(patches, None)
+    for rate in (0.25, 0.125):
+        assert optimizer.param_groups[0]["lr"] == rate
+        optimizer.step()
+        schedule.step()
+        assert held.tolist() == [1.0, -2.0]
+    assert optimizer.param_groups[0]["weight_decay"] == 0.1
+
+
+def test_when_it_has_ended_weights_move(patches: Patches) -> None:
+    held = parameter()
+    optimizer = torch.optim.SGD([held], lr=0.25)
+    HoldStill(patches, None)
+    patches.undo()
+    optimizer.step()
+    assert held.tolist() == [0.0, -4.0]
