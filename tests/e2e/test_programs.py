@@ -127,6 +127,25 @@ def test_what_cannot_be_checked_ends_the_run_for_every_split_with_one_reason(tmp
     assert ended.report["splits"][0]["reason_kind"] == "unsupported"
 
 
+def test_a_schedule_that_depends_on_the_processes_fails_though_the_gradients_agree(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "configs" / "examples" / "schedule.py"
+    words = ["--batch", "{b}", "--accumulate", "{k}"]
+    ended = run(
+        tmp_path, stack="script", script={"path": str(example), "arguments": words}, splits=["1x8x1", "1x2x4", "2x4x1"]
+    )
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "pass", "fail"]), ended.out + ended.err
+    (finding,) = ended.report["findings"]
+    assert (finding["id"], finding["severity"], finding["splits"]) == ("schedule-times-n", "fail", ["2x4x1"])
+    assert "schedule.py:" in finding["source"]
+    right, _, wrong = ended.report["splits"]
+    assert wrong["gradient_rule"] == "token-mean"
+    # a warm-up of 5 updates to 1e-3, which two processes go through at twice the speed
+    assert [step["learning_rates"] for step in right["updates"]] == [[0.0], [pytest.approx(2e-4)]]
+    assert [step["learning_rates"] for step in wrong["updates"]] == [[0.0], [pytest.approx(4e-4)]]
+    changes = [step["weight_change"]["norm"] for step in (right["updates"][1], wrong["updates"][1])]
+    assert changes[1] == pytest.approx(2 * changes[0], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

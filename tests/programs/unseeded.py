@@ -1,4 +1,4 @@
-"""A training script that draws its weights anew in every run, or moves them at a learning rate of 0."""
+"""A training script that draws its weights anew in every run, or moves them outside of its optimizer."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import HfArgumentParser, Trainer, TrainingArguments
+from transformers import HfArgumentParser, Trainer, TrainerCallback, TrainingArguments
 
 sys.path.insert(0, str(Path(__file__).parent))
 from train import collate, make_model, rows
 
 
-class Moves(torch.optim.SGD):
-    def step(self, closure=None):
+class Moves(TrainerCallback):
+    def on_step_end(self, args, state, control, model=None, **kwargs):
         with torch.no_grad():
-            for group in self.param_groups:
-                for parameter in group["params"]:
-                    parameter += 1e-3
-        return super().step(closure)
+            for parameter in model.parameters():
+                parameter += 1e-3
 
 
 def main() -> None:
@@ -29,8 +27,8 @@ def main() -> None:
     if not moves:
         torch.seed()
         torch.nn.init.normal_(model.lm_head.weight)
-    optimizers = (Moves(model.parameters(), lr=1e-3), None) if moves else (None, None)
-    Trainer(model=model, args=arguments, train_dataset=rows(), data_collator=collate, optimizers=optimizers).train()
+    callbacks = [Moves()] if moves else []
+    Trainer(model=model, args=arguments, train_dataset=rows(), data_collator=collate, callbacks=callbacks).train()
 
 
 if __name__ == "__main__":

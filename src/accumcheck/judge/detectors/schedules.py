@@ -45,7 +45,7 @@ def differing_schedules(seen: Evidence) -> Iterator[Detected]:
                 severity="fail",
                 splits=tuple(map(str, splits)),
                 summary=_summary(worst, splits[0], control.split),
-                explanation=worst.why,
+                explanation=f"{name}: {worst.why or 'the rate itself is another, for no reason that was seen'}.",
                 consequence=_CONSEQUENCES[name],
                 advice=_ADVICE[name],
                 source=worst.place,
@@ -128,8 +128,12 @@ def _speed(
     place = made.place if made is not None else schedules[0].place if schedules else None
     parts = [made.text] if made is not None else []
     if not math.isclose(faster, 1):
-        parts.append(f"the schedule is stepped {pace:g} times for each optimizer step, under the control {due:g} times")
+        parts.append(f"the schedule is stepped {_times(pace)} for each optimizer step, under the control {_times(due)}")
     return speed, "; ".join(parts), place or None
+
+
+def _times(count: float) -> str:
+    return "once" if count == 1 else f"{count:g} times"
 
 
 def _pace(split: SplitObservation) -> float | None:
