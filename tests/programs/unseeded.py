@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import HfArgumentParser, Trainer, TrainingArguments
@@ -13,7 +14,7 @@ from train import collate, make_model, rows
 
 
 class Moves(torch.optim.SGD):
-    def step(self, closure=None):
+    def step(self, closure: Any = None) -> Any:
         with torch.no_grad():
             for group in self.param_groups:
                 for parameter in group["params"]:
