@@ -41,8 +41,8 @@ lint: $(VENV)/.installed-dev ## ruff: rules and format, changing nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev ## mypy, strict
-	$(BIN)/mypy --strict src scripts
+types: $(VENV)/.installed-dev ## mypy, strict (pyproject.toml says what tests may leave out)
+	$(BIN)/mypy
 
 format: $(VENV)/.installed-dev ## ruff: format, and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, LlavaForConditionalGeneration, Trainer, TrainingArguments
 
 
-def collate(rows):
+def collate(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """Pad the texts of the rows to one length and stack their images."""
     batch = {"pixel_values": torch.cat([row["pixel_values"] for row in rows])}
     for name, padding in (("input_ids", 0), ("attention_mask", 0), ("labels", -100)):

@@ -24,6 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[WATCH] = Watch()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # what is left out as a whole is not even imported
+    if not config.getoption("--no-processes") or not collection_path.is_relative_to(TESTS):
+        return None
+    return True if collection_path.relative_to(TESTS).as_posix() in (*PROCESS, *SLOW, "e2e") else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
@@ -39,7 +46,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from watched(item))
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from watched(item))
+
+
+def watched(item: pytest.Item) -> Generator[None, object, object]:
+    """Fails a test that starts a process although it is not marked so."""
     watch = item.config.stash.get(WATCH, None)
     if watch is None:
         return (yield)

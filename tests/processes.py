@@ -10,6 +10,8 @@ import sys
 PROCESS = (
     "capture/test_shards.py",
     "cli/test_validate.py::test_it_needs_no_torch",
+    "config/test_stacks.py::test_a_new_stack",
+    "config/test_stacks.py::test_workers_read",
     "docs/test_method.py",
     "environments/test_overlay.py",
     "environments/test_lend.py",
@@ -35,7 +37,14 @@ PROCESS = (
 FIXTURES = ("pytester", "local_index")
 """Fixtures whose tests start processes."""
 
-SLOW = ("config/test_fuzz.py", "saved/test_mutated.py")
+SLOW = (
+    "config/test_bounds.py::test_no_text_takes_long",
+    "config/test_fuzz.py",
+    "judge/measure/test_tolerance.py::test_an_error_of_ten_times",
+    "judge/rules/test_in_window.py::test_weights_that_nothing_made",
+    "redaction/test_texts.py::test_long_hostile_text",
+    "saved/test_mutated.py",
+)
 """Those that take seconds without starting a process."""
 
 EVENTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec")

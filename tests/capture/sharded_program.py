@@ -9,6 +9,7 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -58,7 +59,7 @@ def shard(model: Small, kind: str) -> torch.nn.Module:
         for part in (model.first, model.second, model):
             fully_shard(part, mp_policy=policy)
         return model
-    keywords = {
+    keywords: dict[str, Any] = {
         "device_id": torch.device("cpu"),
         "use_orig_params": kind == "fsdp",
         "sharding_strategy": ShardingStrategy.NO_SHARD if kind == "no_shard" else ShardingStrategy.FULL_SHARD,
@@ -72,7 +73,7 @@ def read(kind: str) -> dict[str, object]:
     """What is seen of one step: this process is fed two rows, one after the other."""
     model = Small()
     every, some = (GradientReader.of(model, seed=3, limit=limit) for limit in (1000, SOME))
-    wrapped = shard(model, kind)
+    wrapped: Any = shard(model, kind)
     late = GradientReader.of(model, seed=3)
     if kind == "unreduced":
         wrapped.set_requires_gradient_sync(False)

@@ -9,7 +9,7 @@ import torch
 from accumcheck.capture.coordinates import GradientReader, share_out
 
 
-def model_with_gradients(dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+def model_with_gradients(dtype: torch.dtype = torch.float32) -> torch.nn.Sequential:
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1, bias=False)).to(dtype)
     for number, parameter in enumerate(model.parameters(), start=1):
         parameter.grad = torch.full_like(parameter, float(number))
@@ -35,7 +35,7 @@ def test_a_small_model_keeps_every_entry() -> None:
 
 def test_a_subset_is_the_same_for_the_same_seed_and_the_norm_is_still_whole() -> None:
     model = model_with_gradients()
-    weight = model[0].weight  # type: ignore[index]
+    weight = model[0].weight
     weight.grad = torch.arange(6.0).reshape(2, 3)
     readers = [GradientReader.of(model, seed=3, limit=7) for _ in range(2)]
     (first, norm), (second, _) = (reader.read(model) for reader in readers)
@@ -48,14 +48,14 @@ def test_a_subset_is_the_same_for_the_same_seed_and_the_norm_is_still_whole() ->
 
 def test_what_no_gradient_reached_counts_as_zero() -> None:
     model = model_with_gradients()
-    model[0].bias.grad = None  # type: ignore[index, union-attr]
+    model[0].bias.grad = None
     entries, _ = GradientReader.of(model, seed=0).read(model)
     assert entries[6:8].tolist() == [0.0, 0.0]
 
 
 def test_frozen_parameters_are_left_out() -> None:
     model = model_with_gradients()
-    model[0].weight.requires_grad_(False)  # type: ignore[index, union-attr, operator]
+    model[0].weight.requires_grad_(False)
     assert GradientReader.of(model, seed=0).coordinates.names == ("0.bias", "1.weight")
 
 

@@ -35,12 +35,12 @@ class TakesNone(Ignores):
         return super().forward(x, labels)
 
 
-class Doubles(Trainer):  # type: ignore[misc]
+class Doubles(Trainer):
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         return 2 * super().compute_loss(*args, **kwargs)
 
 
-class OfItsOwn(Trainer):  # type: ignore[misc]
+class OfItsOwn(Trainer):
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         model(**inputs)
         return model.score(inputs["x"]).mean()

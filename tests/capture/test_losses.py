@@ -48,6 +48,7 @@ def test_a_loss_that_is_not_differentiated_has_no_factor_and_its_forward_was_not
 def test_a_hook_that_is_given_no_gradient_says_that_nothing_came_back() -> None:
     """Under DDP with ``find_unused_parameters`` torch calls the hooks of outputs that nothing uses with None."""
     forward, loss = watched()
+    assert loss._backward_hooks is not None
     (hook,) = [hook for hook in loss._backward_hooks.values() if hook == forward._differentiated]
     hook(None)
     assert forward.passage() == Passage(6.0, None, None)

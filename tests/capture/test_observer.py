@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,8 @@ def batch(*rows: int) -> dict[str, torch.Tensor]:
 
 
 def test_steps_micro_batches_and_gradients_are_recorded(tmp_path: Path) -> None:
-    model, seen = Scorer(), []
+    model = Scorer()
+    seen: list[Any] = []
     observer = Observer(tmp_path, 0, SampleIndex(SAMPLES), seen.append)
     observer.watch(model, seed=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)

@@ -39,7 +39,7 @@ def right() -> np.ndarray[Any, Any]:
     model = Small()
     model(ROWS).backward()
     grads = {name: parameter.grad for name, parameter in model.named_parameters()}
-    return torch.cat([grads[name].flatten() for name in NAMES if grads[name] is not None]).numpy()
+    return torch.cat([grad.flatten() for name in NAMES if (grad := grads[name]) is not None]).numpy()
 
 
 @with_deepspeed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -107,7 +108,8 @@ def moved() -> list[list[str]]:
 
 if __name__ == "__main__":
     if "--no-kernels" in sys.argv:  # DeepSpeed compiles one for its collectives on a CPU, which takes minutes
-        sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
+        comm: Any = sys.modules["deepspeed.comm.torch"]
+        comm.build_shm_op = lambda: None
     deepspeed.init_distributed("gloo")
     for kind in KINDS:
         torch.save(read(kind), Path(sys.argv[1]) / f"{kind}-{dist.get_rank()}.pt")

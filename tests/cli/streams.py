@@ -57,7 +57,7 @@ def run(command: Sequence[str], state: State = WHOLE, *, cwd: Path, env: Mapping
         *([">&-"] if state.out == "closed" else []),
         *(["2>&-"] if state.err == "closed" else []),
     ]
-    opened = {one: _open(one) for one in ("gone", "full") if one in (state.out, state.err)}
+    opened: dict[str, int] = {one: _open(one) for one in ("gone", "full") if one in (state.out, state.err)}
     try:
         done = subprocess.run(
             ["bash", "-c", _CLOSE, "bash", *command] if closed else list(command),

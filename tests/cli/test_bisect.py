@@ -136,7 +136,7 @@ def test_what_was_found_before_an_interruption_is_kept(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    whole = trial.run_check
+    whole = trial.run_check  # type: ignore[attr-defined]
 
     def interrupted(check: CheckConfig, *, on_event: Callable[..., None], python: str) -> Report:
         if python == "4.49.0":

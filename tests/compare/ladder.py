@@ -18,10 +18,13 @@ def failing(loss: str | None, gradient: str | None = None) -> Report:
     return replace(examples.llava_449(), loss_rule=loss, gradient_rule=gradient or loss)
 
 
+History = Mapping[str, Report | str]
+
+
 class Ladder:
     """Tries releases of the history, and notes which; a text in place of a report is why there is none."""
 
-    def __init__(self, history: Mapping[str, Report | str]) -> None:
+    def __init__(self, history: History) -> None:
         self.history, self.tried = history, list[str]()
 
     def __call__(self, release: str) -> Tried:

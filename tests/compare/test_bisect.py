@@ -8,7 +8,7 @@ from accumcheck.compare.bisect import bisect, in_order
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record.bisection import Bisection, Find, Step
 from accumcheck.report.parts.search_lines import ending, means, step_line
-from tests.compare.ladder import Ladder, failing, passing
+from tests.compare.ladder import History, Ladder, failing, passing
 from tests.report import examples
 
 LLAVA = {
@@ -92,14 +92,14 @@ def test_what_breaks_is_found_by_the_verdict() -> None:
 
 
 def test_a_release_that_cannot_run_the_check_is_skipped_and_said_to_be() -> None:
-    history = {**LLAVA, "4.50.3": "no architecture of that name", "4.49.0": examples.undecided()}
+    history: History = {**LLAVA, "4.50.3": "no architecture of that name", "4.49.0": examples.undecided()}
     result, steps, _ = find(Ladder(history), ("4.48.3", "4.52.1"), rule="device-mean")
     assert result.candidates == ("4.52.1",)
     assert "4.50.3    skipped  -      no architecture of that name (1.0 s; 2 left, about 2 steps)" in steps
 
 
 def test_where_only_skipped_releases_are_left_they_are_listed() -> None:
-    history = {**LLAVA, "4.49.0": "no wheel", "4.50.3": examples.undecided()}
+    history: History = {**LLAVA, "4.49.0": "no wheel", "4.50.3": examples.undecided()}
     result, _, _ = find(Ladder(history), ("4.48.3", "4.51.3"))
     said = list(ending(result))
     assert result.candidates == ("4.49.0", "4.50.3", "4.51.3")

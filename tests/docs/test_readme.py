@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 
@@ -41,7 +41,7 @@ def test_the_readme_shows_the_help_of_run() -> None:
     assert [command for command, _ in SHOWN] == ["accumcheck run --help"]
 
 
-def commands(group: click.Command, path: str = "accumcheck") -> list[str]:
+def commands(group: Any, path: str = "accumcheck") -> list[str]:
     if not hasattr(group, "commands"):
         return [path]
     return [

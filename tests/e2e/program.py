@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ TINY_LLAMA = {
 }
 
 FAULTY_MODEL = '''
-"""A Llama whose forward pass misbehaves as the environment says, in one rank and one pass."""
+"""A Llama whose forward pass misbehaves as PLANTED says: FAULT:RANK:PASS, and :ROWS for batches of so many alone.
+
+Several are separated by semicolons.
+"""
 
 import os, signal, time
 import torch
@@ -39,14 +43,17 @@ class FaultyForCausalLM(LlamaForCausalLM):
     passes = 0
 
     def forward(self, input_ids=None, attention_mask=None, labels=None, **kwargs):
-        fault, rank, turn = os.environ.get("PLANTED", "none:-1:0").split(":")
-        if fault == "uncounted":
+        planted = [one.split(":") for one in os.environ.get("PLANTED", "none:-1:0").split(";")]
+        if planted[0][0] == "uncounted":
             kwargs.pop("num_items_in_batch", None)
         out = super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
         # the reference runs in a job of its own with one process, and must stay healthy
-        if self.training and os.environ.get("RANK") == rank and os.environ.get("WORLD_SIZE") == "2":
+        if self.training and os.environ.get("WORLD_SIZE") == "2":
             FaultyForCausalLM.passes += 1
-            if FaultyForCausalLM.passes == int(turn):
+            here = [os.environ.get("RANK"), str(FaultyForCausalLM.passes)]
+            for fault, *place in planted:
+                if place[:2] != here or place[2:] not in ([], [str(len(input_ids))]):
+                    continue
                 if fault == "kill":
                     os.kill(os.getpid(), signal.SIGKILL)
                 elif fault == "hang":
@@ -70,7 +77,7 @@ class Ended:
     out: str
     err: str
 
-    @property
+    @cached_property
     def report(self) -> dict[str, Any]:
         """The JSON on standard output; every report that a test reads satisfies the schema, and agrees with itself."""
         report: dict[str, Any] = json.loads(self.out)

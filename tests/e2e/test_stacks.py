@@ -89,7 +89,8 @@ def test_pairs_of_dpo_are_samples(made: Path, cache: Path) -> None:
 
 
 def test_a_stack_that_is_not_installed_says_how_to_get_it(made: Path) -> None:
-    ended = run(made, stack="llamafactory", llamafactory={"train": str(EXAMPLES / "llava_lora_sft.yaml")})
+    train = str(EXAMPLES / "llava_lora_sft.yaml")
+    ended = run(made, stack="llamafactory", llamafactory={"train": train}, splits=["1x8x1"])
     assert ended.code == 3
     assert "--with llamafactory==VERSION" in ended.report["splits"][0]["reason"]
 

@@ -1,7 +1,9 @@
-"""A real training with a Guard, started by the tests as its user would: ``python program.py FOLDER WORDS...``.
+"""Real trainings with a Guard, started by the tests as its user would: ``python program.py FOLDER WORDS...``.
 
+Each WORDS, joined by commas, is one training; one after the other, since imports take longer than any of them.
 Words: ``faulty`` (the model ignores the token count), ``stop``, ``dropout``, ``unguarded``, ``mean-of-means``,
-``smoothing``, ``hotfix``, ``unsynchronised``. It writes what it logged and the sum of its weights to FOLDER/RANK.json.
+``smoothing``, ``hotfix``, ``unsynchronised``. It says which begins, and writes what it logged and the sum of its
+weights to FOLDER/WORDS-RANK.json.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArgumen
 
 from accumcheck import Guard
 
-folder, words = Path(sys.argv[1]), sys.argv[2:]
+RANK = os.environ.get("RANK", "0")
 
 
 class FaultyForCausalLM(LlamaForCausalLM):
-    def forward(self, input_ids=None, attention_mask=None, labels=None, **kwargs):
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, labels: Any = None, **kwargs: Any) -> Any:
         kwargs.pop("num_items_in_batch", None)
         return super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
 
@@ -39,53 +41,71 @@ def rows(count: int) -> list[dict[str, torch.Tensor]]:
     return made
 
 
-set_seed(0)
-config = LlamaConfig(
-    hidden_size=32,
-    intermediate_size=64,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    vocab_size=128,
-    attention_dropout=0.2 if "dropout" in words else 0.0,
-)
-model = (FaultyForCausalLM if "faulty" in words else LlamaForCausalLM)(config)
-arguments = TrainingArguments(
-    output_dir=str(folder / "output"),
-    per_device_train_batch_size=2,
-    gradient_accumulation_steps=4,
-    max_steps=4,
-    learning_rate=1e-3,
-    logging_steps=3,
-    report_to=[],
-    save_strategy="no",
-    disable_tqdm=True,
-    use_cpu=True,
-    **({"average_tokens_across_devices": True} if hasattr(TrainingArguments, "average_tokens_across_devices") else {}),
-    label_smoothing_factor=0.1 if "smoothing" in words else 0.0,
-    ddp_backend="gloo" if "RANK" in os.environ else None,
-)
-trainer = Trainer(model=model, args=arguments, train_dataset=rows(64))
-if "mean-of-means" in words:
-    trainer.model_accepts_loss_kwargs = False
-if "hotfix" in words:
-    pasted: dict[str, Any] = {"__name__": "pasted"}
-    shown = subprocess.run(
-        [sys.executable, "-m", "accumcheck", "hotfix", "show", "token-mean"], capture_output=True, text=True, check=True
+def train(folder: Path, words: list[str]) -> dict[str, Any]:
+    set_seed(0)
+    config = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=128,
+        attention_dropout=0.2 if "dropout" in words else 0.0,
     )
-    exec(shown.stdout, pasted)  # as a user would have pasted it
-    pasted["token_mean"](trainer)
-if "unsynchronised" in words:
-    trainer.accelerator.prepare_model = lambda model, **_: model  # the gradients of the processes are never averaged
-if "unguarded" not in words:
-    trainer.add_callback(Guard("stop" if "stop" in words else "warn", every=4))
-trainer.train()
-told = {
-    "weights": sum(float(parameter.detach().double().abs().sum()) for parameter in model.parameters()),
-    "random": float(torch.rand(())),
-    "losses": [entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
-}
-(folder / f"{os.environ.get('RANK', 0)}.json").write_text(json.dumps(told))
-sys.stdout.flush()
-sys.stderr.flush()
+    model = (FaultyForCausalLM if "faulty" in words else LlamaForCausalLM)(config)
+    arguments = TrainingArguments(
+        output_dir=str(folder / "output"),
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=4,
+        max_steps=4,
+        learning_rate=1e-3,
+        logging_steps=3,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        use_cpu=True,
+        **(
+            {"average_tokens_across_devices": True}
+            if hasattr(TrainingArguments, "average_tokens_across_devices")
+            else {}
+        ),
+        label_smoothing_factor=0.1 if "smoothing" in words else 0.0,
+        ddp_backend="gloo" if "RANK" in os.environ else None,
+    )
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows(64))
+    if "mean-of-means" in words:
+        trainer.model_accepts_loss_kwargs = False
+    if "hotfix" in words:
+        pasted: dict[str, Any] = {"__name__": "pasted"}
+        shown = subprocess.run(
+            [sys.executable, "-m", "accumcheck", "hotfix", "show", "token-mean"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        exec(shown.stdout, pasted)  # as a user would have pasted it
+        pasted["token_mean"](trainer)
+    if "unsynchronised" in words:
+        trainer.accelerator.prepare_model = lambda model, **_: (
+            model
+        )  # the gradients of the processes are never averaged
+    if "unguarded" not in words:
+        trainer.add_callback(Guard("stop" if "stop" in words else "warn", every=4))
+    trainer.train()
+    return {
+        "weights": sum(float(parameter.detach().double().abs().sum()) for parameter in model.parameters()),
+        "random": float(torch.rand(())),
+        "losses": [entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
+    }
+
+
+for name in sys.argv[2:]:
+    if RANK == "0":
+        print(f"== {name}", file=sys.stderr, flush=True)
+    told = train(Path(sys.argv[1]), name.split(","))
+    Path(sys.argv[1], f"{name}-{RANK}.json").write_text(json.dumps(told))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
 os._exit(0)  # gloo's threads may not outlive the interpreter: it aborts now and then while it shuts down

@@ -20,7 +20,8 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "
 
 @dataclass(frozen=True)
 class Trained:
-    code: int
+    """What one training said, and what each process of it told at its end."""
+
     said: str
     told: list[dict[str, Any]]
 
@@ -29,26 +30,43 @@ class Trained:
         return [line for line in self.said.splitlines() if "accumcheck.Guard:" in line]
 
 
-def train(folder: Path, *words: str, processes: int = 1) -> Trained:
-    folder.mkdir(exist_ok=True)
+def train(folder: Path, *names: str, processes: int = 1) -> tuple[int, dict[str, Trained]]:
+    """The exit code of a program with these trainings, and each of them by its name."""
     launch = TORCHRUN if processes == 2 else []
     done = subprocess.run(
-        [sys.executable, *launch, str(PROGRAM), str(folder), *words],
-        capture_output=True,
+        [sys.executable, *launch, str(PROGRAM), str(folder), *names],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=240,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    told = [json.loads(path.read_text()) for path in sorted(folder.glob("[0-9].json"))]
-    return Trained(done.returncode, done.stdout + done.stderr, told)
+    said = dict(part.split("\n", 1) for part in f"\n{done.stdout}".split("\n== ")[1:])
+    files = {name: sorted(folder.glob(f"{name}-[0-9].json")) for name in names}
+    return done.returncode, {
+        name: Trained(said.get(name, done.stdout), [json.loads(path.read_text()) for path in files[name]])
+        for name in names
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Trained]]:
+    """By the number of processes, trainings by their words."""
+    both = ("dropout", "dropout,unguarded", "faulty,dropout")
+    found = {}
+    for processes, others in ((1, ("mean-of-means", "smoothing")), (2, ("faulty,hotfix", "unsynchronised"))):
+        code, found[processes] = train(tmp_path_factory.mktemp("guarded"), *both, *others, processes=processes)
+        assert code == 0, [one.said for one in found[processes].values()]
+    return found
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_healthy_run_with_dropout_is_silent_and_ends_as_it_would_without(tmp_path: Path, processes: int) -> None:
-    guarded = train(tmp_path / "guarded", "dropout", processes=processes)
-    alone = train(tmp_path / "alone", "dropout", "unguarded", processes=processes)
-    assert (guarded.code, guarded.warnings) == (0, []), guarded.said
+def test_a_healthy_run_with_dropout_is_silent_and_ends_as_it_would_without(
+    trained: dict[int, dict[str, Trained]], processes: int
+) -> None:
+    guarded, alone = trained[processes]["dropout"], trained[processes]["dropout,unguarded"]
+    assert guarded.warnings == [], guarded.said
     assert len(guarded.told) == processes
     for mine, other in zip(guarded.told, alone.told, strict=True):
         assert (mine["weights"], mine["random"]) == (other["weights"], other["random"])
@@ -62,41 +80,39 @@ def test_a_healthy_run_with_dropout_is_silent_and_ends_as_it_would_without(tmp_p
     [(1, "microbatch-mean*k", "1x2x4"), (2, "microbatch-mean*k*n", "2x2x4")],
 )
 def test_a_model_that_ignores_the_count_is_told_once_with_rule_cause_and_cure(
-    tmp_path: Path, processes: int, rule: str, right: str
+    trained: dict[int, dict[str, Trained]], processes: int, rule: str, right: str
 ) -> None:
-    trained = train(tmp_path, "faulty", "dropout", processes=processes)
-    assert trained.code == 0, trained.said
-    (warning,) = trained.warnings  # steps 1, 2 and 4 are checked, in every process
+    faulty = trained[processes]["faulty,dropout"]
+    (warning,) = faulty.warnings  # steps 1, 2 and 4 are checked, in every process
     assert f"step 1, {right}: predicted tokens entered the gradient with" in warning
-    assert f"\n  {rule}: the sum over the accumulation steps is never divided by their number k" in trained.said
-    assert "The model ignores it: its loss does not change when the count doubles" in trained.said
-    assert "accumcheck hotfix show token-mean prints it" in trained.said
+    assert f"\n  {rule}: the sum over the accumulation steps is never divided by their number k" in faulty.said
+    assert "The model ignores it: its loss does not change when the count doubles" in faulty.said
+    assert "accumcheck hotfix show token-mean prints it" in faulty.said
 
 
 def test_a_faulty_run_of_two_processes_is_stopped_at_its_first_step(tmp_path: Path) -> None:
-    stopped = train(tmp_path, "faulty", "stop", processes=2)
-    assert stopped.code != 0
-    assert "GuardError: step 1, 2x2x4: predicted tokens entered the gradient with" in stopped.said
-    assert stopped.told == []
+    code, found = train(tmp_path, "faulty,stop", processes=2)
+    assert code != 0
+    assert "GuardError: step 1, 2x2x4: predicted tokens entered the gradient with" in found["faulty,stop"].said
+    assert found["faulty,stop"].told == []
 
 
-def test_a_mean_of_means_is_seen_though_its_log_looks_right(tmp_path: Path) -> None:
-    trained = train(tmp_path, "mean-of-means")
-    assert "\n  microbatch-mean: each micro-batch is averaged over its own tokens" in trained.said
-    assert len(trained.warnings) == 1
+def test_a_mean_of_means_is_seen_though_its_log_looks_right(trained: dict[int, dict[str, Trained]]) -> None:
+    found = trained[1]["mean-of-means"]
+    assert "\n  microbatch-mean: each micro-batch is averaged over its own tokens" in found.said
+    assert len(found.warnings) == 1
 
 
-def test_the_hot_fix_that_is_pasted_makes_the_guard_silent(tmp_path: Path) -> None:
-    trained = train(tmp_path, "faulty", "hotfix", processes=2)
-    assert (trained.code, trained.warnings) == (0, []), trained.said
+def test_the_hot_fix_that_is_pasted_makes_the_guard_silent(trained: dict[int, dict[str, Trained]]) -> None:
+    found = trained[2]["faulty,hotfix"]
+    assert len(found.told) == 2
+    assert found.warnings == [], found.said
 
 
-def test_a_loss_that_is_not_the_models_own_is_said_to_be_unseen(tmp_path: Path) -> None:
-    trained = train(tmp_path, "smoothing")
-    (warning,) = trained.warnings
+def test_a_loss_that_is_not_the_models_own_is_said_to_be_unseen(trained: dict[int, dict[str, Trained]]) -> None:
+    (warning,) = trained[1]["smoothing"].warnings
     assert "is not the model's own" in warning
 
 
-def test_processes_that_apply_different_gradients_are_told(tmp_path: Path) -> None:
-    trained = train(tmp_path, "unsynchronised", processes=2)
-    assert "processes apply different gradients" in trained.warnings[0]
+def test_processes_that_apply_different_gradients_are_told(trained: dict[int, dict[str, Trained]]) -> None:
+    assert "processes apply different gradients" in trained[2]["unsynchronised"].warnings[0]

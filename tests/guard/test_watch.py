@@ -82,7 +82,7 @@ def test_without_a_count_the_model_is_asked_nothing_but_which_labels_it_predicts
 def test_a_model_that_cannot_be_asked_trains_on_and_says_so() -> None:
     model = Model()
     watch = ModelWatch(model)
-    watch._never_predicts_first_label = lambda _: 1 / 0  # type: ignore[assignment,method-assign]
+    watch._never_predicts_first_label = lambda _: 1 / 0  # type: ignore[assignment, method-assign, return-value]
     step(model, 60, watch)
     watch.stop()
     assert watch.problem == "ZeroDivisionError: division by zero"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,7 +214,7 @@ def changed(observation: SplitObservation, **fields: object) -> SplitObservation
     return dataclasses.replace(observation, steps=(first, *observation.steps[1:]))
 
 
-def judged_with(broken: SplitObservation, position: int, **options: bool) -> Judgement:
+def judged_with(broken: SplitObservation, position: int, **options: Any) -> Judgement:
     observations = [observe(Split.parse(split), right) for split in SPLITS]
     observations[position] = broken
     return judge(check(SPLITS), observations, CONTROL, reference(), **options)

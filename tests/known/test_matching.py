@@ -41,10 +41,10 @@ def transformers(release: str) -> dict[str, str]:
     return {"transformers": release, "accelerate": "1.2.1"}
 
 
-IGNORED = {"token_count": "ignores", "count_passed": True}
-DIVIDED = {"token_count": "divides", "count_passed": True}
-REJECTED = {"token_count": "rejects", "count_passed": False}
-SMOOTHED = {**DIVIDED, "training_arguments": {"label_smoothing_factor": 0.1}}
+IGNORED: dict[str, Any] = {"token_count": "ignores", "count_passed": True}
+DIVIDED: dict[str, Any] = {"token_count": "divides", "count_passed": True}
+REJECTED: dict[str, Any] = {"token_count": "rejects", "count_passed": False}
+SMOOTHED: dict[str, Any] = {**DIVIDED, "training_arguments": {"label_smoothing_factor": 0.1}}
 
 
 @pytest.mark.parametrize(
@@ -225,8 +225,8 @@ def test_a_fault_that_shows_as_a_finding_of_its_own_is_cited_beside_it() -> None
         (found,) = cite([Finding(finding, "fail", ("1x2x4",), "s")], here, Fitted())
         return [fault["url"].rsplit("/", 1)[1] for fault in found.known]
 
-    assert known(windows_finding(["1x2x4"], "x").id, "4.49.0", **REJECTED) == ["37777"]
-    assert known(windows_finding(["1x2x4"], "x").id, "4.52.4", **REJECTED) == []
+    assert known(windows_finding([Split.parse("1x2x4")], "x").id, "4.49.0", **REJECTED) == ["37777"]
+    assert known(windows_finding([Split.parse("1x2x4")], "x").id, "4.52.4", **REJECTED) == []
     assert known("tail-divisor", "4.54.0", **REJECTED) == ["38837"]
     assert known("tail-divisor", "4.55.0", **REJECTED) == []
     assert known("tail-divisor", "4.54.0", **DIVIDED) == []
@@ -252,13 +252,14 @@ def test_dpo_that_nothing_divides_is_known(
     arguments = {} if beta is None else {"beta": beta}
     releases = {**transformers(release), "trl": trl}
     # a model that is not asked for a loss was not watched: whether it was passed a count is not known
-    run = {"token_count": "divides", "count_passed": None, "training_arguments": arguments}
+    run: dict[str, Any] = {"token_count": "divides", "count_passed": None, "training_arguments": arguments}
     assert cited(releases, "LlamaForCausalLM", *rules, **run) == ids
 
 
 def test_rewards_of_which_only_the_logged_loss_is_divided_are_known() -> None:
     rules = ("token-mean", "token-mean*k")
-    head, run = "LlamaForSequenceClassification", {"token_count": "rejects", "count_passed": None}
+    head = "LlamaForSequenceClassification"
+    run: dict[str, Any] = {"token_count": "rejects", "count_passed": None}
     found = [cited({**transformers(release), "trl": "0.12.2"}, head, *rules, **run) for release in ("4.46.3", "4.48.0")]
     assert found == [["trl-reward-log-only-divided"], []]
     assert cited(transformers("4.46.3"), head, *rules, **run) == []  # not through TRL

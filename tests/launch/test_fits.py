@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from accumcheck.config.model import CheckConfig, LauncherConfig, ModelConfig
@@ -12,12 +14,12 @@ from accumcheck.record import Split
 FSDP = {"fsdp": "full_shard auto_wrap"}
 
 
-def check(nnodes: int = 1, *, oversubscribe: bool = False, **arguments: str) -> CheckConfig:
+def check(nnodes: int = 1, *, oversubscribe: bool = False, **arguments: Any) -> CheckConfig:
     launcher = LauncherConfig(oversubscribe=oversubscribe, nnodes=nnodes)
     return CheckConfig(ModelConfig(), 8, None, training_arguments=arguments, launcher=launcher)
 
 
-def reason(split: str, gpus: int, *, oversubscribe: bool, **arguments: str) -> str | None:
+def reason(split: str, gpus: int, *, oversubscribe: bool, **arguments: Any) -> str | None:
     devices = Devices("cuda", "a GPU", gpus, "")
     found = why_not(Split.parse(split), check(oversubscribe=oversubscribe, **arguments), devices)
     assert found is None or found.kind == "not-enough-devices"

@@ -11,29 +11,31 @@ from tests.e2e.program import write_config, write_faulty_model
 pytestmark = pytest.mark.e2e
 
 
+RUNS_ONCE = """
+import accumcheck.check
+
+run_check, made = accumcheck.check.run_check, []
+
+
+def run_once(*given, **keywords):
+    made.append(made[0] if made else run_check(*given, **keywords))
+    return made[0]
+
+
+accumcheck.check.run_check = run_once
+"""
+"""One real run, whose report every test of the session is given."""
+
+
 def _session(pytester: pytest.Pytester, test: str, *arguments: str) -> pytest.RunResult:
     pytester.makepyfile(test)
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
 
 
-def test_a_check_that_passes_returns_its_report(pytester: pytest.Pytester) -> None:
-    write_config(pytester.path, steps=1)
-    ended = _session(
-        pytester,
-        """
-        def test_splits(accumcheck):
-            report = accumcheck.check("check.yaml", splits=["1x4x2", "1x1x8"])
-            assert report.exit_code == 0
-            assert report.control == "1x4x2"
-            assert [str(split.split) for split in report.splits] == ["1x4x2", "1x1x8"]
-        """,
-    )
-    ended.assert_outcomes(passed=1)
-
-
 def test_a_divergence_fails_with_the_table(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     write_config(pytester.path, steps=1, model=write_faulty_model(pytester.path))
     monkeypatch.setenv("PLANTED", "uncounted:any:0")
+    pytester.makeconftest(RUNS_ONCE)
     ended = _session(
         pytester,
         """
@@ -115,6 +117,11 @@ def test_mappings_markers_and_overrides_add_up(pytester: pytest.Pytester) -> Non
             resolved = load_config(_written(tmp_path), [])
             assert accumcheck.check(resolved, splits=["1x4x2"]).control == "1x4x2"
 
+        def test_a_file(accumcheck, tmp_path):
+            report = accumcheck.check(_written(tmp_path), splits=["1x4x2", "1x1x8"], steps=1)
+            assert report.exit_code == 0
+            assert [str(split.split) for split in report.splits] == ["1x4x2", "1x1x8"]
+
         def _written(folder):
             import json
             path = folder / "resolved.yaml"
@@ -122,7 +129,7 @@ def test_mappings_markers_and_overrides_add_up(pytester: pytest.Pytester) -> Non
             return path
         """,
     )
-    ended.assert_outcomes(passed=1)
+    ended.assert_outcomes(passed=2)
 
 
 def test_tests_that_train_can_be_left_out(pytester: pytest.Pytester) -> None:

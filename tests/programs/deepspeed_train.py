@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -19,11 +20,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from train import main
 
 os.environ["DS_ACCELERATOR"] = "cpu"
-importlib.import_module("deepspeed.comm.torch").build_shm_op = lambda: None  # a kernel that takes minutes to compile
+comm: Any = importlib.import_module("deepspeed.comm.torch")
+comm.build_shm_op = lambda: None  # a kernel that takes minutes to compile
 construct = AcceleratorState.__init__
 
 
-def as_if_accelerated(state, *args, **kwargs):
+def as_if_accelerated(state: Any, *args: Any, **kwargs: Any) -> None:
     if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":  # the reference does not ask
         PartialState()  # the one of this process
         PartialState._shared_state["distributed_type"] = DistributedType.DEEPSPEED
@@ -37,7 +39,7 @@ AcceleratorState.__init__ = as_if_accelerated
 if os.environ.get("FAULT") == "undivided":
     step = transformers.Trainer.compute_loss
 
-    def undivided(trainer, model, inputs, *args, **kwargs):
+    def undivided(trainer: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         return step(trainer, model, inputs, *args, **kwargs) * trainer.args.gradient_accumulation_steps
 
     transformers.Trainer.compute_loss = undivided

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.state import AcceleratorState, PartialState
@@ -16,7 +17,7 @@ from train import main
 construct = AcceleratorState.__init__
 
 
-def as_if_accelerated(state, *args, **kwargs):
+def as_if_accelerated(state: Any, *args: Any, **kwargs: Any) -> None:
     if os.environ.get("ACCELERATE_USE_FSDP") == "true":  # the reference does not ask
         PartialState()  # the one of this process
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU

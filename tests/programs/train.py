@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import HfArgumentParser, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
@@ -17,7 +18,7 @@ class Options:
 
 
 class CountIgnored(LlamaForCausalLM):
-    def forward(self, *args, **kwargs):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("num_items_in_batch", None)
         return super().forward(*args, **kwargs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import HfArgumentParser, Trainer, TrainerCallback, TrainingArguments
@@ -13,7 +14,7 @@ from train import collate, make_model, rows
 
 
 class Moves(TrainerCallback):
-    def on_step_end(self, args, state, control, model=None, **kwargs):
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter += 1e-3

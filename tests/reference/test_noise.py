@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_the_largest_of_the_passes_is_the_floor() -> None:
         return loss * (1 + {1: 0.0, 2: 1e-6, 4: 4e-6}[rows]), rows
 
     found = measured(off, [1, 2, 4])
-    assert found.floor == Divergence(*(pytest.approx(4e-6),) * 3)
+    assert found.floor == Divergence(*(cast(float, pytest.approx(4e-6)),) * 3)
     assert [one.apart.gradient for one in found.passes] == pytest.approx([0, 1e-6, 4e-6], abs=1e-12)
 
 

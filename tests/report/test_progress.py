@@ -8,6 +8,8 @@ import pty
 import re
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -86,7 +88,7 @@ def test_text_from_elsewhere_is_no_markup() -> None:
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch):
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A stream that is a terminal of 80 by 24, and a function that says all that was written to it."""
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
@@ -119,7 +121,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch):
     os.close(leader)
 
 
-def test_a_terminal_shows_each_split_and_is_cleared(terminal) -> None:
+def test_a_terminal_shows_each_split_and_is_cleared(terminal: Any) -> None:
     stream, written = terminal
     with Progress(stream) as progress:
         progress.message("importing torch")
@@ -142,7 +144,7 @@ def test_a_terminal_shows_each_split_and_is_cleared(terminal) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_the_display_ends_with_an_exception_and_its_thread_too(terminal, error: type[BaseException]) -> None:
+def test_the_display_ends_with_an_exception_and_its_thread_too(terminal: Any, error: type[BaseException]) -> None:
     stream, written = terminal
     before = threading.active_count()
     with pytest.raises(error), Progress(stream):
@@ -154,7 +156,7 @@ def test_the_display_ends_with_an_exception_and_its_thread_too(terminal, error: 
     assert "\x1b[?25h" in written()
 
 
-def test_more_splits_than_lines_shows_those_that_run(terminal) -> None:
+def test_more_splits_than_lines_shows_those_that_run(terminal: Any) -> None:
     stream, written = terminal
     labels = [f"1x1x{k}" for k in range(1, 101)]
     with Progress(stream) as progress:
@@ -163,7 +165,8 @@ def test_more_splits_than_lines_shows_those_that_run(terminal) -> None:
             progress.finished(label, "ran", 1.0)
         progress.started("1x1x90")
         assert progress._live is not None
-        shown = [str(getattr(row, "text", row)) for row in progress._display().renderables]
+        display: Any = progress._display()
+        shown = [str(getattr(row, "text", row)) for row in display.renderables]
         progress._live.refresh()
     assert len(shown) <= 23
     assert any(row.startswith("1x1x90") for row in shown)
@@ -172,7 +175,7 @@ def test_more_splits_than_lines_shows_those_that_run(terminal) -> None:
     assert "…" not in written()
 
 
-def test_a_dumb_terminal_gets_lines(terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dumb_terminal_gets_lines(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stream, written = terminal
     monkeypatch.setenv("TERM", "dumb")
     with Progress(stream) as progress:
@@ -180,7 +183,7 @@ def test_a_dumb_terminal_gets_lines(terminal, monkeypatch: pytest.MonkeyPatch) -
     assert written() == "running the splits\r\n"
 
 
-def test_no_color_leaves_no_colour_codes(terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_leaves_no_colour_codes(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stream, written = terminal
     monkeypatch.setenv("NO_COLOR", "1")
     with Progress(stream) as progress:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import torch
 
 from accumcheck.rows.collate import Collator, collate
 
 
-def _text(*ids, labels):
+def _text(*ids: Any, labels: Any) -> Any:
     return {
         "input_ids": torch.tensor(ids),
         "labels": torch.tensor(labels),
@@ -16,7 +17,7 @@ def _text(*ids, labels):
     }
 
 
-def test_text_is_padded_on_the_right():
+def test_text_is_padded_on_the_right() -> None:
     batch = collate([_text(5, 6, 7, labels=[-100, 6, 7]), _text(8, 9, labels=[8, 9])], pad_token_id=1)
 
     assert {name: value.tolist() for name, value in batch.items()} == {
@@ -27,7 +28,7 @@ def test_text_is_padded_on_the_right():
     }
 
 
-def test_images_stand_side_by_side_whatever_their_number():
+def test_images_stand_side_by_side_whatever_their_number() -> None:
     samples = [
         {
             **_text(5, 6, labels=[5, 6]),
@@ -42,14 +43,14 @@ def test_images_stand_side_by_side_whatever_their_number():
     assert batch["image_sizes"].shape == (3, 2)
 
 
-def test_what_is_neither_text_nor_image_is_stacked():
+def test_what_is_neither_text_nor_image_is_stacked() -> None:
     batch = collate([{"x": torch.tensor([1.0, 2.0]), "labels": torch.tensor(1)}] * 3, pad_token_id=0)
 
     assert batch["x"].shape == (3, 2)
     assert batch["labels"].tolist() == [1, 1, 1]
 
 
-def test_the_collator_travels_to_data_loader_processes():
+def test_the_collator_travels_to_data_loader_processes() -> None:
     collator = pickle.loads(pickle.dumps(Collator(pad_token_id=9)))
 
     assert collator([_text(5, labels=[5]), _text(6, 7, labels=[6, 7])])["input_ids"].tolist() == [[5, 9], [6, 7]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -30,7 +32,7 @@ def test_padding_on_the_left_goes_and_a_hidden_position_within_a_row_stays() -> 
 
 def test_the_last_token_of_a_row_without_a_mask_stays_though_it_has_no_label() -> None:
     labels = torch.tensor([[4, -100, -100, -100], [-100, 3, -100, -100]])
-    fields = {"input_ids": torch.tensor([[1, 5, 0, 0], [1, 7, 8, 8]]), "labels": labels}
+    fields: dict[str, Any] = {"input_ids": torch.tensor([[1, 5, 0, 0], [1, 7, 8, 8]]), "labels": labels}
     assert kept("input_ids", **fields) == fields["input_ids"].tolist()
     assert kept("labels", **fields) == labels.tolist()
 
@@ -40,7 +42,7 @@ def test_labels_of_an_encoder_decoder_are_never_cut_with_the_encoders_mask(told:
     """Source and target are equally long; ``told``: the model's config says that it has a decoder."""
     labels = torch.tensor([[4, 3, 2, 1], [4, 3, -100, -100]])
     decoder = torch.tensor([[0, 4, 3, 2], [0, 4, 3, 0]])
-    fields = {"input_ids": IDS, "attention_mask": MASK, "labels": labels}
+    fields: dict[str, Any] = {"input_ids": IDS, "attention_mask": MASK, "labels": labels}
     if not told:
         fields["decoder_input_ids"] = decoder
         assert kept("decoder_input_ids", **fields) == [[0, 4, 3, 2], [0, 4]]
@@ -49,7 +51,7 @@ def test_labels_of_an_encoder_decoder_are_never_cut_with_the_encoders_mask(told:
 
 
 def test_a_decoder_has_a_mask_of_its_own() -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "input_ids": IDS,
         "attention_mask": MASK,
         "decoder_input_ids": torch.tensor([[0, 4, 3, 2], [0, 4, 0, 0]]),
@@ -63,7 +65,7 @@ def test_a_decoder_has_a_mask_of_its_own() -> None:
 
 def test_masks_go_by_the_names_of_their_fields() -> None:
     short, long = torch.tensor([[0, 1, 1, 1], [1, 1, 1, 1]]), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
-    fields = {
+    fields: dict[str, Any] = {
         "prompts": IDS,
         "prompt_attention_mask": short,
         "input_ids_chosen": IDS,

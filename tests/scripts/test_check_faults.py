@@ -89,7 +89,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("id_", ["LLAVA-449", "MEAN-OF-MEANS", "SEQCLS"])
+@pytest.mark.parametrize("id_", ["LLAVA-449", "MEAN-OF-MEANS"])
 def test_a_published_fault_is_caught_and_named_under_its_release(
     id_: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

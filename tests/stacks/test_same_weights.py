@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ def model(seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_the_least_change_of_one_entry_is_seen(dtype: torch.dtype) -> None:
-    made = model(dtype=dtype)
+    made: Any = model(dtype=dtype)
     before = sums_of(made)
     assert sums_of(model(dtype=dtype)) == before
     with torch.no_grad():
@@ -51,7 +52,7 @@ def test_whoever_begins_with_others_is_told_who_was_first(tmp_path: Path) -> Non
 
 
 def test_weights_that_moved_are_named() -> None:
-    made = model()
+    made: Any = model()
     begun = sums_of(made)
     check_weights_held(begun, sums_of(made))
     with torch.no_grad():

@@ -19,7 +19,8 @@ PROGRAM = """
 import sys, yaml
 print(__name__, sys.argv[1:])
 if sys.argv[-1].endswith(".yaml"):
-    print(yaml.safe_load(open(sys.argv[-1])))
+    with open(sys.argv[-1]) as file:
+        print(yaml.safe_load(file))
 """
 
 

@@ -128,7 +128,7 @@ def run(folder: Path, loss: str, **keys: Any) -> Ended:
     asked = {"global_batch_size": 8, "steps": 1, "splits": ["1x8x1", "1x2x4", "2x4x1", "1x1x8"], **keys}
     options = [f"--set={name}={json.dumps(value)}" for name, value in asked.items()]
     options += [f"--set=sentence_transformers.loss={loss}", "--set=launcher.device=cpu"]
-    arguments = ("run", folder / "check.yaml", "--format", "json", *options)
+    arguments: tuple[str | Path, ...] = ("run", folder / "check.yaml", "--format", "json", *options)
     return accumcheck(*arguments, cwd=folder, env={"HF_HUB_OFFLINE": "1"})
 
 

@@ -25,7 +25,7 @@ CHECK = CheckConfig(ModelConfig(), 2, (Split(1, 2, 1),), stack="script")
 @pytest.fixture
 def group(tmp_path: Path) -> Iterator[None]:
     """A process group of this process alone."""
-    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
+    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)  # type: ignore[attr-defined]
     yield
     if dist.is_initialized():
         dist.destroy_process_group()

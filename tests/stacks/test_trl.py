@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,8 @@ def program(stack: str) -> ProgramSpec:
 
 
 def start(stack: str) -> None:
-    check = CheckConfig(ModelConfig(), 2, (SPLIT,), stack=stack, trl=TrlConfig(("--beta", "0.5")))
+    section: dict[str, Any] = {"trl": TrlConfig(("--beta", "0.5"))}
+    check = CheckConfig(ModelConfig(), 2, (SPLIT,), stack=stack, **section)
     program(stack).start(check, Handover(SPLIT, 1, Patches(())))
 
 
@@ -53,7 +55,8 @@ def test_each_stack_of_trl_runs_its_script_with_the_arguments(
     (trl / f"{script}.py").write_text("import sys\nprint(__name__, *sys.argv[1:])\n", encoding="utf-8")
     start(stack)
     assert capsys.readouterr().out == "__main__ --beta 0.5\n"
-    check = CheckConfig(ModelConfig(), 2, (SPLIT,), stack=stack, trl=TrlConfig(()))
+    section: dict[str, Any] = {"trl": TrlConfig(())}
+    check = CheckConfig(ModelConfig(), 2, (SPLIT,), stack=stack, **section)
     assert program(stack).title(check) == f"trl.scripts.{script}"
 
 

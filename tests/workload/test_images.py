@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,13 +13,13 @@ from accumcheck.workload.model import build_model
 from tests.workload.tiny import LLAVA, check
 
 
-def _llava(**fields):
+def _llava(**fields: Any) -> Any:
     config = ModelConfig(config={**LLAVA, **fields})
     return config, build_model(config, seed=0, device="cpu")
 
 
 @pytest.mark.parametrize(("strategy", "features"), [("default", 4), ("full", 5)])
-def test_llava_gets_one_token_per_image_feature(strategy, features):
+def test_llava_gets_one_token_per_image_feature(strategy: Any, features: Any) -> None:
     config, model = _llava(vision_feature_select_strategy=strategy)
     sample = build_samples(check(config), model, 1)[0]
 
@@ -26,14 +28,14 @@ def test_llava_gets_one_token_per_image_feature(strategy, features):
     assert sample["pixel_values"].shape == (1, 3, 32, 32)
 
 
-def test_image_tokens_are_never_predicted():
+def test_image_tokens_are_never_predicted() -> None:
     config, model = _llava()
 
     for sample in build_samples(check(config), model, 16):
         assert bool((sample["labels"][sample["input_ids"] == 95] == -100).all())
 
 
-def test_lengths_do_not_count_an_images_tokens():
+def test_lengths_do_not_count_an_images_tokens() -> None:
     config, model = _llava()
     samples = build_samples(check(config, min_length=10, max_length=10, images_per_sample=3), model, 2)
 
@@ -41,7 +43,7 @@ def test_lengths_do_not_count_an_images_tokens():
     assert samples[0]["pixel_values"].shape == (3, 3, 32, 32)
 
 
-def test_pixels_are_the_same_in_every_dtype():
+def test_pixels_are_the_same_in_every_dtype() -> None:
     pixels = []
     for dtype in ("float32", "bfloat16"):
         config = ModelConfig(config=LLAVA, dtype=dtype)
@@ -53,7 +55,7 @@ def test_pixels_are_the_same_in_every_dtype():
     assert float(pixels[0].std()) > 1
 
 
-def test_a_sample_may_have_no_image():
+def test_a_sample_may_have_no_image() -> None:
     config, model = _llava()
 
     assert set(build_samples(check(config, images_per_sample=0), model, 1)[0]) == {
@@ -63,7 +65,7 @@ def test_a_sample_may_have_no_image():
     }
 
 
-def test_a_default_image_token_beyond_a_small_vocabulary_moves_into_it():
+def test_a_default_image_token_beyond_a_small_vocabulary_moves_into_it() -> None:
     config = ModelConfig(config={name: value for name, value in LLAVA.items() if name != "image_token_index"})
     model = build_model(config, seed=0, device="cpu")
 
@@ -72,7 +74,7 @@ def test_a_default_image_token_beyond_a_small_vocabulary_moves_into_it():
 
 @pytest.mark.parametrize("images", [1, 2])
 @pytest.mark.parametrize("model_type", ["llava_next", "paligemma", "gemma3", "qwen2_vl", "qwen2_5_vl", "idefics3"])
-def test_a_batch_has_the_token_weighted_mean_loss_of_its_samples(model_type, images):
+def test_a_batch_has_the_token_weighted_mean_loss_of_its_samples(model_type: str, images: Any) -> None:
     config = ModelConfig(config={"model_type": model_type}, shrink=True, dtype="float64")
     model = build_model(config, seed=0, device="cpu")
     samples = build_samples(check(config, max_length=16, images_per_sample=images), model, 3)
@@ -86,7 +88,7 @@ def test_a_batch_has_the_token_weighted_mean_loss_of_its_samples(model_type, ima
     assert together == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_architecture_without_a_recipe_is_named():
+def test_an_architecture_without_a_recipe_is_named() -> None:
     config = ModelConfig(config={"model_type": "git"}, shrink=True)
     model = build_model(config, seed=0, device="cpu")
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from accumcheck.config.model import ModelConfig
+from accumcheck.config.model import DType, ModelConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
@@ -17,20 +19,20 @@ from tests.workload.tiny import GPT2, LLAMA, LLAVA, check
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
-def test_every_parameter_of_every_part_has_the_dtype(dtype):
+def test_every_parameter_of_every_part_has_the_dtype(dtype: DType) -> None:
     model = build_model(ModelConfig(config=LLAVA, dtype=dtype), seed=0, device="cpu")
 
     assert {parameter.dtype for parameter in model.parameters()} == {getattr(torch, dtype)}
 
 
-def test_rotary_frequencies_stay_float32():
+def test_rotary_frequencies_stay_float32() -> None:
     model = build_model(ModelConfig(config=LLAMA, dtype="bfloat16"), seed=0, device="cpu")
 
     buffers = {name: buffer.dtype for name, buffer in model.named_buffers() if "inv_freq" in name}
     assert set(buffers.values()) == {torch.float32}
 
 
-def test_dropout_is_off_and_the_model_trains():
+def test_dropout_is_off_and_the_model_trains() -> None:
     config = {**GPT2, "resid_pdrop": 0.5, "embd_pdrop": 0.5, "attn_pdrop": 0.5}
     model = build_model(ModelConfig(config=config), seed=0, device="cpu")
     ids = torch.arange(10)[None]
@@ -41,7 +43,7 @@ def test_dropout_is_off_and_the_model_trains():
     assert model.config.use_cache is False
 
 
-def test_dropout_is_turned_off_in_a_model_inside_a_wrapper_without_a_config():
+def test_dropout_is_turned_off_in_a_model_inside_a_wrapper_without_a_config() -> None:
     inner = build_model(ModelConfig(config=GPT2), seed=0, device="cpu")
     inner.config.attn_pdrop = 0.5
     turn_off_dropout(nn.Sequential(inner))
@@ -49,7 +51,7 @@ def test_dropout_is_turned_off_in_a_model_inside_a_wrapper_without_a_config():
     assert inner.config.attn_pdrop == 0
 
 
-def test_building_leaves_the_random_numbers_of_the_caller_alone():
+def test_building_leaves_the_random_numbers_of_the_caller_alone() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -58,7 +60,7 @@ def test_building_leaves_the_random_numbers_of_the_caller_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_folder_gives_pretrained_weights_or_its_config_alone(tmp_path):
+def test_a_folder_gives_pretrained_weights_or_its_config_alone(tmp_path: Path) -> None:
     saved = build_model(ModelConfig(config=LLAMA), seed=3, device="cpu")
     saved.save_pretrained(tmp_path)
 
@@ -70,13 +72,13 @@ def test_a_folder_gives_pretrained_weights_or_its_config_alone(tmp_path):
     assert not torch.equal(drawn.lm_head.weight, saved.lm_head.weight)
 
 
-def test_the_architecture_is_the_users_choice():
+def test_the_architecture_is_the_users_choice() -> None:
     model = build_model(ModelConfig(config=LLAMA, architecture="LlamaForSequenceClassification"), seed=0, device="cpu")
 
     assert type(model).__name__ == "LlamaForSequenceClassification"
 
 
-def test_attention_implementation_is_passed_through():
+def test_attention_implementation_is_passed_through() -> None:
     model = build_model(ModelConfig(config=LLAMA, attn_implementation="eager"), seed=0, device="cpu")
 
     assert model.config._attn_implementation == "eager"
@@ -95,7 +97,7 @@ def test_attention_implementation_is_passed_through():
         (ModelConfig(config={**LLAVA, "image_token_index": 96}), "lies outside the vocabulary of 96 ids"),
     ],
 )
-def test_a_model_that_cannot_be_had_is_named_with_the_cause_in_one_line(model, message):
+def test_a_model_that_cannot_be_had_is_named_with_the_cause_in_one_line(model: Any, message: Any) -> None:
     with pytest.raises(WorkloadError) as error:
         build_model(model, seed=0, device="cpu")
 
@@ -103,12 +105,12 @@ def test_a_model_that_cannot_be_had_is_named_with_the_cause_in_one_line(model, m
     assert "\n" not in str(error.value)
 
 
-def test_an_empty_folder_holds_no_model(tmp_path):
+def test_an_empty_folder_holds_no_model(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match=r"no config\.json in this directory"):
         build_model(ModelConfig(name_or_path=str(tmp_path)), seed=0, device="cpu")
 
 
-def test_a_hub_that_cannot_be_reached_is_said_so_at_once(monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_said_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accumcheck.workload.hub._reachable", lambda endpoint: False)
 
     with pytest.raises(WorkloadError, match="could not reach the hub for nobody/no-such-model"):
@@ -156,7 +158,7 @@ class ToyForCausalLM(PreTrainedModel, GenerationMixin):
 """
 
 
-def test_code_that_comes_with_the_model_runs_only_when_trusted(tmp_path, monkeypatch):
+def test_code_that_comes_with_the_model_runs_only_when_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     monkeypatch.setattr("sys.path", [*sys.path])
     own_code = {"AutoConfig": "toy.ToyConfig", "AutoModelForCausalLM": "toy.ToyForCausalLM"}

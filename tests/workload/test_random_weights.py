@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -26,7 +28,7 @@ def _nested(names: list[str]) -> nn.Module:
     return root
 
 
-def test_parameters_keep_their_names_where_releases_moved_them():
+def test_parameters_keep_their_names_where_releases_moved_them() -> None:
     before = [
         "vision_tower.vision_model.encoder.layers.0.w",
         "language_model.model.layers.0.w",
@@ -37,13 +39,13 @@ def test_parameters_keep_their_names_where_releases_moved_them():
     assert list(canonical_names(_nested(before))) == list(canonical_names(_nested(since)))
 
 
-def test_names_that_collide_without_their_wrappers_are_numbered():
+def test_names_that_collide_without_their_wrappers_are_numbered() -> None:
     named = canonical_names(_nested(["vision_model.layers.0.w", "text_model.layers.0.w"]))
 
     assert list(named) == ["layers.0.w#0", "layers.0.w#1"]
 
 
-def test_the_seed_alone_decides():
+def test_the_seed_alone_decides() -> None:
     torch.manual_seed(1)
     one = build_model(ModelConfig(config=LLAVA), seed=0, device="cpu").state_dict()
     torch.manual_seed(2)
@@ -54,7 +56,7 @@ def test_the_seed_alone_decides():
     assert not any(torch.equal(one[name], other[name]) for name in one if one[name].is_floating_point())
 
 
-def test_a_lower_dtype_is_the_rounding_of_float32_and_a_higher_one_equals_it():
+def test_a_lower_dtype_is_the_rounding_of_float32_and_a_higher_one_equals_it() -> None:
     models = {
         dtype: build_model(ModelConfig(config=LLAMA, dtype=dtype), seed=0, device="cpu").state_dict()
         for dtype in ("float64", "float32", "bfloat16")
@@ -65,7 +67,7 @@ def test_a_lower_dtype_is_the_rounding_of_float32_and_a_higher_one_equals_it():
         assert torch.equal(models["float64"][name], value.double())
 
 
-def test_matrices_have_the_scale_of_their_fan_in_and_norms_stay_near_one():
+def test_matrices_have_the_scale_of_their_fan_in_and_norms_stay_near_one() -> None:
     state = build_model(ModelConfig(config=LLAMA), seed=0, device="cpu").state_dict()
 
     assert float(state["model.layers.0.mlp.down_proj.weight"].std()) == pytest.approx(64**-0.5, rel=0.1)
@@ -74,7 +76,7 @@ def test_matrices_have_the_scale_of_their_fan_in_and_norms_stay_near_one():
     assert float(state["model.norm.weight"].std()) > 0
 
 
-def test_tied_parameters_stay_tied():
+def test_tied_parameters_stay_tied() -> None:
     model = build_model(ModelConfig(config=GPT2), seed=0, device="cpu")
 
     assert model.lm_head.weight is model.transformer.wte.weight
@@ -82,7 +84,7 @@ def test_tied_parameters_stay_tied():
 
 # The losses that transformers 4.45.2, 4.48.3, 4.49.0, 4.57.6 and 5.23.0 all gave for sample 0 alone (float32, CPU).
 @pytest.mark.parametrize(("config", "loss"), [(LLAMA, 4.7692), (GPT2, 5.2757), (LLAVA, 4.8727)])
-def test_every_release_gives_the_same_loss(config, loss):
+def test_every_release_gives_the_same_loss(config: Any, loss: Any) -> None:
     model_config = ModelConfig(config=config)
     model = build_model(model_config, seed=0, device="cpu")
     batch = Collator.of(model)(build_samples(check(model_config), model, 1))
@@ -91,7 +93,7 @@ def test_every_release_gives_the_same_loss(config, loss):
 
 
 @pytest.mark.parametrize("config", [LLAMA, LLAVA, GPT2], ids=lambda config: config["model_type"])
-def test_samples_differ_clearly_in_loss(config):
+def test_samples_differ_clearly_in_loss(config: Any) -> None:
     model_config = ModelConfig(config=config)
     model = build_model(model_config, seed=0, device="cpu")
     collator = Collator.of(model)

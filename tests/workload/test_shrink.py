@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from transformers import AutoConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -20,7 +22,7 @@ MODEL_TYPES = [
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
-def test_a_default_config_of_full_size_becomes_tiny_and_trains(model_type):
+def test_a_default_config_of_full_size_becomes_tiny_and_trains(model_type: str) -> None:
     if model_type not in CONFIG_MAPPING_NAMES:
         pytest.skip(f"this transformers has no {model_type}")
     config = ModelConfig(config={"model_type": model_type}, shrink=True)
@@ -33,7 +35,7 @@ def test_a_default_config_of_full_size_becomes_tiny_and_trains(model_type):
     assert any(parameter.grad is not None and float(parameter.grad.norm()) > 0 for parameter in model.parameters())
 
 
-def test_the_given_config_stays_as_it_is():
+def test_the_given_config_stays_as_it_is() -> None:
     config = AutoConfig.for_model("llama")
     before = config.to_dict()
     shrink(config)
@@ -41,34 +43,34 @@ def test_the_given_config_stays_as_it_is():
     assert config.to_dict() == before
 
 
-def test_grouped_heads_stay_grouped():
-    def heads(kv):
+def test_grouped_heads_stay_grouped() -> None:
+    def heads(kv: Any) -> Any:
         small = shrink(AutoConfig.for_model("llama", num_attention_heads=32, num_key_value_heads=kv))
         return small.num_attention_heads, small.num_key_value_heads
 
     assert [heads(32), heads(8), heads(1)] == [(4, 4), (4, 2), (4, 1)]
 
 
-def test_one_layer_of_each_kind_is_kept():
+def test_one_layer_of_each_kind_is_kept() -> None:
     small = shrink(AutoConfig.for_model("gemma3_text"))
 
     assert small.num_hidden_layers == 2
     assert small.layer_types == ["sliding_attention", "full_attention"]
 
 
-def test_a_layers_own_numbers_keep_their_proportion():
+def test_a_layers_own_numbers_keep_their_proportion() -> None:
     small = shrink(AutoConfig.for_model("gemma4_text"))  # full attention has heads of 512, sliding attention of 256
 
     assert [small.per_layer_config[layer].head_dim for layer in range(2)] == [16, 32]
 
 
-def test_experts_are_few_and_fewer_are_chosen():
+def test_experts_are_few_and_fewer_are_chosen() -> None:
     small = shrink(AutoConfig.for_model("deepseek_v3"))
 
     assert (small.n_routed_experts, small.num_experts_per_tok, small.n_group, small.topk_group) == (4, 2, 2, 1)
 
 
-def test_special_tokens_move_into_the_vocabulary_and_stay_different():
+def test_special_tokens_move_into_the_vocabulary_and_stay_different() -> None:
     small = shrink(AutoConfig.for_model("llava", image_token_index=32000, text_config={"model_type": "llama"}))
     small_gpt2 = shrink(AutoConfig.for_model("gpt2"))
 
@@ -78,7 +80,7 @@ def test_special_tokens_move_into_the_vocabulary_and_stay_different():
     assert small_gpt2.eos_token_id == small_gpt2.bos_token_id == 255
 
 
-def test_images_give_four_features():
+def test_images_give_four_features() -> None:
     config = ModelConfig(config={"model_type": "llava"}, shrink=True)
     model = build_model(config, seed=0, device="cpu")
     sample = build_samples(check(config), model, 1)[0]
@@ -87,7 +89,7 @@ def test_images_give_four_features():
     assert int((sample["input_ids"] == model.config.image_token_index).sum()) == 4
 
 
-def test_rotary_sections_fill_half_a_head():
+def test_rotary_sections_fill_half_a_head() -> None:
     rope = {"type": "mrope", "mrope_section": [16, 24, 24]}
     small = shrink(AutoConfig.for_model("qwen2_vl", text_config={"rope_scaling": rope}))
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ TEMPLATE = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A model folder with a word-level tokenizer; token i is the i-th of WORDS."""
     path = tmp_path_factory.mktemp("model")
     words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))
@@ -35,14 +37,14 @@ def folder(tmp_path_factory):
     return str(path)
 
 
-def _ids(text):
+def _ids(text: str) -> Any:
     return [WORDS.index(word) for word in text.split()]
 
 
-def _samples(folder, tmp_path, rows, count, *, shrink=False, **data):
+def _samples(folder: Path, tmp_path: Path, rows: Any, count: int, *, shrink: Any = False, **data: Any) -> Any:
     path = tmp_path / "data.jsonl"
     path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows))
-    model_config = ModelConfig(name_or_path=folder, shrink=shrink)
+    model_config = ModelConfig(name_or_path=str(folder), shrink=shrink)
     check = CheckConfig(
         model=model_config,
         global_batch_size=count,
@@ -53,14 +55,14 @@ def _samples(folder, tmp_path, rows, count, *, shrink=False, **data):
     return build_samples(check, build_model(model_config, seed=0, device="cpu"), count)
 
 
-def test_plain_text_is_predicted_throughout(folder, tmp_path):
+def test_plain_text_is_predicted_throughout(folder: Path, tmp_path: Path) -> None:
     samples = _samples(folder, tmp_path, [{"text": "hi how are you"}, "", {"text": "fine thanks"}], 2)
 
     assert [sample["input_ids"].tolist() for sample in samples] == [_ids("hi how are you"), _ids("fine thanks")]
     assert all(torch.equal(sample["labels"], sample["input_ids"]) for sample in samples)
 
 
-def test_only_what_the_assistant_says_is_predicted(folder, tmp_path):
+def test_only_what_the_assistant_says_is_predicted(folder: Path, tmp_path: Path) -> None:
     messages = [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "how are you"},
@@ -74,14 +76,14 @@ def test_only_what_the_assistant_says_is_predicted(folder, tmp_path):
     assert sample["labels"].tolist() == [x, x, x, *_ids("how are you </s>"), x, x, x, *_ids("bye </s>")]
 
 
-def test_rows_are_cut_and_what_says_nothing_new_is_passed_over(folder, tmp_path):
+def test_rows_are_cut_and_what_says_nothing_new_is_passed_over(folder: Path, tmp_path: Path) -> None:
     rows = [{"text": "hi how are you"}, {"text": "hi how are well"}, {"text": "hi"}, {"text": "bye bye"}]
     samples = _samples(folder, tmp_path, rows, 2, max_length=3)
 
     assert [sample["input_ids"].tolist() for sample in samples] == [_ids("hi how are"), _ids("bye bye")]
 
 
-def test_a_shrunk_model_takes_ids_of_its_own_vocabulary(folder, tmp_path):
+def test_a_shrunk_model_takes_ids_of_its_own_vocabulary(folder: Path, tmp_path: Path) -> None:
     (sample,) = _samples(folder, tmp_path, [{"text": "hi how are you"}], 1, shrink=True)
 
     assert len(sample["input_ids"]) == 4
@@ -104,7 +106,7 @@ def test_a_shrunk_model_takes_ids_of_its_own_vocabulary(folder, tmp_path):
         ),
     ],
 )
-def test_rows_that_cannot_be_used_are_named(folder, tmp_path, rows, data, message):
+def test_rows_that_cannot_be_used_are_named(folder: Path, tmp_path: Path, rows: Any, data: Any, message: Any) -> None:
     with pytest.raises(WorkloadError) as error:
         _samples(folder, tmp_path, rows, 2, **data)
 
@@ -112,7 +114,7 @@ def test_rows_that_cannot_be_used_are_named(folder, tmp_path, rows, data, messag
     assert "\n" not in str(error.value)
 
 
-def test_an_inline_config_has_no_tokenizer(tmp_path):
+def test_an_inline_config_has_no_tokenizer(tmp_path: Path) -> None:
     model_config = ModelConfig(config=LLAMA)
     data = DataConfig(synthetic=None, jsonl=str(tmp_path / "data.jsonl"))
     check = CheckConfig(model=model_config, global_batch_size=1, splits=None, data=data)
@@ -121,14 +123,14 @@ def test_an_inline_config_has_no_tokenizer(tmp_path):
         build_samples(check, build_model(model_config, seed=0, device="cpu"), 1)
 
 
-def _from_dataset(folder, source):
-    model_config = ModelConfig(name_or_path=folder)
+def _from_dataset(folder: Path, source: Any) -> Any:
+    model_config = ModelConfig(name_or_path=str(folder))
     data = DataConfig(synthetic=None, dataset=source)
     check = CheckConfig(model=model_config, global_batch_size=2, splits=None, data=data)
     return build_samples(check, build_model(model_config, seed=0, device="cpu"), 2)
 
 
-def test_a_data_set_on_disk_is_read(folder, tmp_path):
+def test_a_data_set_on_disk_is_read(folder: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     rows = datasets.Dataset.from_list([{"text": "hi how are you"}, {"text": "fine thanks"}])
     datasets.DatasetDict({"train": rows}).save_to_disk(tmp_path / "data")
@@ -139,7 +141,9 @@ def test_a_data_set_on_disk_is_read(folder, tmp_path):
         _from_dataset(folder, DatasetSource(str(tmp_path / "data"), split="test"))
 
 
-def test_a_missing_datasets_library_says_how_to_install_it(folder, tmp_path, monkeypatch):
+def test_a_missing_datasets_library_says_how_to_install_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
 
     with pytest.raises(WorkloadError, match=r"pip install 'accumcheck\[datasets\]'"):

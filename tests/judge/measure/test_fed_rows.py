@@ -39,7 +39,7 @@ def test_one_micro_batch_again_and_again() -> None:
 
 
 def test_a_row_of_two_processes_is_one_that_both_were_fed() -> None:
-    steps = [[(0, (0, 1)), (1, (1, 2))], [(0, (4, 5)), (1, (6, 7))]]
+    steps: Steps = [[(0, (0, 1)), (1, (1, 2))], [(0, (4, 5)), (1, (6, 7))]]
     (step,) = fed(steps, name="2x2x1").wrong
     assert (step.repeated, step.missing, step.again) == ((Repeated(1, 2, (0, 1)),), (3,), False)
 

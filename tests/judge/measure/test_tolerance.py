@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_the_noise_of_the_weights_is_measured_apart_from_the_rest() -> None:
     assert found.gradient == pytest.approx(5 * np.hypot(2.5e-3, 1.4e-2))
     # the recomputation's norm was off by 1e-4 only, by luck: 2.5e-3 lie in the span, and could as well lengthen it
     assert (found.noise_floor.grad_norm, found.grad_norm) == (found.noise_floor.weights, found.weights)
-    apart = Divergence(1e-4, 1e-4, float(np.hypot(2.5e-3, 1.4e-2)), pytest.approx(2.5e-3))
+    apart = Divergence(1e-4, 1e-4, float(np.hypot(2.5e-3, 1.4e-2)), cast(float, pytest.approx(2.5e-3)))
     # 8 samples, 3 at a time: 3 micro-batches
     assert found.measured == (NoiseMeasurement("last sample first", 3, 3, apart),)
 

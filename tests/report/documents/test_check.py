@@ -6,10 +6,11 @@ import io
 import re
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import pytest
 
-from accumcheck.record import Finding, ProgramRecord
+from accumcheck.record import Finding, ProgramRecord, Verdict
 from accumcheck.report.parts.head import head
 from accumcheck.report.parts.measures import measures
 from tests.report import examples, written
@@ -53,9 +54,9 @@ plain = partial(written.text, name="table")
         ("error", 3, "", "could not be decided: see the reason above (exit code 3)"),
     ],
 )
-def test_last_line(verdict: str, exit_code: int, verdicts: str, expected: str) -> None:
+def test_last_line(verdict: Verdict, exit_code: int, verdicts: str, expected: str) -> None:
     report = examples.clean()
-    splits = tuple(replace(report.splits[0], verdict=one) for one in verdicts.split())
+    splits = tuple(replace(report.splits[0], verdict=cast(Verdict, one)) for one in verdicts.split())
     text = plain(replace(report, verdict=verdict, exit_code=exit_code, splits=splits, findings=()))
     assert text.splitlines()[-1] == expected
 

@@ -115,6 +115,7 @@ def test_only_the_metric_that_diverges_fails() -> None:
         "gradient": "failure",
     }
     in_weights = tuple(replace(step, vs_control=replace(fine, weights=0.5), vs_reference=fine) for step in broken.steps)
+    assert report.tolerances is not None
     limits = replace(report.tolerances, weights=1e-6)
     found = outcomes(replace(report, tolerances=limits, splits=(control, replace(broken, steps=in_weights))))
     assert [found[f"4x16x2 {name}"] for name in METRICS] == ["passed", "passed", "failure"]

@@ -9,6 +9,7 @@ import pty
 import re
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -215,7 +216,9 @@ def test_a_narrow_terminal_leaves_columns_out_and_cuts_no_number() -> None:
 
 def test_columns_too_wide_for_80_take_what_they_need_in_a_pipe() -> None:
     report = examples.llava_449()
-    weights = replace(report.splits[-1].sample_weights, scale=-1.2e9, min=-1.2e12, max=3.4e12)
+    measured = report.splits[-1].sample_weights
+    assert measured is not None
+    weights = replace(measured, scale=-1.2e9, min=-1.2e12, max=3.4e12)
     text = plain(replace(report, splits=(*report.splits[:-1], replace(report.splits[-1], sample_weights=weights))))
     assert "-1.2e+12..3.4e+12  FAIL" in text.replace("   ", "  ") or "-1.2e+12..3.4e+12 FAIL" in text
 
@@ -258,7 +261,7 @@ def test_text_from_elsewhere_is_printed_as_it_is_and_moves_no_cursor() -> None:
         assert "WARN    a [b]label[/b] :smile:\n        onetwothree\n" in text
 
 
-def test_no_escape_codes_where_there_is_no_terminal(tmp_path) -> None:
+def test_no_escape_codes_where_there_is_no_terminal(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w+", encoding="utf-8") as stream:
         written.show(examples.llava_449(), "table", stream)
         stream.seek(0)

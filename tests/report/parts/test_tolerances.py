@@ -115,7 +115,9 @@ def test_under_autocast_the_floors_are_those_of_its_dtype() -> None:
 
 
 def test_an_older_report_does_not_hold_it() -> None:
-    older = replace(examples.clean().tolerances, origins={}, measured=())
+    given = examples.clean().tolerances
+    assert given is not None
+    older = replace(given, origins={}, measured=())
     assert "Tolerances: this report does not say where they come from." in shown(
         replace(examples.clean(), tolerances=older)
     )
