@@ -182,3 +182,17 @@ def test_a_program_that_takes_no_notice_of_the_split_does_not_pass_for_agreeing_
     ended = run(tmp_path, **loop, splits=["1x8x1", "1x2x4"])
     assert (ended.code, verdicts(ended)) == (3, ["pass", "error"]), ended.out + ended.err
     assert "its first step was 1 micro-batches of 8 rows, where 1x2x4 asks for 4 of 2" in ended.out
+
+
+def test_a_collator_that_masks_at_random_masks_a_row_alike_in_every_split(tmp_path: Path) -> None:
+    ended = run(tmp_path, **script("masked.py", *LOOP), splits=["1x8x1", "1x2x4"])
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 2), ended.out + ended.err
+    (finding,) = ended.report["findings"]
+    assert (finding["id"], finding["severity"]) == ("random-collator", "warn")
+    assert "random numbers of Masks were drawn from each row's content" in finding["summary"]
+
+
+def test_a_collator_whose_numbers_belong_to_no_row_is_an_error_that_names_it(tmp_path: Path) -> None:
+    ended = run(tmp_path, **script("masked.py", *LOOP, "--numpy"), splits=["1x8x1", "1x2x4"])
+    assert (ended.code, verdicts(ended)) == (3, ["error"] * 2), ended.out + ended.err
+    assert "the collator Masks draws random numbers for a micro-batch as a whole" in ended.report["splits"][0]["reason"]

@@ -14,6 +14,7 @@ from published_sources import NoSourceError, Source
 
 from accumcheck.config.load import load_config
 from accumcheck.judge.rules.family import FAMILY
+from accumcheck.stacks.programs.start import is_installed
 
 SCRIPT = Script("train", 1, "token-mean*k", "token-mean*k", findings=("token-mean*k",), says=("times k",))
 
@@ -130,7 +131,8 @@ def test_a_folder_of_sources_must_have_them(tmp_path: Path, capsys: pytest.Captu
 
 @pytest.mark.e2e
 def test_a_script_of_an_installed_package_comes_out_as_it_must(tmp_path: Path) -> None:
-    pytest.importorskip("trl.scripts.sft", reason="this release of trl has no such module")
+    if not is_installed("trl.scripts.sft"):
+        pytest.skip("this release of trl has no such module")
     matrix = read_matrix()
     (script,) = [one for one in matrix.scripts if one.id == "trl/sft"]
     result = run(script, matrix, tmp_path, None)

@@ -58,6 +58,11 @@ def fields_of(row: Sample) -> dict[str, FedField]:
     return found
 
 
+def without_counts(row: Sample) -> Sample:
+    """A row without what was counted over several."""
+    return {name: value for name, value in row.items() if name not in COUNTED}
+
+
 def _is_default(name: str, value: torch.Tensor) -> bool:
     """Whether this is what a model takes where the field is not fed."""
     if MASK in name:

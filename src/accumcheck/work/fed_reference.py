@@ -14,16 +14,18 @@ import torch
 
 from accumcheck.capture.belief import own_loss
 from accumcheck.capture.coordinates import named_parameters_of
-from accumcheck.capture.losses import TOKEN_COUNT
+from accumcheck.capture.losses import TOKEN_COUNT, loss_in
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import control_of
 from accumcheck.errors import UnsupportedError, WorkloadError
 from accumcheck.reference.run import Losses, Testimony, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
+from accumcheck.rows.collate import Collator
 from accumcheck.rows.fields import moved
+from accumcheck.rows.identity import without_counts
 from accumcheck.rows.pairs import holds_pairs, pairs_of
 from accumcheck.rows.row_collator import RowCollator
-from accumcheck.rows.sample import KEPT_KINDS
+from accumcheck.rows.sample import KEPT_KINDS, Sample
 from accumcheck.runfolder.fed_rows import read_rows
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
@@ -59,6 +61,8 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
     membership = tuple(tuple(place[key] for key in step) for step in keys)
     _train_as_in_the_control(job, check, model)
     collator = RowCollator.of(model)
+    if trainer is None:
+        rows = _without_counts(model, rows, collator)
     made = _as_made(check, model, trainer)
     workload = Workload(model, [rows[number] for number, _ in numbers], collator)
     losses = None
@@ -69,6 +73,24 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
         losses = _losses_of(trainer, model, made)._replace(counts=witness.counts)
     testimony = _testimony(witness, place, len(numbers))
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
+
+
+def _without_counts(model: torch.nn.Module, rows: dict[int, Sample], collator: Collator) -> dict[int, Sample]:
+    """The rows without the count that a loop passed to its model: whether that is right is what is asked here.
+
+    They keep it where the model cannot compute a loss without.
+    """
+    bare = {number: without_counts(row) for number, row in rows.items()}
+    some = next((number for number, row in rows.items() if len(bare[number]) < len(row)), None)
+    if some is None:
+        return rows
+    device = next(model.parameters()).device
+    try:
+        with torch.no_grad():
+            found = loss_in(model(**moved(collator([bare[some]]), device)))
+    except Exception:  # the model may be anything
+        return rows
+    return rows if found is None else bare
 
 
 def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Module) -> None:
