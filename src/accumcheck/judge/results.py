@@ -8,6 +8,7 @@ from dataclasses import replace
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.explanation import Explanation
 from accumcheck.judge.measure.epochs import Windows
+from accumcheck.judge.measure.not_finite import words_of_split
 from accumcheck.judge.verdict import judge_split
 from accumcheck.record import Finding, SplitObservation, SplitResult, Verdict
 
@@ -73,6 +74,8 @@ def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) 
         return "skipped" if split.status == "skipped" else "error"
     if seen.random_by is not None:
         return "error"
+    if seen.reference is None and seen.reference_not_finite and words_of_split(split):
+        return "error"
     if split.split in seen.condemned:
         return "fail"
     verdict = judge_split(
@@ -93,4 +96,6 @@ def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) 
 
 def _undecided(seen: Evidence) -> str:
     """Why a split that ran is not judged."""
+    if seen.reference is None and seen.reference_not_finite:
+        return "the reference's own numbers are not finite"
     return "no reference to compare with" if seen.random_by is None else "the forward pass is random"
