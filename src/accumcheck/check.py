@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+
+import numpy as np
 
 from accumcheck import __version__
 from accumcheck.config.model import CheckConfig
@@ -122,15 +125,17 @@ def _report(
     """Collect and judge what a run left in its folder; no secret goes further than this."""
     plan = next(event for event in events if isinstance(event, Planned))
     observations, reference = collect_run(folder, plan.splits, events)
-    judgement = judge(
-        check,
-        observations,
-        plan.control,
-        reference,
-        no_reference=_why_no_reference(events, folder),
-        allow_skipped=allow_skipped,
-        strict=strict,
-    )
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # a NaN is a finding, and never a warning of numpy's
+        warnings.simplefilter("ignore", RuntimeWarning)
+        judgement = judge(
+            check,
+            observations,
+            plan.control,
+            reference,
+            no_reference=_why_no_reference(events, folder),
+            allow_skipped=allow_skipped,
+            strict=strict,
+        )
     report = Report(
         accumcheck_version=__version__,
         verdict=judgement.verdict,

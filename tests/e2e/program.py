@@ -79,10 +79,12 @@ class Ended:
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """The JSON on standard output; every report that a test reads satisfies the schema, and agrees with itself."""
+        """The JSON on standard output, which satisfies the schema, agrees with itself, and has reasons."""
         report: dict[str, Any] = json.loads(self.out)
         jsonschema.validate(report, report_schema())
         check_consistent(report_from_json(self.out))
+        for split in report["splits"]:
+            assert split["verdict"] in ("pass", "warn") or split["reason"].strip(), split["split"]
         return report
 
     def split(self, label: str) -> dict[str, Any]:

@@ -55,6 +55,17 @@ def undecided() -> Report:
     )
 
 
+def crashed() -> Report:
+    """One split crashed, and its program raised something."""
+    report = undecided()
+    traceback = (
+        '  File "/home/user/train.py", line 12, in <module>',
+        "    loss = model(**batch).loss",
+        "OutOfMemoryError: CUDA out of memory",
+    )
+    return replace(report, splits=(*report.splits[:2], replace(report.splits[2], traceback=traceback)))
+
+
 def not_a_number() -> Report:
     """A split whose loss is NaN at one step, and which reported no loss at another."""
     report = clean()
@@ -252,7 +263,7 @@ def hostile() -> Report:
         splits=(
             report.splits[0],
             replace(report.splits[1], verdict="fail", loss_rule="<b>", gradient_rule="<b>"),
-            replace(report.splits[2], reason=bad, log=bad),
+            replace(report.splits[2], reason=bad, log=bad, traceback=(bad, f"  ```{bad}")),
         ),
         loss_rule="<b>",
         gradient_rule="<b>",
@@ -264,6 +275,7 @@ EVERY = (
     llava_449,
     clean,
     undecided,
+    crashed,
     not_a_number,
     with_trajectory,
     many,

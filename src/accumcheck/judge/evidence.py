@@ -10,6 +10,7 @@ from accumcheck.judge.measure.by_control import relative_to, without
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
+from accumcheck.judge.measure.not_finite import has_finite_batches, words_of_reference
 from accumcheck.judge.measure.parameters import Allowance, OffParameter, off_parameters, untested
 from accumcheck.judge.measure.tolerance import measured, random_by, resolve
 from accumcheck.judge.measure.truths import records_of, right_of, truths_of, windows_in
@@ -35,7 +36,8 @@ class Evidence:
     true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed again,
     None where it is not; ``condemned``: splits that fail for what a detector has found, with the rule they are given;
     ``failed``: splits that fail for what a detector has found, whatever their gradients; ``fed``: of a program, what
-    each split was fed that the control was not.
+    each split was fed that the control was not; ``reference_not_finite``: which samples have numbers, alone, that are
+    not finite.
     """
 
     check: CheckConfig
@@ -55,6 +57,7 @@ class Evidence:
     condemned: Mapping[Split, Rule] = field(default_factory=dict)
     failed: frozenset[Split] = frozenset()
     fed: Mapping[Split, SplitRows] = field(default_factory=dict)
+    reference_not_finite: str = ""
 
     @property
     def good(self) -> tuple[SplitObservation, ...]:
@@ -80,6 +83,10 @@ def gather(
     """
     if reference is not None and len(reference.membership) < check.steps:
         no_reference = f"it covers {len(reference.membership)} of {check.steps} steps: no split ran any further"
+        reference = None
+    broken = words_of_reference(reference) if reference is not None else ""
+    if reference is not None and broken and not has_finite_batches(reference):
+        no_reference = f"its own loss or gradient is not finite: {broken}, fed alone"
         reference = None
     ran = tuple(_completed(one, check) for one in observations)
     fed: Mapping[Split, SplitRows] = {}
@@ -129,6 +136,7 @@ def gather(
         not_tested=untested(reference, first) if reference is not None else (),
         random_by=random_by(reference, precision),
         fed=fed,
+        reference_not_finite=broken,
     )
 
 

@@ -12,7 +12,7 @@ from accumcheck.judge.evidence import Evidence, gather
 from accumcheck.judge.explanation import explain_run
 from accumcheck.judge.judgement import Judgement
 from accumcheck.judge.measure.truths import due
-from accumcheck.judge.results import results_of
+from accumcheck.judge.results import results_of, with_reasons
 from accumcheck.judge.rules.explain import Rules
 from accumcheck.judge.verdict import judge_run
 from accumcheck.record import ReferenceObservation, Split, SplitObservation
@@ -61,7 +61,7 @@ def judge(
     return Judgement(
         verdict=verdict,
         exit_code=exit_code,
-        splits=judged.results,
+        splits=with_reasons(judged.results, findings),
         reference=tuple(truth.as_record(step) for step, truth in enumerate(right, start=1)),
         tolerances=seen.tolerances,
         loss_rule=_run_rule(explanation.loss),

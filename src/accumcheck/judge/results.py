@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.explanation import Explanation
 from accumcheck.judge.measure.epochs import Windows
+from accumcheck.judge.measure.not_finite import words_of_split
 from accumcheck.judge.measure.updates import change_difference, clear_to
 from accumcheck.judge.verdict import judge_split
-from accumcheck.record import SplitObservation, SplitResult, Verdict
+from accumcheck.record import Finding, SplitObservation, SplitResult, Verdict
 from accumcheck.record.reported import UpdateRecord, WeightChange
 
 
 def results_of(seen: Evidence, explanation: Explanation) -> tuple[SplitResult, ...]:
     """The results of every requested split, in the order of the observations."""
     return tuple(_result(one, seen, explanation) for one in seen.ran)
+
+
+def with_reasons(results: Sequence[SplitResult], findings: Sequence[Finding]) -> tuple[SplitResult, ...]:
+    """The results with a reason for every one that fails, or could not be decided.
+
+    It is the summary of the worst finding about the split, else of one about the run as a whole.
+
+    Args:
+        results: of every requested split.
+        findings: in the order in which they are told.
+    """
+    return tuple(
+        replace(result, reason=_worst(result, findings))
+        if result.verdict in ("fail", "error", "skipped") and not result.reason.strip()
+        else result
+        for result in results
+    )
+
+
+def _worst(result: SplitResult, findings: Sequence[Finding]) -> str:
+    own = [finding for finding in findings if str(result.split) in finding.splits]
+    of_run = [finding for finding in findings if not finding.splits]
+    for severity in ("fail", "error", "warn"):
+        for finding in (*own, *of_run):
+            if finding.severity == severity and finding.summary.strip():
+                return finding.summary
+    if result.status == "ran" and result.verdict == "fail":
+        return "its numbers differ by more than the tolerance"
+    return "it ended without saying why; see its log"
 
 
 def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -> SplitResult:
@@ -26,6 +59,7 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
         status=split.status,
         reason=split.reason or (_undecided(seen) if verdict == "error" else ""),
         reason_kind=split.reason_kind or ("refused" if verdict == "error" else None),
+        traceback=split.traceback,
         verdict=verdict,
         duration_seconds=split.duration_seconds,
         steps=seen.records.get(split.split, ()),
@@ -65,6 +99,8 @@ def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) 
         return "skipped" if split.status == "skipped" else "error"
     if seen.random_by is not None:
         return "error"
+    if seen.reference is None and seen.reference_not_finite and words_of_split(split):
+        return "error"
     if split.split in seen.condemned or split.split in seen.failed:
         return "fail"
     verdict = judge_split(
@@ -85,4 +121,6 @@ def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) 
 
 def _undecided(seen: Evidence) -> str:
     """Why a split that ran is not judged."""
+    if seen.reference is None and seen.reference_not_finite:
+        return "the reference's own numbers are not finite"
     return "no reference to compare with" if seen.random_by is None else "the forward pass is random"

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from accumcheck.launch.endings import ending
 from accumcheck.record import Reason
+from accumcheck.runfolder.crash import last_printed
 from accumcheck.runfolder.job import Failure, Job
+from accumcheck.runfolder.layout import logs_of
 from accumcheck.runfolder.space import EXIT_NO_SPACE, no_space
 
 
@@ -56,7 +58,8 @@ def explain(job: Job, end: End) -> Failure:
     if not end.exits:
         return _crashed(f"torchrun's agent did not come back after {end.seconds:.0f} s")
     rank, code = next(iter((struck or own or end.exits).items()))
-    return _crashed(f"process {rank} of {job.processes} {ending(code)}")
+    printed = last_printed(logs_of(job.run, job.name), rank % job.local_processes)
+    return Failure(Reason("crashed", f"process {rank} of {job.processes} {ending(code)}", printed))
 
 
 def _crashed(text: str) -> Failure:

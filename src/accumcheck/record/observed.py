@@ -104,8 +104,9 @@ class SplitObservation:
     """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them.
 
     ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
-    where the stack is none; ``reason_kind``: what kind of reason ``reason`` is; ``trained``: what its first process
-    trains; ``rows``: of a program, what tells those that it was fed from others, by the numbers in ``steps``.
+    where the stack is none; ``reason_kind``: what kind of reason ``reason`` is; ``traceback``: see `Reason`;
+    ``trained``: what its first process trains; ``rows``: of a program, what tells those that it was fed from others, by
+    the numbers in ``steps``.
     """
 
     split: Split
@@ -120,6 +121,7 @@ class SplitObservation:
     training_arguments: Mapping[str, Any] = field(default_factory=dict)
     program: ProgramRecord | None = None
     reason_kind: ReasonKind | None = None
+    traceback: tuple[str, ...] = ()
     trained: TrainedRecord | None = None
     rows: Mapping[int, FedRow] = field(default_factory=dict)
 

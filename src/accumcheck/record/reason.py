@@ -21,7 +21,11 @@ within its time limit; ``out-of-memory``; ``refused``: it ran, or could have, bu
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a job did not run to its end: ``text`` is one line for the user."""
+    """Why a job did not run to its end: ``text`` is one line for the user.
+
+    ``traceback``: the last lines of what the program raised, or of what it printed where it raised nothing.
+    """
 
     kind: ReasonKind
     text: str
+    traceback: tuple[str, ...] = ()

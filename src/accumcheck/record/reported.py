@@ -113,9 +113,11 @@ class SplitResult:
     """The other splits are compared with this one."""
     status: Status
     reason: str
-    """Why it did not run; else empty."""
+    """Why it did not run, fails or could not be decided; else empty."""
     reason_kind: ReasonKind | None = field(default=None, kw_only=True, metadata=LATER)
-    """What kind of reason that is; null: it ran."""
+    """What kind of reason that is, where it did not run or could not be decided; null: it ran."""
+    traceback: tuple[str, ...] = field(default=(), kw_only=True, metadata=LATER)
+    """The last lines of what the program raised, or printed before it ended; may be empty."""
     verdict: Verdict
     duration_seconds: float
     steps: tuple[StepRecord, ...] = ()

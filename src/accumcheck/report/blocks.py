@@ -139,6 +139,7 @@ class Note:
         source: the line of code, ``file:line``.
         known: published faults that match.
         logs: log files.
+        excerpt: the last lines of a traceback, which keep their shape.
         id: a finding's id, or the kind of reason for which splits did not run.
         splits: all splits that it is about.
     """
@@ -151,6 +152,7 @@ class Note:
     source: str = ""
     known: tuple[Known, ...] = ()
     logs: tuple[str, ...] = ()
+    excerpt: tuple[str, ...] = ()
     id: str = ""
     splits: tuple[str, ...] = ()
 

@@ -104,6 +104,7 @@ def _note(note: Note, width: int) -> list[Text]:
         found += prose(paragraph, width, indent=_INDENT)
     if note.advice:
         found += prose(f"advice: {note.advice}", width, indent=_INDENT)
+    found += [Text(f"{' ' * _INDENT}| {clean(line).replace(chr(10), ' ')}", "dim") for line in note.excerpt]
     found += [Text(f"{' ' * _INDENT}log: {clean(log).replace(chr(10), ' ')}", "dim") for log in note.logs]
     if note.source:
         found += prose(f"source: {note.source}", width, indent=_INDENT, style="dim")

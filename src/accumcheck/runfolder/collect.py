@@ -149,4 +149,6 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
 
 
 def _failed(split: Split, status: Status, reason: Reason, log: str, seconds: float) -> SplitObservation:
-    return SplitObservation(split, status, reason.text, log, seconds, reason_kind=reason.kind)
+    return SplitObservation(
+        split, status, reason.text, log, seconds, reason_kind=reason.kind, traceback=reason.traceback
+    )

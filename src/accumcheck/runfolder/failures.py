@@ -10,6 +10,7 @@ from pathlib import Path
 from accumcheck.errors import AccumcheckError
 from accumcheck.record import Reason, ReasonKind
 from accumcheck.runfolder.codec import read_record, write_record
+from accumcheck.runfolder.crash import excerpt_of, hint_of, innermost, last_printed, place_of
 from accumcheck.runfolder.job import Failure
 from accumcheck.runfolder.space import full_device, is_no_space, no_space
 
@@ -34,7 +35,7 @@ def write_error(folder: Path, process: int, error: BaseException, *, common: boo
         OSError: it cannot be written, which is so where no space is left.
     """
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    write_record(_file(folder, process), WorkerError(reason_of(error, folder), common, text))
+    write_record(_file(folder, process), WorkerError(reason_of(error, folder, process), common, text))
 
 
 def has_errors(folder: Path) -> bool:
@@ -49,29 +50,53 @@ def read_errors(folder: Path) -> list[Failure]:
     return [Failure(error.reason, error.common) for error in errors]
 
 
-def reason_of(error: BaseException, folder: Path) -> Reason:
-    """Why a process ended that writes into this folder, by the error that ended it."""
+def reason_of(error: BaseException, folder: Path, process: int = 0) -> Reason:
+    """Why a process ended that writes into this folder, by the error that ended it; ``process``: on this machine."""
     if is_no_space(error):
         return Reason("crashed", no_space(folder))
     if not isinstance(error, AccumcheckError) and (full := full_device(folder)):
         return Reason("crashed", full)
-    return Reason(_kind_of(error), describe(error))
+    found = excerpt_of(innermost(error))
+    if isinstance(error, SystemExit):  # argparse, for example, has said why
+        found = last_printed(folder / "logs", process)
+    return Reason(_kind_of(error), describe(error), found)
 
 
 def describe(error: BaseException) -> str:
-    """The error's class and the first line of its text, with the few after it where it ends in a colon."""
+    """The class of the error that began it, the first line of its text, and where it was raised.
+
+    Where the first line ends in a colon, with the few after it. Of an error of ours, its text.
+    """
+    hint = f"; {found}" if (found := hint_of(error)) else ""
+    if not isinstance(error, AccumcheckError):
+        outer, error = error, innermost(error)
+        if error is not outer and not isinstance(error, ImportError):  # what an import led to repeats it
+            hint = f"; it led to {_first_words(outer)}{hint}"
     lines = [line.strip() for line in str(error).strip().splitlines()]
     if lines and lines[0].endswith(":"):
         lines = [" ".join(lines[:_ANNOUNCED])]
     name = type(error).__name__
     if isinstance(error, AccumcheckError):
         return lines[0] if lines else name
+    place = f" ({found})" if (found := place_of(error)) else ""
+    first = lines[0] if lines else ""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return f"the program exited with code {error.code}{place}"
+    if isinstance(error, SyntaxError) and place:
+        first = str(error.msg)  # its text has the place too
     if _kind_of(error) == "out-of-memory":
-        return "out of memory" + (f": {lines[0]}" if lines else "")
-    return f"{name}: {lines[0]}" if lines else name
+        return "out of memory" + (f": {first}" if first else "") + place + hint
+    return (f"{name}: {first}" if first else name) + place + hint
+
+
+def _first_words(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
 
 
 def _kind_of(error: BaseException) -> ReasonKind:
+    if not isinstance(error, AccumcheckError):
+        error = innermost(error)
     name = type(error).__name__
     # torch's error for GPUs has a class of its own in some releases, that for the CPU in none
     if name in ("OutOfMemoryError", "MemoryError") or (name == "RuntimeError" and _NO_MEMORY.search(str(error))):

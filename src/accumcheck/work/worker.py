@@ -63,6 +63,8 @@ def _fail(job: Job, process: int, error: BaseException, *, common: bool) -> NoRe
     An exception that went on would have torch write files of its own, which it cannot read again from a full device.
     """
     code = EXIT_FAILED
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     try:
         write_error(job.folder, process, error, common=common)
     except OSError as obstacle:

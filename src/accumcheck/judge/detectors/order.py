@@ -17,6 +17,7 @@ from accumcheck.judge.detectors.limits import (
 )
 from accumcheck.judge.detectors.logged_norm import misreported_norm
 from accumcheck.judge.detectors.no_reference import no_reference
+from accumcheck.judge.detectors.not_finite import not_finite, rows_not_finite
 from accumcheck.judge.detectors.other_batches import other_batches_fed
 from accumcheck.judge.detectors.padding import padded_epochs
 from accumcheck.judge.detectors.parameter_gradients import wrong_parameters
@@ -30,6 +31,8 @@ from accumcheck.judge.detectors.unsynchronised import unsynchronised
 from accumcheck.judge.detectors.updates import differing_updates
 
 STRUCTURAL: tuple[Structural, ...] = (
+    not_finite,
+    rows_not_finite,
     wrong_samples,
     other_rows,
     torn_windows,

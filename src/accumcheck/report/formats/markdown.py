@@ -117,10 +117,18 @@ def _note(note: Note) -> str:
         *(escape(paragraph) for paragraph in note.paragraphs),
         *([f"**Advice:** {inline(note.advice)}"] if note.advice else []),
         *([f"Source: {code(note.source)}"] if note.source else []),
+        *([_fenced(note.excerpt)] if note.excerpt else []),
         *(f"Log: {code(log)}" for log in note.logs),
         *known,
     ]
     return "\n\n  ".join(parts)
+
+
+def _fenced(lines: Sequence[str]) -> str:
+    """Lines that keep their shape, inside an item of a list."""
+    shown = [clean(line).replace("\n", " ") for line in lines]
+    fence = "`" * max(3, 1 + max((len(run) for line in shown for run in re.findall("`+", line)), default=0))
+    return "\n  ".join([f"{fence}text", *shown, fence])
 
 
 def _known(fault: Known) -> list[str]:

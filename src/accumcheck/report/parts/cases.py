@@ -54,7 +54,8 @@ def _case(metric: Metric, split: SplitResult, report: Report) -> Case:
         for finding in report.findings
         if str(split.split) in finding.splits and finding.severity != "ignore"
     ]
-    details = "\n\n".join([metric.text, *map(_whole, about), *([f"log: {split.log}"] if split.log else [])])
+    raised = ["\n".join(split.traceback)] if split.traceback else []
+    details = "\n\n".join([metric.text, *raised, *map(_whole, about), *([f"log: {split.log}"] if split.log else [])])
     outcome = _outcome(metric.verdict, report)
     return Case(
         name=f"{split.split} {metric.name}",

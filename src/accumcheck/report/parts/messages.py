@@ -44,7 +44,7 @@ def _of_note(note: Note, report: Report) -> Iterator[Annotation]:
     for split in note.splits or [""]:
         places.setdefault(place(report, split), []).append(split)
     advice = [f"advice: {note.advice}"] if note.advice else []
-    message = "\n".join([note.headline, *note.paragraphs, *advice])
+    message = "\n".join([note.headline, *note.paragraphs, *advice, *note.excerpt])
     for (file, line), splits in places.items():
         of = splits[0] if len(splits) == 1 else note.labels
         yield Annotation(

@@ -24,6 +24,7 @@ def not_run(report: Report) -> list[Note]:
             tone=verdict,
             labels=_labels([str(split.split) for split in group], report),
             text=reason or "no reason was recorded",
+            excerpt=next((split.traceback for split in group if split.traceback), ()),
             logs=tuple(split.log for split in group if split.log),
             id=kind,
             splits=tuple(str(split.split) for split in group),

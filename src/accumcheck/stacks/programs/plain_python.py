@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.capture.patches import Patches, Seam
+from accumcheck.runfolder.crash import give_hint, innermost
 
 if TYPE_CHECKING:
     _Base = os._Environ[str]
@@ -26,6 +27,11 @@ _OF_TORCHRUN = (*OF_GROUP, "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROU
 _BEGINNINGS = ("ROLE_", "TORCHELASTIC_")
 """See ``torch.distributed.elastic.agent.server.local_elastic_agent``, which sets them for each worker."""
 _AGENTS_STORE = "TORCHELASTIC_USE_AGENT_STORE"
+_OF_MISSING = ("NoneType", "process group")
+_HINT = (
+    "with one process a program finds no RANK and its like, as under plain python; if it needs them from the start, "
+    "write launcher: {single_process: torchrun}"
+)
 _SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
@@ -76,6 +82,11 @@ class PlainPython:
     def keeps(self, name: str) -> bool:
         """Whether a variable is kept back now."""
         return name in self._kept
+
+    def explain(self, error: Exception) -> None:
+        """Say with an error of the program's, where it may come of variables that it did not find, how to have them."""
+        if self.is_plain and self.probed and any(word in str(innermost(error)) for word in _OF_MISSING):
+            give_hint(error, _HINT)
 
     def give(self) -> None:
         """Let the program have them, but for those that it has set itself."""

@@ -71,7 +71,7 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     spectator.watch = Watch(spectator, patches)
     drawing: list[str] = []
     give_rows_their_own_numbers(patches, drawing.append)
-    _run(stack, check, handover, patches)
+    _run(stack, check, handover, patches, plain)
     observer.stop()
     if not observer.steps:
         raise RefusedError(f"{stack.title(check)} ended without an optimizer step")
@@ -111,14 +111,14 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     handover = Handover(split, check.steps, patches)
     settings = settings_of(check, split, output=str(job.folder / "output"), device=job.device, backend=job.backend)
     forget_sharding()
-    _begin_plain(job, check, patches)
+    plain = _begin_plain(job, check, patches)
     override({**settings, **UNSHARDED}, patches)
     spectator = OfWitness(check, observer, rows, job, patches)
     spectator.watch = Watch(spectator, patches)
     give_rows_their_own_numbers(patches)
     problem = ""
     try:
-        _run(stack, check, handover, patches)
+        _run(stack, check, handover, patches, plain)
     except Exception as error:
         if spectator.model is None:
             raise
@@ -191,7 +191,7 @@ def _begin_plain(job: Job, check: CheckConfig, patches: Patches) -> PlainPython:
     return plain
 
 
-def _run(stack: ProgramSpec, check: CheckConfig, handover: Handover, patches: Patches) -> None:
+def _run(stack: ProgramSpec, check: CheckConfig, handover: Handover, patches: Patches, plain: PlainPython) -> None:
     patches.assign(sys, "argv", list(sys.argv))
     patches.assign(sys, "path", list(sys.path))
     try:
@@ -201,3 +201,6 @@ def _run(stack: ProgramSpec, check: CheckConfig, handover: Handover, patches: Pa
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise
+    except Exception as error:
+        plain.explain(error)
+        raise

@@ -1,0 +1,56 @@
+"""Losses and gradients that are not finite: whose they are, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from accumcheck.judge.detectors.detected import Detected
+from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.not_finite import words_of_reference, words_of_split
+from accumcheck.record import Finding
+from accumcheck.record.rule import UNEXPLAINED
+
+
+def not_finite(seen: Evidence) -> Iterator[Detected]:
+    """Splits with such numbers, those with the same words together; they fail where the reference has none."""
+    groups: dict[str, list[str]] = {}
+    for one in seen.good:
+        if words := words_of_split(one):
+            groups.setdefault(words, []).append(str(one.split))
+    blameless = seen.reference_not_finite and seen.reference is None
+    whose = "the reference's are not finite either" if blameless else "the reference's are finite"
+    for words, labels in groups.items():
+        yield Detected(
+            Finding(
+                id="not-finite",
+                severity="error" if blameless else "fail",
+                splits=tuple(labels),
+                summary=f"{words}; {whose if seen.reference is not None or blameless else 'there is no reference'}",
+                explanation=(
+                    "The model gives such numbers without any stack, so that nothing can be compared."
+                    if blameless
+                    else "One such step ends a training: with it the weights are not finite either."
+                ),
+                advice=(
+                    "Look for a precision that overflows (float16 without a loss scale), a division by a count that is "
+                    "0 (a micro-batch without labels), and a logarithm of 0."
+                ),
+            ),
+            condemned=({} if blameless else {one.split: UNEXPLAINED for one in seen.good if str(one.split) in labels}),
+        )
+
+
+def rows_not_finite(seen: Evidence) -> Iterator[Detected]:
+    """Samples whose numbers alone are not finite, where micro-batches are the truth in their place."""
+    if seen.reference is None or not (words := words_of_reference(seen.reference)):
+        return
+    yield Detected(
+        Finding(
+            id="samples-not-finite",
+            severity="warn",
+            splits=(),
+            summary=f"the reference's loss or gradient is not finite for a sample that is fed alone: {words}",
+            explanation="Such a sample has no right answer by itself; micro-batches, computed without the stack, are "
+            "the truth in its place.",
+        )
+    )

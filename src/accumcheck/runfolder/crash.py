@@ -1,0 +1,127 @@
+"""What a crash shows: the exception that began it, the line, and the last lines of the program's own traceback."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from accumcheck.errors import AccumcheckError
+from accumcheck.redaction import redacted_text
+
+LINES = 10
+"""How many lines are shown."""
+_MESSAGE_LINES = 4
+"""How many of them an exception's own text may take."""
+_LONGEST = 200
+_READ_BYTES = 16_384
+_OURS = str(Path(__file__).resolve().parents[1])
+_HINT = "accumcheck_hint"
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The exception that began it: the cause of the cause, as far as ``raise ... from`` tells."""
+    seen = {id(error)}
+    while (cause := error.__cause__) is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        error = cause
+    return error
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised, ``file:line``: the last line of the user's own code, else of anyone's but ours; or empty."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return f"{_shown(error.filename)}:{error.lineno}"
+    frames = list(_frames(error.__traceback__))
+    if not frames:
+        return ""
+    own = [frame for frame in frames if not _is_installed(frame.filename)]
+    last = (own or frames)[-1]
+    return f"{_shown(last.filename)}:{last.lineno}"
+
+
+def excerpt_of(error: BaseException) -> tuple[str, ...]:
+    """The last lines of an exception's traceback, without our own frames.
+
+    Nothing of an error of ours, whose text says all, nor of one that was raised in our code alone.
+    """
+    if isinstance(error, (AccumcheckError, SystemExit)):
+        return ()
+    frames = list(_frames(error.__traceback__))
+    if not frames and not isinstance(error, SyntaxError):
+        return ()
+    said = _lines(traceback.format_exception_only(type(error), error))
+    if len(said) > _MESSAGE_LINES and not isinstance(error, SyntaxError):
+        said = [*said[: _MESSAGE_LINES - 1], "..."]
+    shown = [*_lines(traceback.format_list(frames)), *said]
+    return _cut(shown)
+
+
+def last_printed(logs: Path, process: int) -> tuple[str, ...]:
+    """The last lines that a process of a job printed to its standard error.
+
+    Args:
+        logs: the job's, see `accumcheck.runfolder.layout.logs_of`; torchrun's agent has one there for each process.
+        process: its index on this machine.
+
+    Returns:
+        Nothing where it printed nothing, or nothing can be read.
+    """
+    try:
+        file = next(logs.rglob(f"{process}/stderr.log"), None)
+        if file is None:
+            return ()
+        with file.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _READ_BYTES))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    return _cut([line.rstrip() for line in text.splitlines() if line.strip()])
+
+
+def _cut(lines: Sequence[str]) -> tuple[str, ...]:
+    """The last lines, none too long; secrets are hidden before one could be cut in two."""
+    shown = map(redacted_text, lines[-LINES:])
+    return tuple(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..." for line in shown)
+
+
+def give_hint(error: BaseException, hint: str) -> None:
+    """Have a hint told with an exception that goes on as it is; it follows a semicolon."""
+    setattr(error, _HINT, hint)
+
+
+def hint_of(error: BaseException) -> str:
+    """What `give_hint` said of it, or nothing."""
+    return str(getattr(error, _HINT, ""))
+
+
+def _frames(trace: TracebackType | None) -> Iterator[traceback.FrameSummary]:
+    """The frames of a traceback that are neither ours nor Python's own way of running a file."""
+    for frame in traceback.extract_tb(trace):
+        if not frame.filename.startswith((_OURS, "<frozen ")):
+            if not linecache.getline(frame.filename, frame.lineno or 0) and frame.filename.startswith("<"):
+                continue
+            yield frame
+
+
+def _is_installed(file: str) -> bool:
+    paths = sysconfig.get_paths()
+    return any(file.startswith(paths[name]) for name in ("purelib", "platlib", "stdlib", "platstdlib")) or (
+        "site-packages" in Path(file).parts
+    )
+
+
+def _shown(file: str) -> str:
+    """A file's path, relative to the working directory where it is in there."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return file
+
+
+def _lines(written: Sequence[str]) -> list[str]:
+    return [line for block in written for line in block.rstrip("\n").split("\n")]
