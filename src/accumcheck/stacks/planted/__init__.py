@@ -1,0 +1,24 @@
+"""``stack: planted:NAME``: a real Trainer with one fault planted in it, for ``accumcheck selftest`` and benchmarks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accumcheck.stacks.protocol import LoopSpec
+
+if TYPE_CHECKING:
+    from accumcheck.stacks.protocol import Loop
+
+
+def _make(fault: str) -> Loop:
+    from accumcheck.stacks.planted.trainer import PlantedLoop
+
+    return PlantedLoop(fault)
+
+
+SPEC = LoopSpec(
+    name="planted",
+    help="the installed transformers.Trainer with one fault planted, for accumcheck selftest",
+    preload=("transformers.trainer",),
+    make=_make,
+)
