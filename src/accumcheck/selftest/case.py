@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from accumcheck.config.epochs import steps_of
+from accumcheck.config.faults import Place
+from accumcheck.config.load import read_config
 from accumcheck.config.model import CheckConfig, DataConfig, DType, LauncherConfig, ModelConfig, SyntheticData
 from accumcheck.record import Split
-from accumcheck.stacks.script import ScriptConfig
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",
@@ -82,16 +85,16 @@ def in_trainer(
 
 def in_program(fault: str, *, splits: Sequence[str] = SPLITS, steps: int = 1) -> CheckConfig:
     """A check of a training loop in which this fault is planted: `accumcheck.selftest.program` and its faults."""
-    numbers = ("{per_device_train_batch_size}", "{gradient_accumulation_steps}", "{steps}")
-    return CheckConfig(
-        model=ModelConfig(),
-        global_batch_size=8,
-        steps=steps,
-        splits=tuple(Split.parse(split) for split in splits),
-        stack="script",
-        script=ScriptConfig(module=PROGRAM, arguments=(fault, *numbers)),
-        launcher=LauncherConfig(device="cpu", timeout=120),
-    )
+    numbers = ["{per_device_train_batch_size}", "{gradient_accumulation_steps}", "{steps}"]
+    written = {
+        "global_batch_size": 8,
+        "steps": steps,
+        "splits": list(splits),
+        "stack": "script",
+        "script": {"module": PROGRAM, "arguments": [fault, *numbers]},
+        "launcher": {"device": "cpu", "timeout": 120},
+    }
+    return read_config(json.dumps(written), Place("selftest"), Path())
 
 
 def rule(

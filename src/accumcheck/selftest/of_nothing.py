@@ -15,8 +15,8 @@ OF_NOTHING = (
     Case("LLaVA", in_trainer("none", config={"model_type": "llava"}, shrink=True), ""),
     Case("a whole epoch", in_trainer("none", samples=12), ""),
     Case("one process", in_trainer("none", splits=("1x8x1", "1x1x8")), ""),
-    Case("gradient checkpointing", in_trainer("none", training_arguments={"gradient_checkpointing": True}), ""),
+    Case("checkpointing", in_trainer("none", training_arguments={"gradient_checkpointing": True}), ""),
     Case("a loop", in_program("none"), ""),
-    Case("a loop that clips its step", in_program("clips-once"), ""),
-    Case("a loop, frozen and tied", in_program("tied"), ""),
+    Case("a loop that clips", in_program("clips-once"), ""),
+    Case("a loop, tied", in_program("tied"), ""),
 )

@@ -19,7 +19,7 @@ ROWS = (
     Case("cut to the micro-batch", in_program("cut"), "samples-differ", accused=ACCUMULATED, says="longer|shorter|cut"),
     Case("labels by the split", in_program("labels"), "samples-differ", accused=ACCUMULATED, says="labels"),
     Case("positions by the process", in_program("positions"), "samples-differ", accused=SPREAD, says="position_ids"),
-    Case("no attention mask", in_program("no-mask"), "samples-differ", accused=ACCUMULATED, says="attention_mask"),
+    Case("no attention mask", in_program("no-mask"), "rows-differ", accused=ACCUMULATED, says="without a mask"),
 )
 """What the model is fed depends on the split."""
 

@@ -23,7 +23,7 @@ DIVISORS = (
     rule("sum of means", "sum-of-means", "microbatch-mean*k", "microbatch-mean*k"),
     rule("mean over each device", "device-mean", "device-mean", "device-mean", SPREAD),
     rule(
-        "tokens counted before the shift",
+        "tokens counted unshifted",
         "unshifted-count",
         "unshifted-token-mean",
         "unshifted-token-mean",
@@ -31,7 +31,7 @@ DIVISORS = (
     ),
     rule("the same on each device", "unshifted-device", "unshifted-device-mean", "unshifted-device-mean", SPLITS),
     Case(
-        "an epoch's tail divided by k",
+        "epoch's tail divided by k",
         in_trainer("tail-divisor", samples=12),
         "tail-divisor",
         "unexplained",
@@ -66,7 +66,7 @@ PLACES = (
         splits=("1x8x1", "1x2x4", "2x1x4"),
     ),
     Case(
-        "norm clipped per micro-batch",
+        "norm clipped in a window",
         in_trainer("clip-norm"),
         "clip-per-microbatch",
         None,
@@ -75,7 +75,7 @@ PLACES = (
         r"\.py:\d+",
     ),
     Case(
-        "values clipped per micro-batch",
+        "values clipped in a window",
         in_trainer("clip-value"),
         "clip-per-microbatch",
         None,

@@ -13,8 +13,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.stacks.planted.context import MicroBatchContext
-from accumcheck.stacks.planted.faults import Fault, fault_of
+from accumcheck.stacks.faulty.context import MicroBatchContext
+from accumcheck.stacks.faulty.faults import Fault, fault_of
 from accumcheck.stacks.protocol import Training
 from accumcheck.stacks.trainer import TrainerLoop
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def _make(fault: str) -> Loop:
-    from accumcheck.stacks.planted.trainer import PlantedLoop
+    from accumcheck.stacks.faulty.trainer import PlantedLoop
 
     return PlantedLoop(fault)
 

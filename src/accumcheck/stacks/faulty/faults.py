@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from accumcheck.record import Split
-from accumcheck.stacks.planted.context import MicroBatchContext
+from accumcheck.stacks.faulty.context import MicroBatchContext
 
 Coefficient = Callable[[MicroBatchContext], float]
 
