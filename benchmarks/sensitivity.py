@@ -18,7 +18,7 @@ from accumcheck.check import run_checks
 from accumcheck.config.model import CheckConfig, DataConfig, DType, LauncherConfig, ModelConfig, SyntheticData
 from accumcheck.record import Report, Split
 from accumcheck.record.rule import UNEXPLAINED
-from accumcheck.selftest.cases import LLAMA
+from accumcheck.selftest.case import LLAMA
 
 DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
 ERRORS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)

@@ -10,7 +10,7 @@ import pytest
 from accumcheck.check import run_checks
 from accumcheck.config.model import CheckConfig, DataConfig, DType, LauncherConfig, ModelConfig, SyntheticData
 from accumcheck.record import Report, Split
-from accumcheck.selftest.cases import LLAMA
+from accumcheck.selftest.case import LLAMA
 from tests.e2e.program import accumcheck, write_config
 
 pytestmark = pytest.mark.e2e

@@ -7,18 +7,32 @@ import dataclasses
 import pytest
 
 from accumcheck.report.documents.selftest import line, summary
+from accumcheck.selftest import program
 from accumcheck.selftest.cases import CLEAN, FAULTY
 from accumcheck.selftest.run import exit_code, outcome_of, run_selftest
-from accumcheck.stacks.planted import FAULTS
+from accumcheck.stacks.faulty.faults import FAULTS
+from accumcheck.stacks.script import ScriptConfig
 from tests.report import examples
 from tests.report.examples import clean
 
 
 def test_every_fault_that_can_be_planted_is_expected_and_the_counts_are_enough() -> None:
-    planted = {case.check.stack.removeprefix("planted:") for case in FAULTY}
+    planted = {case.check.stack.removeprefix("planted:") for case in FAULTY if not case.check.runs_program}
     assert planted == set(FAULTS) - {"none"}
-    assert len(FAULTY) >= 14
-    assert len(CLEAN) >= 6
+    run = {case.check.own(ScriptConfig).arguments[0] for case in (*FAULTY, *CLEAN) if case.check.runs_program}
+    assert run == set(program.FAULTS)
+    assert len(FAULTY) >= 30
+    assert len(CLEAN) >= 12
+
+
+def test_every_fault_accuses_splits_that_it_runs_and_fits_in_its_line() -> None:
+    for case in FAULTY:
+        assert case.check.splits is not None
+        assert case.accused
+        assert set(case.accused) <= set(map(str, case.check.splits))
+    names = [*(case.name for case in FAULTY), *(f"nothing: {case.name}" for case in CLEAN)]
+    assert max(map(len, names)) < 28
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.e2e
@@ -33,8 +47,12 @@ def test_planted_faults_are_caught_and_named_and_clean_runs_pass() -> None:
     assert [outcome.held for outcome in swapped] == [False, False]
     misnamed = dataclasses.replace(faulty.case, gradient_rule="token-mean/n")
     assert not outcome_of(misnamed, faulty.report).held
+    for accused in (("2x2x2",), ("1x8x1", "1x2x4", "2x2x2")):  # one too few, one too many
+        assert not outcome_of(dataclasses.replace(faulty.case, accused=accused), faulty.report).held
+    assert not outcome_of(dataclasses.replace(faulty.case, says="from step 2"), faulty.report).held
     text = summary([*outcomes, *swapped])
-    assert f"caught {len(SMALL) - 1} of {len(SMALL)}, named {len(SMALL) - 1} of {len(SMALL)}" in text
+    most = f"{len(SMALL) - 1} of {len(SMALL)}"
+    assert f"caught {most}, named {most}, accused {most}" in text
     assert "false alarms 1 of 2" in text
     assert all(len(row) <= 80 for outcome in outcomes for row in [line(outcome)])
 
@@ -43,6 +61,7 @@ SMALL = (
     "gradient alone times k",
     "one sample dropped",
     "one rank not synchronised",
+    "a parameter frozen",
     "samples in another order",
     "float32",
 )

@@ -18,7 +18,7 @@ import torch
 
 from accumcheck.capture.applied import StepWatch, parameters_in, scale_of
 from accumcheck.capture.belief import belief_of
-from accumcheck.capture.clipping import watch_clipping
+from accumcheck.capture.clipping import Clip, watch_clipping
 from accumcheck.capture.contributions import ENTRIES, Contributions
 from accumcheck.capture.coordinates import GradientReader, Reading, named_parameters_of
 from accumcheck.capture.gradient import StepGradient, put_together
@@ -29,6 +29,7 @@ from accumcheck.capture.schedules import ScheduleWatch, learning_rates_of
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
+from accumcheck.capture.unclipped import Unclipped
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
 from accumcheck.errors import UnsupportedError
 from accumcheck.record import Clipped, Coordinates, MicroBatch, TrainedRecord
@@ -108,7 +109,7 @@ class Observer:
         self._ever_touched: set[int] = set()
         self._held: set[int] = set()
         self._applied: dict[int, Reading] = {}
-        self._unclipped: dict[int, Reading] = {}
+        self._unclipped = Unclipped()
         self._whole: StepGradient | None = None
 
     # --- beginning and end --------------------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ class Observer:
             self._positions = self._reader.positions_of(parameters)
             self._contributions = Contributions(self._reader, parameters, self._saw_gradient, self._entries)
             self._patches.at_end(self._contributions.stop)
-            watch_clipping(self._patches, self._before_clip, self._window.clipped)
+            watch_clipping(self._patches, self._before_clip, self._clipped)
         if steps is None:
             steps = StepWatch()
             self._patches.at_end(steps.stop)
@@ -334,10 +335,16 @@ class Observer:
 
     def _before_clip(self, tensors: list[torch.Tensor]) -> None:
         assert self._reader is not None
+        readings = {}
         for parameter in tensors:
             position = self._positions.get(id(parameter))
             if position is not None and parameter.grad is not None:
-                self._unclipped[position] = self._reader.part(position, parameter.grad.detach().reshape(-1))
+                readings[position] = self._reader.part(position, parameter.grad.detach().reshape(-1))
+        self._unclipped.about_to_clip(readings, len(self._window.groups))
+
+    def _clipped(self, clip: Clip) -> None:
+        self._unclipped.clipped(clip)
+        self._window.clipped(clip)
 
     # --- windows ------------------------------------------------------------------------------------------------------
 
@@ -357,9 +364,9 @@ class Observer:
     def _close(self) -> None:
         assert self._reader is not None
         closed = self._window.close()
-        whole = self._whole or put_together(self._reader, self._applied, self._unclipped, closed.clips)
+        whole = self._whole or put_together(self._reader, self._applied, self._unclipped.take(), closed.clips)
         self._keep(closed, whole, self._scaling.scale if self._scaling is not None else 1.0)
-        self._applied, self._unclipped, self._whole, self._touched = {}, {}, None, set()
+        self._applied, self._whole, self._touched = {}, None, set()
         self._learning_rates, self._weight_decays, self._change = (), (), {}
 
     def _keep(self, closed: Closed, gradient: StepGradient, loss_scale: float) -> None:

@@ -19,9 +19,11 @@ from tests.report import examples
 from tests.report.written import text
 
 SUM_OF_MEANS = next(case for case in FAULTY if case.name == "sum of means")
+FOUND = examples.llava_449()
+GUILTY = replace(SUM_OF_MEANS, accused=tuple(str(one.split) for one in FOUND.splits if one.verdict == "fail"))
 CAUGHT = outcome_of(
-    SUM_OF_MEANS,
-    replace(examples.llava_449(), findings=(replace(examples.llava_449().findings[0], id="microbatch-mean*k"),)),
+    GUILTY,
+    replace(FOUND, findings=(replace(FOUND.findings[0], id="microbatch-mean*k", splits=GUILTY.accused),)),
 )
 MISSED = outcome_of(SUM_OF_MEANS, examples.clean())
 SOUND = outcome_of(CLEAN[0], examples.clean())
@@ -32,16 +34,17 @@ OUTCOMES: list[Outcome] = [CAUGHT, MISSED, SOUND, UNDECIDED]
 def test_table() -> None:
     lines = text(OUTCOMES, "table").splitlines()
     assert lines[2:6] == [
-        "sum of means                    fail    microbatch-mean*k                 yes",
-        "sum of means                    pass    token-mean                        NO",
-        "nothing: float32                pass    token-mean                        yes",
-        "nothing: float64                error   token-mean                        NO",
+        "sum of means                fail   microbatch-mean*k                 yes     yes",
+        "sum of means                pass   token-mean                        no      NO",
+        "nothing: float32            pass   token-mean                                yes",
+        "nothing: float64            error  token-mean                                NO",
     ]
-    assert lines[7] == "caught 1 of 2, named 1 of 2, false alarms 1 of 2"
+    assert lines[7] == "caught 1 of 2, named 1 of 2, accused 1 of 2, false alarms 1 of 2"
     assert lines[8] == (
         "NO  sum of means: wanted microbatch-mean*k, microbatch-mean*k; got pass, token-mean, token-mean"
     )
-    assert lines[10] == "    4x8x4: process 2 ended with exit code 1: OutOfMemoryError: CUDA out of memory"
+    assert lines[9].startswith("    wanted accused: ")
+    assert "    4x8x4: process 2 ended with exit code 1: OutOfMemoryError: CUDA out of memory" in lines
 
 
 def test_json() -> None:
@@ -61,8 +64,8 @@ def test_junit() -> None:
 def test_markdown() -> None:
     page = html5lib.parse(MarkdownIt("commonmark").enable("table").render(text(OUTCOMES, "markdown")))
     rows = [["".join(cell.itertext()) for cell in row] for row in page.iter("{http://www.w3.org/1999/xhtml}tr")]
-    assert rows[0] == ["planted", "verdict", "named", "holds"]
-    assert rows[1] == ["sum of means", "fail", "microbatch-mean*k", "yes"]
+    assert rows[0] == ["planted", "verdict", "named", "accused", "ok"]
+    assert rows[1] == ["sum of means", "fail", "microbatch-mean*k", "yes", "yes"]
     assert rows[2][-1] == "NO"
     assert "Failed cases" in "".join(page.itertext())
     assert "Failed cases" not in text([CAUGHT, SOUND], "markdown")
@@ -74,8 +77,10 @@ def test_github() -> None:
         "error title=accumcheck selftest%3A sum of means",
         "error title=accumcheck selftest%3A nothing%3A float64",
     ]
-    assert last == "fail: caught 1 of 2, named 1 of 2, false alarms 1 of 2 (exit code 1)"
-    assert text([CAUGHT, SOUND], "github") == ("pass: caught 1 of 1, named 1 of 1, false alarms 0 of 1 (exit code 0)\n")
+    assert last == "fail: caught 1 of 2, named 1 of 2, accused 1 of 2, false alarms 1 of 2 (exit code 1)"
+    assert text([CAUGHT, SOUND], "github") == (
+        "pass: caught 1 of 1, named 1 of 1, accused 1 of 1, false alarms 0 of 1 (exit code 0)\n"
+    )
 
 
 @pytest.mark.parametrize(("outcomes", "word"), [(OUTCOMES, "fail"), ([CAUGHT, SOUND], "pass")])

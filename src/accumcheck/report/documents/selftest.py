@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from accumcheck.report.blocks import Block
     from accumcheck.selftest.run import Outcome
 
-_WIDTHS = (32, 8, 34, 5)
-_COLUMNS = tuple(Column(("", name), "left") for name in ("planted", "verdict", "named", "holds"))
+_WIDTHS = (28, 7, 34, 8, 3)
+_COLUMNS = tuple(Column(("", name), "left") for name in ("planted", "verdict", "named", "accused", "ok"))
 _RULE = "-" * 80
-_MEANING = "A planted fault must be caught and named, and a clean run must pass."
+_MEANING = "A planted fault must be caught and named, its splits and nobody else accused, and a clean run must pass."
 
 
 class SelftestDocument(Document):
@@ -96,12 +96,14 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def counts(outcomes: Sequence[Outcome]) -> str:
-    """``caught 15 of 15, named 15 of 15, false alarms 0 of 7``."""
+    """``caught 15 of 15, named 15 of 15, accused 15 of 15, false alarms 0 of 7``."""
     faulty = [outcome for outcome in outcomes if not outcome.case.clean]
     clean = [outcome for outcome in outcomes if outcome.case.clean]
     caught, named = sum(outcome.caught for outcome in faulty), sum(outcome.named for outcome in faulty)
+    accused = sum(outcome.accused for outcome in faulty)
     alarms = sum(outcome.caught for outcome in clean)
-    return f"caught {caught} of {len(faulty)}, named {named} of {len(faulty)}, false alarms {alarms} of {len(clean)}"
+    found = f"caught {caught} of {len(faulty)}, named {named} of {len(faulty)}, accused {accused} of {len(faulty)}"
+    return f"{found}, false alarms {alarms} of {len(clean)}"
 
 
 def _laid_out(texts: Sequence[str]) -> str:
@@ -117,8 +119,9 @@ def _cells(outcome: Outcome) -> list[Cell]:
     rules = ", ".join(dict.fromkeys(rule for rule in (report.loss_rule, report.gradient_rule) if rule))
     if outcome.named and (outcome.case.loss_rule is None or not rules):  # named by what was seen, not by a formula
         rules = outcome.case.finding
+    accused = "" if outcome.case.clean else "yes" if outcome.accused else "no"
     held = Cell("yes") if outcome.held else Cell("NO", "bad")
-    return [Cell(_name(outcome), "label"), Cell(report.verdict), Cell(rules), held]
+    return [Cell(_name(outcome), "label"), Cell(report.verdict), Cell(rules), Cell(accused), held]
 
 
 def _case(outcome: Outcome) -> Case:
@@ -135,4 +138,14 @@ def _why(outcome: Outcome) -> list[str]:
     wanted = "pass" if case.clean else f"{case.loss_rule or 'any loss'}, {case.gradient_rule or 'any gradient'}"
     got = f"{report.verdict}, {report.loss_rule}, {report.gradient_rule}"
     reasons = [f"{split.split}: {split.reason}" for split in report.splits if split.reason]
-    return [f"wanted {wanted}; got {got}", *reasons]
+    said = [f"{finding.id} ({', '.join(finding.splits)}): {finding.summary}" for finding in report.findings]
+    return [f"wanted {wanted}; got {got}", *_who(outcome), *said, *reasons]
+
+
+def _who(outcome: Outcome) -> list[str]:
+    """Whom it should have accused, where it did not."""
+    case = outcome.case
+    if case.clean or outcome.accused:
+        return []
+    about = f", and a finding {case.finding} that says {case.says!r}" if case.says else ""
+    return [f"wanted accused: {', '.join(case.accused)}{about}"]

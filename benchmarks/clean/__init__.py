@@ -1,0 +1,1 @@
+"""Right runs of many kinds, drawn at random but the same each time."""

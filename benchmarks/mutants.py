@@ -1,0 +1,191 @@
+"""Mutants of the installed Trainer, accelerate and SFTTrainer, and who notices them: ``python benchmarks/mutants.py``.
+
+One operator at a time is changed in the code between a micro-batch's loss and the optimizer's step, in memory, and
+accumcheck is run on the mutated stack (see README.md). ``--resume FILE`` keeps results and goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mutation import suites
+from mutation.mutants import Mutant, every
+from mutation.runs import FREELY, Ran, accused, guilty, run
+
+CHUNK = 24
+"""Mutants in one launch: what is lost where one is interrupted."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one mutant.
+
+    ``fate``: killed, not executed, equivalent (to the bit, in real training too) or survived; ``by``: the check that
+    killed it; ``how``: its verdict and findings, or why a split could not run; ``accused``: whether the splits that
+    were found wrong are those that the mutant changes, None where no split ran to its end; ``theirs``: which of
+    transformers' own tests fails, "" where none does.
+    """
+
+    mutant: Mutant
+    fate: str
+    by: str = ""
+    how: str = ""
+    accused: bool | None = None
+    theirs: str = ""
+
+
+class Hunt:
+    """Holds mutants against the checks of their suite, the quickest first."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = list(dict.fromkeys(names))
+        self.right = {ran.name: ran for ran in run([(name, "none") for name in self._names])}
+        self.lines = {ran.name: ran.lines for ran in run([(name, "trace") for name in self._names])}
+        self._free: dict[str, Ran] = {}
+        for name, ran in self.right.items():
+            if ran.report.verdict != "pass":
+                sys.exit(f"{name}: the unmutated stack does not pass: {ran.report.verdict}")
+
+    def checks_of(self, mutant: Mutant) -> list[str]:
+        """The checks that execute the mutated line."""
+        line = f"{mutant.module}:{mutant.function}:{mutant.line}"
+        return [name for name in suites.NAMES[mutant.suite] if line in self.lines[name]]
+
+    def hunt(self, mutants: Sequence[Mutant]) -> Iterator[Result]:
+        """What becomes of each."""
+        left = {mutant.id: mutant for mutant in mutants}
+        for mutant in mutants:
+            if not self.checks_of(mutant):
+                yield Result(left.pop(mutant.id), "not executed")
+        for turn in range(max(map(len, suites.NAMES.values()))):
+            asked = [(names[turn], id_) for id_, one in left.items() if len(names := self.checks_of(one)) > turn]
+            for ran in run(asked) if asked else ():
+                if (result := self._killed(left[ran.mutant], ran)) is not None:
+                    del left[ran.mutant]
+                    yield result
+        if left:
+            yield from self._survivors(left)
+
+    def _killed(self, mutant: Mutant, ran: Ran) -> Result | None:
+        report = ran.report
+        if report.verdict == "pass" and not report.findings:
+            return None
+        words = [finding.id for finding in report.findings if finding.id != "no-reference"]
+        words += [split.reason.splitlines()[0][:90] for split in report.splits if split.reason][:1]
+        ended = all(split.steps for split in report.splits)
+        right = accused(report) == guilty(report, self.right[ran.name].report) if ended else None
+        return Result(mutant, "killed", ran.name, f"{report.verdict}: {'; '.join(words)}", right)
+
+    def _survivors(self, left: dict[str, Mutant]) -> Iterator[Result]:
+        """Trained freely as well: those that leave every gradient and weight as it is, to the bit, are equivalent."""
+        if missing := [name for name in self._names if name not in self._free]:
+            self._free.update((ran.name, ran) for ran in run([(one, "none") for one in missing], freely=FREELY))
+        asked = [(name, id_) for id_, mutant in left.items() for name in self.checks_of(mutant)]
+        changed: dict[str, str] = {}
+        for ran in run(asked, freely=FREELY):
+            if ran.hashes != self._free[ran.name].hashes:
+                changed.setdefault(ran.mutant, ran.name)
+        for id_, mutant in left.items():
+            yield Result(mutant, "survived" if id_ in changed else "equivalent", changed.get(id_, ""))
+
+
+def read(path: Path | None) -> list[Result]:
+    """The results that an earlier run left."""
+    if path is None or not path.exists():
+        return []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Result(**{**row, "mutant": Mutant(**row["mutant"])}) for row in rows]
+
+
+def table(results: Sequence[Result]) -> str:
+    """The counts by package, and those that survived, as Markdown."""
+    lines = [
+        "| mutated | mutants | not executed | equivalent | killed | survived | killed of those two | accused | theirs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    modules = list(dict.fromkeys(result.mutant.module for result in results))
+    for name, mine in [*((one, [r for r in results if r.mutant.module == one]) for one in modules), ("all", results)]:
+        fates = Counter(result.fate for result in mine)
+        matter = [result for result in mine if result.fate in ("killed", "survived")]
+        judged = [result for result in mine if result.accused is not None]
+        theirs = sum(bool(result.theirs) for result in matter)
+        share = f"{fates['killed'] / len(matter):.1%}" if matter else "-"
+        lines.append(
+            f"| {name} | {len(mine)} | {fates['not executed']} | {fates['equivalent']} | {fates['killed']} | "
+            f"{fates['survived']} | {share} | {sum(bool(one.accused) for one in judged)} of {len(judged)} | "
+            f"{theirs} of {len(matter)} |"
+        )
+    lines += ["", *(f"survived: {_words(one.mutant)} ({one.by})" for one in results if one.fate == "survived")]
+    wrongly = [one for one in results if one.accused is False]
+    lines += [f"not rightly accused: {_words(one.mutant)} ({one.by}: {one.how})" for one in wrongly]
+    return "\n".join(lines) + "\n"
+
+
+def _words(mutant: Mutant) -> str:
+    return f"{mutant.function}, line {mutant.line}: {mutant.before[:60]} -> {mutant.after[:60]} [{mutant.id}]"
+
+
+def main() -> None:
+    """Hunt, print, and write to ``--out``."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--suite", nargs="+", choices=tuple(suites.NAMES), default=list(suites.NAMES))
+    options.add_argument("--match", default="", metavar="TEXT", help="only mutants whose id holds this")
+    options.add_argument("--limit", type=int, metavar="N", help="only so many of them, spread evenly")
+    options.add_argument("--resume", type=Path, metavar="FILE", help="a JSON-lines file: results are added to it")
+    options.add_argument("--out", type=Path, metavar="FILE.md")
+    given = options.parse_args()
+    chosen = [mutant for mutant in every(tuple(given.suite)) if given.match in mutant.id]
+    if given.limit is not None and given.limit < len(chosen):
+        chosen = [chosen[len(chosen) * at // given.limit] for at in range(given.limit)]
+    ids = {mutant.id for mutant in chosen}
+    results = [result for result in read(given.resume) if result.mutant.id in ids]
+    done = {result.mutant.id for result in results}
+    due = [mutant for mutant in chosen if mutant.id not in done]
+    if due:
+        _hunt(due, results, given.resume)
+    text = table(results)
+    print(text)
+    if given.out is not None:
+        given.out.write_text(text, encoding="utf-8")
+
+
+def _hunt(due: Sequence[Mutant], results: list[Result], path: Path | None) -> None:
+    due = random.Random(0).sample(due, len(due))  # what an interrupted run has done is no worse a sample for that
+    hunt = Hunt(name for mutant in due for name in suites.NAMES[mutant.suite])
+    theirs = _theirs()
+    started = time.monotonic()
+    for first in range(0, len(due), CHUNK):
+        for result in hunt.hunt(due[first : first + CHUNK]):
+            noticed = theirs(result.mutant.id) if result.fate in ("killed", "survived") else ""
+            complete = Result(result.mutant, result.fate, result.by, result.how, result.accused, noticed)
+            results.append(complete)
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("a", encoding="utf-8") as stream:
+                    stream.write(f"{json.dumps(asdict(complete))}\n")
+        seconds = time.monotonic() - started
+        print(f"{min(first + CHUNK, len(due))} of {len(due)}, {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def _theirs() -> Callable[[str], str]:
+    """What says which of transformers' own tests notices a mutant; everything that they need is imported once."""
+    import accelerate  # noqa: F401 - imported here once, for the processes that are forked
+    import transformers.trainer  # noqa: F401
+    from mutation.theirs import noticed
+    from transformers import LlamaForCausalLM  # noqa: F401
+
+    if found := noticed("none"):
+        sys.exit(f"transformers' own tests, restated, fail without a mutant: {found}")
+    return noticed
+
+
+if __name__ == "__main__":
+    main()

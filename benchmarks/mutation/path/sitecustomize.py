@@ -1,0 +1,7 @@
+"""Runs first in every process that `mutants.py` starts: lets a configuration name the stack of mutants."""
+
+from mutation.stack import SPEC
+
+from accumcheck.stacks.registry import admit
+
+admit(SPEC)

@@ -1,0 +1,77 @@
+"""The gradient as it was before a window's clips, parameter by parameter, and what each of these clips did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from accumcheck.capture.clipping import Clip
+from accumcheck.capture.coordinates import Reading
+
+_SAME = 8
+"""In units of the dtype's epsilon: how far an entry may be from its clipped value and still be it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """One parameter's gradient before it was clipped, and the clips that followed, in order."""
+
+    reading: Reading
+    clips: tuple[Clip, ...] = ()
+
+    def undo(self, applied: Reading, of_step: Sequence[Clip]) -> Reading:
+        """What was applied, as it was before those clips that belong to the step.
+
+        Undone exactly, from what was there before; where something else has changed the gradient since, by the clips'
+        coefficients.
+        """
+        clips = [clip for clip in self.clips if any(clip is one for one in of_step)]
+        after, coefficient = self.reading.entries, 1.0
+        for clip in clips:
+            if clip.by == "value":
+                after = after.clip(-clip.limit, clip.limit)
+            else:
+                after, coefficient = after * clip.coefficient, coefficient * clip.coefficient
+        if all(clip.coefficient == 1 for clip in clips):
+            return applied
+        if np.allclose(applied.entries, after, rtol=_SAME * torch.finfo(applied.dtype).eps, atol=1e-30):
+            return self.reading
+        if coefficient > 0 and all(clip.by == "norm" for clip in clips):
+            return Reading(applied.entries / coefficient, applied.norm / coefficient, applied.dtype)
+        return applied
+
+
+class Unclipped:
+    """Keeps the gradient before the first clip that follows a backward pass. Two clips in a row are both undone."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, Before] = {}
+        self._groups = 0
+        self._clipping: tuple[int, ...] = ()
+
+    def about_to_clip(self, readings: Mapping[int, Reading], groups: int) -> None:
+        """Gradients are about to be clipped.
+
+        Args:
+            readings: by the parameter's position.
+            groups: how many groups of the window have contributed; what was there before any fewer is of no use.
+        """
+        if groups != self._groups:
+            self._of, self._groups = {}, groups
+        for position, reading in readings.items():
+            self._of.setdefault(position, Before(reading))
+        self._clipping = tuple(readings)
+
+    def clipped(self, clip: Clip) -> None:
+        """They have been."""
+        for position in self._clipping:
+            before = self._of[position]
+            self._of[position] = Before(before.reading, (*before.clips, clip))
+
+    def take(self) -> dict[int, Before]:
+        """Everything of the window, by the parameter's position; then begin anew."""
+        found, self._of, self._groups = self._of, {}, 0
+        return found

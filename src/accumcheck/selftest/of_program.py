@@ -1,0 +1,65 @@
+"""Faults planted in a training loop of one's own, and how each must be named."""
+
+from __future__ import annotations
+
+from accumcheck.selftest.case import ACCUMULATED, SPREAD, Case, in_program
+
+ROWS = (
+    Case(
+        "one micro-batch k times",
+        in_program("same-microbatch"),
+        "samples-differ",
+        accused=ACCUMULATED,
+        says=r"\d times|twice",
+    ),
+    Case("a row twice, another never", in_program("row-twice"), "samples-differ", accused=ACCUMULATED, says="twice"),
+    Case("shards overlap", in_program("overlap"), "samples-differ", accused=SPREAD, says="both processes"),
+    Case("a seed for each process", in_program("seed-per-process"), "samples-differ", accused=SPREAD),
+    Case("a batch is skipped", in_program("skipped", steps=2), "samples-differ", accused=ACCUMULATED),
+    Case("cut to the micro-batch", in_program("cut"), "samples-differ", accused=ACCUMULATED, says="longer|shorter|cut"),
+    Case("labels by the split", in_program("labels"), "samples-differ", accused=ACCUMULATED, says="labels"),
+    Case("positions by the process", in_program("positions"), "samples-differ", accused=SPREAD, says="position_ids"),
+    Case("no attention mask", in_program("no-mask"), "rows-differ", accused=ACCUMULATED, says="without a mask"),
+)
+"""What the model is fed depends on the split."""
+
+LOSSES = (
+    Case(
+        "own loss never divided by k",
+        in_program("own-loss-undivided"),
+        "token-mean,token-mean*k",
+        "token-mean",
+        "token-mean*k",
+        ACCUMULATED,
+    ),
+    Case("rows weigh alike", in_program("row-mean"), "sample-mean", "sample-mean", "sample-mean", ACCUMULATED),
+)
+"""The loss is the loop's own, and not divided by what it should be."""
+
+STEPS = (
+    Case(
+        "a step per micro-batch",
+        in_program("step-each"),
+        "samples-differ",
+        accused=ACCUMULATED,
+        says="2 rows were fed",
+    ),
+    Case(
+        "a step after the first one",
+        in_program("step-first", steps=2),
+        "samples-differ",
+        accused=ACCUMULATED,
+        says="2 rows were fed",
+    ),
+    Case(
+        "a parameter frozen",
+        in_program("frozen"),
+        "parameter-frozen",
+        accused=SPREAD,
+        says=r"lm_head\.weight",
+    ),
+)
+"""What is applied, and when."""
+
+OF_PROGRAM = (*ROWS, *LOSSES, *STEPS)
+"""All of them."""

@@ -1,0 +1,194 @@
+"""A training loop of one's own, for selftest: ``python -m accumcheck.selftest.program FAULT B K STEPS``.
+
+Each subclass of the right `Loop` plants one thing; `FAULTS` has them by name.
+"""
+# ruff: noqa: D102 (methods are documented in `Loop`)
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from accumcheck.selftest.loop import Loop
+from accumcheck.selftest.tiny import IGNORED, Batch, llama, own_loss, padded, rows
+
+
+class SameMicroBatch(Loop):
+    """A new iterator for each micro-batch: the first one is trained k times."""
+
+    def numbers(self, step: int, turn: int) -> list[int]:  # noqa: ARG002
+        return super().numbers(step, 0)
+
+
+class RowTwice(Loop):
+    """The last row of a window is its first once more."""
+
+    def numbers(self, step: int, turn: int) -> list[int]:
+        mine = super().numbers(step, turn)
+        return [*mine[:-1], super().numbers(step, 0)[0]] if 0 < turn == self.k - 1 else mine
+
+
+class Overlap(Loop):
+    """The second process begins one row too early."""
+
+    def numbers(self, step: int, turn: int) -> list[int]:
+        return [number - self.rank for number in super().numbers(step, turn)]
+
+
+class SeedPerProcess(Loop):
+    """Each process shuffles with a seed of its own, and then takes its part."""
+
+    def numbers(self, step: int, turn: int) -> list[int]:
+        order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(self.rank)).tolist()
+        return [order[number] if self.n > 1 else number for number in super().numbers(step, turn)]
+
+
+class Skipped(Loop):
+    """The first micro-batch of every window is read and thrown away."""
+
+    def numbers(self, step: int, turn: int) -> list[int]:
+        return (
+            super().numbers(step, turn + 1)
+            if self.k > 1 and step * self.k + turn + 1 < self.steps * self.k
+            else [*super().numbers(step, turn)]
+        )
+
+
+class Cut(Loop):
+    """Rows are cut to the shortest of their micro-batch."""
+
+    def batch(self, step: int, turn: int) -> Batch:
+        mine = [self.rows[number] for number in self.numbers(step, turn)]
+        shortest = min(map(len, mine))
+        return padded([row[:shortest] for row in mine])
+
+
+class Labels(Loop):
+    """The first half of a micro-batch's labels is masked, where it is one of several."""
+
+    def batch(self, step: int, turn: int) -> Batch:
+        batch = super().batch(step, turn)
+        if self.k > 1:
+            batch["labels"][:, :4] = IGNORED
+        return batch
+
+
+class Positions(Loop):
+    """Positions begin at another number in the second process."""
+
+    def batch(self, step: int, turn: int) -> Batch:
+        batch = super().batch(step, turn)
+        places = torch.arange(batch["input_ids"].shape[1]).expand_as(batch["input_ids"])
+        return {**batch, "position_ids": places + 3 * self.rank}
+
+
+class NoMask(Loop):
+    """Padding on the left; where a micro-batch is one of several, no attention mask hides it from the model."""
+
+    def batch(self, step: int, turn: int) -> Batch:
+        batch = padded([self.rows[number] for number in self.numbers(step, turn)], left=True)
+        if self.k > 1:
+            del batch["attention_mask"]
+        return batch
+
+
+class OwnLossUndivided(Loop):
+    """The loop's own cross entropy, of rows of equal length; the mean of a micro-batch is not divided by k."""
+
+    def __init__(self, b: int, k: int, steps: int) -> None:
+        super().__init__(b, k, steps)
+        self.rows = rows(len(self.rows), equal=12)
+
+    def micro_batch(self, batch: Batch, total: int, *, last: bool) -> float:  # noqa: ARG002
+        quiet: Any = self.net.no_sync if self.n > 1 and not last else contextlib.nullcontext
+        with quiet():
+            mean = own_loss(self.net, batch)
+            torch.autograd.backward(mean)
+        return float(mean) / self.k / self.n
+
+
+class RowMean(Loop):
+    """Every row weighs the same, whatever its length, where a micro-batch is one of several."""
+
+    def loss(self, batch: Batch, total: int) -> torch.Tensor:
+        if self.k == 1:
+            return super().loss(batch, total)
+        each = [self.net(**{name: field[row : row + 1] for name, field in batch.items()}).loss for row in range(self.b)]
+        return torch.stack(each).mean() / self.k
+
+
+class StepEach(Loop):
+    """The optimizer steps after every micro-batch."""
+
+    def after(self, turn: int) -> None:  # noqa: ARG002
+        self.step()
+
+
+class StepFirst(Loop):
+    """The optimizer steps after the first micro-batch of a window instead of the last."""
+
+    def after(self, turn: int) -> None:
+        if turn == 0:
+            self.step()
+
+
+class Frozen(Loop):
+    """The head is not trained where there are several processes."""
+
+    def make_model(self) -> Any:
+        model: Any = llama()
+        model.lm_head.weight.requires_grad_(self.n == 1)
+        return model
+
+
+class ClipsOnce(Loop):
+    """Right: the gradient is clipped once it is complete."""
+
+    def step(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.1)
+        super().step()
+
+
+class Tied(Loop):
+    """Right: the head is the embedding, and the first layer is not trained."""
+
+    def make_model(self) -> Any:
+        model: Any = llama(tie_word_embeddings=True)
+        model.model.layers[0].requires_grad_(requires_grad=False)
+        return model
+
+
+FAULTS: dict[str, type[Loop]] = {
+    "none": Loop,
+    "same-microbatch": SameMicroBatch,
+    "row-twice": RowTwice,
+    "overlap": Overlap,
+    "seed-per-process": SeedPerProcess,
+    "skipped": Skipped,
+    "cut": Cut,
+    "labels": Labels,
+    "positions": Positions,
+    "no-mask": NoMask,
+    "own-loss-undivided": OwnLossUndivided,
+    "row-mean": RowMean,
+    "step-each": StepEach,
+    "step-first": StepFirst,
+    "frozen": Frozen,
+    "clips-once": ClipsOnce,
+    "tied": Tied,
+}
+
+
+if __name__ == "__main__":
+    fault, *split = sys.argv[1:]
+    loop = FAULTS[fault]
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        dist.init_process_group("gloo")
+    loop(*map(int, split)).run()
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,66 @@
+"""Where a micro-batch stands in its step: what the size of a planted fault may depend on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from accumcheck.record import Split
+
+
+@dataclass(frozen=True)
+class MicroBatchContext:
+    """What a fault may use, counted here. ``tokens``, ``labels``: of every sample, after and before the causal shift.
+
+    ``steps``: the samples of every step; ``step``: which of them this is, from 1; ``process``: which process this is;
+    ``device``: the samples that this process sees in the step; ``fed``: those of this micro-batch; ``place``: which
+    micro-batch of the window it is, from 1.
+    """
+
+    split: Split
+    tokens: list[int]
+    labels: list[int]
+    steps: list[list[int]]
+    step: int
+    process: int
+    device: list[int]
+    fed: list[int]
+    place: int
+
+    def count(self, samples: list[int]) -> int:
+        """Predicted tokens of these samples."""
+        return sum(self.tokens[sample] for sample in samples)
+
+    def count_labels(self, samples: list[int]) -> int:
+        """Unmasked labels of these samples, before the causal shift."""
+        return sum(self.labels[sample] for sample in samples)
+
+    @property
+    def k(self) -> int:
+        """The accumulation steps of the split."""
+        return self.split.gradient_accumulation_steps
+
+    @property
+    def n(self) -> int:
+        """The processes of the split."""
+        return self.split.num_processes
+
+    @property
+    def global_batch(self) -> list[int]:
+        """The samples of this step."""
+        return self.steps[self.step - 1]
+
+    @property
+    def so_far(self) -> list[int]:
+        """The samples of this step and of all before it."""
+        return [sample for step in self.steps[: self.step] for sample in step]
+
+    @property
+    def window(self) -> int:
+        """The micro-batches of this step; the last of an epoch can have fewer than ``k``."""
+        return math.ceil(len(self.device) / self.split.per_device_train_batch_size)
+
+    @property
+    def right(self) -> float:
+        """What the micro-batch's mean loss is to be multiplied by; ``n`` undoes the mean over processes."""
+        return self.count(self.fed) / self.count(self.global_batch) * self.n

@@ -1,0 +1,122 @@
+"""The faults that can be planted in a Trainer: one row each. What a row leaves alone does the right thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from accumcheck.record import Split
+from accumcheck.stacks.faulty.context import MicroBatchContext
+
+Coefficient = Callable[[MicroBatchContext], float]
+
+HEAD = "lm_head.weight"
+NORM = "model.norm.weight"
+"""Two parameters of a Llama."""
+
+
+def _right(batch: MicroBatchContext) -> float:
+    return batch.right
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    ``gradient``, ``loss``: the micro-batch's coefficient in what is differentiated and in what is logged (the same
+    unless given); ``order``: the samples in the order in which they are dealt; ``masks``: samples whose labels are lost
+    on the way; ``alone``: processes do not reduce their gradients; ``leaks``: each step's gradient holds that of the
+    step before; ``nan_on``: the process whose loss is not a number; ``decay``: what the accumulated gradient is
+    multiplied by before each micro-batch but the first; ``clips``: how every micro-batch is clipped, by norm or by
+    value, to a limit that cuts; ``spoils``: where k > 1, a parameter, and what its gradient is multiplied by;
+    ``lacks``: where k > 1, a parameter that the optimizer is not given; ``hooked``: a hook of the optimizer multiplies
+    the gradient by k; ``logged_norm``: the logged gradient norm is multiplied by k.
+    """
+
+    gradient: Coefficient = _right
+    loss: Coefficient | None = None
+    order: Callable[[list[int], Split], list[int]] = field(default=lambda samples, split: samples)  # noqa: ARG005
+    masks: Callable[[Split], set[int]] = field(default=lambda split: set())  # noqa: ARG005
+    alone: bool = False
+    leaks: bool = False
+    nan_on: int | None = None
+    decay: float = 1.0
+    clips: Literal["norm", "value"] | None = None
+    spoils: tuple[str, float] | None = None
+    lacks: str | None = None
+    hooked: bool = False
+    logged_norm: bool = False
+
+
+def _accumulated(value: int, split: Split) -> set[int]:
+    return {value} if split.gradient_accumulation_steps > 1 else set()
+
+
+def _twice(samples: list[int], split: Split) -> list[int]:
+    return [5, *samples[1:]] if split.gradient_accumulation_steps > 1 else samples
+
+
+def _backwards(samples: list[int], split: Split) -> list[int]:
+    return samples[::-1] if split.gradient_accumulation_steps > 1 else samples
+
+
+FAULTS: Mapping[str, Fault] = {
+    "none": Fault(),
+    # the scale of the sum
+    "times-k": Fault(lambda batch: batch.right * batch.k),
+    "over-k": Fault(lambda batch: batch.right / batch.k),
+    "times-n": Fault(lambda batch: batch.right * batch.n),
+    "over-n": Fault(lambda batch: batch.right / batch.n),
+    "over-b": Fault(lambda batch: batch.right / batch.split.per_device_train_batch_size),
+    "half": Fault(lambda batch: batch.right / 2),
+    "gradient-only": Fault(lambda batch: batch.right * batch.k, loss=_right),
+    "log-only": Fault(loss=lambda batch: batch.right * batch.k),
+    "logged-norm": Fault(logged_norm=True),
+    "hooked": Fault(hooked=True),
+    # what is divided by
+    "mean-of-means": Fault(lambda batch: 1 / batch.k),
+    "sum-of-means": Fault(lambda batch: 1.0),  # noqa: ARG005
+    "device-mean": Fault(lambda batch: batch.count(batch.fed) / batch.count(batch.device)),
+    "unshifted-count": Fault(lambda batch: batch.count(batch.fed) / batch.count_labels(batch.global_batch) * batch.n),
+    "unshifted-device": Fault(lambda batch: batch.count(batch.fed) / batch.count_labels(batch.device)),
+    "tail-divisor": Fault(lambda batch: batch.right * batch.window / batch.k),
+    "count-kept": Fault(lambda batch: batch.count(batch.fed) / batch.count(batch.so_far) * batch.n),
+    "later-times-k": Fault(lambda batch: batch.right * (batch.k if batch.step > 1 else 1)),
+    # the place in the window
+    "last-microbatch": Fault(decay=0.0),
+    "first-microbatch": Fault(lambda batch: batch.right * (batch.place == 1), loss=_right),
+    "window-geometric": Fault(decay=0.5),
+    "window-partial": Fault(lambda batch: batch.right * (batch.place != 2), loss=_right),
+    "clip-norm": Fault(clips="norm"),
+    "clip-value": Fault(clips="value"),
+    # samples and processes
+    "dropped-sample": Fault(masks=lambda split: _accumulated(3, split)),
+    "duplicated-sample": Fault(order=_twice),
+    "other-order": Fault(order=_backwards),
+    "unheard-process": Fault(lambda batch: batch.right * (batch.process == 0), loss=_right),
+    "unsynchronised": Fault(alone=True),
+    "nan-on-one-rank": Fault(nan_on=1),
+    "leak": Fault(leaks=True),
+    # single parameters
+    "parameter-zero": Fault(spoils=(NORM, 0.0)),
+    "parameter-twice": Fault(spoils=(HEAD, 2.0)),
+    "optimizer-lacks": Fault(lacks=HEAD),
+}
+"""Every fault by its name."""
+
+
+def weight_error(size: float) -> Fault:
+    """Sample 3's gradient weighs ``1 + size`` times what it should, wherever it is a micro-batch of its own."""
+    return Fault(lambda batch: batch.right * (1 + size if batch.fed == [3] else 1), loss=_right)
+
+
+def fault_of(name: str) -> Fault:
+    """The fault of that name: a key of `FAULTS`, or ``weight-error=SIZE``.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: SIZE is not a number.
+    """
+    kind, _, size = name.partition("=")
+    return weight_error(float(size)) if kind == "weight-error" else FAULTS[name]
