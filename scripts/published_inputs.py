@@ -74,6 +74,14 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=LENGTH, **names)
 
 
+def write_tokenizer(folder: Path) -> None:
+    """As files that every release of transformers reads: later ones call its class by another name."""
+    make_tokenizer().save_pretrained(folder)
+    file = folder / "tokenizer_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**settings, "tokenizer_class": "PreTrainedTokenizerFast"}), encoding="utf-8")
+
+
 def make_models() -> dict[str, PreTrainedModel]:
     """By the names of their folders."""
     size = len(SPECIAL) + len(WORDS)
@@ -181,7 +189,7 @@ def make_inputs(folder: Path) -> None:
     for name, model in make_models().items():
         for place in (name, *ON_THE_HUB.get(name, ())):
             model.save_pretrained(folder / place)
-            make_tokenizer().save_pretrained(folder / place)
+            write_tokenizer(folder / place)
     make_data(folder)
 
 
