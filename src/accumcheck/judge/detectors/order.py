@@ -26,6 +26,7 @@ from accumcheck.judge.detectors.random_forward import random_forward
 from accumcheck.judge.detectors.rows import changed_rows, other_rows
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.detectors.schedules import differing_schedules
+from accumcheck.judge.detectors.step_counts import other_step_counts
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
 from accumcheck.judge.detectors.updates import differing_updates
@@ -34,6 +35,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     not_finite,
     rows_not_finite,
     wrong_samples,
+    other_step_counts,
     other_rows,
     torn_windows,
     other_batches_fed,

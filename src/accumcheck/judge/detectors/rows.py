@@ -21,6 +21,8 @@ def other_rows(seen: Evidence) -> Iterator[Detected]:
     """One finding for each kind of fault; a split whose rows come in another order only is reported elsewhere."""
     kinds: dict[tuple[str, ...], dict[Split, SplitRows]] = {}
     for split, rows in seen.fed.items():
+        if split in seen.condemned:  # for stepping at other micro-batches
+            continue
         if (rows.wrong and not rows.reordered) or rows.made < rows.due:
             kinds.setdefault(causes(rows.wrong) or (FEWER_STEPS,), {})[split] = rows
     for of, splits in kinds.items():

@@ -1,0 +1,66 @@
+"""Loops that step after another number of micro-batches than they were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from accumcheck.judge.detectors.rows import other_rows
+from accumcheck.judge.detectors.step_counts import other_step_counts
+from accumcheck.judge.evidence import gather
+from accumcheck.judge.judge import judge
+from accumcheck.record import MicroBatch, ProgramRecord, Split, SplitObservation
+from accumcheck.record.fed import FedRow
+from accumcheck.stacks.script import ScriptConfig
+from tests.judge.detectors.seen import CONTROL
+from tests.judge.rows import text
+from tests.judge.runs import SAMPLES, check, observe, reference, right
+
+OTHER = Split.parse("1x2x4")
+ROWS: dict[int, FedRow] = {number: text(number, 40 + number, 80 + number, 7) for number in range(SAMPLES)}
+CONFIG = replace(check(["1x8x1", "1x2x4"]), stack="script", script=ScriptConfig(path="train.py"))
+
+
+def runs(counts: Sequence[int]) -> list[SplitObservation]:
+    """The control, and a split of so many micro-batches of two rows in each step."""
+    program = ProgramRecord(("the command line",), "row")
+    control, other = (replace(observe(one, right), rows=ROWS, program=program) for one in (CONTROL, OTHER))
+    steps, row = [], 0
+    for step, count in zip(other.steps, counts, strict=False):
+        batches = [MicroBatch(0, (row + 2 * at, row + 2 * at + 1)) for at in range(count)]
+        row += 2 * count
+        steps.append(replace(step, micro_batches=tuple(batches)))
+    return [control, replace(other, steps=tuple(steps))]
+
+
+def found(counts: Sequence[int]) -> list[tuple[str, str]]:
+    seen = gather(CONFIG, runs(counts), CONTROL, reference())
+    return [(one.finding.id, one.finding.summary) for one in other_step_counts(seen)]
+
+
+def test_a_first_step_that_comes_too_early_is_named_by_its_steps() -> None:
+    (finding,) = found([1, 4])
+    assert finding == (
+        "step-at-wrong-microbatch",
+        "the optimizer steps after other numbers of micro-batches than it was asked to; 1x2x4: step 1 after 1, step 2 "
+        "after 4, where 4 were asked for",
+    )
+
+
+def test_a_step_after_every_micro_batch_is_named() -> None:
+    assert found([1, 1]) == [("step-per-microbatch", "the optimizer steps after every micro-batch; 1x2x4 asks for 4")]
+
+
+@pytest.mark.parametrize("counts", [[4, 4], [4, 2]])
+def test_right_steps_and_a_short_last_one_are_not(counts: list[int]) -> None:
+    assert found(counts) == []
+
+
+def test_other_rows_of_such_a_split_follow_from_it() -> None:
+    observed = runs([1, 4])
+    assert list(other_rows(gather(CONFIG, observed, CONTROL, reference())))  # of themselves they would be a finding
+    judgement = judge(CONFIG, observed, CONTROL, reference())
+    assert [finding.id for finding in judgement.findings] == ["step-at-wrong-microbatch"]
+    assert [one.verdict for one in judgement.splits] == ["pass", "fail"]
