@@ -14,11 +14,19 @@ SCRIPTS_SOURCE ?=
 # options of scripts/gpu_acceptance.py, for example GPU_ARGS="--case nccl --out reports/gpu"
 GPU_ARGS ?=
 
+# how many tests run side by side: logical is one for each processor, at most four
+JOBS ?= logical
+# what `make coverage` asks of the tests that start no process; raise it with what is reached
+COVERED ?= 80
+
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# by file, so that what the tests of one file share is made once; the longest first (tests/conftest.py)
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help demo setup quick rest test lint types format releases faults scripts bench sensitivity gpu release-check clean
+.PHONY: help demo setup quick rest test coverage lint types format releases faults scripts bench sensitivity gpu release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,13 +37,16 @@ demo: $(VENV)/.installed ## set up, then check LLaVA-1.5's architecture under fi
 setup: $(VENV)/.installed-dev ## make the environment with everything that developers need
 
 quick: $(VENV)/.installed-dev ## the tests that start no process and are not slow: under a minute
-	$(BIN)/python -m pytest --no-processes
+	$(PYTEST) --no-processes
 
 rest: $(VENV)/.installed-dev ## the tests that `make quick` leaves out
-	$(BIN)/python -m pytest -m 'e2e or process or slow'
+	$(PYTEST) -m 'e2e or process or slow'
 
-test: lint types ## set up, then all that CI asks: lint, format, types and tests
-	$(BIN)/python -m pytest
+test: lint types ## set up, then lint, format, types and every test
+	$(PYTEST)
+
+coverage: $(VENV)/.installed-dev ## which lines `make quick` covers, and whether these are enough
+	$(PYTEST) --no-processes --cov --cov-report=term --cov-fail-under=$(COVERED)
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format, changing nothing
 	$(BIN)/ruff check .

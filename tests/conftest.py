@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.process)
         if is_named(test, SLOW):
             item.add_marker(pytest.mark.slow)
+    # several processes share the tests, in this order (Makefile): what takes longest begins first
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
     if config.getoption("--no-processes"):
         left_out = [item for item in items if any(map(item.get_closest_marker, ("e2e", "process", "slow")))]
         config.hook.pytest_deselected(items=left_out)

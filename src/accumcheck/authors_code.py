@@ -68,12 +68,12 @@ def check_no_programs(
         ConfigError: one does.
     """
     if refuse:
-        refuse_code_of_author(
+        check_no_code_of_author(
             (code, place_of_key(path, code.key, overrides)) for check, path in checks for code in code_of_author(check)
         )
 
 
-def refuse_code_of_author(found: Iterable[tuple[AuthorsCode, Place]]) -> None:
+def check_no_code_of_author(found: Iterable[tuple[AuthorsCode, Place]]) -> None:
     """Refuse code, where there is any.
 
     Args:

@@ -205,5 +205,5 @@ def _ignore(_: Event) -> None:
 def _why_no_reference(events: Sequence[Event], folder: Path) -> str:
     ends = [event for event in events if isinstance(event, Finished) and event.job == REFERENCE]
     if not ends:
-        return "no split ran far enough to say what it was fed"
+        return "no split ran far enough to record what it was fed"
     return f"{ends[0].reason.text} (log: {logs_of(folder, REFERENCE)})" if ends[0].reason is not None else ""

@@ -64,7 +64,7 @@ class Checker:
             splits: in place of the configuration's, for example ``["1x8x1", "2x2x2"]``; with a function, they say what
                 the global batch is as well.
             strict: a warning fails the test.
-            allow_skipped: a split that was skipped for want of GPUs does not skip the test.
+            allow_skipped: a split that was skipped for lack of GPUs does not skip the test.
             overrides: other keys of the configuration; a mapping is merged into the section of that name.
 
         Returns:
@@ -121,13 +121,13 @@ class Checker:
         Raises:
             ConfigError: it does.
         """
-        from accumcheck.authors_code import check_no_programs, code_of_author, refuse_code_of_author
+        from accumcheck.authors_code import check_no_code_of_author, check_no_programs, code_of_author
         from accumcheck.config.faults import Place
 
         if isinstance(config, (str, os.PathLike)):
             check_no_programs([(check, self._root / config)], _written(overrides))
         else:
-            refuse_code_of_author((code, Place(self._test)) for code in code_of_author(check))
+            check_no_code_of_author((code, Place(self._test)) for code in code_of_author(check))
 
     def _resolved(self, config: Config, overrides: Mapping[str, Any]) -> CheckConfig:
         from accumcheck.config.faults import Place

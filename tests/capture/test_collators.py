@@ -125,8 +125,9 @@ def test_every_loader_made_from_then_on_is_answered_and_none_after() -> None:
     named: list[str] = []
     with Patches([Seam.DATA_LOADER]) as patches:
         give_rows_their_own_numbers(patches, named.append)
-        loader = DataLoader(ROWS, batch_size=2, collate_fn=masked)  # type: ignore[arg-type]
-        again = DataLoader(ROWS, batch_size=4, collate_fn=loader.collate_fn)  # type: ignore[arg-type]
+        rows: Any = ROWS
+        loader = DataLoader[Any](rows, batch_size=2, collate_fn=masked)
+        again = DataLoader[Any](rows, batch_size=4, collate_fn=loader.collate_fn)
         by_two = [row for batch in loader for row in rows_of(batch)]
         assert [rows_of(batch) for batch in again] == [by_two]
         assert named == ["masked"]

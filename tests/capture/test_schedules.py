@@ -73,7 +73,7 @@ def test_the_numbers_that_it_was_made_with(make: Callable[[Any], Any], name: str
 
 def test_the_learning_rate_of_each_group() -> None:
     parameters = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
-    groups = [{"params": parameters[:1], "lr": torch.tensor(0.25)}, {"params": parameters[1:]}]
+    groups: list[dict[str, Any]] = [{"params": parameters[:1], "lr": torch.tensor(0.25)}, {"params": parameters[1:]}]
     assert learning_rates_of(torch.optim.AdamW(groups, lr=2.0)) == (0.25, 2.0)
     (rate,) = learning_rates_of(Adafactor(parameters, lr=None))  # it finds its own
     assert math.isnan(rate)

@@ -95,7 +95,7 @@ def test_tensor_parallel_is_refused_by_name() -> None:
     try:
         model = torch.nn.Sequential(torch.nn.Linear(2, 2))
         parallelize_module(model, init_device_mesh("cpu", (1,), mesh_dim_names=("tp",)), {"0": ColwiseParallel()})
-        with pytest.raises(WorkloadError, match=r"0\.weight is cut by tensor or expert parallelism"):
+        with pytest.raises(WorkloadError, match=r"0\.weight is sharded by tensor or expert parallelism"):
             list(parameters_of(model))
     finally:
         torch.distributed.destroy_process_group()
@@ -121,6 +121,6 @@ def test_shards_on_a_gpu_that_processes_share_are_refused_before_they_crash(
 ) -> None:
     for name, value in {"is_initialized": True, "get_world_size": processes, "get_backend": backend}.items():
         monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
-    expected = pytest.raises(WorkloadError, match="each of the 2 processes needs a GPU of its own")
+    expected = pytest.raises(WorkloadError, match="each of the 2 processes needs its own GPU")
     with expected if refused else contextlib.nullcontext():
         check_gpus_are_not_shared(sharded, torch.device(device))

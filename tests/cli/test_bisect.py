@@ -146,7 +146,7 @@ def test_what_was_found_before_an_interruption_is_kept(
     command = ["bisect", config, "--good", "4.48.3", "--bad", "4.50.1"]
     monkeypatch.setattr(trial, "run_check", interrupted)
     assert main(command) == 130
-    assert "what was found is kept; the same command goes on from there" in capsys.readouterr().err
+    assert "the results so far are kept; the same command continues from there" in capsys.readouterr().err
     ran.clear()
     monkeypatch.setattr(trial, "run_check", whole)
     assert main(command) == 0

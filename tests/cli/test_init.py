@@ -49,7 +49,7 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(here: Path, capsys: py
     (here / "check.yaml").write_text("mine", encoding="utf-8")
     assert main(["init"]) == 2
     assert (here / "check.yaml").read_text(encoding="utf-8") == "mine"
-    assert "check.yaml: is there already and is left as it is" in capsys.readouterr().err
+    assert "check.yaml: exists already and is not changed" in capsys.readouterr().err
     assert main(["init", "--force"]) == 0
     assert load_config(here / "check.yaml").global_batch_size >= 8
 

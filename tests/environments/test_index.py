@@ -66,7 +66,7 @@ def test_a_release_that_is_not_there_is_answered_with_the_nearest(
 
 
 def test_an_index_without_upload_times_is_said(local_index: LocalIndex) -> None:
-    with pytest.raises(LaunchError, match="says no upload times"):
+    with pytest.raises(LaunchError, match="gives no upload times"):
         index.uploaded(Pin("transformers", "5.0.0"), Processes())
 
 

@@ -175,7 +175,7 @@ def test_one_that_fails_ends_the_others(local_index: LocalIndex, tmp_path: Path)
     with pytest.raises(ConfigError, match=r"transformers==4\.49\.7: the package index has no such release"):
         environments([OLD, missing], say=said.append).__enter__()
     local_index.free.set()
-    with pytest.raises(LaunchError, match=r"4\.50\.1\.post1 cannot be imported beside torch .*nowhere"):
+    with pytest.raises(LaunchError, match=r"4\.50\.1\.post1 cannot be imported with torch .*nowhere"):
         environments([broken]).__enter__()
     assert names(shelf_of(tmp_path)) == []
 

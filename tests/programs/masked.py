@@ -55,7 +55,8 @@ def main() -> None:
     torch.manual_seed(0)
     model = Model()
     data = [[2 + (row * 7 + at) % 18 for at in range(2 + row % 5)] for row in range(64)]
-    loader = torch.utils.data.DataLoader(data, batch_size=options.batch, collate_fn=Masks(by_numpy=options.numpy))  # type: ignore[arg-type]
+    collate: Any = Masks(by_numpy=options.numpy)
+    loader: Any = torch.utils.data.DataLoader(data, batch_size=options.batch, collate_fn=collate)  # type: ignore[arg-type]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for at, batch in enumerate(loader, start=1):
         (model(**batch)["loss"] / options.accumulate).backward()

@@ -84,7 +84,7 @@ BEFORE = Before("no-loss-kwargs", "", "pass", 1, None, None, ())
         (replace(CLEAN, splits=()), "verdict: found pass with exit code 0, expected error with exit code 3"),
         (replace(CLEAN, before=BEFORE), "before.exit_code: found 1, but its verdict is pass"),
         # the splits as a whole
-        (replace(CLEAN, splits=TWICE), "splits[1].split: 4x16x2 stands 2 times in the report"),
+        (replace(CLEAN, splits=TWICE), "splits[1].split: 4x16x2 appears 2 times in the report"),
         (config(CLEAN, splits=["1x128x1", "4x16x2", "2x64x1"]), "config.splits: 2x64x1 was asked for"),
         (replace(CLEAN, control="8x8x2"), 'control: found "8x8x2", which is not among splits'),
         (replace(CLEAN, control=""), 'control: found "", which is not among splits'),

@@ -93,7 +93,7 @@ def rendezvous_with(patches: Patches, plain: PlainPython, url: str) -> dict[str,
     found: dict[str, str] = {}
     patches.assign(c10d, "rendezvous", lambda *_, **__: found.update(os.environ.copy()))
     plain.begin(patches)
-    c10d.rendezvous(url, -1, -1, timeout=timedelta(seconds=1))
+    c10d.rendezvous(url, -1, -1, timeout=timedelta(seconds=1))  # type: ignore[attr-defined]
     return {name: value for name, value in found.items() if is_torchruns(name)}
 
 

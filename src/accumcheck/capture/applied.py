@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 
 class Steps(Protocol):
-    """Who is told of optimizers' steps."""
+    """Whose functions are called around optimizers' steps."""
 
     def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
         """A step begins. An optimizer whose step calls another one inside begins once."""

@@ -1,4 +1,4 @@
-"""What a Trainer believes of its model's loss, and where its code stands; nothing is run.
+"""What a Trainer believes of its model's loss, and where its code is; nothing is run.
 
 Releases differ in which of these attributes there are. What is absent is None: not seen.
 """

@@ -103,7 +103,7 @@ def _kept() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("accumcheck: what was found is kept; the same command goes on from there", err=True)
+        typer.echo("accumcheck: the results so far are kept; the same command continues from there", err=True)
         raise
 
 

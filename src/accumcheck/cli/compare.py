@@ -16,8 +16,8 @@ ALLOW_MISSING_HELP = "Allow splits that NEW.json lacks or skipped; they are then
 
 
 def compare(
-    old: Annotated[Path, typer.Argument(metavar="OLD.json", help="The report to hold the other against.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW.json", help="The report that must be no worse.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD.json", help="The older report.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW.json", help="The newer report, which must not be worse.")],
     allow_drift: Annotated[bool, typer.Option("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help=ALLOW_MISSING_HELP)] = False,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",

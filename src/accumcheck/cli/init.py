@@ -10,10 +10,10 @@ import typer
 if TYPE_CHECKING:
     from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 
-MODEL_HELP = "A model folder or a hub id; without it, a tiny Llama that is made."
+MODEL_HELP = "A model folder or a hub id; default: a tiny Llama with random weights."
 OUTPUT_HELP = "The file to write."
 SCRIPT_HELP = "A training script of yours: writes the check that runs it."
-STACK_HELP = "What trains, as the key stack names it; what it trains is then yours to fill in. Default: trainer."
+STACK_HELP = "The stack to check (the key stack); fill in what it trains afterwards. Default: trainer."
 LLAMAFACTORY_HELP = "A training file of LLaMA-Factory (llamafactory-cli train FILE): writes the check of that training."
 
 
@@ -25,11 +25,11 @@ def init(
     from_llamafactory: Annotated[
         Path | None, typer.Option("--from-llamafactory", metavar="FILE", help=LLAMAFACTORY_HELP)
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a configuration to start from, for the devices of this machine.
 
-    Exit codes: 0 written; 2 the file is there already, or an option is wrong.
+    Exit codes: 0 written; 2 the file exists already, or an option is wrong.
     """
     from accumcheck.config.devices import assume_devices
     from accumcheck.config.faults import Place
@@ -48,7 +48,7 @@ def init(
     if len(sources) > 1:
         raise ConfigError(f"{' and '.join(sources)}: each says what is trained; give one of them")
     if output.exists() and not force:
-        raise ConfigError(f"{output}: is there already and is left as it is; give another -o FILE, or --force")
+        raise ConfigError(f"{output}: exists already and is not changed; give another -o FILE, or --force")
     folder = output.resolve().parent
     if not folder.is_dir():
         raise ConfigError(f"{output}: the folder {folder} does not exist; create it first")
@@ -62,7 +62,7 @@ def init(
     else:
         text = starter(model, devices, folder, chosen)
     if not isinstance(chosen, ProgramSpec):  # of such a stack, the user has yet to name the files
-        read_config(text, Place(str(output)), folder)  # a model folder that is not there is told before it is written
+        read_config(text, Place(str(output)), folder)  # so that a missing model folder is reported first
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from accumcheck.runfolder.events import Event, OnEvent
 
 TRANSFORMERS_HELP = (
-    "Check this transformers release (or: latest), with the dependencies of its day, in an environment of its own."
+    "Check this transformers release (or: latest), with the dependencies of that time, in its own environment."
 )
 WITH_HELP = "Also pin this package in that environment, for example --with accelerate==1.4.0. Repeatable."
 EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
@@ -39,7 +39,7 @@ def run(
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure (exit code 1).")] = False,
     allow_skipped: Annotated[
-        bool, typer.Option("--allow-skipped", help="A split skipped for want of GPUs does not make exit code 3.")
+        bool, typer.Option("--allow-skipped", help="A split skipped for lack of GPUs does not cause exit code 3.")
     ] = False,
     transformers: Annotated[
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)

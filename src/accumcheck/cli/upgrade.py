@@ -22,7 +22,7 @@ CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Rep
 TO_HELP = "The candidate: a transformers release, or latest."
 FROM_HELP = "The release in use; without it, the one that is installed here."
 WITH_HELP = "Also pin this package in both environments, for example --with accelerate==1.4.0. Repeatable."
-ALLOW_SKIPPED_HELP = "A split skipped for want of GPUs does not make exit code 3."
+ALLOW_SKIPPED_HELP = "A split skipped for lack of GPUs does not cause exit code 3."
 
 
 def upgrade(

@@ -46,7 +46,7 @@ class Trial:
         self._say, self._on_event = say, on_event
 
     def prepare(self, releases: Sequence[str]) -> None:
-        """Build what these releases need, side by side; so an end that does not exist is told before anything runs.
+        """Build what these releases need, side by side; so an end that does not exist is reported before anything runs.
 
         Raises:
             ConfigError: there is no such release.

@@ -1,4 +1,4 @@
-"""From a tree of YAML values to a `CheckConfig`: pydantic finds what is wrong, and here it is told with its place."""
+"""From a tree of YAML values to a `CheckConfig`: pydantic finds what is wrong; here it is reported with its place."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def read_tree(tree: Item, faults: Faults) -> Reading:
     """
     plain: dict[str, Any] = _plain(tree, CheckConfig)
     wrong: set[KeyPath] = set()
-    in_place: dict[str, Any] = {"model": {}}  # a program has none; whether it is missing is told elsewhere
+    in_place: dict[str, Any] = {"model": {}}  # a program has none; whether it is missing is checked elsewhere
     while True:
         try:
             check = adapter().validate_python({**in_place, **plain})
@@ -191,7 +191,7 @@ def _note(tree: Item, error: ErrorDetails, faults: Faults) -> None:
         faults.add(place, show_path(path), f"missing; add for example {required.example}")
         return
     if rest and declared is not None and not (_each(declared) or error["type"] in _OURS):
-        path, rest = path[: len(path) - len(rest)], ()  # an element of a pair: the pair is told
+        path, rest = path[: len(path) - len(rest)], ()  # an element of a pair: the pair is reported
     item = find(tree, path)
     assert item is not None, error
     if error["type"] == "unexpected_keyword_argument":

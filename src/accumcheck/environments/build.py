@@ -65,7 +65,7 @@ def build(request: Request, base: Base, folder: Path, processes: Processes, say:
     if tried.returncode != 0:
         last = (tried.stderr.strip().splitlines() or ["no word of why"])[-1]
         torch = base.packages["torch"].version if "torch" in base.packages else "none"
-        raise LaunchError(f"{request} cannot be imported beside torch {torch}: {last}")
+        raise LaunchError(f"{request} cannot be imported with torch {torch}: {last}")
     if wrong := differences(request, python_in(folder), processes):
         raise LaunchError(wrong)
     return {

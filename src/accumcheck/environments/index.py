@@ -95,8 +95,8 @@ def upload_time(lock: str) -> datetime:
     moments = [datetime.fromisoformat(text[:19]) for text in _UPLOAD_TIME.findall(lock)]
     if not moments:
         raise LaunchError(
-            "the package index says no upload times (PEP 700), so the dependencies of a release's day cannot be told; "
-            "name an index that does with UV_DEFAULT_INDEX"
+            "the package index gives no upload times (PEP 700), so the dependencies of that time are not known; "
+            "name an index that gives them with UV_DEFAULT_INDEX"
         )
     return max(moments).replace(tzinfo=timezone.utc)
 

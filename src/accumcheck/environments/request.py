@@ -105,7 +105,7 @@ def _problem(name: str, version: str) -> str | None:
     if name in SHARED:
         return (
             f"{name} is never changed: every environment shares the one installed here, so that two reports differ by "
-            "the releases named and by nothing else. To check under another torch, install accumcheck beside it and "
+            "the releases named and by nothing else. To check under another torch, install accumcheck next to it and "
             "run it there"
         )
     if name == "accumcheck":

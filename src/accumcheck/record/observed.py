@@ -140,7 +140,7 @@ class ProgramRecord:
 
 @dataclass(frozen=True, slots=True)
 class StackBelief:
-    """What the stack believes of its model's loss, and where its code stands (``file:line``); None is not seen.
+    """What the stack believes of its model's loss, and where its code is (``file:line``); None is not seen.
 
     ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it believes that the model takes a token count;
     ``own_loss``: what computes the loss in the model's place; ``counts_place``: where tokens are counted;

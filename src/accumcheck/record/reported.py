@@ -178,7 +178,7 @@ class ConfigFile:
     line: LineNumber = 1
     """Of the splits as a whole."""
     splits: dict[str, LineNumber] = field(default_factory=dict)
-    """The line of each split that stands on one of its own."""
+    """The line of each split that has its own line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,7 @@ class Rows:
         """The numbers of a batch's rows, which are kept.
 
         Raises:
-            UnsupportedError: a field of the batch cannot be dealt out to its rows, or it cannot be told what is a row.
+            UnsupportedError: a field of the batch cannot be dealt out to its rows, or it is not known what is a row.
         """
         starts = begin(batch) or []
         apart = self._size > 1 and len(starts) > 1

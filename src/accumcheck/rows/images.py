@@ -27,7 +27,7 @@ def images_of_rows(batch: Mapping[str, torch.Tensor], size: int, config: Any) ->
         config: the model's; tells which id is the placeholder. None where it has none.
 
     Raises:
-        UnsupportedError: it cannot be told which part of a field belongs to which row.
+        UnsupportedError: it is not known which part of a field belongs to which row.
     """
     fields = {name: value for name, value in batch.items() if name.startswith(IMAGE_FIELDS)}
     if not fields:
@@ -57,7 +57,7 @@ def images_of_rows(batch: Mapping[str, torch.Tensor], size: int, config: Any) ->
 
 
 def _images_in(batch: Mapping[str, torch.Tensor], size: int, images: int, config: Any) -> list[int] | None:
-    """How many of the images each row has; None where that cannot be told."""
+    """How many of the images each row has; None where that is not known."""
     ids = batch.get("input_ids")
     placeholder = next(
         (number for name in ("image_token_id", "image_token_index") if (number := getattr(config, name, None))), None
@@ -100,6 +100,6 @@ def _dealt(tokens: list[int], each: list[int]) -> list[int] | None:
 def _unclear(fields: Mapping[str, torch.Tensor], size: int) -> UnsupportedError:
     shapes = ", ".join(f"{name} of shape {tuple(value.shape)}" for name, value in fields.items())
     return UnsupportedError(
-        f"the model was fed {shapes} for {size} rows; which part belongs to which row cannot be told, so there is no "
+        f"the model was fed {shapes} for {size} rows; which part belongs to which row is not known, so there is no "
         "reference for a row by itself. Give every row the same number of images, or train on text alone"
     )

@@ -49,7 +49,7 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
     if len(starts) != size:
         raise UnsupportedProgramError(
             f"a packed, padding-free batch: {len(starts)} texts were fed as one row of {length} tokens, where the "
-            f"split asks for {size} rows; which texts share a row cannot be told, so no row is the same in two splits; "
+            f"split asks for {size} rows; which texts share a row is not known, so no row is the same in two splits; "
             "pack without it (TRL: packing_strategy: wrapped), or do not pack"
         )
     ends = [*starts[1:], length]
@@ -60,7 +60,7 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
         if value.shape[:2] != (1, length):
             raise UnsupportedError(
                 f"the model was fed {name} of shape {tuple(value.shape)} with {size} samples in one row of {length} "
-                "tokens; which part belongs to which sample cannot be told, so there is no reference for one by itself"
+                "tokens; which part belongs to which sample is not known, so there is no reference for one by itself"
             )
     return [
         {name: value[0, start:end].detach().cpu().clone() for name, value in told.items()}

@@ -65,7 +65,7 @@ def pairs_in(
         else:
             raise UnsupportedError(
                 f"the model was fed {name} of shape {tuple(value.shape)} for {rows} rows, which were to be pairs of a "
-                "chosen and a rejected one; which part belongs to which pair cannot be told"
+                "chosen and a rejected one; which part belongs to which pair is not known"
             )
     both = zip(*map(rows_of, halves), strict=True)
     return [

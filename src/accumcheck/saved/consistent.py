@@ -41,7 +41,7 @@ def _splits(report: Report) -> Iterator[str]:
     counts = Counter(split.split for split in report.splits)
     for at, split in enumerate(report.splits):
         if counts[split.split] > 1:
-            yield f"splits[{at}].split: {split.split} stands {counts[split.split]} times in the report"
+            yield f"splits[{at}].split: {split.split} appears {counts[split.split]} times in the report"
     for asked in _asked(report.config):
         if asked not in counts:
             yield f"config.splits: {asked} was asked for, and splits does not have it"

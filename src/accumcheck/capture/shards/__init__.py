@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from accumcheck.capture.shards.fsdp1 import has_flat_parameters, parameters_of_units
-from accumcheck.capture.shards.fsdp2 import Distributed, class_of, is_fully_sharded, refuse_others, reshard
+from accumcheck.capture.shards.fsdp2 import Distributed, check_data_parallel_alone, class_of, is_fully_sharded, reshard
 from accumcheck.capture.shards.whole import Plain, Whole, canonical
 from accumcheck.capture.shards.zero import Partitioned, engine_of, is_partitioned
 
@@ -24,7 +24,7 @@ def parameters_of(model: torch.nn.Module) -> Iterator[Whole]:
     Raises:
         WorkloadError: the parameters are distributed in a way that is not known here (tensor parallel).
     """
-    refuse_others(model)
+    check_data_parallel_alone(model)
     engine = engine_of(model)
     if engine is not None or is_partitioned(model):
         for name, parameter in model.named_parameters():

@@ -66,8 +66,8 @@ def check_gpus_are_not_shared(sharded: bool, device: torch.device) -> None:
         return
     if dist.get_backend() == "gloo":
         raise UnsupportedError(
-            f"under FSDP each of the {dist.get_world_size()} processes needs a GPU of its own: several on one talk "
-            "over gloo, which gathers no shards of tensors on GPUs; run this split where there are as many, or on a CPU"
+            f"under FSDP each of the {dist.get_world_size()} processes needs its own GPU: sharing one falls back to "
+            "gloo, which cannot gather GPU shards; run this split where there are as many GPUs, or on a CPU"
         )
 
 

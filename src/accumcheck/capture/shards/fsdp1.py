@@ -107,7 +107,7 @@ def parameters_of_units(model: torch.nn.Module) -> Iterator[Whole]:
     of_module: dict[int, list[tuple[str, Any, int]]] = {}
     taken: set[tuple[int, str]] = set()
     for handle in _handles(model):
-        _ask_for_all_pieces(handle)
+        _require_all_pieces(handle)
         for index, info in enumerate(handle.flat_param._param_infos):
             of_module.setdefault(id(info.module), []).append((info.param_name, handle, index))
             taken.add((id(info.module), info.param_name))
@@ -145,7 +145,7 @@ def _handles(model: torch.nn.Module) -> list[Any]:
     return list({id(handle): handle for handle in handles}.values())
 
 
-def _ask_for_all_pieces(handle: Any) -> None:
+def _require_all_pieces(handle: Any) -> None:
     """Whether the pieces that the processes have of each parameter make it whole.
 
     Raises:

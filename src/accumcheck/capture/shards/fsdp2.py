@@ -90,8 +90,8 @@ def reshard(model: torch.nn.Module) -> None:
             module.reshard()  # type: ignore[operator]
 
 
-def refuse_others(model: torch.nn.Module) -> None:
-    """What cuts parameters along another axis than data parallelism does.
+def check_data_parallel_alone(model: torch.nn.Module) -> None:
+    """Whether parameters are sharded by data parallelism and by nothing else.
 
     Raises:
         UnsupportedError: a parameter is cut by tensor or expert parallelism.
@@ -103,8 +103,8 @@ def refuse_others(model: torch.nn.Module) -> None:
         cuts = sum(not placement.is_replicate() for placement in parameter.placements)  # type: ignore[attr-defined]
         if cuts > 1 or not by_fsdp:
             raise UnsupportedError(
-                f"{name} is cut by tensor or expert parallelism, under which processes are fed the same rows: that is "
-                "no split of a global batch, and is not checked; run it with data parallelism alone (DDP, FSDP)"
+                f"{name} is sharded by tensor or expert parallelism, under which processes are fed the same rows: that "
+                "is not a split of a global batch, and is not checked; run it with data parallelism alone (DDP, FSDP)"
             )
 
 

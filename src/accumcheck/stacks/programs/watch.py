@@ -48,7 +48,7 @@ class Spectator(Protocol):
         """A loop calls a module that it trains, without recording gradients."""
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
-        """The program's user is told of a step, counted from 1."""
+        """The program's log has reported a step, counted from 1."""
 
     def over(self) -> None:
         """A Trainer's training has ended."""
@@ -61,7 +61,7 @@ class Watch:
     """Waits for the first training of the process, by a Trainer or by a loop.
 
     Args:
-        spectator: is told of it.
+        spectator: its methods are called with what is seen.
         patches: what is replaced is undone with them.
     """
 
