@@ -43,7 +43,7 @@ def judge(
     """
     seen, found = _structural(gather(check, observations, control, reference, no_reference))
     explanation = explain_run(seen)
-    accounted = frozenset(seen.condemned) | explanation.by_batching
+    accounted = frozenset(seen.condemned).union(explanation.by_batching, *(one.accounts_for for one in found))
     judged = Judged(seen, explanation, results_of(seen, explanation), accounted)
     for detector in CONSEQUENT:
         new = list(detector(judged))

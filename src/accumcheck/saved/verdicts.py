@@ -87,7 +87,7 @@ def _possible(split: SplitResult, report: Report) -> tuple[set[Verdict], str]:
         possible.add("warn")  # its samples are not the control's in some step, or its log is wrong
     if undecided := _undecided(report):
         found: set[Verdict] = {"error" if verdict in ("pass", "warn") else verdict for verdict in possible}
-        return (found | {"error"} if report.reference else found), undecided
+        return (found | {"error"} if report.reference or "error" in named else found), undecided
     for gap, verdicts in ((_no_reference(split, report), {"pass", "warn"}), (_no_control(split, report), {"pass"})):
         if gap and possible & verdicts:
             possible, why = (possible - verdicts) or {"error"}, gap

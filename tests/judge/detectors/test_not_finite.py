@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from accumcheck.judge.judge import Judgement, judge
+from accumcheck.judge.measure.not_finite import words_of_reference
 from accumcheck.record import ReferenceObservation, Split, SplitObservation
 from tests.judge.detectors.seen import CONTROL
 from tests.judge.runs import SPLITS, TOKENS, check, observe, reference, right
@@ -66,14 +67,15 @@ def test_the_references_own_numbers_are_no_splits_fault() -> None:
 def test_where_both_have_them_no_split_is_blamed() -> None:
     found = judged(spoiled_reference(9), *(broken(text, math.nan) for text in SPLITS))
     assert {one.verdict for one in found.splits} == {"error"}
-    finding = next(one for one in found.findings if one.id == "not-finite")
+    finding, other = found.findings
+    assert (finding.id, other.id) == ("not-finite", "no-reference")
     assert finding.severity == "error"
     assert finding.summary.endswith("the reference's are not finite either")
 
 
 def test_a_sample_that_predicts_nothing_may_have_any_loss() -> None:
-    found = judged(spoiled_reference(3, tokens=0))
-    assert not [one for one in found.findings if "finite" in one.summary]
+    assert words_of_reference(spoiled_reference(3, tokens=0)) == ""
+    assert words_of_reference(spoiled_reference(3)) == "sample 3 of step 1"
 
 
 def test_finite_numbers_have_no_such_finding() -> None:

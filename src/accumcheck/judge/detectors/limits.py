@@ -49,6 +49,25 @@ def random_collators(judged: Judged) -> Iterator[Detected]:
         )
 
 
+def loss_not_reported(judged: Judged) -> Iterator[Detected]:
+    """A loop of the user's that says no loss: its gradients were compared, and what its log shows was not."""
+    good = judged.seen.good
+    if judged.seen.check.runs_program and good and all(step.loss is None for one in good for step in one.steps):
+        yield Detected(
+            Finding(
+                id="loss-not-reported",
+                severity="ignore",
+                splits=(),
+                summary="the program reported no loss, so that only gradients were compared",
+                explanation="A training loop has no log that could be read.",
+                advice=(
+                    "To have the loss compared that your log shows, call it once for each optimizer step: from "
+                    "accumcheck import report_loss; report_loss(loss). Outside of a check it does nothing."
+                ),
+            )
+        )
+
+
 def only_first_training(judged: Judged) -> Iterator[Detected]:
     """A program that trains more than once."""
     reference = judged.seen.reference

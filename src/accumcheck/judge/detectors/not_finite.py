@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.measure.not_finite import words_of_reference, words_of_split
-from accumcheck.record import Finding
+from accumcheck.record import Finding, Split
 from accumcheck.record.rule import UNEXPLAINED
 
 
 def not_finite(seen: Evidence) -> Iterator[Detected]:
     """Splits with such numbers, those with the same words together; they fail where the reference has none."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[Split]] = {}
     for one in seen.good:
         if words := words_of_split(one):
-            groups.setdefault(words, []).append(str(one.split))
+            groups.setdefault(words, []).append(one.split)
     blameless = seen.reference_not_finite and seen.reference is None
     whose = "the reference's are not finite either" if blameless else "the reference's are finite"
-    for words, labels in groups.items():
+    for words, splits in groups.items():
         yield Detected(
             Finding(
                 id="not-finite",
                 severity="error" if blameless else "fail",
-                splits=tuple(labels),
+                splits=tuple(map(str, splits)),
                 summary=f"{words}; {whose if seen.reference is not None or blameless else 'there is no reference'}",
                 explanation=(
                     "The model gives such numbers without any stack, so that nothing can be compared."
@@ -36,7 +36,8 @@ def not_finite(seen: Evidence) -> Iterator[Detected]:
                     "0 (a micro-batch without labels), and a logarithm of 0."
                 ),
             ),
-            condemned=({} if blameless else {one.split: UNEXPLAINED for one in seen.good if str(one.split) in labels}),
+            condemned={} if blameless else dict.fromkeys(splits, UNEXPLAINED),
+            accounts_for=frozenset(splits),
         )
 
 
