@@ -26,7 +26,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup quick rest test coverage lint types format releases faults scripts bench sensitivity gpu release-check clean
+.PHONY: help demo setup quick rest test coverage lint types format releases faults scripts bench sensitivity mutants clean-runs gpu release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,13 @@ bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and 
 
 sensitivity: $(VENV)/.installed-dev ## the smallest planted fault that each dtype shows, and false alarms: about six minutes
 	@$(BIN)/python benchmarks/sensitivity.py
+
+mutants: $(VENV)/.installed-dev ## mutants of the installed Trainer and accelerate, and who notices them: about an hour; goes on where it ended
+	@$(BIN)/python benchmarks/mutants.py --resume reports/mutants.jsonl --out reports/mutants.md
+
+clean-runs: $(VENV)/.installed-dev ## 300 right runs of many kinds, none of which may fail: about half an hour; goes on where it ended
+	@mkdir -p reports
+	@$(BIN)/python benchmarks/clean_runs.py --resume reports/clean-runs.jsonl --out reports/clean-runs.md
 
 gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (docs/gpu/README.md)
 	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)

@@ -1,7 +1,7 @@
 """Right runs of many kinds, each of which must pass: ``python benchmarks/clean_runs.py --resume FILE``.
 
-Cases are drawn by number, the same each time, over stacks, models, dtypes, splits and lengths (`clean/draw.py`). Results
-are kept in a JSON-lines file, so that a run goes on where it ended and can grow: ``--until 1000``.
+Cases are drawn by number, the same each time, over stacks, models, dtypes, splits and lengths (`clean/draw.py`).
+Results are kept in a JSON-lines file, so that a run goes on where it ended and can grow: ``--until 1000``.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def read(path: Path | None) -> list[Result]:
 def table(results: Sequence[Result]) -> str:
     """The counts by package, and those that survived, as Markdown."""
     lines = [
-        "| mutated | mutants | not executed | equivalent | killed | survived | killed of those two | accused | theirs |",
+        "| mutated | mutants | not executed | equivalent | killed | survived | killed of those | accused | theirs |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     modules = list(dict.fromkeys(result.mutant.module for result in results))

@@ -8,7 +8,7 @@ import torch
 
 
 def build(kind: str, shortest: int, longest: int, dtype: str, checkpointing: bool) -> Any:
-    """A Trainer of a tiny causal model on rows of uneven length; of kind ``plain``, ``frozen``, ``tied`` or ``lora``."""
+    """A Trainer of a tiny causal model on rows of uneven length; ``plain``, ``frozen``, ``tied`` or ``lora``."""
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
 
     set_seed(0)

@@ -63,9 +63,11 @@ def apply(id_: str) -> None:
     function = _find(tree, [*classes, name])
     _replace(function, path, instead)
     function.decorator_list = []
+    whole: Any = function
     for outer in reversed(classes):  # the class is what super() and private names ask for; nothing else of it is needed
-        function = ast.ClassDef(outer, [], [], [function], [], type_params=[])
-    module = ast.fix_missing_locations(ast.Module([function], []))
+        inner, whole = whole, ast.parse(f"class {outer}: ...").body[0]
+        whole.body = [inner]
+    module = ast.fix_missing_locations(ast.Module([whole], []))
     code = _code_of(compile(module, source[1], "exec"), [*classes, name])
     function_of(mutant.module, mutant.function).__code__ = code
 

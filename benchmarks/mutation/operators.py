@@ -76,6 +76,13 @@ def is_skipped(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(call, ast.Name) and call.id in _SILENT
 
 
+def _is_step(node: ast.AST) -> bool:
+    """Whether it is a statement that does something by itself: a call, or an update."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call)
+    return isinstance(node, ast.Assign) and _is_update(node)
+
+
 def _is_update(node: ast.Assign) -> bool:
     """Whether a variable is given a new value that is made of its old one, as in ``loss = loss / k``."""
     (target, *more) = node.targets

@@ -20,7 +20,7 @@ from mutation.stack import RESULTS, SPEC
 HERE = Path(__file__).parent
 PATH = (str(HERE / "path"), str(HERE.parent))
 FREELY = 3
-"""Steps of real training, with AdamW, a falling learning rate and clipping, that equivalent mutants leave as they are."""
+"""Steps of real training, with AdamW, a falling learning rate and clipping, which equivalent mutants do not change."""
 FAR = 1e-5
 """A relative change of a number of the report that is no rounding."""
 

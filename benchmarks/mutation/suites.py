@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.selftest.case import in_trainer
@@ -42,4 +42,10 @@ def _smoothed() -> CheckConfig:
     return in_trainer("none", steps=2, training_arguments={"label_smoothing_factor": 0.1})
 
 
-_MADE: dict[str, Any] = {"steps": _steps, "epoch": _epoch, "mean": _mean, "smoothed": _smoothed, "loop": _steps}
+_MADE: dict[str, Callable[[], CheckConfig]] = {
+    "steps": _steps,
+    "epoch": _epoch,
+    "mean": _mean,
+    "smoothed": _smoothed,
+    "loop": _steps,
+}

@@ -91,7 +91,7 @@ def _losses(func: Callable[..., Any] | None, **arguments: Any) -> list[float]:
         def __init__(self) -> None:
             self.losses: list[float] = []
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        def on_log(self, *_: Any, logs: Any = None, **__: Any) -> None:
             if "loss" in logs:
                 self.losses.append(logs["loss"])
 

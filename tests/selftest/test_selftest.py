@@ -31,7 +31,7 @@ def test_every_fault_accuses_splits_that_it_runs_and_fits_in_its_line() -> None:
         assert case.accused
         assert set(case.accused) <= set(map(str, case.check.splits))
     names = [*(case.name for case in FAULTY), *(f"nothing: {case.name}" for case in CLEAN)]
-    assert max(map(len, names)) < 28
+    assert max(map(len, names)) < 27
     assert len(set(names)) == len(names)
 
 

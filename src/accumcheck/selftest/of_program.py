@@ -25,7 +25,7 @@ ROWS = (
 
 LOSSES = (
     Case(
-        "own loss never divided by k",
+        "own loss not divided by k",
         in_program("own-loss-undivided"),
         "token-mean,token-mean*k",
         "token-mean",

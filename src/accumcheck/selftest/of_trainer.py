@@ -12,7 +12,7 @@ SCALES = (
     rule("loss and gradient over b", "over-b", "token-mean/b", "token-mean/b", SPLITS),
     rule("half of everything", "half", "unexplained", "unexplained", SPLITS, r"0\.50\b"),
     rule("gradient alone times k", "gradient-only", "token-mean", "token-mean*k"),
-    rule("an optimizer's hook times k", "hooked", "token-mean", "token-mean*k"),
+    rule("an optimizer hook times k", "hooked", "token-mean", "token-mean*k"),
     rule("log alone times k", "log-only", "token-mean*k", "token-mean"),
     Case("logged norm times k", in_trainer("logged-norm"), "logged-grad-norm", accused=ACCUMULATED),
 )
@@ -55,7 +55,7 @@ DIVISORS = (
 PLACES = (
     rule("only the last micro-batch", "last-microbatch", "token-mean", "last-microbatch"),
     rule("only the first micro-batch", "first-microbatch", "token-mean", "first-microbatch"),
-    rule("halved at every micro-batch", "window-geometric", "token-mean", "window-geometric(0.5)"),
+    rule("halved each micro-batch", "window-geometric", "token-mean", "window-geometric(0.5)"),
     rule(
         "second micro-batch lost",
         "window-partial",
@@ -147,7 +147,7 @@ PARAMETERS = (
         r"lm_head\.weight is 2 times",
     ),
     Case(
-        "optimizer lacks a parameter",
+        "optimizer lacks a tensor",
         in_trainer("optimizer-lacks"),
         "optimizer-lacks-parameters",
         None,

@@ -34,10 +34,10 @@ OUTCOMES: list[Outcome] = [CAUGHT, MISSED, SOUND, UNDECIDED]
 def test_table() -> None:
     lines = text(OUTCOMES, "table").splitlines()
     assert lines[2:6] == [
-        "sum of means                fail   microbatch-mean*k                 yes     yes",
-        "sum of means                pass   token-mean                        no      NO",
-        "nothing: float32            pass   token-mean                                yes",
-        "nothing: float64            error  token-mean                                NO",
+        "sum of means               fail    microbatch-mean*k                 yes     yes",
+        "sum of means               pass    token-mean                        no      NO",
+        "nothing: float32           pass    token-mean                                yes",
+        "nothing: float64           error   token-mean                                NO",
     ]
     assert lines[7] == "caught 1 of 2, named 1 of 2, accused 1 of 2, false alarms 1 of 2"
     assert lines[8] == (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from accumcheck.report.blocks import Block
     from accumcheck.selftest.run import Outcome
 
-_WIDTHS = (28, 7, 34, 8, 3)
+_WIDTHS = (27, 8, 34, 8, 3)
 _COLUMNS = tuple(Column(("", name), "left") for name in ("planted", "verdict", "named", "accused", "ok"))
 _RULE = "-" * 80
 _MEANING = "A planted fault must be caught and named, its splits and nobody else accused, and a clean run must pass."

@@ -1,0 +1,110 @@
+"""Mutants are one change each, are put into a process without touching a file, and their table counts what it says."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import mutants as page
+import pytest
+from mutation import mutants
+from mutation.operators import changes, is_skipped
+
+FOLDER = Path(page.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("code", "instead"),
+    [
+        ("a / b", ["a * b"]),
+        ("a % b == 0", ["a % b != 0"]),
+        ("a < b", ["a <= b", "a >= b"]),
+        ("a and b", ["a or b"]),
+        ("not a", ["a"]),
+        ("True", ["False"]),
+        ("1", ["2"]),
+        ("None", []),
+        ("'words'", []),
+        ("f(a, count=c)", ["f(a)"]),
+        ("b if f(a) else c", ["b if not f(a) else c"]),
+    ],
+)
+def test_an_expression_is_changed_by_one_operator(code: str, instead: list[str]) -> None:
+    node = ast.parse(code, mode="eval").body
+    assert [ast.unparse(ast.fix_missing_locations(found)) for _, found in changes(node)] == instead
+
+
+@pytest.mark.parametrize(
+    ("code", "instead"),
+    [
+        ("loss += part", ["loss -= part", "loss = part"]),
+        ("loss = loss / k", ["pass"]),
+        ("loss = other / k", []),
+        ("model.zero_grad()", ["pass"]),
+    ],
+)
+def test_a_statement_is_changed_or_left_out(code: str, instead: list[str]) -> None:
+    (node,) = ast.parse(code).body
+    found = [ast.unparse(ast.fix_missing_locations(ast.copy_location(one, node))) for _, one in changes(node)]
+    assert found == instead
+
+
+@pytest.mark.parametrize(
+    ("code", "skipped"),
+    [("logger.info(1 + 1)", True), ("raise ValueError(k + 1)", True), ("'docstring'", True), ("model.step(1)", False)],
+)
+def test_words_and_logs_are_no_arithmetic(code: str, skipped: bool) -> None:
+    assert is_skipped(ast.parse(code).body[0]) == skipped
+
+
+def test_every_mutant_has_an_id_of_its_own_and_compiles() -> None:
+    every = mutants.every(("trainer", "accelerate"))
+    assert len(every) > 200
+    assert len({one.id for one in every}) == len(every)
+    assert {"Trainer.compute_loss", "Accelerator.backward", "AcceleratedOptimizer.step"} <= {o.function for o in every}
+
+
+def test_a_mutant_runs_in_its_process_and_the_file_stays_as_it_is() -> None:
+    """``loss / k`` becomes ``loss * k``: the gradient of x is 3 times what it was, not a third of it."""
+    (chosen,) = [
+        one for one in mutants.every(("accelerate",)) if one.before == "loss / self.gradient_accumulation_steps"
+    ]
+    code = (
+        "import sys, torch\n"
+        f"sys.path.insert(0, {str(FOLDER)!r})\n"
+        "from accelerate import Accelerator\n"
+        "from mutation.mutants import apply, source_of\n"
+        "before = source_of('accelerate.accelerator')\n"
+        "if sys.argv[1] != 'none': apply(sys.argv[1])\n"
+        "x = torch.ones((), requires_grad=True)\n"
+        "Accelerator(cpu=True, gradient_accumulation_steps=3).backward(x * 1.0)\n"
+        "assert source_of.__wrapped__('accelerate.accelerator') == before\n"
+        "print(float(x.grad))\n"
+    )
+    found = [
+        float(subprocess.run([sys.executable, "-c", code, one], capture_output=True, text=True, check=True).stdout)
+        for one in ("none", chosen.id)
+    ]
+    assert found == pytest.approx([1 / 3, 3.0])
+
+
+def result(fate: str, accused: bool | None = None, theirs: str = "") -> page.Result:
+    mutant = mutants.Mutant("m:f:1:constant:1", "trainer", "m", "f", 1, "constant", "1", "2")
+    return page.Result(mutant, fate, "steps", "fail: token-mean*k", accused, theirs)
+
+
+def test_the_table_counts_only_mutants_that_matter() -> None:
+    results = [
+        result("killed", True, "aligned"),
+        result("killed", False),
+        result("killed"),
+        result("survived"),
+        result("equivalent"),
+        result("not executed"),
+    ]
+    lines = page.table(results).splitlines()
+    assert any(line.startswith("| all | 6 | 1 | 1 | 3 | 1 | 75.0% | 1 of 2 | 1 of 4 |") for line in lines)
+    assert sum(line.startswith("survived: ") for line in lines) == 1
+    assert sum(line.startswith("not rightly accused: ") for line in lines) == 1
