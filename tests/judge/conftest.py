@@ -1,4 +1,7 @@
-"""Every judgement that the tests of the judge reach would be believed, if its report were read back from a file."""
+"""Every judgement that the tests of the judge reach would be believed, if its report were read back from a file.
+
+Every split that fails, or is not decided, has a reason in it.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,8 @@ def judge_and_read_back(
         findings=made.findings,
     )
     check_consistent(report_from_json(report_to_json(report)))
+    for split in made.splits:
+        assert split.verdict in ("pass", "warn") or split.reason.strip(), f"{split.split} has no reason"
     return made
 
 

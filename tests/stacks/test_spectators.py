@@ -12,10 +12,11 @@ import torch.distributed as dist
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches
 from accumcheck.config.model import CheckConfig, ModelConfig
+from accumcheck.errors import RefusedError
 from accumcheck.record import Split
 from accumcheck.rows.fed import Rows
 from accumcheck.runfolder.job import Job
-from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
+from accumcheck.stacks.programs.spectators import OfSplit, OfWitness, check_reported_once
 from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.stacks.protocol import OF_PROGRAMS
 
@@ -95,3 +96,10 @@ def test_a_loop_is_not_asked_to_evaluate_after_the_last_step(tmp_path: Path) -> 
 def test_it_evaluates_before_that(tmp_path: Path) -> None:
     with Patches(OF_PROGRAMS) as patches:
         assert loop(tmp_path / "1x2x1", patches, steps=2) == ["evaluates", "has evaluated"]
+
+
+def test_a_loss_is_reported_once_a_step() -> None:
+    check_reported_once(0, 2)
+    check_reported_once(2, 2)
+    with pytest.raises(RefusedError, match="report_loss was called 8 times in 2 optimizer steps; call it once"):
+        check_reported_once(8, 2)

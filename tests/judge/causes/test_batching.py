@@ -201,4 +201,4 @@ def test_a_loop_that_reports_no_loss_is_explained_by_its_gradients() -> None:
     loop = replace(check(SPLITS), stack="script", script=ScriptConfig(path="train.py"))
     found = judge(loop, silent, CONTROL, batch_dependent(term=False))
     assert (found.verdict, found.loss_rule, found.gradient_rule) == ("warn", None, "token-mean")
-    assert [finding.id for finding in found.findings] == ["batch-dependent-model"]
+    assert [finding.id for finding in found.findings] == ["batch-dependent-model", "loss-not-reported"]

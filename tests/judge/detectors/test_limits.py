@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accumcheck.judge.judge import Judgement, judge
-from accumcheck.record import Split
+from accumcheck.record import ProgramRecord, Split
+from accumcheck.stacks.script import ScriptConfig
 from tests.judge.detectors.seen import CONTROL
 from tests.judge.runs import GRADIENTS, SPLITS, TOKENS, check, observe, reference, right
 
@@ -56,3 +57,24 @@ def test_accuracy_is_judged_where_there_is_an_independent_loss() -> None:
     runs = [observe(Split.parse(split), right) for split in SPLITS]
     alone = judge(check(SPLITS), runs, CONTROL, replace(reference(), not_judged="the loss is made elsewhere"))
     assert (alone.accuracy, judge(check(SPLITS), runs, CONTROL, None).accuracy) == ("not judged", "not judged")
+
+
+def without_losses(program: bool) -> Judgement:
+    """A right run whose stack said no loss."""
+    runs = [observe(Split.parse(split), right) for split in SPLITS]
+    made = ProgramRecord(("the command line",), "row") if program else None
+    silent = [replace(run, steps=tuple(replace(step, loss=None) for step in run.steps), program=made) for run in runs]
+    asked = check(SPLITS, stack="script", script=ScriptConfig(path="train.py")) if program else check(SPLITS)
+    return judge(asked, silent, CONTROL, reference())
+
+
+def test_a_loop_that_reports_no_loss_is_told_how() -> None:
+    found = without_losses(program=True)
+    (note,) = [one for one in found.findings if one.id == "loss-not-reported"]
+    assert (found.exit_code, note.severity, note.splits) == (0, "ignore", ())
+    assert "from accumcheck import report_loss; report_loss(loss)" in note.advice
+
+
+def test_a_stack_that_reports_none_is_an_error_of_its_own_and_one_that_does_is_told_nothing() -> None:
+    for found in (without_losses(program=False), judged(zero=False)):
+        assert "loss-not-reported" not in {one.id for one in found.findings}

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from accumcheck.record import Finding, ProgramRecord, Verdict
+from accumcheck.record import Finding, ProgramRecord, Status, Verdict
 from accumcheck.report.parts.head import head
 from accumcheck.report.parts.measures import measures
 from tests.report import examples, written
@@ -50,13 +50,27 @@ plain = partial(written.text, name="table")
             "fail: 2 of 4 splits diverge, 1 could not run, 1 skipped (exit code 1: divergence)",
         ),
         ("error", 3, "pass error", "could not be decided: of 2 splits, 1 could not run (exit code 3)"),
+        (
+            "error",
+            3,
+            "undecided error",
+            "could not be decided: of 2 splits, 1 could not run, 1 ran without a verdict (exit code 3)",
+        ),
         ("skipped", 3, "pass skipped", "could not be decided: of 2 splits, 1 skipped (exit code 3)"),
         ("error", 3, "", "could not be decided: see the reason above (exit code 3)"),
     ],
 )
 def test_last_line(verdict: Verdict, exit_code: int, verdicts: str, expected: str) -> None:
     report = examples.clean()
-    splits = tuple(replace(report.splits[0], verdict=cast(Verdict, one)) for one in verdicts.split())
+    states = {"error": "error", "skipped": "skipped", "undecided": "ran"}
+    splits = tuple(
+        replace(
+            report.splits[0],
+            verdict=cast(Verdict, "error" if one == "undecided" else one),
+            status=cast(Status, states.get(one, "ran")),
+        )
+        for one in verdicts.split()
+    )
     text = plain(replace(report, verdict=verdict, exit_code=exit_code, splits=splits, findings=()))
     assert text.splitlines()[-1] == expected
 

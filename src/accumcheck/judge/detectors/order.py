@@ -10,6 +10,7 @@ from accumcheck.judge.detectors.divergence import divergence
 from accumcheck.judge.detectors.epoch_windows import torn_windows
 from accumcheck.judge.detectors.leaks import leaked_gradients
 from accumcheck.judge.detectors.limits import (
+    loss_not_reported,
     noise_switched_off,
     only_first_training,
     parameters_not_tested,
@@ -62,6 +63,7 @@ CONSEQUENT: tuple[Consequent, ...] = (
     noise_switched_off,
     random_collators,
     only_first_training,
+    loss_not_reported,
     parameters_not_tested,
 )
 """Run when rules and verdicts are known; of a split that one accounts for, the later ones say no more."""

@@ -16,7 +16,9 @@ def verdict(report: Report) -> Conclusion:
     """The verdict in words, and the exit code with its meaning."""
     of, total = Counter(split.verdict for split in report.splits), len(report.splits)
     ran = total - of["error"] - of["skipped"]
-    rest = [f"{of['error']} could not run"] if of["error"] else []
+    trained = sum(split.verdict == "error" and split.status == "ran" for split in report.splits)
+    rest = [f"{of['error'] - trained} could not run"] if of["error"] > trained else []
+    rest += [f"{trained} ran without a verdict"] if trained else []
     rest += [f"{of['skipped']} skipped"] if of["skipped"] else []
     severities = {finding.severity for finding in report.findings}
     warned = f"{of['warn']} with a warning" if of["warn"] else "with a warning on the run as a whole"
@@ -36,7 +38,7 @@ def verdict(report: Report) -> Conclusion:
     else:
         truth = "the reference" if report.accuracy == "judged" else "the control, accuracy not judged"
         agree = f"{'agrees' if ran == 1 else 'agree'} with {truth}"
-        if "ignore" in severities:
+        if any(finding.severity == "ignore" and finding.splits for finding in report.findings):
             agree = "ran; differences are ignored as configured"
         parts = [f"{ran} of {plural(total, 'split')} {agree}"]
         meaning = ": skipped splits are allowed" if of["skipped"] else ""

@@ -140,6 +140,7 @@ class OfSplit:
 
     def end(self) -> None:
         """Tell what a loop has reported, once a step; ask whether the weights were held still."""
+        check_reported_once(len(self._reported), len(self._observer.steps))
         for step, loss in enumerate(self._reported, start=1):
             self._observer.told(step, {"loss": loss})
         if not self._stayed:
@@ -157,6 +158,23 @@ class OfSplit:
             )
         check_weights_held(self._weights, sums_of(*self._models))
         self._stayed = True
+
+
+def check_reported_once(times: int, steps: int) -> None:
+    """Check that a loop has reported no more losses than it made steps.
+
+    Args:
+        times: how often it called ``report_loss``.
+        steps: its optimizer steps.
+
+    Raises:
+        RefusedError: it has, so that which loss is which step's is not known.
+    """
+    if times > steps:
+        raise RefusedError(
+            f"report_loss was called {times} times in {steps} optimizer steps; call it once for each optimizer step, "
+            "with the loss of the whole step, as your log shows it"
+        )
 
 
 def _frozen(trainer: Any) -> torch.nn.Module | None:
