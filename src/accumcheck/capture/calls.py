@@ -52,7 +52,8 @@ def holders_of(parameters: Iterable[torch.Tensor]) -> list[torch.nn.Module]:
     return [
         found
         for found in gc.get_objects()
-        if isinstance(found, torch.nn.Module) and any(id(one) in wanted for one in found.parameters())
+        # asked of its type: objects that are no module may warn of being looked at
+        if issubclass(type(found), torch.nn.Module) and any(id(one) in wanted for one in found.parameters())
     ]
 
 
