@@ -57,6 +57,7 @@ class LoopDraws:
     def _handing_out(self, original: Any) -> Any:
         @functools.wraps(original)
         def iterate(loader: Any) -> Any:
+            self.hold(None)  # the loader's own processes may begin here
             return _Batches(original(loader), self.hold)
 
         return iterate
