@@ -52,10 +52,8 @@ class Source:
         steps = [
             ["init", "--quiet"],
             ["sparse-checkout", "set", "--no-cone", f"/{self.folder}/" if self.folder != "." else "/*"],
-            ["fetch", "--quiet", "--depth", "1", "--filter=blob:none", self.repository, self.commit],
-            # the blobs that are missing come from the same place
             ["config", "remote.origin.url", self.repository],
-            ["config", "remote.origin.promisor", "true"],
+            ["fetch", "--quiet", "--depth", "1", "--filter=blob:none", "origin", self.commit],
             ["checkout", "--quiet", "--force", "FETCH_HEAD"],
         ]
         for step in steps:

@@ -196,3 +196,12 @@ def test_a_collator_whose_numbers_belong_to_no_row_is_an_error_that_names_it(tmp
     ended = run(tmp_path, **script("masked.py", *LOOP, "--numpy"), splits=["1x8x1", "1x2x4"])
     assert (ended.code, verdicts(ended)) == (3, ["error"] * 2), ended.out + ended.err
     assert "the collator Masks draws random numbers for a micro-batch as a whole" in ended.report["splits"][0]["reason"]
+
+
+@pytest.mark.parametrize(("words", "code", "rule"), [([], 0, "token-mean"), (["--undivided"], 1, "token-mean*k")])
+def test_noise_that_a_loop_draws_is_a_rows_own(tmp_path: Path, words: list[str], code: int, rule: str) -> None:
+    ended = run(tmp_path, **script("denoise.py", *LOOP, *words), splits=["1x8x1", "1x2x4"])
+    assert (ended.code, ended.report["gradient_rule"]) == (code, rule), ended.out + ended.err
+    said = {finding["id"]: finding["summary"] for finding in ended.report["findings"]}
+    assert "torch.randn_like in the loop" in said["random-collator"]
+    assert "samples-differ" not in said

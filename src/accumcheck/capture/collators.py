@@ -30,12 +30,15 @@ _GRAIN = 2**53
 """Numbers in [0, 1) that a float64 tells apart."""
 
 
-def give_rows_their_own_numbers(patches: Patches, drew: Callable[[str], None] | None = None) -> None:
+def give_rows_their_own_numbers(
+    patches: Patches, drew: Callable[[str], None] | None = None, made_loader: Callable[[Any], None] = lambda _: None
+) -> None:
     """Make every data loader's collator a `RowwiseCollator`, from now on.
 
     Args:
         patches: undoes it.
         drew: called once for each collator that draws, with its name.
+        made_loader: called with every data loader that is made.
     """
 
     def making(original: Any) -> Any:
@@ -45,6 +48,7 @@ def give_rows_their_own_numbers(patches: Patches, drew: Callable[[str], None] | 
             collate = loader.collate_fn
             if not isinstance(collate, RowwiseCollator) and collate not in (default_collate, default_convert):
                 loader.collate_fn = RowwiseCollator(collate, drew)
+            made_loader(loader)
 
         return made
 
@@ -93,7 +97,9 @@ class RowwiseCollator:
 
 
 class RowwiseDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers torch's random functions for a batch of these examples. ``calls``: how often one was called.
+    """Answers torch's random functions for a batch of these examples.
+
+    ``calls``: how often one was called; ``answered``: how often it had one entry a row.
 
     Args:
         examples: one a row.
@@ -103,9 +109,17 @@ class RowwiseDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, examples: Sequence[Any], name: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.calls = 0
+        self.answered = 0
         self._examples = examples
         self._seeds: list[int] = []
         self._name = name
+
+    @classmethod
+    def of(cls, seeds: Sequence[int], calls: int) -> RowwiseDraws:
+        """For rows with these seeds, after so many calls; what has no entry for each row is left as it is."""
+        made = cls(seeds, "")
+        made._seeds, made.calls = list(seeds), calls
+        return made
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -118,6 +132,9 @@ class RowwiseDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._seeds = [seed_of(example) for example in self._examples]
         self.calls += 1
         found = _drawn(func, _given(func, args, kwargs), self._uniform)
+        self.answered += found is not None
+        if found is None and not self._name:
+            return func(*args, **kwargs)
         if found is None:
             what = str(func).removeprefix("aten.").partition(".")[0]
             raise _refused(self._name, f"by torch's {what}, with no entry for each row")

@@ -31,6 +31,8 @@ class Seam(Enum):
     """Gives each row random numbers of its own where a collator draws them."""
     SCHEDULE = "torch.optim.lr_scheduler.LRScheduler.__init__"
     """Finds the schedules of learning rates that a program makes, and the lines that make them."""
+    BATCHES = "torch.utils.data.DataLoader.__iter__"
+    """Sees which batch a loop holds while it draws random numbers for its rows."""
     YAML = "yaml.load"
     """Puts the split's numbers into a YAML file that a program reads."""
     CLIPPING = "torch.nn.utils.clip_grad_norm_"

@@ -120,6 +120,7 @@ OF_PROGRAMS = (
     Seam.TRAINING_STEP,
     Seam.OPTIMIZER,
     Seam.DATA_LOADER,
+    Seam.BATCHES,
     Seam.SCHEDULE,
     Seam.GROUP,
     Seam.RENDEZVOUS,

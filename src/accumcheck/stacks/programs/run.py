@@ -18,6 +18,7 @@ from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_split import write_program
 from accumcheck.runfolder.steps import read_contributions
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
+from accumcheck.stacks.programs.loop_draws import LoopDraws
 from accumcheck.stacks.programs.plain_python import PlainPython
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of
 from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
@@ -70,7 +71,9 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     spectator = OfSplit(check, observer, rows, folder, process, patches)
     spectator.watch = Watch(spectator, patches)
     drawing: list[str] = []
-    give_rows_their_own_numbers(patches, drawing.append)
+    draws = LoopDraws(patches, drawing.append)
+    spectator.watch.holds = draws.hold
+    give_rows_their_own_numbers(patches, drawing.append, draws.watch)
     _run(stack, check, handover, patches, plain)
     observer.stop()
     if not observer.steps:
@@ -115,7 +118,9 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     override({**settings, **UNSHARDED}, patches)
     spectator = OfWitness(check, observer, rows, job, patches)
     spectator.watch = Watch(spectator, patches)
-    give_rows_their_own_numbers(patches)
+    draws = LoopDraws(patches)
+    spectator.watch.holds = draws.hold
+    give_rows_their_own_numbers(patches, made_loader=draws.watch)
     problem = ""
     try:
         _run(stack, check, handover, patches, plain)

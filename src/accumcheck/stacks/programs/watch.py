@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -71,6 +71,8 @@ class Watch:
         self._trainers: list[Any] = []
         self._begun = False
         self._first: Any = None
+        self.holds: Callable[[Any], None] = lambda _: None
+        """Called with every micro-batch that a Trainer trains; to be set."""
         self.count: Any = None
         """The token count that a Trainer passed to the micro-batch that it trains now."""
         self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
@@ -122,6 +124,7 @@ class Watch:
             @functools.wraps(step)
             def training_step(model: torch.nn.Module, inputs: Any, *rest: Any, **more: Any) -> Any:
                 self._begin(trainer.model, trainer)
+                self.holds(inputs)
                 self.count = rest[0] if rest else more.get(TOKEN_COUNT)
                 if self._first is trainer:
                     self._spectator.fed(inputs)
