@@ -95,6 +95,71 @@ def main() -> None:
     noise = np.linalg.norm(total - right) / np.linalg.norm(right)
     fits = [name for name, off in apart.items() if off <= 5 * noise]
     print(f"   noise floor {noise:.0e} of the gradient; within five times that: {', '.join(fits)}")
+    of_a_program(gradients * ideal[:, None])
+    of_parameters(gradients, ideal)
+
+
+def of_a_program(rows: np.ndarray) -> None:
+    """A loss that nothing but the program computes: ``rows`` are what it adds for each sample, trained one by one."""
+
+    def weights_of(gradient: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, float]:
+        found, *_ = np.linalg.lstsq(of.T, gradient, rcond=None)
+        return found, float(np.linalg.norm(gradient - found @ of) / np.linalg.norm(gradient))
+
+    print("\n6. A program's own rows in place of a truth: what backward makes, and what is applied")
+    made = rows.sum(axis=0)  # one micro-batch of four, right
+    places = np.stack([rows[batch].sum(axis=0) for batch in MICRO_BATCHES])  # what each of two micro-batches adds
+    before = np.roll(made, 7)  # an earlier step's gradient, that nobody has cleared
+    decay = np.linspace(-0.01, 0.01, rows.shape[1])  # what a loop adds by itself before each step
+    applied = {
+        "right": made,
+        "zeroed inside the window": places[1],
+        "halved at each micro-batch": 0.5 * places[0] + places[1],
+        "divided by k again": made / 2,
+        "a step that was not cleared": made + before,
+        "a weight decay by hand": made + decay,
+    }
+    print("   applied                       by sample                        left   by micro-batch")
+    for name, gradient in applied.items():
+        found, left = weights_of(gradient, rows)
+        by_place, _ = weights_of(gradient, places)
+        told = " ".join(f"{one + 1e-9:6.2f}" for one in found)
+        print(f"   {name:28s} {told} {left:9.0e}   {by_place[0] + 1e-9:.2f} {by_place[1] + 1e-9:.2f}")
+    found, left = weights_of(made + before, np.vstack([rows, before]))
+    print(f"   that step, with the gradient of the step before beside its rows: {found[-1]:.2f} times, left {left:.0e}")
+    another = 3 * rows[0] + rows[2]  # a second step, with other rows
+    for name, change in (("a decay", lambda one: one + decay), ("a half", lambda one: one / 2)):
+        first, second = change(made) - made, change(another) - another
+        apart = np.linalg.norm(first - second) / np.linalg.norm(first)
+        print(f"   {name}: applied less made differs from step to step by {apart:.2f} of itself")
+
+
+def of_parameters(gradients: np.ndarray, ideal: np.ndarray) -> None:
+    """Parameters by themselves, and tensors that are not kept whole."""
+    print("\n7. Weighted, or batch-dependent: can each parameter be made of its samples?")
+    right = ideal @ gradients
+    parts = {"first": slice(0, 15), "second": slice(15, 30)}
+    hooked = right.copy()
+    hooked[parts["second"]] *= 4  # a hook on one parameter
+    compared = right.copy()
+    compared[parts["second"]] = np.linspace(-1, 1, 15) * np.linalg.norm(right) / 4  # of samples beside each other
+    for name, gradient in (("a hook on one parameter", hooked), ("samples that are compared", compared)):
+        left = {}
+        for part, entries in {"both": slice(0, 30), **parts}.items():
+            found, *_ = np.linalg.lstsq(gradients[:, entries].T, gradient[entries], rcond=None)
+            off = gradient[entries] - found @ gradients[:, entries]
+            left[part] = np.linalg.norm(off) / np.linalg.norm(gradient[entries])
+        print(f"   {name:26s} {', '.join(f'{part} leaves {value:.0e}' for part, value in left.items())}")
+
+    print("\n8. Projections: a fault in one of a million entries, of which 1,000 are kept")
+    draw = np.random.default_rng(0)
+    whole = draw.normal(size=1_000_000)
+    wrong = whole.copy()
+    wrong[500_001] += 5.0
+    kept = np.arange(0, 1_000_000, 1_000)
+    signs = [draw.integers(0, 2, 1_000_000) * 2 - 1 for _ in range(4)]
+    seen = np.sqrt(np.mean([(sign @ wrong - sign @ whole) ** 2 for sign in signs]))
+    print(f"   kept entries differ by {np.abs(wrong[kept] - whole[kept]).max():.1f}, four projections by {seen:.1f}")
 
 
 if __name__ == "__main__":

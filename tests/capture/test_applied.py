@@ -17,12 +17,16 @@ class Seen:
         self.begun: list[torch.optim.Optimizer] = []
         self.ended: list[torch.optim.Optimizer] = []
         self.gradients: list[torch.Tensor] = []
+        self.closures = 0
         self.watch = StepWatch()
         self.watch.tell(self)
 
     def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
         self.begun.append(optimizer)
         self.gradients.append(torch.zeros(0))
+
+    def closure_begins(self, *, again: bool) -> None:
+        self.closures += 1
 
     def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
         (parameter,) = parameters_in(optimizer)

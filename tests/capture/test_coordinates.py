@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from accumcheck.capture.coordinates import GradientReader, share_out
+from accumcheck.capture.coordinates import GradientReader, projected, share_out
 
 
 def model_with_gradients(dtype: torch.dtype = torch.float32) -> torch.nn.Sequential:
@@ -70,3 +70,18 @@ def test_another_model_is_refused() -> None:
     reader = GradientReader.of(model_with_gradients(), seed=0)
     with pytest.raises(LookupError, match=r"no parameter '0\.weight'"):
         reader.read(torch.nn.Linear(1, 1))
+
+
+def test_projections_measure_the_whole_of_a_tensor() -> None:
+    """The mean square of a difference's projections is its norm's square, wherever in the tensor it is."""
+    gradient = torch.linspace(-1, 1, 5000, dtype=torch.float64)
+    other = gradient.clone()
+    other[4321] += 3.0
+    apart = np.subtract(projected(other, 7), projected(gradient, 7))
+    assert np.abs(apart).tolist() == pytest.approx([3.0] * 4)
+    assert projected(gradient, 7) == projected(gradient, 7)
+    assert projected(gradient, 8) != projected(gradient, 7)
+    by_hand = torch.Generator().manual_seed(7)
+    signs = torch.randint(16, (5000,), generator=by_hand, dtype=torch.uint8)
+    first = float((gradient * (2.0 * (signs & 1) - 1)).sum())
+    assert projected(gradient, 7)[0] == pytest.approx(first)

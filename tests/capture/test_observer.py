@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from accumcheck.capture.observer import Observer
 from accumcheck.rows.fingerprint import SampleIndex
-from accumcheck.runfolder.steps import read_gradients, read_steps
+from accumcheck.runfolder.steps import read_contributions, read_gradients, read_steps
 
 SAMPLES = [{"input_ids": torch.tensor([1, 2, 3 + i]), "attention_mask": torch.ones(3)} for i in range(4)]
 
@@ -67,3 +68,120 @@ def test_a_row_that_is_no_sample_is_minus_one(tmp_path: Path) -> None:
     torch.optim.SGD(model.parameters(), lr=0.0).step()
     observer.stop()
     assert [batch.samples for batch in observer.steps[0].micro_batches] == [(-1,)]
+
+
+class Rows:
+    """Knows a row by its first entry."""
+
+    def find(self, batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
+        return tuple(int(row[0]) for row in next(iter(batch.values())))
+
+    def join(self, fed: Sequence[Sequence[int]]) -> tuple[int, ...]:
+        return tuple(sum(parts) for parts in zip(*fed, strict=True))
+
+
+def watched(tmp_path: Path, model: torch.nn.Module, optimizers: list[torch.optim.Optimizer], k: int) -> Observer:
+    """Of a loop, whose modules' calls are told one by one."""
+    observer = Observer(tmp_path, 0, Rows(), lambda _: None, accumulation_steps=k)
+    observer.watch(model, seed=0, rows_are_told=True, optimizers=lambda: optimizers)
+    return observer
+
+
+def call(observer: Observer, module: torch.nn.Module, number: int, inputs: torch.Tensor) -> torch.Tensor:
+    observer.called(number, {} if inputs.requires_grad else {"x": inputs})
+    output: torch.Tensor = module(inputs)
+    observer.returned(output)
+    return output
+
+
+def test_the_two_optimizers_of_a_gan_step_in_one_window(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    generator, discriminator = torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 1, bias=False)
+    model = torch.nn.ModuleDict({"g": generator, "d": discriminator})
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.SGD(discriminator.parameters(), lr=0.0),
+        torch.optim.SGD(generator.parameters(), lr=0.0),
+    ]
+    observer = watched(tmp_path, model, optimizers, 2)
+    for first in (1.0, 5.0):
+        batches = [torch.tensor([[first + turn, 1.0]]) for turn in range(2)]
+        optimizers[0].zero_grad()
+        for batch in batches:
+            call(observer, discriminator, 1, batch).sum().backward()
+        optimizers[0].step()
+        optimizers[1].zero_grad()
+        for batch in batches:
+            call(observer, discriminator, 1, call(observer, generator, 0, batch)).sum().backward()
+        optimizers[1].step()
+    observer.stop()
+    observer.write()
+    assert [[batch.samples for batch in step.micro_batches] for step in observer.steps] == [[(1,), (2,)], [(5,), (6,)]]
+    for step in range(2):
+        # the generator's backward reaches the discriminator after its step: that is no part of what it applied
+        added = read_contributions(tmp_path, step, 1)[0].sum(axis=0)
+        assert added.tolist() == pytest.approx(read_gradients(tmp_path, step, 1)[0].tolist())
+
+
+def test_an_optimizer_that_never_steps_ends_no_window_early(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.SGD([model.weight], lr=0.0),
+        torch.optim.SGD([model.bias], lr=0.0),
+    ]
+    observer = watched(tmp_path, model, optimizers, 1)
+    for number in (1.0, 2.0, 3.0):
+        call(observer, model, 0, torch.tensor([[number, 0.0]])).sum().backward()
+        optimizers[0].step()
+        optimizers[0].zero_grad()
+    observer.stop()
+    assert [[batch.samples for batch in step.micro_batches] for step in observer.steps] == [[(1,)], [(2,)], [(3,)]]
+
+
+def test_a_closure_that_runs_again_makes_its_gradient_anew(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 1, bias=False)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.0, max_iter=3, tolerance_grad=0.0, tolerance_change=-1.0)
+    observer = watched(tmp_path, model, [optimizer], 2)
+    calls = 0
+
+    def closure() -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        optimizer.zero_grad()
+        losses = []
+        for number in (1.0, 2.0):
+            loss = call(observer, model, 0, torch.tensor([[number, 1.0]])).square().sum()
+            loss.backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).sum()
+
+    optimizer.step(closure)  # type: ignore[arg-type]
+    observer.stop()
+    assert calls > 1
+    assert [batch.samples for batch in observer.steps[0].micro_batches] == [(1,), (2,)]
+    added = read_contributions(tmp_path, 0, 1)[0].sum(axis=0)
+    assert added.tolist() == pytest.approx(read_gradients(tmp_path, 0, 1)[0].tolist())
+
+
+def test_a_sparse_gradient_is_read_whole(tmp_path: Path) -> None:
+    model = torch.nn.Embedding(4, 2, sparse=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    observer = watched(tmp_path, model, [optimizer], 1)
+    call(observer, model, 0, torch.tensor([[1, 3]])).sum().backward()
+    optimizer.step()
+    observer.stop()
+    assert read_gradients(tmp_path, 0, 1)[0].tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+
+
+def test_a_clip_to_a_norm_that_was_computed_before_is_undone(tmp_path: Path) -> None:
+    clip = getattr(torch.nn.utils, "clip_grads_with_norm_", None)
+    if clip is None:
+        pytest.skip("torch has it since 2.6")
+    model = torch.nn.Linear(2, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    observer = watched(tmp_path, model, [optimizer], 1)
+    call(observer, model, 0, torch.tensor([[3.0, 4.0]])).sum().backward()
+    torch.nn.utils.clip_grads_with_norm_(model.parameters(), 1.0, torch.tensor(5.0))
+    optimizer.step()
+    observer.stop()
+    assert read_gradients(tmp_path, 0, 1)[0].tolist() == [3.0, 4.0]
+    assert observer.steps[0].clip_coefficient == pytest.approx(0.2, rel=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from accumcheck.capture.clipping import Clip
 from accumcheck.capture.losses import Watched
 from accumcheck.capture.windows import Call, Closed, Group, Window, micro_batches_of
@@ -112,3 +114,45 @@ def test_what_hooks_cannot_see_counts_at_every_forward() -> None:
 def test_groups_that_are_no_multiple_of_the_accumulation_steps_stay_as_they_are() -> None:
     groups = [Group([Call(0, (row,), Watched(used=True))], backward=True) for row in range(3)]
     assert [part.rows for part in micro_batches_of(groups, 2)] == [(0,), (1,), (2,)]
+
+
+def test_forwards_before_one_backward_are_joined_to_one_micro_batch() -> None:
+    window = Window()
+    for rows in ((0, 1), (4, 5), (8, 9)):  # anchors, positives, negatives
+        forward(window, *rows)
+    window.backward()
+    window.step("sgd")
+    joined: list[tuple[tuple[int, ...], ...]] = []
+
+    def join(parts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        joined.append(tuple(parts))
+        return (100, 101)
+
+    assert [part.rows for part in micro_batches_of(window.close().groups, 1, join)] == [(100, 101)]
+    assert joined == [((0, 1), (4, 5), (8, 9))]
+
+
+def test_what_two_optimizers_are_fed_one_after_the_other_are_the_same_micro_batches() -> None:
+    window = Window()
+    for phase in ("discriminator", "generator"):
+        for rows in ((0, 1), (2, 3)):
+            forward(window, *rows)
+            window.backward()
+        window.step(phase)
+    parts = micro_batches_of(window.close().groups, 2)
+    assert [(part.rows, part.groups) for part in parts] == [((0, 1), (0, 2)), ((2, 3), (1, 3))]
+
+
+def test_what_a_closure_made_before_is_dropped() -> None:
+    window = Window()
+    forward(window, 0)
+    window.backward()
+    begun = window.done
+    for rows in ((1,), (2,)):
+        forward(window, *rows)
+        window.backward()
+    assert window.drop(begun) == 2
+    forward(window, 1)
+    window.backward()
+    window.step("lbfgs")
+    assert fed(window.close(), 2) == [(0,), (1,)]

@@ -173,3 +173,14 @@ def test_the_positions_of_padding_begin_no_text() -> None:
     rows = Rows(4)  # the last batch of the data, with one row left
     assert len(rows.find(padded)) == 1
     assert rows.sample == "row"
+
+
+def test_rows_of_several_forwards_of_a_micro_batch_are_one_row_each() -> None:
+    rows = Rows(2)
+    anchor = rows.find({"x": torch.tensor([[1.0, 2.0], [3.0, 4.0]])})
+    other = rows.find({"x": torch.tensor([[5.0, 6.0], [7.0, 8.0]])})
+    joined = rows.join([anchor, other])
+    assert len(set(joined)) == 2
+    assert joined != rows.join([other, anchor])
+    assert set(rows.fields[joined[0]]) == {"x", "x_2"}
+    assert rows.join([anchor, other[:1]]) == (*anchor, *other[:1])  # not as many: they stay apart

@@ -20,6 +20,9 @@ class Steps(Protocol):
     def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
         """A step begins. An optimizer whose step calls another one inside begins once."""
 
+    def closure_begins(self, *, again: bool) -> None:
+        """The step that has begun calls its closure, for the first time or again."""
+
     def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
         """The parameters of this optimizer are about to be changed, by the gradients that they have now.
 
@@ -84,6 +87,8 @@ class StepWatch:
             return None
 
         def watched() -> Any:
+            if self._outermost is optimizer and self._listener is not None:
+                self._listener.closure_begins(again=self.closures > 0)
             result = closure()
             if self._outermost is optimizer:
                 self.closures += 1

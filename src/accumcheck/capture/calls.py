@@ -46,7 +46,8 @@ def named_inputs(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping
 def holders_of(parameters: Iterable[torch.Tensor]) -> list[torch.nn.Module]:
     """Every module of this process that has one of these parameters, itself or in a module inside it.
 
-    torch does not say whose parameters an optimizer holds, so that all objects of the process are looked through.
+    torch does not say whose parameters an optimizer holds, so that all objects of the process are looked through; by
+    their type, since asking some of them for their class has effects.
     """
     wanted = {id(parameter) for parameter in parameters}
     return [

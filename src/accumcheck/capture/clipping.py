@@ -16,6 +16,7 @@ from torch.nn.utils import clip_grad
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.places import place
 
+CLIPPING = (Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.CLIPPING_TO_A_NORM)
 _LIBRARIES = ("torch", "accelerate", "accumcheck", "lightning", "pytorch_lightning", "lightning_fabric")
 
 
@@ -47,6 +48,8 @@ def watch_clipping(
     by_norm, by_value = clip_grad.clip_grad_norm_, clip_grad.clip_grad_value_
     patches.substitute(Seam.CLIPPING, by_norm, watched.around(by_norm, "norm"))
     patches.substitute(Seam.CLIPPING_VALUES, by_value, watched.around(by_value, "value"))
+    if (to_norm := getattr(torch.nn.utils, Seam.CLIPPING_TO_A_NORM.attribute, None)) is not None:  # since torch 2.6
+        patches.substitute(Seam.CLIPPING_TO_A_NORM, to_norm, watched.around(to_norm, "norm"))
 
 
 class _Watch:
@@ -75,7 +78,8 @@ class _Watch:
                 result = original(tensors, limit, *given, **kwargs)
             finally:
                 self._inside = False
-            size = float(result) + _TORCHS_EPSILON if by == "norm" else largest
+            norm: Any = next(iter(given), kwargs.get("total_norm")) if result is None and by == "norm" else result
+            size = float(norm) + _TORCHS_EPSILON if by == "norm" else largest
             self._clipped(Clip(by, float(limit), min(1.0, float(limit) / size) if size > 0 else 1.0, at))
             return result
 

@@ -6,7 +6,7 @@ later. A program can do to the accumulated gradient what it likes; this is what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,17 @@ import numpy.typing as npt
 import torch
 
 from accumcheck.capture.coordinates import GradientReader, share_out
+from accumcheck.capture.shards.whole import flat_of
 
 ENTRIES = 8192
-"""Kept of each micro-batch's gradient: far more than a step has samples, so that they can be solved for."""
+"""Kept of each micro-batch's gradient at least: far more than a step has samples, so that they can be solved for."""
+OF_A_STEP = 2**21
+"""Kept of all micro-batches of a step together: 8 MiB. A small model's gradients are kept whole."""
+
+
+def entries_each(micro_batches: int) -> int:
+    """How many entries to keep of each micro-batch's contribution, where a step has so many of them."""
+    return max(ENTRIES, OF_A_STEP // max(micro_batches, 1))
 
 
 class Contributions:
@@ -60,6 +68,10 @@ class Contributions:
         self.entries: npt.NDArray[np.int64] = np.concatenate(entries) if entries else np.zeros(0, dtype=np.int64)
         """Which of the reader's coordinates are kept here, ``[entries]``."""
 
+    def entries_of(self, positions: Collection[int]) -> npt.NDArray[np.bool_]:
+        """Which of the entries that are kept belong to the parameters at these positions, ``[entries]``."""
+        return np.repeat([position in positions for position in range(len(self._shares))], self._shares)
+
     def stop(self) -> None:
         """Take every hook away."""
         for handle in self._handles:
@@ -77,6 +89,12 @@ class Contributions:
         self._groups.append(np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32))
         self._open = {}
 
+    def drop(self, groups: int) -> None:
+        """Forget the last so many groups."""
+        self._close_group()
+        if groups:
+            del self._groups[-groups:]
+
     def take(self, groups: int) -> npt.NDArray[np.floating[Any]]:
         """The first so many groups since the last call, ``[groups, entries]``."""
         self._close_group()
@@ -91,7 +109,7 @@ class Contributions:
                 return
             if self._on_gradient(position):
                 self._close_group()
-            flat = gradient.detach().reshape(-1)
+            flat = flat_of(gradient)
             part = flat if chosen is None else flat[chosen.to(flat.device)]
             part = part.to(torch.float64 if flat.dtype == torch.float64 else torch.float32)
             before = self._open.get(position)

@@ -41,11 +41,43 @@ def share_out(sizes: Sequence[int], limit: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One parameter's gradient: its kept entries, ``[entries]``, the norm of all of it, and the dtype that it had."""
+    """One parameter's gradient: its kept entries, ``[entries]``, the norm of all of it, and the dtype that it had.
+
+    ``projections``: of all of it, on random directions; empty where all entries are kept.
+    """
 
     entries: npt.NDArray[np.floating[Any]]
     norm: float
     dtype: torch.dtype
+    projections: tuple[float, ...] = ()
+
+    def over(self, coefficient: float) -> Reading:
+        """The gradient that this one is ``coefficient`` times."""
+        projections = tuple(one / coefficient for one in self.projections)
+        return Reading(self.entries / coefficient, self.norm / coefficient, self.dtype, projections)
+
+
+PROJECTIONS = 4
+"""Random directions that a parameter is projected on which is not kept whole."""
+_AT_ONCE = 2**22
+
+
+def projected(gradient: torch.Tensor, seed: int) -> tuple[float, ...]:
+    """``v . g`` for `PROJECTIONS` vectors ``v`` of random signs: the same for one seed and size, on every device.
+
+    The mean square of ``v . e`` is the square of the norm of ``e``, whatever entry of it is not 0.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = torch.zeros(PROJECTIONS, dtype=torch.float64)
+    for start in range(0, len(gradient), _AT_ONCE):
+        part = gradient[start : start + _AT_ONCE]
+        bits = torch.randint(2**PROJECTIONS, (len(part),), generator=generator, dtype=torch.uint8).to(part.device)
+        wide = part.to(torch.float64 if part.dtype == torch.float64 else torch.float32)
+        total = wide.sum(dtype=torch.float64)
+        for at in range(PROJECTIONS):
+            of_ones = (wide * (bits >> at & 1)).sum(dtype=torch.float64)
+            found[at] += float(2 * of_ones - total)
+    return tuple(found.tolist())
 
 
 def named_parameters_of(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -104,6 +136,7 @@ class GradientReader:
             chosen.to(wide, copy=True).cpu().numpy(),
             float(torch.linalg.vector_norm(gradient, dtype=torch.float64)),
             gradient.dtype,
+            () if pick is None else projected(gradient, position),
         )
 
     def _gradients(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:

@@ -11,17 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from accumcheck.capture.clipping import Clip
-from accumcheck.capture.coordinates import GradientReader, Reading
+from accumcheck.capture.coordinates import PROJECTIONS, GradientReader, Reading
 from accumcheck.capture.unclipped import Before
 
 
 @dataclass(frozen=True, slots=True)
 class StepGradient:
-    """``entries``: ``[coordinates]``; ``norms``: of each parameter's whole gradient, ``[parameters]``."""
+    """``entries``: ``[coordinates]``; ``norms``: of each parameter's whole gradient, ``[parameters]``.
+
+    ``projections``: likewise, of those of which not all entries are kept, see `Reading`.
+    """
 
     entries: npt.NDArray[np.floating[Any]]
     norms: npt.NDArray[np.float64]
     clip_coefficient: float
+    projections: tuple[tuple[float, ...], ...] = ()
 
     @property
     def norm(self) -> float:
@@ -44,16 +48,18 @@ def put_together(
         clips: those after the window's last backward pass.
     """
     coefficient = math.prod(clip.coefficient for clip in clips)
-    entries, norms = [], []
+    entries, norms, projections = [], [], []
     for position, size in enumerate(reader.coordinates.sizes):
         found, before = applied.get(position), unclipped.get(position)
         if found is None:
             entries.append(np.zeros(size, dtype=np.float32))
             norms.append(0.0)
+            projections.append((0.0,) * (0 if reader.picks[position] is None else PROJECTIONS))
             continue
         if before is not None:
             found = before.undo(found, clips)
         entries.append(found.entries)
         norms.append(found.norm)
+        projections.append(found.projections)
     whole = np.concatenate(entries) if entries else np.zeros(0, dtype=np.float32)
-    return StepGradient(whole, np.array(norms, dtype=np.float64), coefficient)
+    return StepGradient(whole, np.array(norms, dtype=np.float64), coefficient, tuple(projections))

@@ -8,7 +8,7 @@ stack's own log says what its user is told.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +18,8 @@ import torch
 
 from accumcheck.capture.applied import StepWatch, parameters_in, scale_of
 from accumcheck.capture.belief import belief_of
-from accumcheck.capture.clipping import Clip, watch_clipping
-from accumcheck.capture.contributions import ENTRIES, Contributions
+from accumcheck.capture.clipping import CLIPPING, Clip, watch_clipping
+from accumcheck.capture.contributions import Contributions, entries_each
 from accumcheck.capture.coordinates import GradientReader, Reading, named_parameters_of
 from accumcheck.capture.gradient import StepGradient, put_together
 from accumcheck.capture.losses import TOKEN_COUNT, Passage, Watched
@@ -28,6 +28,7 @@ from accumcheck.capture.scaling import ScaleWatch
 from accumcheck.capture.schedules import ScheduleWatch, learning_rates_of
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
+from accumcheck.capture.shards.whole import flat_of
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.capture.unclipped import Unclipped
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
@@ -53,6 +54,9 @@ class FindsRows(Protocol):
     def find(self, batch: Mapping[str, Any]) -> tuple[int, ...]:
         """A number for every row of a batch."""
 
+    def join(self, fed: Sequence[Sequence[int]]) -> tuple[int, ...]:
+        """The numbers of the rows of one micro-batch that several forwards were fed."""
+
 
 class Observer:
     """Collects one process's view of the optimizer steps of one split and writes it into ``folder``.
@@ -66,7 +70,7 @@ class Observer:
         samples: knows rows again.
         on_step: called with every step that was seen, counted from 0.
         accumulation_steps: those that the stack was asked for.
-        entries: how much is kept of each micro-batch's contribution; None for all that is kept of the gradient.
+        whole: keep as much of each micro-batch's contribution as of the gradient, however many there are.
     """
 
     def __init__(
@@ -77,14 +81,14 @@ class Observer:
         on_step: Callable[[int], None],
         *,
         accumulation_steps: int = 1,
-        entries: int | None = ENTRIES,
+        whole: bool = False,
     ) -> None:
         self._folder = folder
         self._process = process
         self._samples = samples
         self._on_step = on_step
         self._k = accumulation_steps
-        self._entries = entries
+        self._entries = None if whole else entries_each(accumulation_steps)
         self._model: torch.nn.Module | None = None
         self._reader: GradientReader | None = None
         self._positions: dict[int, int] = {}
@@ -92,7 +96,7 @@ class Observer:
         self._trainer: Any = None
         self._steps: list[SeenStep] = []
         self._engine: Any = None
-        self._patches = Patches({Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.GRAD_SCALER})
+        self._patches = Patches({Seam.ENGINE_STEP, Seam.GRAD_SCALER, *CLIPPING})
         self._optimizers: Optimizers = tuple
         self._contributions: Contributions | None = None
         self._scaling: ScaleWatch | None = None
@@ -105,11 +109,12 @@ class Observer:
         self._change: dict[int, Reading] = {}
         self._schedule_steps: tuple[int, ...] = ()
         self._made: tuple[Schedule, ...] | None = None
-        self._touched: set[int] = set()
         self._ever_touched: set[int] = set()
         self._held: set[int] = set()
         self._applied: dict[int, Reading] = {}
         self._unclipped = Unclipped()
+        self._closure_from: int | None = None
+        self._stepped: list[set[int]] = []
         self._whole: StepGradient | None = None
 
     # --- beginning and end --------------------------------------------------------------------------------------------
@@ -184,7 +189,7 @@ class Observer:
     def write(self) -> None:
         """Write the steps; the gradients were written as they came."""
         self._close_if_stepped()
-        rest = [part.rows for part in micro_batches_of(self._window.groups, 1) if part.rows]
+        rest = [part.rows for part in micro_batches_of(self._window.groups, 1, self._samples.join) if part.rows]
         write_unapplied(self._folder, self._process, [MicroBatch(self._process, rows) for rows in rest])
         if self._reader is not None:
             lacking = [
@@ -193,7 +198,14 @@ class Observer:
                 if position in self._ever_touched and position not in self._held
             ]
             entries = () if self._contributions is None else tuple(self._contributions.entries.tolist())
-            trained = TrainedRecord(self._reader.coordinates, tuple(lacking), entries, self._made or ())
+            untouched = [
+                name
+                for position, name in enumerate(self._reader.coordinates.names)
+                if self._contributions is not None and position not in self._ever_touched
+            ]
+            trained = TrainedRecord(
+                self._reader.coordinates, tuple(lacking), entries, self._made or (), tuple(untouched)
+            )
             write_trained(self._folder, self._process, trained)
         write_steps(self._folder, self._process, self._steps)
         if self._trainer is not None and self._process == 0:
@@ -248,7 +260,6 @@ class Observer:
             self.returned(output)
 
     def _saw_gradient(self, position: int) -> bool:
-        self._touched.add(position)
         self._ever_touched.add(position)
         return self._window.backward()
 
@@ -263,7 +274,7 @@ class Observer:
             return
         assert self._model is not None
         assert self._reader is not None
-        rates = learning_rates_of(optimizer) if self._schedules is not None and self._holds(optimizer) else ()
+        rates = learning_rates_of(optimizer) if self._schedules is not None and self._held_by([optimizer]) else ()
         if self._window.stepped(id(optimizer)):
             self._close()
         if not self._steps:
@@ -271,6 +282,7 @@ class Observer:
             check_engine_was_made(arguments)
             check_shards_were_made(is_sharded(self._model), arguments)
         self._stepping = True
+        self._closure_from = None
         if rates and not self._learning_rates and self._schedules is not None:
             self._schedule_steps = self._schedules.positions()
             if self._made is None:  # when the program has ended, so have they
@@ -287,11 +299,21 @@ class Observer:
                 )
             self._whole = StepGradient(entries, np.array([norm]), 1.0)
 
+    def closure_begins(self, *, again: bool) -> None:
+        """See `accumcheck.capture.applied.Steps`.
+
+        The first call is made at the weights that the step begins with, as the other splits' are; later ones are not.
+        """
+        if again and self._closure_from is None:
+            self._closure_from = self._window.done
+
     def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
         """See `accumcheck.capture.applied.Steps`."""
         if self._engine is not None:
             return
         assert self._reader is not None
+        if self._closure_from is not None:
+            return
         scale = scale_of(optimizer)
         for parameter in parameters_in(optimizer):
             position = self._positions.get(id(parameter))
@@ -299,18 +321,25 @@ class Observer:
                 continue
             self._held.add(position)
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            flat = gradient.detach().reshape(-1)
+            flat = flat_of(gradient)
             self._applied[position] = self._reader.part(position, flat if scale is None else flat / scale)
 
     def step_ended(self, optimizer: torch.optim.Optimizer) -> None:
         """See `accumcheck.capture.applied.Steps`."""
         self._stepping = False
-        if self._engine is None and (self._holds(optimizer) or self._whole):
+        if self._closure_from is not None:
+            dropped = self._window.drop(self._closure_from)
+            if self._contributions is not None:
+                self._contributions.drop(dropped)
+        held = self._held_by([optimizer])
+        if self._engine is None and (held or self._whole):
             self._window.step(id(optimizer))
+            self._stepped.append(held)
 
-    def _holds(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Whether the optimizer changes parameters that are watched one by one."""
-        return not self._positions.keys().isdisjoint(map(id, parameters_in(optimizer)))
+    def _held_by(self, optimizers: Iterable[torch.optim.Optimizer]) -> set[int]:
+        """The positions of the parameters that they hold."""
+        found = {self._positions.get(id(parameter)) for one in optimizers for parameter in parameters_in(one)}
+        return {position for position in found if position is not None}
 
     def changed(self, before: Mapping[int, torch.Tensor]) -> None:
         """A step has changed weights that were these, by the ids of the parameters; they are about to be put back."""
@@ -339,8 +368,8 @@ class Observer:
         for parameter in tensors:
             position = self._positions.get(id(parameter))
             if position is not None and parameter.grad is not None:
-                readings[position] = self._reader.part(position, parameter.grad.detach().reshape(-1))
-        self._unclipped.about_to_clip(readings, len(self._window.groups))
+                readings[position] = self._reader.part(position, flat_of(parameter.grad))
+        self._unclipped.about_to_clip(readings, self._window.done)
 
     def _clipped(self, clip: Clip) -> None:
         self._unclipped.clipped(clip)
@@ -349,12 +378,15 @@ class Observer:
     # --- windows ------------------------------------------------------------------------------------------------------
 
     def catch_up(self) -> None:
-        """A forward is about to begin: if everyone has stepped who is to, the step before it is complete."""
+        """A forward is about to begin: if everyone has stepped who may, the step before it is complete.
+
+        Who holds parameters that have not been changed yet may step later in the same window, as the second optimizer
+        of a GAN does. If it does not, the window ends where one that has stepped steps again.
+        """
         if not self._window.has_stepped or self._stepping:
             return
         due = [one for one in self._optimizers() if not self._window.stepped(id(one))]
-        held = {self._positions.get(id(parameter)) for one in due for parameter in parameters_in(one)}
-        if not held & self._touched:
+        if not self._held_by(due) - set().union(*self._stepped):
             self._close()
 
     def _close_if_stepped(self) -> None:
@@ -363,19 +395,22 @@ class Observer:
 
     def _close(self) -> None:
         assert self._reader is not None
+        done = self._window.boundary
         closed = self._window.close()
-        whole = self._whole or put_together(self._reader, self._applied, self._unclipped.take(), closed.clips)
+        whole = self._whole or put_together(self._reader, self._applied, self._unclipped.take(done), closed.clips)
         self._keep(closed, whole, self._scaling.scale if self._scaling is not None else 1.0)
-        self._applied, self._whole, self._touched = {}, None, set()
+        self._applied, self._whole, self._stepped = {}, None, []
         self._learning_rates, self._weight_decays, self._change = (), (), {}
 
     def _keep(self, closed: Closed, gradient: StepGradient, loss_scale: float) -> None:
         """Write one step down: the gradient that was read, and what was fed for it."""
         step = len(self._steps)
         write_gradient(self._folder, self._process, step, gradient.entries)
-        parts = micro_batches_of(closed.groups, self._k)
+        parts = micro_batches_of(closed.groups, self._k, self._samples.join)
         if self._contributions is not None:
             groups = self._contributions.take(sum(group.backward for group in closed.groups)) / loss_scale
+            for group, added in zip((one for one in closed.groups if one.backward), groups, strict=False):
+                added[self._contributions.entries_of(self._applied_before(group.phase))] = 0
             if all(group.backward for group in closed.groups) and all(part.groups for part in parts):
                 each = [groups[list(part.groups)].sum(axis=0) for part in parts]
                 write_contributions(self._folder, self._process, step, np.stack(each) if each else groups)
@@ -385,6 +420,7 @@ class Observer:
                 grad_norm=gradient.norm,
                 micro_batches=tuple(self._micro_batch(part, loss_scale) for part in parts),
                 parameter_norms=tuple(gradient.norms.tolist()) if self._positions else (),
+                parameter_projections=gradient.projections,
                 clip_coefficient=gradient.clip_coefficient,
                 clipped_within=Clipped(within[0].place, min(clip.coefficient for clip in within)) if within else None,
                 learning_rates=self._learning_rates,
@@ -394,6 +430,10 @@ class Observer:
             )
         )
         self._on_step(step)
+
+    def _applied_before(self, phase: int) -> set[int]:
+        """Parameters that were changed before this phase of the window and not again: it adds nothing to them."""
+        return set().union(*self._stepped[:phase]) - set().union(*self._stepped[phase:])
 
     def _micro_batch(self, part: Part, loss_scale: float) -> MicroBatch:
         passage = Passage() if part.passage is None else part.passage.passage(loss_scale)

@@ -39,6 +39,8 @@ class Seam(Enum):
     """Reads the gradient before it is clipped, and by how much; wherever the function was imported to."""
     CLIPPING_VALUES = "torch.nn.utils.clip_grad_value_"
     """The same, of clipping entry by entry."""
+    CLIPPING_TO_A_NORM = "torch.nn.utils.clip_grads_with_norm_"
+    """The same, where the norm was computed before."""
     GRAD_SCALER = "torch.amp.GradScaler.scale"
     """Reads the scale of losses in float16."""
     GROUP = "torch.distributed.destroy_process_group"
@@ -89,14 +91,14 @@ class Patches:
 
         Args:
             seam: one of those that were allowed.
-            original: the function, whose name is the same everywhere.
+            original: the function, under its own name or that of the seam.
             replacement: what takes its place.
         """
         assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
-        name: str = original.__name__
         for module in list(sys.modules.values()):
-            if getattr(module, "__dict__", {}).get(name) is original:
-                self.assign(module, name, replacement)
+            for name in {original.__name__, seam.attribute}:
+                if getattr(module, "__dict__", {}).get(name) is original:
+                    self.assign(module, name, replacement)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute of this process's own state, such as ``sys.argv``, until the end of the job."""

@@ -40,7 +40,7 @@ class Before:
         if np.allclose(applied.entries, after, rtol=_SAME * torch.finfo(applied.dtype).eps, atol=1e-30):
             return self.reading
         if coefficient > 0 and all(clip.by == "norm" for clip in clips):
-            return Reading(applied.entries / coefficient, applied.norm / coefficient, applied.dtype)
+            return applied.over(coefficient)
         return applied
 
 
@@ -48,30 +48,31 @@ class Unclipped:
     """Keeps the gradient before the first clip that follows a backward pass. Two clips in a row are both undone."""
 
     def __init__(self) -> None:
-        self._of: dict[int, Before] = {}
-        self._groups = 0
-        self._clipping: tuple[int, ...] = ()
+        self._of: dict[tuple[int, int], Before] = {}
+        self._clipping: tuple[tuple[int, int], ...] = ()
 
     def about_to_clip(self, readings: Mapping[int, Reading], groups: int) -> None:
         """Gradients are about to be clipped.
 
         Args:
             readings: by the parameter's position.
-            groups: how many groups of the window have contributed; what was there before any fewer is of no use.
+            groups: how many groups of the window have contributed.
         """
-        if groups != self._groups:
-            self._of, self._groups = {}, groups
         for position, reading in readings.items():
-            self._of.setdefault(position, Before(reading))
-        self._clipping = tuple(readings)
+            self._of.setdefault((groups, position), Before(reading))
+        self._clipping = tuple((groups, position) for position in readings)
 
     def clipped(self, clip: Clip) -> None:
         """They have been."""
-        for position in self._clipping:
-            before = self._of[position]
-            self._of[position] = Before(before.reading, (*before.clips, clip))
+        for place in self._clipping:
+            before = self._of[place]
+            self._of[place] = Before(before.reading, (*before.clips, clip))
 
-    def take(self) -> dict[int, Before]:
-        """Everything of the window, by the parameter's position; then begin anew."""
-        found, self._of, self._groups = self._of, {}, 0
+    def take(self, groups: int) -> dict[int, Before]:
+        """Everything of a window of so many groups, by the parameter's position; the rest belongs to the next.
+
+        Of several, what was there before the last: what was clipped within the window cannot be undone.
+        """
+        found = {position: self._of[at, position] for at, position in sorted(self._of) if at <= groups}
+        self._of = {(at - groups, position): one for (at, position), one in self._of.items() if at > groups}
         return found

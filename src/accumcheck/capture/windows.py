@@ -7,7 +7,7 @@ before the next forward.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from accumcheck.capture.clipping import Clip
@@ -35,11 +35,16 @@ class Call:
 
 @dataclass
 class Group:
-    """Forwards, and whether a backward pass has followed them; ``told``: its rows were told, not read off forwards."""
+    """Forwards, and whether a backward pass has followed them.
+
+    ``told``: its rows were told, not read off forwards; ``phase``: how many optimizers had stepped in its window before
+    it began: what two optimizers of one window are fed one after the other.
+    """
 
     calls: list[Call] = field(default_factory=list)
     backward: bool = False
     told: bool = False
+    phase: int = 0
 
     @property
     def counted(self) -> list[Call]:
@@ -60,43 +65,65 @@ class Part:
     groups: tuple[int, ...]
 
 
-def micro_batches_of(groups: Sequence[Group], k: int) -> list[Part]:
+Join = Callable[[Sequence[Rows]], Rows]
+"""From the rows of several forwards, which are different ones, to those of the micro-batch that they are together."""
+
+
+def one_after_the_other(fed: Sequence[Rows]) -> Rows:
+    """The rows of all forwards."""
+    return tuple(number for rows in fed for number in rows)
+
+
+def micro_batches_of(groups: Sequence[Group], k: int, join: Join = one_after_the_other) -> list[Part]:
     """Which groups are one micro-batch.
 
     As a rule each is one. A window of ``m * k`` groups has ``m`` backward passes for each micro-batch where they are
     fed the same rows, as two losses that are differentiated one after the other are; a window of one group with ``k``
-    forwards of one module is a sum of ``k`` losses, differentiated at its end.
+    forwards of one module is a sum of ``k`` losses, differentiated at its end. Where several optimizers of a window are
+    fed one after the other, as the two of a GAN are, micro-batch j is the j-th of each.
 
     Args:
         groups: of the window, in order.
         k: the accumulation steps that were asked for.
+        join: of a micro-batch that several forwards are fed, such as the three of a triplet.
     """
     if len(groups) == 1 and k > 1 and not groups[0].told:
         calls = groups[0].counted
         if len(calls) == k and len({call.module for call in calls}) == 1:
             return [Part(call.rows, call.passage, ()) for call in calls]
-    times = len(groups) // k if len(groups) % k == 0 else 1
-    pieces = [range(start, start + times) for start in range(0, len(groups), times)] if times > 1 else []
-    if not pieces or any(len({_rows_of([groups[at]]) for at in piece} - {()}) > 1 for piece in pieces):
-        pieces = [range(at, at + 1) for at in range(len(groups))]
-    return [_part(groups, piece) for piece in pieces]
+    phases = [
+        _pieces([at for at, group in enumerate(groups) if group.phase == phase], groups, k)
+        for phase in sorted({group.phase for group in groups})
+    ]
+    if len({len(pieces) for pieces in phases}) == 1:
+        together = [[at for piece in turn for at in piece] for turn in zip(*phases, strict=True)]
+    else:
+        together = [list(piece) for pieces in phases for piece in pieces]
+    return [_part(groups, piece, join) for piece in together]
 
 
-def _part(groups: Sequence[Group], piece: range) -> Part:
+def _pieces(places: Sequence[int], groups: Sequence[Group], k: int) -> list[Sequence[int]]:
+    """The groups at these places, those of each micro-batch together."""
+    times = len(places) // k if len(places) % k == 0 else 1
+    pieces = [places[start : start + times] for start in range(0, len(places), times)] if times > 1 else []
+    if not pieces or any(len({fed for at in piece if (fed := _fed([groups[at]]))}) > 1 for piece in pieces):
+        return [[at] for at in places]
+    return pieces
+
+
+def _part(groups: Sequence[Group], piece: Sequence[int], join: Join) -> Part:
     chosen = [groups[at] for at in piece]
     passages = [call.passage for group in chosen for call in group.counted if call.passage is not None]
     with_loss = [passage for passage in passages if passage.loss is not None]
     one = with_loss if len(with_loss) == 1 else passages if len(passages) == 1 else []
-    return Part(_rows_of(chosen), one[0] if one else None, tuple(piece))
+    fed = _fed(chosen)
+    rows = fed[0] if len(fed) == 1 else join(fed) if fed else ()
+    return Part(rows, one[0] if one else None, tuple(piece))
 
 
-def _rows_of(groups: Sequence[Group]) -> Rows:
+def _fed(groups: Sequence[Group]) -> tuple[Rows, ...]:
     """The rows of all forwards; those that several forwards were fed alike count once."""
-    found: dict[Rows, None] = {}
-    for group in groups:
-        for call in group.counted:
-            found.setdefault(call.rows)
-    return tuple(number for rows in found for number in rows)
+    return tuple(dict.fromkeys(call.rows for group in groups for call in group.counted if call.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,26 +161,31 @@ class Window:
     def call(self, call: Call, *, told: bool = False) -> None:
         """A forward begins; ``told``: it is a whole micro-batch, of which forwards say nothing more."""
         if not self.groups or self.groups[-1].backward or (told and self.groups[-1].calls):
-            self.groups.append(Group(told=told))
+            self.groups.append(Group(told=told, phase=len(self._stepped)))
         self.groups[-1].calls.append(call)
         self.groups[-1].backward |= not self.sees_gradients
 
     def backward(self) -> bool:
         """A gradient has been computed; whether it is the group's first."""
         if not self.groups:
-            self.groups.append(Group())
+            self.groups.append(Group(phase=len(self._stepped)))
         first = not self.groups[-1].backward
         self.groups[-1].backward = True
         return first
 
+    def drop(self, start: int) -> int:
+        """Forget the groups from a place on; how many of them a gradient has come of."""
+        dropped, self.groups = self.groups[start:], self.groups[:start]
+        return sum(group.backward for group in dropped)
+
     def clipped(self, clip: Clip) -> None:
         """The gradient so far has been clipped."""
-        self._clips.append((self._done, clip))
+        self._clips.append((self.done, clip))
 
     def step(self, who: Hashable) -> None:
         """An optimizer has stepped."""
         self._stepped.append(who)
-        self._boundary = self._done
+        self._boundary = self.done
 
     def close(self) -> Closed:
         """End it: what came after the last step is the beginning of the next."""
@@ -163,6 +195,8 @@ class Window:
         self._clips = [(at - self._boundary, clip) for at, clip in self._clips if at > self._boundary]
         last = self._boundary
         self._stepped, self._boundary = [], 0
+        for group in self.groups:
+            group.phase = 0
         return Closed(
             with_gradient,
             tuple(clip for at, clip in mine if at == last),
@@ -170,6 +204,11 @@ class Window:
         )
 
     @property
-    def _done(self) -> int:
-        """Groups that nothing is added to any more once another forward begins."""
+    def done(self) -> int:
+        """Groups so far: nothing is added to them any more once another forward begins."""
         return len(self.groups)
+
+    @property
+    def boundary(self) -> int:
+        """Groups that there were at the last step."""
+        return self._boundary

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from accumcheck.config.model import CheckConfig
-from accumcheck.judge.measure.by_control import relative_to, without
+from accumcheck.judge.measure.by_control import relative_to, with_added, without
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
@@ -34,10 +34,11 @@ class Evidence:
     step, empty where weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
     reported; ``off``: the parameters of each split that are beyond their own tolerance; ``not_tested``: those whose
     true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed again,
-    None where it is not; ``condemned``: splits that fail for what a detector has found, with the rule they are given;
-    ``failed``: splits that fail for what a detector has found, whatever their gradients; ``fed``: of a program, what
-    each split was fed that the control was not; ``reference_not_finite``: which samples have numbers, alone, that are
-    not finite.
+    None where it is not, and ``random_in``: the module that makes it so, if it was found; ``condemned``: splits that
+    fail for what a detector has found, with the rule they are given; ``failed``: splits that fail for what a detector
+    has found, whatever their gradients; ``fed``: of a program, what each split was fed that the control was not;
+    ``reference_not_finite``: which samples have numbers, alone, that are not finite; ``added``: how large, relative to
+    the gradient, what the control adds to it before every step is.
     """
 
     check: CheckConfig
@@ -54,10 +55,12 @@ class Evidence:
     off: Mapping[Split, tuple[OffParameter, ...]] = field(default_factory=dict)
     not_tested: tuple[str, ...] = ()
     random_by: float | None = None
+    random_in: str = ""
     condemned: Mapping[Split, Rule] = field(default_factory=dict)
     failed: frozenset[Split] = frozenset()
     fed: Mapping[Split, SplitRows] = field(default_factory=dict)
     reference_not_finite: str = ""
+    added: float = 0.0
 
     @property
     def good(self) -> tuple[SplitObservation, ...]:
@@ -84,7 +87,7 @@ def gather(
     if reference is not None and len(reference.membership) < check.steps:
         no_reference = f"it covers {len(reference.membership)} of {check.steps} steps: no split ran any further"
         reference = None
-    broken = words_of_reference(reference) if reference is not None else ""
+    broken = words_of_reference(reference) if reference is not None and not reference.not_judged else ""
     if reference is not None and broken and not has_finite_batches(reference):
         no_reference = f"its own loss or gradient is not finite: {broken}, fed alone"
         reference = None
@@ -94,11 +97,13 @@ def gather(
         compared = compare_fed(ran, control, reference)
         ran, fed = compared.observations, compared.of
     good = [one for one in ran if one.status == "ran"]
+    added = 0.0
     if reference is not None:
         first = next((one for one in good if one.split == control), None)
         reference = relative_to(reference, first, good)
         if first is not None and first.trained is not None:
             reference = without(reference, first.trained.lacking)
+        reference, added = with_added(reference, first)
     alone = truths_of(reference, check.steps)
     recovered: list[Recovery] = []
     if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
@@ -135,8 +140,10 @@ def gather(
         off=_off_parameters(good, first, reference, truths, windows, tolerances, precision),
         not_tested=untested(reference, first) if reference is not None else (),
         random_by=random_by(reference, precision),
+        random_in=reference.random.module if reference is not None and reference.random is not None else "",
         fed=fed,
         reference_not_finite=broken,
+        added=added,
     )
 
 
@@ -155,8 +162,9 @@ def _off_parameters(
     allowance = Allowance.of(reference, tolerances, precision)
 
     def of(split: SplitObservation, other: SplitObservation | None) -> tuple[OffParameter, ...]:
-        # where there is no truth of its own, the control's gradient is known more closely than what its rows make of it
-        own = () if reference.not_judged and not reference.batched else truths.get(split.split, ())
+        # where nothing was measured, the control's gradient is known more closely than what its rows make of it
+        unmeasured = reference.not_judged and not reference.recomputed and not reference.batched
+        own = () if unmeasured else truths.get(split.split, ())
         off_control = frozenset(
             position
             for one in (split, other)

@@ -53,7 +53,9 @@ def explain_run(seen: Evidence) -> Explanation:
     others = [split for split in seen.good if split.split in seen.condemned]
     if reference.batched:
         rules = batch_rules(sound, others, reference, seen.tolerances)
-        return Explanation({}, rules.loss, rules.gradient, rules, explained_by_batching(sound, rules))
+        of_stack = reference.batch_term is not None and reference.batch_term.of_stack
+        by_batching = explained_by_batching(sound, rules, of_stack=of_stack)
+        return Explanation({}, rules.loss, rules.gradient, rules, by_batching)
 
     def fit_gradients(splits: Sequence[SplitObservation], steps: slice = slice(None)) -> Fit:
         return _fit_gradients(splits, seen, reference, steps)
@@ -79,6 +81,8 @@ def explain_run(seen: Evidence) -> Explanation:
         loss = explain(sound, fit_losses, otherwise)
         if _found(gradient) and not _found(loss) and all(_follows_gradient(one, seen, reference) for one in sound):
             loss = gradient  # one cause is behind both
+        if reference.not_judged and not _found(loss):
+            return Explanation(weights, None, gradient)  # single rows have no losses there to be weighed
         loss = from_a_step(sound, loss, fit_losses)
         loss = with_others(loss, others, fit_losses)
     return Explanation(weights, loss, gradient)

@@ -123,4 +123,6 @@ def _undecided(seen: Evidence) -> str:
     """Why a split that ran is not judged."""
     if seen.reference is None and seen.reference_not_finite:
         return "the reference's own numbers are not finite"
-    return "no reference to compare with" if seen.random_by is None else "the forward pass is random"
+    if seen.random_by is None:
+        return "no reference to compare with"
+    return f"the forward pass{f' of {seen.random_in}' * bool(seen.random_in)} is random"

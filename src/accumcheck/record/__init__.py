@@ -24,6 +24,7 @@ from accumcheck.record.reference import (
     Divergence,
     LossProbe,
     ModelRecord,
+    RandomForward,
     Recomputation,
     ReferenceObservation,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "ModelRecord",
     "NoiseMeasurement",
     "ProgramRecord",
+    "RandomForward",
     "Reason",
     "ReasonKind",
     "Recomputation",

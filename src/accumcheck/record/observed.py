@@ -42,6 +42,7 @@ class StepObservation:
     ``grad_norms`` to the norm of all of that process's gradient, whatever the number of coordinates kept.
     ``loss`` and ``logged_grad_norm`` are what the stack told its user, None where it told nothing.
     ``parameter_norms``: of each parameter's whole gradient in process 0, empty where that was not seen;
+    ``parameter_projections``: likewise, its projections on a few random directions, of those that are not kept whole;
     ``clip_coefficient``: by what the gradient was multiplied when it was clipped, after the window's last backward;
     ``clipped_within``: where and how it was clipped before that; ``contributions``: of each process, what each of its
     micro-batches added to the gradient before it was accumulated, ``[micro-batches, entries]`` of `TrainedRecord`.
@@ -57,6 +58,7 @@ class StepObservation:
     micro_batches: tuple[MicroBatch, ...]
     gradients: dict[int, npt.NDArray[np.floating[Any]]]
     parameter_norms: tuple[float, ...] = ()
+    parameter_projections: tuple[tuple[float, ...], ...] = ()
     clip_coefficient: float = 1.0
     clipped_within: Clipped | None = None
     learning_rates: tuple[float, ...] = ()
@@ -90,13 +92,14 @@ class TrainedRecord:
 
     ``coordinates``: of the parameters that need a gradient; ``lacking``: those of them that got one, and that no
     optimizer that stepped holds; ``entries``: which coordinates are kept of each micro-batch's contribution;
-    ``schedules``: of the learning rates.
+    ``schedules``: of the learning rates; ``untouched``: those that no backward pass has given a gradient.
     """
 
     coordinates: Coordinates
     lacking: tuple[str, ...] = ()
     entries: tuple[int, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    untouched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,18 @@ class BatchTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class RandomForward:
+    """A forward pass that is random.
+
+    ``module``: the innermost module that returned something else for the same input, by name and class, empty where
+    none was found; ``apart``: by how much the result differed, relative to it.
+    """
+
+    module: str
+    apart: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchedStep:
     """One step in micro-batches of one size, computed without any stack: for a model that depends on its batch.
 
@@ -134,7 +146,8 @@ class ReferenceObservation:
     ``predicted``: ``[samples]``, predicted tokens, where ``tokens`` are other weights in their place; ``not_judged``:
     why there is no independent truth: then ``gradients`` are what the program itself made of each sample;
     ``trains_again``: the program began another training after the one that was observed; ``unused``: parameters that
-    no sample's loss depends on, by name: autograd gives them no gradient at all;
+    no sample's loss depends on, by name: autograd gives them no gradient at all; ``random``: the same batch gave
+    another result when it was computed again, None where it did not, or could not be computed;
     ``batch_effect``: the largest relative difference, in loss or gradient, that batching made and that is no noise, 0
     where the model treats each sample for itself; ``batched``: where it does not, every step for every micro-batch size
     of the run, and ``batch_term``: why; ``probe``: how the model makes its loss.
@@ -158,6 +171,7 @@ class ReferenceObservation:
     not_judged: str = ""
     trains_again: bool = False
     unused: tuple[str, ...] = ()
+    random: RandomForward | None = None
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -77,14 +78,27 @@ def batch_term(
             complete = _adds_up(lambda batch: _without(additive, loss_of, batch), samples, collator, dtype)
             name, output = " and ".join(additive.names), " and ".join(additive.outputs)
             return BatchTerm(name, additive=True, complete=complete, output=output)
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _Normalisation)}
-    training = {name: layer for name, layer in layers.items() if layer.training}
-    if not training:
+    found = normalisation_of(model)
+    if found is None:
         return _padding(model, loss_of, samples, collator, dtype)
-    with _evaluating(training.values()):
+    with _evaluating(_normalising(model).values()):
         complete = _adds_up(loss_of, samples, collator, dtype)
-    name = f"batch normalisation ({len(training)} layers, the first is {next(iter(training))})"
-    return BatchTerm(name, additive=False, complete=complete)
+    return replace(found, complete=complete)
+
+
+def normalisation_of(model: torch.nn.Module) -> BatchTerm | None:
+    """The layers that normalise over the batch; None where there is none in training mode."""
+    layers = _normalising(model)
+    if not layers:
+        return None
+    name = f"batch normalisation ({len(layers)} layers, the first is {next(iter(layers))})"
+    return BatchTerm(name, additive=False, complete=True)
+
+
+def _normalising(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    return {
+        name: layer for name, layer in model.named_modules() if isinstance(layer, _Normalisation) and layer.training
+    }
 
 
 def _padding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +17,11 @@ from accumcheck.capture.coordinates import GradientReader, named_parameters_of
 from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.capture.shards import class_of, parameters_of
 from accumcheck.config.model import CheckConfig
-from accumcheck.record import BatchTerm, LossProbe, ModelRecord, ReferenceObservation
-from accumcheck.reference.batch_terms import batch_term
+from accumcheck.record import BatchTerm, LossProbe, ModelRecord, RandomForward, ReferenceObservation
+from accumcheck.reference.batch_terms import batch_term, normalisation_of
 from accumcheck.reference.batching import batched_steps, fed_order
 from accumcheck.reference.noise import NO_NOISE, Noise, RightAnswer, measure_noise
+from accumcheck.reference.randomness import is_stateful, random_forward
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
 from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
 from accumcheck.reference.together import CountedLoss, adds_up, gradient_of, masses_of, unlike
@@ -66,6 +68,7 @@ class Testimony(NamedTuple):
 
 
 NO_LOSS = "its loss cannot be computed for one row alone"
+COUNTS_ITS_CALLS = "its loss depends on how often it has been computed, so that none can be computed beside it"
 ANOTHER_LOSS = "what it differentiates is not the loss that {by} returns"
 
 
@@ -91,7 +94,7 @@ def run_reference(
     The files are those of `accumcheck.runfolder.of_reference`.
 
     Raises:
-        Exception: whatever the loss raises, where there is no testimony either.
+        Exception: whatever the loss of a workload of accumcheck's own raises.
     """
     device = str(next(workload.model.parameters()).device)
     if losses is None:
@@ -99,13 +102,17 @@ def run_reference(
         losses = Losses(loss_as_asked(check, model, device), loss_as_asked(check, model, device, smoothed=False))
     run = _Run(job, check, workload, losses, keys)
     run.trains_again = testimony is not None and testimony.trains_again
+    run.look_for_randomness(device)
     spoken_for = testimony is not None and all(testimony.known[list(members)].all() for members in job.membership)
+    if run.stateful and spoken_for:
+        run.write_undecided(testimony, COUNTS_ITS_CALLS)
+        return
     try:
         run.sample_by_sample()
     except Exception as error:
-        if testimony is None or not spoken_for:
+        if not check.runs_program:
             raise
-        run.write_undecided(testimony, f"{NO_LOSS} ({describe(error)})")
+        run.write_undecided(testimony if spoken_for else None, f"{NO_LOSS} ({describe(error)})")
         return
     other = run.other_loss(testimony) if testimony is not None and spoken_for else ""
     if testimony is not None and other and not run.is_counted(testimony):
@@ -131,16 +138,36 @@ class _Run:
         self.labels = np.ones(samples, dtype=np.int64)
         self.norms: list[float] = []
         self.trains_again = False
+        self.step = 0
+        self.random: RandomForward | None = None
+        self.stateful = False
         self.reached: set[str] = set()
         self.loss_of = losses.asked
         self.first = list(job.membership[0]) if job.membership else list(range(samples))
+
+    def _at(self, step: int) -> None:
+        """What is computed from here on belongs to this step, counted from 0."""
+        self.step = step
+        self.losses.at_step(step)
+
+    def look_for_randomness(self, device: str) -> None:
+        """Compute the first sample alone, again and again; what cannot be computed at all is not random."""
+        if not self.first:
+            return
+        batch, model = self.workload.collator([self.workload.samples[self.first[0]]]), self.workload.model
+        for compute in (lambda: self.losses.asked(batch)[0], lambda: model(**moved(batch, device))):
+            with contextlib.suppress(Exception):
+                self.random = random_forward(model, compute)
+                if self.random is not None and is_stateful(compute):
+                    self.random, self.stateful = None, True
+                return
 
     # --- sample by sample ---------------------------------------------------------------------------------------------
 
     def sample_by_sample(self) -> None:
         """The loss, the count and the gradient of every sample alone, and the norm of each step's right gradient."""
         losses, workload = self.losses, self.workload
-        losses.at_step(0)
+        self._at(0)
         some = [workload.samples[index] for index in self.first]
         reduction = reduction_of(losses.plain, some, workload.collator, self.check.compute_dtype)
         self.loss_of = reduced(losses.asked, reduction, self.check.global_batch_size, losses.samples_in)
@@ -158,7 +185,7 @@ class _Run:
         strays = sorted(set(range(len(self.means))) - {index for members in membership for index in members})
         self.norms = []
         for step, members in enumerate([*membership, strays]):
-            self.losses.at_step(step if members is not strays else 0)
+            self._at(step if members is not strays else 0)
             totals = None if self.reader.coordinates.complete else _Totals(model)
             for index in members:
                 model.zero_grad(set_to_none=True)
@@ -177,7 +204,7 @@ class _Run:
                 right = self._mean_of(list(members))
                 self.norms.append(totals.norm() if totals is not None else float(np.linalg.norm(right)))
             del totals
-        self.losses.at_step(0)
+        self._at(0)
 
     def _mean_of(self, members: list[int]) -> npt.NDArray[np.float64]:
         return _weighted(self.gradients[members], self.tokens[members])
@@ -254,8 +281,8 @@ class _Run:
             return counted(batch, of_step[at]) * sizes[at], 1
 
         def together(batch: Batch) -> tuple[torch.Tensor, int]:
-            rows = self.losses.samples_in(batch)
-            return counted(batch, of_step[0]) * (sizes[0] / rows), rows
+            rows, at = self.losses.samples_in(batch), self.step if self.step < len(of_step) else 0
+            return counted(batch, of_step[at]) * (sizes[at] / rows), rows
 
         self.tokens, self.loss_of = np.ones_like(self.tokens), together
         self._each(part)
@@ -285,9 +312,7 @@ class _Run:
         if effect and term is None and self.losses.by is not None:
             term = BatchTerm(self.losses.by, additive=False, complete=True, of_stack=True)
         order = fed_order(self.job.run, self.job.membership) if effect else []
-        batched = batched_steps(
-            workload, self.loss_of, order, self.tokens, self.reader, sizes, term, at_step=self.losses.at_step
-        )
+        batched = batched_steps(workload, self.loss_of, order, self.tokens, self.reader, sizes, term, at_step=self._at)
         self._write(
             noise=noise.floor,
             batch_effect=effect,
@@ -297,13 +322,14 @@ class _Run:
             recomputed=noise.passes,
         )
 
-    def write_undecided(self, testimony: Testimony, why: str) -> None:
-        """What the program itself made of its rows, in place of a truth."""
-        self.gradients[:] = testimony.directions
+    def write_undecided(self, testimony: Testimony | None, why: str) -> None:
+        """What the program itself made of its rows, in place of a truth; no numbers where that was not seen."""
+        self.gradients[:] = np.nan if testimony is None else testimony.directions
         self.means[:] = 0.0
         self.tokens = np.ones_like(self.tokens)
         self.norms = [float(np.linalg.norm(self._mean_of(list(members)))) for members in self.job.membership]
-        self._write(noise=NO_NOISE.floor, batch_effect=0.0, not_judged=why)
+        term = normalisation_of(self.workload.model)
+        self._write(noise=NO_NOISE.floor, batch_effect=0.0, batch_term=term, not_judged=why)
 
     def _write(self, **more: Any) -> None:
         found = ReferenceObservation(
@@ -317,6 +343,7 @@ class _Run:
             model=_describe(self.workload, self.check),
             predicted=self.predicted,
             trains_again=self.trains_again,
+            random=self.random,
             unused=tuple(name for name in self.reader.coordinates.names if self.reached and name not in self.reached),
             **more,
         )

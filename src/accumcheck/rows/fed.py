@@ -6,9 +6,9 @@ preference pairs it is a pair.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -22,6 +22,8 @@ from accumcheck.rows.padding_free import POSITIONS, begin, is_description, sampl
 from accumcheck.rows.pairs import pairs_in
 from accumcheck.rows.sample import IMAGE_FIELDS, Sample, Whole
 from accumcheck.runfolder.fed_rows import write_rows
+
+T = TypeVar("T")
 
 ROW, PACKED, FLATTENED, PAIR = "row", "packed row", "text of a padding-free row", "pair"
 """What is taken for a sample."""
@@ -70,12 +72,44 @@ class Rows:
             self.forms.setdefault(found[0], form)
         return tuple(found)
 
+    def join(self, fed: Sequence[Sequence[int]]) -> tuple[int, ...]:
+        """The numbers of rows that several forwards of one micro-batch were fed: row j is the j-th of each of them.
+
+        Rows of forwards that have not as many stay apart.
+        """
+        if len({len(rows) for rows in fed}) != 1:
+            return tuple(number for rows in fed for number in rows)
+        return tuple(self._joined(parts) for parts in zip(*fed, strict=True))
+
+    def _joined(self, parts: Sequence[int]) -> int:
+        """One row of several that are kept; a name that came before is numbered."""
+        fields = _together([self._fields[part] for part in parts])
+        number = key_of(fields)
+        self._fields.setdefault(number, fields)
+        self._kept.setdefault(number, _together([self._kept[part] for part in parts]))
+        if all(part in self.forms for part in parts):
+            self.forms.setdefault(number, _together([self.forms[part] for part in parts]))
+        return number
+
+    @property
+    def fields(self) -> Mapping[int, FedRow]:
+        """What tells the rows so far from others, by their numbers."""
+        return self._fields
+
     def _rows_in(self, batch: Mapping[str, Any], *, pairs: bool, padded: bool = False) -> list[Sample]:
         return rows_in(batch, self.config, pairs=pairs, padded=padded, dealer=self._dealer)
 
     def write(self, folder: Path, rank: int) -> None:
         """Write the rows so far into a split's folder."""
         write_rows(folder, rank, self._kept, self._fields)
+
+
+def _together(parts: Sequence[Mapping[str, T]]) -> dict[str, T]:
+    """All fields of several rows; those of the second are called ``NAME_2`` where the first has the name, too."""
+    found: dict[str, T] = {}
+    for place, part in enumerate(parts, start=1):
+        found |= {f"{name}_{place}" if name in parts[0] and place > 1 else name: value for name, value in part.items()}
+    return found
 
 
 def rows_in(

@@ -73,6 +73,10 @@ class SampleIndex:
             found = [index if index >= 0 else self._unpadded(row) for index, row in zip(found, ids, strict=True)]
         return tuple(found)
 
+    def join(self, fed: Sequence[Sequence[int]]) -> tuple[int, ...]:
+        """The samples of a micro-batch that several forwards were fed: all of them, one after the other."""
+        return tuple(index for rows in fed for index in rows)
+
     def _unpadded(self, ids: torch.Tensor) -> int:
         """``ids``: ``[length]``, or ``[choices, length]``."""
         full = ids.shape[-1]

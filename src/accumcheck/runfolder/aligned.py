@@ -23,20 +23,29 @@ def aligned(observations: Sequence[SplitObservation], common: Coordinates | None
     return [observation if common is None else _at(observation, common) for observation in observations]
 
 
+def at_coordinates(
+    gradient: npt.NDArray[np.floating[Any]], own: Coordinates, common: Coordinates
+) -> npt.NDArray[np.floating[Any]]:
+    """A gradient that was kept at its ``own`` coordinates, at the ``common`` ones; zeros where it has no parameter."""
+    if (own.names, own.sizes) == (common.names, common.sizes):
+        return gradient
+    place = {name: (start, size) for name, start, size in zip(own.names, own.starts, own.sizes, strict=True)}
+    found = np.zeros(sum(common.sizes), dtype=gradient.dtype)
+    for name, start, size in zip(common.names, common.starts, common.sizes, strict=True):
+        begin, kept = place.get(name, (0, 0))
+        kept = min(size, kept)
+        found[start : start + kept] = gradient[begin : begin + kept]
+    return found
+
+
 def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
     own = None if observation.trained is None else observation.trained.coordinates
     if own is None or (own.names, own.sizes) == (common.names, common.sizes):
         return observation
-    place = {name: (start, size) for name, start, size in zip(own.names, own.starts, own.sizes, strict=True)}
     norms = {name: at for at, name in enumerate(own.names)}
 
     def moved(gradient: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-        found = np.zeros(sum(common.sizes), dtype=gradient.dtype)
-        for name, start, size in zip(common.names, common.starts, common.sizes, strict=True):
-            begin, kept = place.get(name, (0, 0))
-            kept = min(size, kept)
-            found[start : start + kept] = gradient[begin : begin + kept]
-        return found
+        return at_coordinates(gradient, own, common)
 
     return replace(
         observation,
@@ -49,6 +58,7 @@ def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
                     for name in common.names
                 ),
                 change=None if step.change is None else moved(step.change),
+                parameter_projections=(),
                 contributions={},
             )
             for step in observation.steps

@@ -32,6 +32,7 @@ class SeenStep:
     loss: float | None = None
     logged_grad_norm: float | None = None
     parameter_norms: tuple[float, ...] = ()
+    parameter_projections: tuple[tuple[float, ...], ...] = ()
     clip_coefficient: float = 1.0
     clipped_within: Clipped | None = None
     learning_rates: tuple[float, ...] = ()
@@ -136,6 +137,7 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             micro_batches=tuple(batch for view in views if index < len(view) for batch in view[index].micro_batches),
             gradients=read_gradients(folder, index, processes),
             parameter_norms=first.parameter_norms,
+            parameter_projections=first.parameter_projections,
             clip_coefficient=first.clip_coefficient,
             clipped_within=first.clipped_within,
             learning_rates=first.learning_rates,

@@ -98,7 +98,7 @@ class Loop(Protocol):
         ...
 
 
-WATCHED = (Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.GRAD_SCALER)
+WATCHED = (Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.CLIPPING_TO_A_NORM, Seam.GRAD_SCALER)
 """What is replaced while anything trains, to see what it does."""
 
 

@@ -13,20 +13,25 @@ import numpy as np
 import torch
 
 from accumcheck.capture.belief import own_loss
-from accumcheck.capture.coordinates import named_parameters_of
+from accumcheck.capture.coordinates import GradientReader, named_parameters_of
 from accumcheck.capture.losses import TOKEN_COUNT, loss_in
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import control_of
 from accumcheck.errors import UnsupportedError, WorkloadError
+from accumcheck.record import Coordinates, Split
+from accumcheck.record.fed import FedRow
 from accumcheck.reference.run import Losses, Testimony, run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
+from accumcheck.rows.changes import HARMLESS
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.fields import moved
 from accumcheck.rows.identity import without_counts
+from accumcheck.rows.pairing import paired
 from accumcheck.rows.pairs import holds_pairs, pairs_of
 from accumcheck.rows.row_collator import RowCollator
 from accumcheck.rows.sample import KEPT_KINDS, Sample
-from accumcheck.runfolder.fed_rows import read_rows
+from accumcheck.runfolder.aligned import at_coordinates
+from accumcheck.runfolder.fed_rows import read_fields, read_rows
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
@@ -49,7 +54,9 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
         WorkloadError: a row was not kept.
     """
     model, trainer = witness.model, witness.trainer
+    alike = _witnessed_otherwise(job, witness)
     rows = {**read_rows(job.run, KEPT_KINDS), **witness.forms}
+    rows |= {mine: witness.forms[other] for step in alike for other, mine in step.items() if other in witness.forms}
     keys = keys_of(job.membership)
     # splits may have been fed others, each of which is compared with what it was fed
     everywhere = [*keys, *(step for folder in split_folders(job.run) for step in keys_of(_fed_in(folder)))]
@@ -63,7 +70,7 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
     collator = RowCollator.of(model)
     if trainer is None:
         rows = _without_counts(model, rows, collator)
-    made = _as_made(check, model, trainer)
+    made = _as_made(check, model, trainer, witness.autocast)
     workload = Workload(model, [rows[number] for number, _ in numbers], collator)
     losses = None
     if holds_pairs(trainer):
@@ -71,7 +78,8 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
         check_loss_has_no_memory(losses, workload, trainer)
     elif trainer is not None:
         losses = _losses_of(trainer, model, made)._replace(counts=witness.counts)
-    testimony = _testimony(witness, place, len(numbers))
+    common = GradientReader.of(model, seed=check.seed).coordinates
+    testimony = _testimony(witness, alike, place, len(numbers), common)
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
 
 
@@ -103,18 +111,48 @@ def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Modul
                 parameter.requires_grad_(name in trained.coordinates.names)
 
 
-def _testimony(witness: Witness, place: Mapping[RowKey, int], samples: int) -> Testimony | None:
-    """What the witness saw of each sample; None where it saw nothing of any."""
-    width = sum(witness.coordinates.sizes)
+def _witnessed_otherwise(job: Job, witness: Witness) -> list[dict[int, int]]:
+    """By the numbers of the witness's rows, step by step: the control's row that each is but for padding.
+
+    A row alone is not padded to the longest of a micro-batch; where no mask hides the padding, it has another number.
+    """
+    contents: dict[int, FedRow] = {}
+    for folder in split_folders(job.run):
+        for process in range(Split.parse(folder.name).num_processes):
+            contents.update(read_fields(folder, process))
+    contents.update(witness.fields)
+    found = []
+    for due, step in zip(job.membership, witness.steps, strict=False):
+        fed = list(dict.fromkeys(number for batch in step.micro_batches for number in batch.samples))
+        strange = [number for number in fed if number not in due]
+        missing = [number for number in dict.fromkeys(due) if number not in fed]
+        pairs = paired(strange, missing, contents, due)
+        found.append({other: mine for other, (mine, change) in pairs.items() if change.kind in HARMLESS})
+    return found
+
+
+def _testimony(
+    witness: Witness,
+    alike: Sequence[Mapping[int, int]],
+    place: Mapping[RowKey, int],
+    samples: int,
+    common: Coordinates,
+) -> Testimony | None:
+    """What the witness saw of each sample; None where it saw nothing of any.
+
+    ``alike``: see `_witnessed_otherwise`; ``common``: the coordinates of the reference.
+    """
+    width = sum(common.sizes)
     directions = np.zeros((samples, width), dtype=np.float32)
     known = np.zeros(samples, dtype=bool)
-    for step, added in zip(witness.steps, witness.contributions, strict=True):
-        (keys,) = keys_of([[number for batch in step.micro_batches for number in batch.samples]])
+    for position, (step, added) in enumerate(zip(witness.steps, witness.contributions, strict=True)):
+        named = alike[position] if position < len(alike) else {}
+        (keys,) = keys_of([[named.get(number, number) for batch in step.micro_batches for number in batch.samples]])
         if added is None or len(keys) != len(added):
             continue
         for key, row in zip(keys, added, strict=True):
             if key in place:
-                directions[place[key]], known[place[key]] = row, True
+                directions[place[key]], known[place[key]] = at_coordinates(row, witness.coordinates, common), True
     return Testimony(directions, known, witness.trains_again) if known.any() or witness.trains_again else None
 
 
@@ -138,13 +176,19 @@ def keys_of(steps: Sequence[Sequence[int]]) -> list[list[RowKey]]:
     return found
 
 
-def _as_made(check: CheckConfig, model: torch.nn.Module, trainer: Any) -> CheckConfig:
+_AUTOCAST = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+"""By what autocast computes in, the training argument that asks for it."""
+
+
+def _as_made(check: CheckConfig, model: torch.nn.Module, trainer: Any, autocast: torch.dtype | None) -> CheckConfig:
     """The configuration with the dtype and the precision of what the program made."""
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     arguments = dict(check.training_arguments)
     for name in ("bf16", "fp16"):
         if trainer is not None and getattr(trainer.args, name, False):
             arguments[name] = True
+    if trainer is None and autocast in _AUTOCAST:
+        arguments[_AUTOCAST[autocast]] = True
     return replace(check, model=replace(check.model, dtype=dtype), training_arguments=arguments)  # type: ignore[arg-type]
 
 
@@ -158,7 +202,7 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
     needs_count = False
 
     def computed(batch: Batch, count: float | None, steps: int) -> tuple[torch.Tensor, Any, dict[str, Any]]:
-        inputs = moved(batch, device)
+        inputs = _prepared(trainer, moved(batch, device))
         more = {} if count is None else {TOKEN_COUNT: torch.tensor(count, device=device)}
         with _accumulating(trainer, steps, rows_in(batch)), trainer.compute_loss_context_manager():
             loss, outputs = trainer.compute_loss(model, dict(inputs), return_outputs=True, **more)
@@ -188,6 +232,14 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
         counted=counted,
         at_step=lambda step: setattr(trainer.state, "global_step", step),
     )
+
+
+def _prepared(trainer: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs as the Trainer's own ``_prepare_inputs`` makes them, labels for example; else as they are."""
+    prepare = getattr(type(trainer), "_prepare_inputs", None)
+    if prepare is None or prepare.__module__.startswith("transformers."):
+        return inputs
+    return dict(trainer._prepare_inputs(inputs))
 
 
 @contextlib.contextmanager

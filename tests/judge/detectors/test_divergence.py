@@ -43,8 +43,8 @@ def test_two_rules_of_two_bases_are_explained_apart() -> None:
     )
 
 
-def test_without_rules_there_is_nothing_to_explain() -> None:
-    assert explanation(None, None) == ""
+def test_without_rules_the_finding_says_that_splits_differ() -> None:
+    assert explanation(None, None) == "Splits of one global batch must agree; these differ from the reference."
     assert finding(None, None, against="control").id == "divergence"
 
 

@@ -64,3 +64,12 @@ def test_other_rows_of_such_a_split_follow_from_it() -> None:
     judgement = judge(CONFIG, observed, CONTROL, reference())
     assert [finding.id for finding in judgement.findings] == ["step-at-wrong-microbatch"]
     assert [one.verdict for one in judgement.splits] == ["pass", "fail"]
+
+
+def test_micro_batches_that_are_not_trained_at_all_are_no_steps_after_each() -> None:
+    """Each step has its own first micro-batch, and the other three are left out: rows that are missing say it."""
+    control, other = runs([1, 1])
+    second = replace(other.steps[1], micro_batches=(MicroBatch(0, (8, 9)),))
+    seen = gather(CONFIG, [control, replace(other, steps=(other.steps[0], second))], CONTROL, reference())
+    assert list(other_step_counts(seen)) == []
+    assert [one.finding.id for one in other_rows(seen)] == ["samples-differ"]

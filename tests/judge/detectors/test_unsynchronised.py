@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
-from accumcheck.record import SplitObservation, StepObservation
+from accumcheck.record import SplitObservation, StepObservation, TrainedRecord
 from tests.judge.detectors.seen import changed, evidence, found_by
+from tests.judge.runs import reference
 
 
 def apart(factor: float) -> SplitObservation:
@@ -50,3 +51,14 @@ def test_a_norm_that_each_process_sums_for_itself_may_round_otherwise() -> None:
 def test_what_is_not_a_number_is_left_to_the_verdict() -> None:
     assert list(unsynchronised(evidence([apart(math.nan)]))) == []
     assert np.isfinite(evidence().tolerances.gradient)
+
+
+def test_the_parameters_are_named_where_it_is_not_all_of_them() -> None:
+    def lost(step: StepObservation) -> StepObservation:
+        other = step.gradients[1].copy()
+        other[:20] = 0
+        return replace(step, gradients={**step.gradients, 1: other})
+
+    run = replace(changed("2x2x2", lost), trained=TrainedRecord(reference().coordinates))
+    (detected,) = unsynchronised(evidence([run]))
+    assert detected.finding.summary.endswith("of the norm, in first alone")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from accumcheck.judge.measure.fed_rows import Repeated, SplitRows, StepRows, compare_fed
-from accumcheck.judge.measure.row_changes import Change
 from accumcheck.record import Split
 from accumcheck.record.fed import FedRow
+from accumcheck.rows.changes import Change
 from tests.judge.rows import floats, one, split_of, text
 
 CONTROL = Split(1, 4, 1)

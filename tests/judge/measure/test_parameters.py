@@ -148,3 +148,26 @@ def test_a_parameter_of_which_other_entries_have_a_gradient_is_tested() -> None:
     found = replace(truth_reference(places=MANY), gradients=np.array([[3.0, 4.0, 0.0, 0.0]]))
     assert untested(found, observed(RIGHT.tolist(), (70.0, 7.0))) == ()
     assert untested(found, observed(RIGHT.tolist(), (70.0, 0.0))) == ("norm.weight",)
+
+
+def projecting(*of: tuple[float, ...]) -> SplitObservation:
+    """Kept entries and norms are right; ``of``: the projections of each parameter."""
+    run = observed(RIGHT.tolist(), (5.0, 0.05))
+    return replace(run, steps=(replace(run.steps[0], parameter_projections=of),))
+
+
+def test_a_fault_outside_of_the_kept_entries_shows_in_projections() -> None:
+    truth = truth_reference(places=MANY)
+    control = projecting((1.0, -2.0, 0.5, 3.0), (0.01, 0.02, -0.03, 0.01))
+    swapped = projecting((1.0, 2.0, -0.5, -3.0), (0.01, 0.02, -0.03, 0.01))
+    (found,) = off_parameters(swapped, control, (), frozenset(), truth, allowance(truth))
+    assert (found.name, found.against) == ("large", "control")
+    # the root of the mean of 0, 16, 1 and 36 is 3.64, and the norm is 5
+    assert found.error == pytest.approx(math.sqrt(53 / 4) / 5)
+
+
+def test_projections_that_round_otherwise_are_the_same() -> None:
+    truth = truth_reference(places=MANY)
+    control = projecting((1.0, -2.0, 0.5, 3.0), (0.01, 0.02, -0.03, 0.01))
+    near = projecting((1.001, -2.001, 0.501, 3.0), (0.01, 0.02, -0.03, 0.01))
+    assert off_parameters(near, control, (), frozenset(), truth, allowance(truth)) == ()

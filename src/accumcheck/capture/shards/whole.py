@@ -43,6 +43,12 @@ class Whole(Protocol):
         """
 
 
+def flat_of(gradient: torch.Tensor) -> torch.Tensor:
+    """All entries of a gradient, ``[entries]``; an embedding's may be sparse."""
+    dense = gradient.detach() if gradient.layout == torch.strided else gradient.detach().to_dense()
+    return dense.reshape(-1)
+
+
 @dataclass(frozen=True)
 class Plain:
     """A parameter that this process has whole."""
@@ -72,7 +78,7 @@ class Plain:
     def gradient(self) -> torch.Tensor:
         """See `Whole.gradient`."""
         grad = self.parameter.grad
-        return (torch.zeros_like(self.parameter) if grad is None else grad).detach().reshape(-1)
+        return flat_of(torch.zeros_like(self.parameter) if grad is None else grad)
 
 
 def canonical(name: str) -> str:

@@ -115,13 +115,21 @@ def batch_rules(
     return BatchRules(by_loss, by_gradient, of_term)
 
 
-def explained_by_batching(splits: Sequence[SplitObservation], rules: BatchRules | None) -> frozenset[Split]:
-    """The splits that give what the model gives by itself in their micro-batches: no stack did anything wrong."""
+def explained_by_batching(
+    splits: Sequence[SplitObservation], rules: BatchRules | None, *, of_stack: bool = False
+) -> frozenset[Split]:
+    """The splits that give what the model gives by itself in their micro-batches: no stack did anything wrong.
+
+    ``of_stack``: what computes the loss in the model's place makes one number of a micro-batch: it is not known whether
+    micro-batches are to weigh alike or by their predictions, and either is right.
+    """
     if rules is None:
         return frozenset()
 
     def alone(split: Split) -> bool:
         unscaled = {rule for rule in SCALES if rule.factor(split) == 1}
+        if of_stack:
+            unscaled |= {replace(rule, base="microbatch-mean") for rule in unscaled}
         found = (rules.gradient, *([rules.loss] if rules.loss is not None else []))
         return {one.of[split].rule for one in found} <= unscaled
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from accumcheck.judge.causes.batching import blame_term
 from accumcheck.judge.causes.carried_over import carried_over
+from accumcheck.judge.causes.micro_batches import of_micro_batches
 from accumcheck.judge.causes.traced import traced
 from accumcheck.judge.detectors.detected import Detected, Judged
 from accumcheck.judge.effects import Effect, effect_of, size
@@ -58,7 +59,7 @@ def divergence_finding(
         loss_rule=str(loss) if loss is not None else None,
         gradient_rule=str(gradient) if gradient is not None else None,
         summary=size(effects, against),
-        explanation=_explanation(rules),
+        explanation=_explanation(rules) or f"Splits of one global batch must agree; these differ from the {against}.",
         consequence=consequence(loss, gradient),
         advice=advice(loss, gradient),
     )
@@ -73,7 +74,7 @@ def _of_rules(
     first = members[0].split
     loss, gradient = judged.explanation.loss_of(first), judged.explanation.gradient_of(first)
     finding = divergence_finding(severity, effects, loss, gradient, "reference" if truths else "control")
-    said = [finding.explanation, _kept(judged, members)]
+    said = [finding.explanation, _kept(judged, members), _by_micro_batch(judged, members), _or_over_b(judged, gradient)]
     finding = replace(finding, explanation=" ".join(filter(None, said)))
     return _from_a_step(judged, finding, first)
 
@@ -166,6 +167,36 @@ def _from_a_step(judged: Judged, finding: Finding, split: Split) -> Finding:
     if not common.is_count:
         return finding
     return replace(finding, consequence=COUNT_CONSEQUENCE, advice=COUNT_ADVICE)
+
+
+def _by_micro_batch(judged: Judged, members: Sequence[SplitResult]) -> str:
+    """Where no formula fits: whether the rows of each micro-batch weigh alike, and those of different ones do not."""
+    for one in members:
+        if judged.explanation.gradient_of(one.split) != UNEXPLAINED:
+            return ""
+        found = of_micro_batches(judged.seen, one.split)
+        if found is None:
+            return ""
+    first = of_micro_batches(judged.seen, members[0].split) or ()
+    told = ", ".join(f"{times:.3g}" for times in first[:4])
+    return (
+        f"Within a micro-batch all rows have the same multiple of their right weight ({told} ... in "
+        f"{members[0].split}): the loss of each micro-batch is divided by a number of its own, which counts something "
+        "in that micro-batch alone."
+    )
+
+
+def _or_over_b(judged: Judged, gradient: Rule | None) -> str:
+    """A factor of k and n that is, beside a control of the same global batch, one of the per-device batch size."""
+    reference = judged.seen.reference
+    if reference is None or not reference.not_judged or gradient is None or gradient.k_power != gradient.n_power:
+        return ""
+    if gradient.k_power != 1:
+        return ""
+    return (
+        "Of one global batch, k*n times too large is the same as divided by the per-device batch size b once more: a "
+        "mean over the rows of a micro-batch that nothing divides by k and n, or that is divided by b again."
+    )
 
 
 def _kept(judged: Judged, members: Sequence[SplitResult]) -> str:

@@ -84,6 +84,26 @@ def only_first_training(judged: Judged) -> Iterator[Detected]:
         )
 
 
+def added_before_steps(judged: Judged) -> Iterator[Detected]:
+    """What the program adds to every gradient by itself, the same in each step of the control."""
+    if judged.seen.added > 0:
+        yield Detected(
+            Finding(
+                id="added-to-gradient",
+                severity="warn",
+                splits=(),
+                summary=(
+                    "something is added to the gradient between the last backward pass and the optimizer's step, the "
+                    f"same in every step of the control ({judged.seen.added:.2g} of the gradient's norm)"
+                ),
+                explanation=(
+                    "With weights held still a weight decay that the program adds by itself looks like that. Splits "
+                    "were compared with it."
+                ),
+            )
+        )
+
+
 def parameters_not_tested(judged: Judged) -> Iterator[Detected]:
     """Parameters whose true gradient is exactly zero, though the loss depends on them: a fault in them cannot show.
 
@@ -93,6 +113,8 @@ def parameters_not_tested(judged: Judged) -> Iterator[Detected]:
     trained = next((one.trained for one in judged.seen.good if one.split == control), None)
     lacking = trained.lacking if trained is not None else ()  # has a finding of its own
     unused = reference.unused if reference is not None else ()
+    if trained is not None:
+        unused = (*unused, *trained.untouched)
     names = [name for name in judged.seen.not_tested if name not in lacking and name not in unused]
     if names:
         are, them, whose = ("is", "it", "its") if len(names) == 1 else ("are", "them", "their")

@@ -10,7 +10,11 @@ from accumcheck.judge.detectors.divergence import divergence
 from accumcheck.judge.detectors.epoch_windows import torn_windows
 from accumcheck.judge.detectors.leaks import leaked_gradients
 from accumcheck.judge.detectors.limits import (
+<<<<<<< HEAD
     loss_not_reported,
+=======
+    added_before_steps,
+>>>>>>> refs/heads/cases
     noise_switched_off,
     only_first_training,
     parameters_not_tested,
@@ -24,7 +28,7 @@ from accumcheck.judge.detectors.padding import padded_epochs
 from accumcheck.judge.detectors.parameter_gradients import wrong_parameters
 from accumcheck.judge.detectors.parameters import untrained_parameters
 from accumcheck.judge.detectors.random_forward import random_forward
-from accumcheck.judge.detectors.rows import changed_rows, other_rows
+from accumcheck.judge.detectors.rows import changed_rows, other_rows, padded_rows
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.detectors.schedules import differing_schedules
 from accumcheck.judge.detectors.step_counts import other_step_counts
@@ -38,6 +42,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     wrong_samples,
     other_step_counts,
     other_rows,
+    padded_rows,
     torn_windows,
     other_batches_fed,
     padded_epochs,
@@ -60,6 +65,7 @@ CONSEQUENT: tuple[Consequent, ...] = (
     divergence,
     no_reference,
     accuracy_not_judged,
+    added_before_steps,
     noise_switched_off,
     random_collators,
     only_first_training,

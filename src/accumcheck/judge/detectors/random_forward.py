@@ -13,7 +13,7 @@ def random_forward(judged: Judged) -> Iterator[Detected]:
     seen = judged.seen
     if seen.random_by is None or seen.reference is None:
         return
-    model = seen.reference.model.architecture
+    model = seen.random_in or seen.reference.model.architecture
     yield Detected(
         Finding(
             id="random-forward",
@@ -21,7 +21,7 @@ def random_forward(judged: Judged) -> Iterator[Detected]:
             splits=(),
             summary=(
                 f"the forward pass of {model} is random: the same samples, one by one, at the same weights, gave a "
-                f"loss that differs by {seen.random_by:.2g} of itself"
+                f"{'result' if seen.random_in else 'loss'} that differs by {seen.random_by:.2g} of itself"
             ),
             explanation=(
                 "Rounding is far smaller. Splits draw other random numbers, so that they cannot agree; what they "

@@ -8,7 +8,7 @@ from accumcheck.judge.detectors.detected import Detected, Judged
 from accumcheck.judge.detectors.row_words import advice, causes, content_words, step_words
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.measure.fed_rows import SplitRows, StepRows
-from accumcheck.judge.verdict import diverges
+from accumcheck.judge.verdict import diverges, finite
 from accumcheck.record import Finding, Severity, Split
 from accumcheck.record.rule import UNEXPLAINED, Rule
 
@@ -41,6 +41,23 @@ def other_rows(seen: Evidence) -> Iterator[Detected]:
         yield Detected(finding, {split: rule_of(rows.wrong) for split, rows in splits.items()})
 
 
+def padded_rows(seen: Evidence) -> Iterator[Detected]:
+    """Splits that are padded otherwise than the control and give another result, where rows alone explain nothing.
+
+    A loss that compares the rows of a micro-batch would look the same; rows that differ are the nearer cause.
+    """
+    reference = seen.reference
+    if reference is None or not (reference.not_judged and reference.batched):
+        return
+    splits = {
+        split: rows
+        for split, rows in seen.fed.items()
+        if split not in seen.condemned and any(step.soft for step in rows.steps) and _is_apart(seen, split)
+    }
+    if splits:
+        yield Detected(_finding(splits, harmful=True), condemned=dict.fromkeys(splits, UNEXPLAINED))
+
+
 def rule_of(steps: Sequence[StepRows]) -> Rule:
     """What to call the gradient of a split that was fed other rows in these steps, or made fewer of them (none)."""
     if not steps:
@@ -62,20 +79,31 @@ def changed_rows(judged: Judged) -> Iterator[Detected]:
     for harmful in (True, False):
         splits = {split: rows for split, rows in changed.items() if _is_changed(judged, split) == harmful}
         if splits:
-            yield Detected(_finding(splits, harmful), accounts_for=frozenset(splits if harmful else ()))
+            yield Detected(_finding(splits, harmful=harmful), accounts_for=frozenset(splits if harmful else ()))
 
 
 def _is_changed(judged: Judged, split: Split) -> bool:
-    """Whether a split that fails does so for a reason that no formula explains."""
+    """Whether a split gives another result for a reason that no weights of the control's rows explain."""
     result = next((one for one in judged.results if one.split == split), None)
-    if result is None or result.verdict != "fail":
+    if result is None or not all(finite(step) for step in result.steps):
         return False
-    rules = (judged.explanation.gradient_of(split), judged.explanation.loss_of(split))
-    apart = any(any(diverges(step.vs_control, judged.seen.tolerances)) for step in result.steps)
-    return apart and any(rule is None or not rule.is_formula for rule in rules)
+    if result.verdict != "fail" or not _is_apart(judged.seen, split):
+        return False
+    rule = judged.explanation.gradient_of(split)
+    return (rule is None or not rule.is_formula) and not _is_made_of_rows(judged, split)
 
 
-def _finding(splits: Mapping[Split, SplitRows], harmful: bool) -> Finding:
+def _is_apart(seen: Evidence, split: Split) -> bool:
+    return any(any(diverges(step.vs_control, seen.tolerances)) for step in seen.records.get(split, ()))
+
+
+def _is_made_of_rows(judged: Judged, split: Split) -> bool:
+    """Whether every step's gradient is a combination of the rows that belong to it, whatever they weigh."""
+    found = [step.of[split] for step in judged.seen.recovered if split in step.of]
+    return bool(found) and all(one.residual <= judged.seen.tolerances.gradient for one in found)
+
+
+def _finding(splits: Mapping[Split, SplitRows], *, harmful: bool) -> Finding:
     severity: Severity = "fail" if harmful else "warn"
     effect = (
         "Loss or gradient differ from the control's, and no rule of weights explains that."

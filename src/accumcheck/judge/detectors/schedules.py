@@ -39,10 +39,11 @@ def differing_schedules(seen: Evidence) -> Iterator[Detected]:
     right = [one.split for one in seen.good if one.split not in found]
     for name, splits in _named(found, right, control.split).items():
         worst = found[splits[0]]
+        differs = any(found[split].step is not None or _moves(seen, split) for split in splits)
         yield Detected(
             Finding(
                 id=name,
-                severity="fail",
+                severity="fail" if differs else "warn",
                 splits=tuple(map(str, splits)),
                 summary=_summary(worst, splits[0], control.split),
                 explanation=f"{name}: {worst.why or 'the rate itself is another, for no reason that was seen'}.",
@@ -50,8 +51,14 @@ def differing_schedules(seen: Evidence) -> Iterator[Detected]:
                 advice=_ADVICE[name],
                 source=worst.place,
             ),
-            failed=frozenset(splits),
+            failed=frozenset(splits) if differs else frozenset(),
         )
+
+
+def _moves(seen: Evidence, split: Split) -> bool:
+    """Whether any learning rate of the split has changed in the steps that ran: a constant one has no speed."""
+    steps = next((one.steps for one in seen.good if one.split == split), ())
+    return any(len(set(rates)) > 1 for rates in zip(*(step.learning_rates for step in steps), strict=False))
 
 
 def _difference(split: SplitObservation, control: SplitObservation) -> _Off | None:

@@ -27,6 +27,8 @@ def other_step_counts(seen: Evidence) -> Iterator[Detected]:
         wrong = [at for at, count in enumerate(counts) if count != due]
         if not wrong or wrong == [len(counts) - 1] != [0]:
             continue
+        if set(counts) == {1} and not _goes_on(seen, split.split):
+            continue  # the others of each window are not trained at all
         if set(counts) == {1}:
             each[split.split] = f"{split.split} asks for {due}"
         else:
@@ -47,6 +49,14 @@ def _counts(split: SplitObservation) -> Sequence[int]:
             return ()
         counts.append(next(iter(windows.values())))
     return counts
+
+
+def _goes_on(seen: Evidence, split: Split) -> bool:
+    """Whether the second step is fed other rows than the control's second, such as the next ones of the first."""
+    steps = seen.fed[split].steps if split in seen.fed else ()
+    return len(seen.records.get(split, ())) < 2 or any(
+        step.step == 2 and bool(step.elsewhere or step.unknown) for step in steps
+    )
 
 
 def _words(counts: Sequence[int], due: int) -> str:

@@ -8,12 +8,29 @@ reads as it does elsewhere: ``token-mean`` is what the control does, ``token-mea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from accumcheck.judge.measure.recovery import System
-from accumcheck.record import BatchedStep, ReferenceObservation, SplitObservation
+from accumcheck.judge.measure.backward import (
+    SAME,
+    Backward,
+    added_to_all,
+    backward_of,
+    clipped_by_hand,
+    entries_of,
+)
+from accumcheck.judge.measure.combination import Combination, combined
+from accumcheck.record import (
+    BatchedStep,
+    Divergence,
+    Recomputation,
+    ReferenceObservation,
+    SplitObservation,
+    StepObservation,
+)
 
 WHOLE = 10**9
 """Into how many parts the shares of a step are cut: they are kept as whole numbers, as token counts are."""
@@ -27,6 +44,8 @@ def relative_to(
 ) -> ReferenceObservation:
     """The reference with the control's loss and gradient as the truth, where it has none of its own.
 
+    What the control's backward passes have made is the truth, if that was seen, and else what it has applied.
+
     Args:
         reference: with ``not_judged``; any other is returned as it is.
         control: its steps have gradients; None where it did not run.
@@ -36,26 +55,95 @@ def relative_to(
         Where the control's gradient is no combination of its rows', one of a model that depends on its batch: splits
         are then compared with those of the same per-device batch only.
     """
-    if not reference.not_judged or control is None:
+    if not reference.not_judged:
         return reference
+    if control is None:
+        return replace(reference, gradients=np.nan_to_num(reference.gradients, posinf=0.0, neginf=0.0))
+    dtype = reference.model.dtype
     gradients = np.array(reference.gradients, dtype=np.float64)
     tokens, losses = np.ones(len(gradients)), np.zeros(len(gradients))
-    norms = []
-    for step, members in zip(control.steps, reference.membership, strict=False):
+    norms: list[float] = []
+    noise: list[Recomputation] = []
+    for step, (made, norm), members in zip(control.steps, _made(control, dtype), reference.membership, strict=False):
         chosen = list(members)
-        system = System.of(reference.gradients, chosen)
-        if system is None:
-            return _by_size(reference, 1.0, [control, *splits])
-        ((weights, left),) = system.solve([step.gradients[0]])
-        total = float(weights.sum())
-        if left > COMBINATION[reference.model.dtype] or total <= 0:
-            return _by_size(reference, max(left, COMBINATION[reference.model.dtype]), [control, *splits])
-        tokens[chosen] = np.maximum(weights, 0.0) / total * WHOLE
-        gradients[chosen] = reference.gradients[chosen].astype(np.float64) * total
+        rows = reference.gradients[chosen].astype(np.float64)
+        if not np.isfinite(rows).all() or not np.isfinite(made.gradient).all():
+            return _without_rows(reference, control, splits)
+        found = combined(made.gradient, made.entries, rows, reference.coordinates, COMBINATION[dtype])
+        total = float(found.weights.sum())
+        if found.left > COMBINATION[dtype] or total <= 0:
+            return _by_size(reference, max(found.left, COMBINATION[dtype]), [control, *splits])
+        tokens[chosen] = np.maximum(found.weights, 0.0) / total * WHOLE
+        gradients[chosen] = found.rows * total
+        # parameters in which rows alone say nothing of the control: there its own gradient is each row's
+        gradients[np.array(chosen)[:, None], np.flatnonzero(found.own)] = step.gradients[0][found.own]
         losses[chosen] = step.loss if step.loss is not None else 0.0
-        norms.append(step.grad_norms[0])
+        norms.append(norm)
+        if not noise:
+            size = control.split.per_device_train_batch_size
+            noise.append(_rounding(made, found, step.gradients[0], size))
     whole = np.rint(tokens).astype(np.int64)
-    return replace(reference, gradients=gradients, tokens=whole, labels=whole, losses=losses, grad_norms=tuple(norms))
+    return replace(
+        reference,
+        gradients=gradients,
+        tokens=whole,
+        labels=whole,
+        losses=losses,
+        grad_norms=tuple(norms),
+        recomputed=tuple(noise),
+        noise=noise[0].apart if noise else reference.noise,
+    )
+
+
+def _without_rows(
+    reference: ReferenceObservation, control: SplitObservation, splits: Sequence[SplitObservation]
+) -> ReferenceObservation:
+    """The control's steps as the truth, where nothing is known of single rows: each has the gradient of its step."""
+    if reference.batch_term is not None:
+        return _by_size(reference, 1.0, [control, *splits])
+    gradients, losses = np.array(reference.gradients, dtype=np.float64), np.zeros(len(reference.gradients))
+    for step, members in zip(control.steps, reference.membership, strict=False):
+        gradients[list(members)] = step.gradients[0]
+        losses[list(members)] = step.loss if step.loss is not None else 0.0
+    ones = np.ones(len(gradients), dtype=np.int64)
+    norms = tuple(step.grad_norms[0] for step in control.steps)
+    return replace(reference, gradients=gradients, tokens=ones, labels=ones, losses=losses, grad_norms=norms)
+
+
+def _rounding(made: _Made, found: Combination, applied: npt.NDArray[np.floating[Any]], size: int) -> Recomputation:
+    """What floating point does: the control's backward passes beside those of its rows one by one."""
+    by_rows = np.where(found.own, applied, found.weights @ found.rows)
+    gradient = by_rows.copy()
+    gradient[made.entries] = np.where(found.own[made.entries], by_rows[made.entries], made.gradient)
+    one, other = float(np.linalg.norm(gradient)), float(np.linalg.norm(by_rows))
+    apart = Divergence(loss=None, grad_norm=abs(one - other) / other if other > 0 else 0.0, gradient=found.left)
+    return Recomputation("the control's micro-batches", size, apart, gradient)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """``gradient`` at ``entries`` of the coordinates, both ``[entries]``."""
+
+    gradient: npt.NDArray[np.float64]
+    entries: npt.NDArray[np.int64]
+
+
+def _made(control: SplitObservation, dtype: str) -> list[tuple[_Made, float]]:
+    """What each step's backward passes have made, and the norm of the whole of it."""
+    seen = backward_of(control)
+    if seen is None or control.trained is None:
+        every = np.arange(len(control.steps[0].gradients[0])) if control.steps else np.zeros(0, np.int64)
+        return [(_Made(step.gradients[0].astype(np.float64), every), step.grad_norms[0]) for step in control.steps]
+    entries = entries_of(control)
+    factors = clipped_by_hand(seen, dtype)
+    found = []
+    for one, factor in zip(seen, factors, strict=True):
+        size = float(np.linalg.norm(one.applied))
+        share = float(np.linalg.norm(one.made)) / size if size > 0 else 1.0
+        right = abs(one.times - 1) <= SAME[dtype] and one.left <= SAME[dtype]
+        norm = one.norm if right or factor != 1 else one.norm * share
+        found.append((_Made(one.made * factor, entries), norm))
+    return found
 
 
 def _by_size(
@@ -65,14 +153,50 @@ def _by_size(
     found: dict[tuple[int, int], BatchedStep] = {}
     for split in splits:
         size = split.split.per_device_train_batch_size
-        for step in split.steps:
+        entries = entries_of(split)
+        seen: Sequence[Backward | None] = backward_of(split) or [None] * len(split.steps)
+        for step, one in zip(split.steps, seen, strict=True):
             fed = tuple(batch.samples for batch in step.micro_batches)
-            right = BatchedStep(
-                "token-mean", step.step, size, fed, step.loss or 0.0, step.grad_norms[0], step.gradients[0]
-            )
+            gradient, norm = _undisturbed(step, one, entries, reference)
+            right = BatchedStep("token-mean", step.step, size, fed, step.loss or 0.0, norm, gradient)
             found.setdefault((size, step.step), right)
     norms = tuple(step.grad_norms[0] for step in splits[0].steps)
     return replace(reference, batch_effect=effect, batched=tuple(found.values()), grad_norms=norms)
+
+
+def _undisturbed(
+    step: StepObservation, seen: Backward | None, entries: npt.NDArray[np.int64], reference: ReferenceObservation
+) -> tuple[npt.NDArray[np.floating[Any]], float]:
+    """What a step's backward passes have made, and its norm; what was applied, where that is all that is known."""
+    gradient, dtype = step.gradients[0], reference.model.dtype
+    if seen is None or len(entries) != len(gradient) or not reference.coordinates.complete:
+        return gradient, step.grad_norms[0]
+    if abs(seen.times - 1) <= SAME[dtype] and seen.left <= SAME[dtype]:
+        return gradient, step.grad_norms[0]
+    made = np.zeros(len(gradient))
+    made[entries] = seen.made
+    return made, float(np.linalg.norm(made))
+
+
+def with_added(reference: ReferenceObservation, control: SplitObservation | None) -> tuple[ReferenceObservation, float]:
+    """The reference with what the control adds to every gradient before it is applied, the same in each step.
+
+    Returns:
+        It, and how large that is, relative to the first step's gradient: 0 where nothing is added.
+    """
+    if control is None:
+        return reference, 0.0
+    added = added_to_all(control, reference.coordinates, reference.model.dtype)
+    if added is None:
+        return reference, 0.0
+    changed = replace(
+        reference,
+        gradients=reference.gradients.astype(np.float64) + added,
+        batched=tuple(replace(one, gradient=one.gradient + added) for one in reference.batched),
+        recomputed=tuple(replace(one, gradient=one.gradient + added) for one in reference.recomputed),
+    )
+    norms = [_norm_of(changed.gradients, changed, members) for members in reference.membership]
+    return replace(changed, grad_norms=tuple(norms)), float(np.linalg.norm(added)) / max(norms[0], 1e-300)
 
 
 def without(reference: ReferenceObservation, names: tuple[str, ...]) -> ReferenceObservation:

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from accumcheck.judge.measure.row_changes import HARMLESS, KINDS, Change, change_in_place, change_of, evidence_in
 from accumcheck.record import ReferenceObservation, Split, SplitObservation, StepObservation
 from accumcheck.record.fed import FedRow
-
-_PAIRS = 2**16
-"""Of more pairs of rows than this only those are looked at that have a field in common."""
+from accumcheck.rows.changes import HARMLESS, Change, change_in_place
+from accumcheck.rows.pairing import paired
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def _compare_step(
     missing = [number for number in places if number not in times]
     strange = [number for number in dict.fromkeys(number for number, _ in fed) if number not in places]
     unknown = [one for one in strange if one not in home]
-    pairs = _paired(unknown, missing, contents, due)
+    pairs = paired(unknown, missing, contents, due)
     pairs |= _in_place(step, [one for one in unknown if one not in pairs], due, contents)
     names = {other: mine for other, (mine, change) in pairs.items() if change.kind in HARMLESS}
     by = dict(reversed(fed))
@@ -184,29 +182,6 @@ def _is_again(step: StepObservation) -> bool:
     return all(len(fed) > 1 and len(set(fed)) == 1 for fed in of.values()) and bool(of)
 
 
-def _paired(
-    strange: Sequence[int], missing: Sequence[int], contents: Mapping[int, FedRow], due: Sequence[int]
-) -> dict[int, tuple[int, Change]]:
-    """Rows that are rows of the step with other contents: by number the step's own, and what changed.
-
-    The least change comes first, then the longest row.
-    """
-    evidence = evidence_in([contents[number] for number in due if number in contents])
-    found = []
-    for other, mine in _candidates(strange, missing, contents):
-        change = change_of(contents[mine], contents[other], evidence)
-        if change is not None:
-            size = min(sum(one.length for one in contents[number].values()) for number in (mine, other))
-            found.append((KINDS.index(change.kind), -size, other, mine, change))
-    pairs: dict[int, tuple[int, Change]] = {}
-    taken: set[int] = set()
-    for *_, other, mine, change in sorted(found, key=lambda one: one[:4]):
-        if other not in pairs and mine not in taken:
-            pairs[other] = (mine, change)
-            taken.add(mine)
-    return pairs
-
-
 def _in_place(
     step: StepObservation, unknown: Sequence[int], due: Sequence[int], contents: Mapping[int, FedRow]
 ) -> dict[int, tuple[int, Change]]:
@@ -235,26 +210,6 @@ def _drawn(step: StepObservation) -> list[int]:
         of.setdefault(batch.process, []).append(batch.samples)
     turns = zip_longest(*(of[process] for process in sorted(of)), fillvalue=())
     return [number for turn in turns for samples in turn for number in samples]
-
-
-def _candidates(
-    strange: Sequence[int], missing: Sequence[int], contents: Mapping[int, FedRow]
-) -> Iterable[tuple[int, int]]:
-    strange = [number for number in strange if number in contents]
-    missing = [number for number in missing if number in contents]
-    if len(strange) * len(missing) <= _PAIRS:
-        return [(other, mine) for other in strange for mine in missing]
-    having: dict[tuple[str, str], list[int]] = {}
-    for mine in missing:
-        for name, one in contents[mine].items():
-            having.setdefault((name, one.digest), []).append(mine)
-    return dict.fromkeys(
-        (other, mine)
-        for other in strange
-        for name, one in contents[other].items()
-        if len(alike := having.get((name, one.digest), [])) <= len(missing) // 4
-        for mine in alike
-    )
 
 
 def _renamed(step: StepObservation, names: Mapping[int, int]) -> StepObservation:

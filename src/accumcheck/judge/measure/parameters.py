@@ -30,6 +30,9 @@ its true gradient is 0, and what is computed is what cancellation leaves."""
 ZERO = 1e-6
 """A gradient whose norm is below this part of the right one is called zero."""
 
+UNLUCKY = 3.0
+"""Four projections of a difference may come out so many times larger than its norm (less often than once in 10^7)."""
+
 Norms = npt.NDArray[np.float64]
 Against = Literal["reference", "control"]
 
@@ -131,6 +134,7 @@ def off_parameters(
             found += _beyond(step, other.gradients[0], places, allowance, "control")
             if not places.complete:
                 found += _beyond_in_norm(step, other, places, allowance)
+                found += _beyond_in_projections(step, other, places, allowance)
         for one in found:
             known = worst.get(one.name)
             if known is None or (one.against == known.against and one.error > known.error):
@@ -180,8 +184,41 @@ def _beyond_in_norm(
         )
 
 
+def _beyond_in_projections(
+    step: StepObservation, control: StepObservation, places: Coordinates, allowance: Allowance
+) -> Iterator[OffParameter]:
+    """Those whose projections on random directions are not the control's: what differs need not be in kept entries.
+
+    Of a difference ``e``, the mean square of its projections on ``v`` of random signs is ``|e|^2`` in the mean.
+    """
+    own, other = step.parameter_projections, control.parameter_projections
+    norms = np.array(control.parameter_norms)
+    if len(own) != len(places.names) or len(other) != len(places.names) or len(norms) != len(places.names):
+        return
+    whole = float(np.linalg.norm(norms))
+    if not np.isfinite(whole) or whole == 0:
+        return
+    allowed = allowance.absolute(norms, whole)
+    for at, (mine, right) in enumerate(zip(own, other, strict=True)):
+        if not mine or len(mine) != len(right) or not norms[at] > 0:
+            continue
+        error = float(np.sqrt(np.mean(np.square(np.subtract(mine, right)))))
+        if error > UNLUCKY * allowed[at]:
+            norm = float(norms[at])
+            yield OffParameter(
+                places.names[at],
+                error / norm,
+                float(UNLUCKY * allowed[at]) / norm,
+                norm / whole,
+                1.0,
+                error / norm,
+                "control",
+                step.step,
+            )
+
+
 def untested(reference: ReferenceObservation, control: SplitObservation | None) -> tuple[str, ...]:
-    """Parameters whose gradient is exactly zero for every sample: no fault in them could show.
+    """Parameters whose gradient is exactly zero for every sample and micro-batch: no fault in them could show.
 
     Args:
         reference: each sample's gradient.
@@ -191,6 +228,8 @@ def untested(reference: ReferenceObservation, control: SplitObservation | None) 
     largest = np.zeros(sum(places.sizes))
     for part, values in blocks(reference.gradients, range(len(reference.gradients))):
         largest[part] = np.abs(values).max(axis=0, initial=0.0)
+    for one in reference.batched:  # samples that are compared with each other have no gradient alone
+        largest = np.maximum(largest, np.abs(one.gradient))
     norms = norms_by_parameter(largest, places)
     if control is not None and not places.complete:
         for step in control.steps:

@@ -76,12 +76,14 @@ def measured(reference: ReferenceObservation | None, recovered: Sequence[Recover
 
 
 def random_by(reference: ReferenceObservation | None, dtype: str) -> float | None:
-    """How far the loss was off when the reference computed the same samples, one by one, again; None: not at all.
+    """How far the result was off when the reference computed the same samples, one by one, again; None: not at all.
 
     Args:
         reference: None where there is none.
         dtype: that the model computes in.
     """
+    if reference is not None and reference.random is not None:
+        return reference.random.apart
     again = [one.apart.loss for one in (reference.recomputed if reference is not None else ()) if one.size == 1]
     most = max((off for off in again if off is not None), default=0.0)
     return most if most > RANDOM[dtype] else None

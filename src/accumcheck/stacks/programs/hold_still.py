@@ -20,11 +20,11 @@ ZEROED = ("lr", "weight_decay")
 
 @dataclass
 class _Held:
-    """An optimizer within its step: how many steps are nested, and what was there before the outermost of them."""
+    """A step and those that it makes inside: what was there before, by the parameters' and the optimizers' ids."""
 
-    depth: int = 0
-    weights: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
-    groups: list[dict[str, Any]] = field(default_factory=list)
+    stepping: list[torch.optim.Optimizer] = field(default_factory=list)
+    weights: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    groups: dict[int, tuple[torch.optim.Optimizer, list[dict[str, Any]]]] = field(default_factory=dict)
 
 
 class HoldStill:
@@ -41,36 +41,40 @@ class HoldStill:
 
     def __init__(self, patches: Patches, changed: Changed | None) -> None:
         self._changed = changed
-        self._held: dict[int, _Held] = {}
+        self._held = _Held()
         patches.at_end(register_optimizer_step_pre_hook(self.begin).remove)
         patches.at_end(register_optimizer_step_post_hook(self._end).remove)
 
     def begin(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """A step begins, or has begun before this was there."""
-        held = self._held.setdefault(id(optimizer), _Held())
-        held.depth += 1
-        if held.depth > 1:
-            return
+        held = self._held
+        held.stepping.append(optimizer)
         if self._changed is not None:
-            held.weights = [(one, one.detach().clone()) for one in parameters_in(optimizer)]
-            return
-        for group in optimizer.param_groups:
-            held.groups.append({name: group[name] for name in ZEROED if name in group})
-            for name in held.groups[-1]:
-                group[name] = group[name] * 0
+            for one in parameters_in(optimizer):
+                if id(one) not in held.weights:
+                    held.weights[id(one)] = one, one.detach().clone()
+        elif id(optimizer) not in held.groups:
+            settings = [{name: group[name] for name in ZEROED if name in group} for group in optimizer.param_groups]
+            held.groups[id(optimizer)] = optimizer, settings
+            for group in optimizer.param_groups:
+                for name in ZEROED:
+                    if name in group:
+                        group[name] = group[name] * 0
 
     def _end(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        held = self._held.get(id(optimizer))
-        if held is None:
+        held = self._held
+        if not any(one is optimizer for one in held.stepping):
             return
-        held.depth -= 1
-        if held.depth > 0:
+        while held.stepping.pop() is not optimizer:
+            pass  # one whose step raised
+        if held.stepping:  # an optimizer that hands its work to others, as one that is spread over processes does
             return
-        del self._held[id(optimizer)]
+        self._held = _Held()
         if self._changed is not None:
-            self._changed({id(parameter): before for parameter, before in held.weights})
+            self._changed({key: before for key, (_, before) in held.weights.items()})
             with torch.no_grad():
-                for parameter, before in held.weights:
+                for parameter, before in held.weights.values():
                     parameter.copy_(before)
-        for group, settings in zip(optimizer.param_groups, held.groups, strict=False):
-            group.update(settings)
+        for stepped, settings in held.groups.values():
+            for group, before_it in zip(stepped.param_groups, settings, strict=False):
+                group.update(before_it)

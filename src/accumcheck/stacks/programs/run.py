@@ -109,7 +109,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     split = Split(1, 1, check.global_batch_size)
     rows = Rows(1)
     observer = Observer(
-        job.folder, 0, rows, lambda _: None, accumulation_steps=split.gradient_accumulation_steps, entries=None
+        job.folder, 0, rows, lambda _: None, accumulation_steps=split.gradient_accumulation_steps, whole=True
     )
     handover = Handover(split, check.steps, patches)
     settings = settings_of(check, split, output=str(job.folder / "output"), device=job.device, backend=job.backend)
@@ -144,10 +144,12 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
             observer.coordinates,
             observer.steps,
             rows.forms,
+            rows.fields,
             tuple(seen),
             problem,
             spectator.trains_again,
             spectator.counts,
+            None if spectator.autocast is None else spectator.autocast.dtype,
         ),
     )
 

@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from accumcheck.capture.autocast import AutocastWatch
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
@@ -193,6 +194,8 @@ class OfWitness(OfSplit):
         self._run = job.run
         self.model: torch.nn.Module | None = None
         self.trainer: Any = None
+        self.autocast: AutocastWatch | None = None
+        """In what precision it computes."""
         self.training: tuple[torch.nn.Module, ...] = ()
         """The modules that were in training mode when it began."""
         self.ended = False
@@ -213,6 +216,8 @@ class OfWitness(OfSplit):
         # a program leaves its process group when its training ends, and its loss may need it then
         self._patches.wrap(Seam.GROUP, dist, lambda _: _nothing)
         self.model, self.trainer = model, trainer
+        self.autocast = AutocastWatch(model)
+        self._patches.at_end(self.autocast.stop)
         self.training = tuple(module for module in model.modules() if module.training)
 
     def _who(self) -> str:
@@ -223,6 +228,16 @@ class OfWitness(OfSplit):
         super().fed(batch)
         if self.watch is not None and self.watch.count is not None:
             self.counts[len(self._observer.steps)] = float(self.watch.count)
+
+    def called(self, module: torch.nn.Module, batch: Mapping[str, Any]) -> None:
+        """See `Spectator`. A module that shares nothing with what was trained is another training's."""
+        self._observer.catch_up()
+        if self._observer.steps_begun >= self._check.steps and self.model is not None:
+            own = {id(parameter) for parameter in self.model.parameters()}
+            self.trains_again = not any(id(parameter) in own for parameter in module.parameters())
+            if self.trains_again:
+                raise FinishedError
+        super().called(module, batch)
 
     def over(self) -> None:
         """The training has ended. For a moment the program goes on, to see whether it trains again.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from accumcheck.judge.measure.row_changes import Change, change_of, evidence_in
 from accumcheck.record.fed import FedField, FedRow
+from accumcheck.rows.changes import Change, change_of, evidence_in
 from tests.judge.rows import floats, ints, one, text
 
 A = text(5, 6, 7, 8)
@@ -54,7 +54,8 @@ def test_a_module_that_is_fed_x_and_y_has_another_y() -> None:
     ("fed", "found"),
     [
         (floats("cast", (10.001, 2.001, -3.0), 4, 2), Change("same")),
-        (floats("target", (10.0, 2.1, -3.0), 4, 2), None),
+        (floats("noise", (10.0, 2.1, -3.0), 4, 2), Change("field", ("input_values",))),
+        (floats("other", (10.0, -2.0, 3.0), 4, 2), None),
         (floats("zeros", (10.0, 2.0, -3.0), 6, 2), Change("padded", ("input_values",), (4, 6))),
         (floats("cut", (9.0, 2.0, -2.0), 3, 2), None),
     ],

@@ -20,6 +20,8 @@ HARMLESS: frozenset[Kind] = frozenset({"same", "padded", "constant"})
 
 SKETCH = 5e-4
 """Floats that agree to this part of their norm are the same: a cast to float16 moves them by less."""
+NEAR = 0.3
+"""Floats whose sketches are nearer than this are the same row's: those of two random rows are 1.4 apart."""
 _SHORTEST = 2
 """Entries that a row which was cut must have left to be known again."""
 _NO_EVIDENCE = ("position_ids", "token_type_ids", "mask")
@@ -55,7 +57,7 @@ def change_of(control: FedRow, fed: FedRow, evidence: frozenset[tuple[str, str]]
     known = bool(equal & evidence)
     if all(_is_whole(name, control, fed) for name in differing):
         return Change("constant", tuple(differing), lengths) if known else None
-    if known:
+    if known or _is_near(control, fed, differing):
         return Change("field", tuple(name for name in differing if not _is_whole(name, control, fed)), lengths)
     if _is_cut(control, fed, differing):
         return Change("cut", tuple(differing), lengths)
@@ -113,6 +115,18 @@ def _is_close(one: FedField, other: FedField, *, any_length: bool = False) -> bo
         return False
     largest = max(abs(one.sketch[0]), abs(other.sketch[0]))
     return all(abs(a - b) <= SKETCH * largest for a, b in zip(one.sketch, other.sketch, strict=True))
+
+
+def _is_near(control: FedRow, fed: FedRow, differing: list[str]) -> bool:
+    """Whether all that differs are floats which are still much the same: scaled a little, or with a little noise."""
+    pairs = [(control[name].sketch, fed[name].sketch) for name in differing if name in control and name in fed]
+    if len(pairs) != len(differing) or not all(one and other for one, other in pairs):
+        return False
+    if any(control[name].shape != fed[name].shape for name in differing):
+        return False
+    return all(
+        np.linalg.norm(np.subtract(one, other)) <= NEAR * np.linalg.norm(one) and any(one) for one, other in pairs
+    )
 
 
 def _is_whole(name: str, *rows: FedRow) -> bool:

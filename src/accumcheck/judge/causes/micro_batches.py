@@ -1,0 +1,35 @@
+"""Weights that are alike within each micro-batch: each is divided by a number of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accumcheck.judge.evidence import Evidence
+from accumcheck.record import Split
+
+
+def of_micro_batches(seen: Evidence, split: Split) -> tuple[float, ...] | None:
+    """What each micro-batch's rows are times their right weight, of all steps; None where rows of one differ.
+
+    Nor is anything said where all micro-batches are alike, or where each has one row.
+    """
+    observed = next((one for one in seen.good if one.split == split), None)
+    if observed is None or split.per_device_train_batch_size == 1:
+        return None
+    tolerance = max(seen.tolerances.weights or 0.0, 1e-3)
+    found: list[float] = []
+    for step, recovery in zip(observed.steps, seen.recovered, strict=False):
+        recovered = recovery.of.get(split)
+        if recovered is None or recovered.residual > seen.tolerances.gradient:
+            return None
+        ratios = {
+            member: weight / ideal
+            for member, weight, ideal in zip(recovered.members, recovered.weights, recovered.ideal, strict=True)
+            if ideal > 0
+        }
+        for batch in step.micro_batches:
+            of_rows = np.array([ratios[row] for row in batch.samples if row in ratios])
+            if not len(of_rows) or np.ptp(of_rows) > tolerance * max(float(np.abs(of_rows).max()), 1e-12):
+                return None
+            found.append(float(of_rows.mean()))
+    return tuple(found) if found and np.ptp(found) > tolerance * max(map(abs, found)) else None
