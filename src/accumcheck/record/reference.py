@@ -147,7 +147,8 @@ class ReferenceObservation:
     why there is no independent truth: then ``gradients`` are what the program itself made of each sample;
     ``trains_again``: the program began another training after the one that was observed; ``unused``: parameters that
     no sample's loss depends on, by name: autograd gives them no gradient at all; ``random``: the same batch gave
-    another result when it was computed again, None where it did not, or could not be computed;
+    another result when it was computed again, None where it did not, or could not be computed; ``per_microbatch``:
+    what the program's loss adds to the gradient once for every micro-batch, whatever its rows, ``[coordinates]``;
     ``batch_effect``: the largest relative difference, in loss or gradient, that batching made and that is no noise, 0
     where the model treats each sample for itself; ``batched``: where it does not, every step for every micro-batch size
     of the run, and ``batch_term``: why; ``probe``: how the model makes its loss.
@@ -172,6 +173,7 @@ class ReferenceObservation:
     trains_again: bool = False
     unused: tuple[str, ...] = ()
     random: RandomForward | None = None
+    per_microbatch: npt.NDArray[np.float64] | None = None
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

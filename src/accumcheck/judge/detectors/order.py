@@ -5,6 +5,7 @@ from __future__ import annotations
 from accumcheck.judge.detectors.accuracy import accuracy_not_judged
 from accumcheck.judge.detectors.batch_dependence import batch_dependence
 from accumcheck.judge.detectors.clipping import clipped_per_microbatch
+from accumcheck.judge.detectors.constant_term import term_per_microbatch
 from accumcheck.judge.detectors.detected import Consequent, Structural
 from accumcheck.judge.detectors.divergence import divergence
 from accumcheck.judge.detectors.epoch_windows import torn_windows
@@ -49,6 +50,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     untrained_parameters,
     clipped_per_microbatch,
     unsynchronised,
+    term_per_microbatch,
     wrong_parameters,
     misreported_norm,
     leaked_gradients,

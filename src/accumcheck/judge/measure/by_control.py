@@ -23,6 +23,7 @@ from accumcheck.judge.measure.backward import (
     entries_of,
 )
 from accumcheck.judge.measure.combination import Combination, combined
+from accumcheck.judge.measure.constant_term import constant_in
 from accumcheck.record import (
     BatchedStep,
     Divergence,
@@ -72,6 +73,8 @@ def relative_to(
         found = combined(made.gradient, made.entries, rows, reference.coordinates, COMBINATION[dtype])
         total = float(found.weights.sum())
         if found.left > COMBINATION[dtype] or total <= 0:
+            if (with_term := _with_term(reference, control)) is not None:
+                return with_term
             return _by_size(reference, max(found.left, COMBINATION[dtype]), [control, *splits])
         tokens[chosen] = np.maximum(found.weights, 0.0) / total * WHOLE
         gradients[chosen] = found.rows * total
@@ -92,6 +95,34 @@ def relative_to(
         grad_norms=tuple(norms),
         recomputed=tuple(noise),
         noise=noise[0].apart if noise else reference.noise,
+    )
+
+
+def _with_term(reference: ReferenceObservation, control: SplitObservation) -> ReferenceObservation | None:
+    """Rows whose sum is the control's steps, where they differ from it by one term for each micro-batch; else None."""
+    if not reference.coordinates.complete:
+        return None
+    members = [list(one) for one in reference.membership[: len(control.steps)]]
+    rows = [reference.gradients[chosen].astype(np.float64) for chosen in members]
+    steps = [step.gradients[0].astype(np.float64) for step in control.steps]
+    count = control.split.gradient_accumulation_steps
+    term = constant_in(rows, steps, count, COMBINATION[reference.model.dtype])
+    if term is None:
+        return None
+    gradients, losses = np.array(reference.gradients, dtype=np.float64), np.zeros(len(reference.gradients))
+    for chosen, own, step in zip(members, rows, control.steps, strict=True):
+        gradients[chosen] = (own - term) * len(chosen) + count * term
+        losses[chosen] = step.loss if step.loss is not None else 0.0
+    ones = np.ones(len(gradients), dtype=np.int64)
+    norms = tuple(step.grad_norms[0] for step in control.steps)
+    return replace(
+        reference,
+        gradients=gradients,
+        tokens=ones,
+        labels=ones,
+        losses=losses,
+        grad_norms=norms,
+        per_microbatch=term,
     )
 
 
