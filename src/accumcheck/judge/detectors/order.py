@@ -11,11 +11,8 @@ from accumcheck.judge.detectors.divergence import divergence
 from accumcheck.judge.detectors.epoch_windows import torn_windows
 from accumcheck.judge.detectors.leaks import leaked_gradients
 from accumcheck.judge.detectors.limits import (
-<<<<<<< HEAD
-    loss_not_reported,
-=======
     added_before_steps,
->>>>>>> refs/heads/cases
+    loss_not_reported,
     noise_switched_off,
     only_first_training,
     parameters_not_tested,
