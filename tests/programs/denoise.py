@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import torch
 
@@ -29,7 +30,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = Model()
     data = torch.randn(64, 8)
-    loader = torch.utils.data.DataLoader(list(data), batch_size=options.batch)  # type: ignore[arg-type]
+    loader: Any = torch.utils.data.DataLoader(list(data), batch_size=options.batch)  # type: ignore[arg-type]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for at, pictures in enumerate(loader, start=1):
         noise = torch.randn_like(pictures)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from accumcheck.judge.judge import Judgement, judge
@@ -20,7 +22,9 @@ def with_penalty(text: str, share: float) -> SplitObservation:
     run = observed(text)
     steps = []
     for step in run.steps:
-        each = {process: parts + share * PENALTY for process, parts in step.contributions.items()}
+        each: dict[int, npt.NDArray[np.floating[Any]]] = {
+            process: parts + share * PENALTY for process, parts in step.contributions.items()
+        }
         applied = sum(parts.sum(axis=0) for parts in each.values()) / len(each)
         steps.append(
             replace(
