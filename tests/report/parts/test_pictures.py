@@ -55,15 +55,24 @@ def test_one_is_always_on_the_axis_of_weights() -> None:
 def test_a_curve_per_split_and_the_reference() -> None:
     loss, norm = step_charts(examples.llava_449())
     assert (loss.name, norm.name) == ("Loss", "Gradient norm")
-    assert [curve.name for curve in loss.curves] == ["1x128x1", "4x16x2", "4x8x4", "8x1x16", "4x1x32", "reference"]
+    assert [curve.name for curve in loss.curves] == ["1x128x1", "reference", "4x16x2", "4x8x4", "8x1x16", "4x1x32"]
     assert {curve.tone for curve in loss.curves} == {"pass", "fail", "reference"}
     assert [tick.label for tick in loss.x] == ["1", "2", "3"]
     assert [place[0] for place in loss.curves[0].places] == [0, 50, 100]
     heights = [curve.places[0][1] for curve in loss.curves]
-    assert heights[5] == heights[0] > heights[1] > heights[2] > heights[3] > heights[4]  # from the top
+    assert heights[1] == heights[0] > heights[2] > heights[3] > heights[4] > heights[5]  # from the top
     assert loss.about.endswith("logarithmic")
     # x 2 is as far everywhere: from 1 to 2, and from 2 to 4 times
-    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.1)
+    assert heights[0] - heights[2] == pytest.approx(heights[2] - heights[3], abs=0.1)
+
+
+def test_a_split_that_fails_is_seen_where_it_lies_on_the_reference() -> None:
+    report = examples.clean()
+    report = replace(report, splits=(*report.splits[:-1], replace(report.splits[-1], verdict="fail")))
+    loss, _ = step_charts(report)
+    last = str(report.splits[-1].split)
+    assert [curve.tone for curve in loss.curves] == ["pass", "pass", "reference", "fail"]  # drawn last, on top
+    assert [(label.text, label.tone) for label in loss.labels] == [("reference +2", "reference"), (last, "fail")]
 
 
 def test_labels_keep_a_distance_and_say_how_many_lie_on_each_other() -> None:
@@ -152,3 +161,23 @@ def test_many_samples_are_thinned() -> None:
     picture = weights_picture(replace(report, splits=(replace(report.splits[0], sample_weights=many),)))
     assert picture is not None
     assert 500 <= picture.strips[0].dots.count("M") <= 600
+
+
+def test_a_split_whose_weights_are_not_known_is_in_the_picture_all_the_same() -> None:
+    report = examples.clean()
+    lost = replace(report.splits[1], verdict="fail", sample_weights=None)
+    picture = weights_picture(replace(report, splits=(report.splits[0], lost)))
+    assert picture is not None
+    strip = picture.strips[1]
+    assert (strip.name, strip.tone, strip.dots, strip.bar) == (str(lost.split), "fail", "", None)
+    assert strip.words == "weights could not be recovered"
+
+
+def test_what_rounding_leaves_of_zero_is_zero() -> None:
+    report = examples.clean()
+    weights = SampleWeights(1.0, -2e-7, 2.0, (0,), (), 1.0, 0.0, (3e-7, -2e-7, 2.0, 1.0))
+    picture = weights_picture(replace(report, splits=(replace(report.splits[0], sample_weights=weights),)))
+    assert picture is not None
+    assert picture.none is not None
+    assert picture.strips[0].dots.startswith(f"M{picture.none:g} 10h0M{picture.none:g} ")
+    assert next(tick.label for tick in picture.ticks) not in ("1e-07", "1e-05")

@@ -21,6 +21,9 @@ _SAME_PLACE = 100 * 3 / HEIGHT
 _MOST_MARKS = 12
 _MOST_LABELS = 9
 
+_ATTENTION = ("warn", "fail", "error")
+"""Tones of curves that are never drawn below others, nor named together with them."""
+
 Series = tuple[str, str, list[tuple[int, float | None]]]
 """The name of a curve, its tone, and its values by step."""
 
@@ -74,13 +77,17 @@ def step_charts(report: Report) -> list[Chart]:
     norms: list[Series] = [
         (str(one.split), one.verdict, [(step.step, step.grad_norm) for step in one.steps]) for one in ran
     ]
-    # last, and so on top of what agrees with it
     losses.append(("reference", "reference", [(one.step, one.loss) for one in report.reference]))
     norms.append(("reference", "reference", [(one.step, one.grad_norm) for one in report.reference]))
     return _drawn(
-        ("Loss", "as the stack reported it, by optimizer step", losses),
-        ("Gradient norm", "of what the optimizer received, by optimizer step", norms),
+        ("Loss", "as the stack reported it, by optimizer step", _on_top(losses)),
+        ("Gradient norm", "of what the optimizer received, by optimizer step", _on_top(norms)),
     )
+
+
+def _on_top(series: Sequence[Series]) -> list[Series]:
+    """What passes, the reference on top of it, and on top of both what needs attention: none hides behind another."""
+    return sorted(series, key=lambda one: one[1] in _ATTENTION)
 
 
 def trajectory_charts(report: Report) -> list[Chart]:
@@ -148,12 +155,12 @@ def _curve(name: str, tone: str, points: Sequence[tuple[int, float | None]], alo
 
 
 def _labels(curves: Sequence[Curve]) -> list[Label]:
-    """One label for curves that lie on each other; labels keep their order and a distance."""
+    """One label for curves that lie on each other, but none for good and bad ones; labels keep order and distance."""
     last = max((place[0] for curve in curves for place in curve.places), default=0.0)
     whole = [curve for curve in curves if curve.places and curve.places[-1][0] == last]  # others are named as broken
     groups: list[list[Curve]] = []
     for curve in sorted(whole, key=lambda curve: (curve.places[-1][1], curve.tone != "reference")):
-        group = next((group for group in groups if _alike(group[0], curve)), None)
+        group = next((group for group in groups if _named_together(group[0], curve)), None)
         if group is None:
             groups.append([curve])
         else:
@@ -166,6 +173,11 @@ def _labels(curves: Sequence[Curve]) -> list[Label]:
         labels.append(Label(first.name + (f" +{len(group) - 1}" if len(group) > 1 else ""), first.tone, at))
     over = max(0.0, labels[-1].at - 100) if labels else 0.0
     return [Label(one.text, one.tone, round(one.at - over, 2)) for one in labels]
+
+
+def _named_together(one: Curve, other: Curve) -> bool:
+    """Whether two curves lie on each other, and neither or both of them need attention."""
+    return (one.tone in _ATTENTION) == (other.tone in _ATTENTION) and _alike(one, other)
 
 
 def _alike(one: Curve, other: Curve) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accumcheck.report import numbers
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from accumcheck.record import Report, SampleWeights, SplitResult
 
 _MOST_DOTS = 600
+_NOTHING = 1e-5
+"""A weight that is smaller than this part of the largest is what rounding leaves of 0."""
 _NONE = 3.0
 """The place of weights of 0 or less, in percent: left of the axis, which is logarithmic."""
 _AXIS = 9.0
@@ -40,14 +42,15 @@ class Strip:
     """One split.
 
     ``dots`` is an SVG path of a dot per sample, the first at the top; ``bar`` goes from the smallest weight to the
-    largest, where the single ones are not known; ``scale`` is the place of all of them together.
+    largest, where the single ones are not known; ``scale`` is the place of all of them together. Both are None where no
+    weights were recovered.
     """
 
     name: str
     tone: str
     dots: str
-    bar: tuple[float, float]
-    scale: float
+    bar: tuple[float, float] | None
+    scale: float | None
     words: str
 
 
@@ -64,25 +67,33 @@ class Picture:
 
 def weights_picture(report: Report) -> Picture | None:
     """The picture, or None where no split's weights were recovered."""
-    known = [
-        (split, split.sample_weights)
-        for split in report.splits
-        if split.sample_weights is not None and all(map(math.isfinite, _range(split.sample_weights)))
-    ]
+    ran = [(split, _finite(split.sample_weights)) for split in report.splits if split.steps]
+    known = [weights for _, weights in ran if weights is not None]
     if not known:
         return None
-    values = [value for _, weights in known for value in _range(weights)]
+    values = [value for weights in known for value in _range(weights)]
     axis = Axis(ratio_scale(values), start=_AXIS if min(values) <= 0 else 0.0)
     return Picture(
         ticks=tuple(Tick(axis.shifted(tick.at), tick.label) for tick in axis.scale.ticks()),
         right=axis.at(1.0),
         none=_NONE if axis.start else None,
-        strips=tuple(_strip(split, weights, axis) for split, weights in known),
-        single=any(weights.values for _, weights in known),
+        strips=tuple(_strip(split, weights, axis) for split, weights in ran),
+        single=any(weights.values for weights in known),
     )
 
 
-def _strip(split: SplitResult, weights: SampleWeights, axis: Axis) -> Strip:
+def _finite(weights: SampleWeights | None) -> SampleWeights | None:
+    """The weights, None where one is not finite; those that are nothing but rounding are 0."""
+    if weights is None or not all(map(math.isfinite, _range(weights))):
+        return None
+    least = _NOTHING * max(map(abs, _range(weights)))
+    values = tuple(value if abs(value) > least else 0.0 for value in weights.values)
+    return replace(weights, values=values, min=weights.min if abs(weights.min) > least else 0.0)
+
+
+def _strip(split: SplitResult, weights: SampleWeights | None, axis: Axis) -> Strip:
+    if weights is None:
+        return Strip(str(split.split), split.verdict, "", None, None, "weights could not be recovered")
     low, high, *_ = _range(weights)
     words = f"scale {numbers.scale(weights.scale)}, {numbers.spread(low, high)}"
     words += f", {len(weights.dropped)} dropped" if weights.dropped else ""
