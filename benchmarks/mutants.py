@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mutation import suites
+from mutation.freely import outcome
 from mutation.mutants import Mutant, every
-from mutation.runs import FREELY, Ran, accused, guilty, run
+from mutation.runs import Ran, accused, guilty, run
 
 CHUNK = 24
 """Mutants in one launch: what is lost where one is interrupted."""
@@ -28,10 +29,11 @@ CHUNK = 24
 class Result:
     """What became of one mutant.
 
-    ``fate``: killed, not executed, equivalent (to the bit, in real training too) or survived; ``by``: the check that
-    killed it; ``how``: its verdict and findings, or why a split could not run; ``accused``: whether the splits that
-    were found wrong are those that the mutant changes, None where no split ran to its end; ``theirs``: which of
-    transformers' own tests fails, "" where none does.
+    ``fate``: killed, not executed, equivalent (every gradient in every split, and real training, to the bit) or
+    survived; ``by``: the check that killed it, or what shows that a survivor is not equivalent; ``how``: its verdict
+    and findings, or why a split could not run; ``accused``: whether the splits that were found wrong are those that the
+    mutant changes, None where no split ran to its end; ``theirs``: which of transformers' own tests fails, "" where
+    none does.
     """
 
     mutant: Mutant
@@ -49,15 +51,23 @@ class Hunt:
         self._names = list(dict.fromkeys(names))
         self.right = {ran.name: ran for ran in run([(name, "none") for name in self._names])}
         self.lines = {ran.name: ran.lines for ran in run([(name, "trace") for name in self._names])}
-        self._free: dict[str, Ran] = {}
+        self._changed: dict[str, str] = {}
+        self._free = outcome("none")
         for name, ran in self.right.items():
             if ran.report.verdict != "pass":
                 sys.exit(f"{name}: the unmutated stack does not pass: {ran.report.verdict}")
 
     def checks_of(self, mutant: Mutant) -> list[str]:
-        """The checks that execute the mutated line."""
-        line = f"{mutant.module}:{mutant.function}:{mutant.line}"
-        return [name for name in suites.NAMES[mutant.suite] if line in self.lines[name]]
+        """The checks that execute the mutated line; some only where they take another way through the function."""
+        function = f"{mutant.module}:{mutant.function}:"
+        chosen: list[str] = []
+        ways: list[set[str]] = []
+        for name in suites.NAMES[mutant.suite]:
+            way = {line for line in self.lines[name] if line.startswith(function)}
+            if f"{function}{mutant.line}" in way and not (name in suites.BY_PATH and way in ways):
+                chosen.append(name)
+            ways.append(way)
+        return chosen
 
     def hunt(self, mutants: Sequence[Mutant]) -> Iterator[Result]:
         """What becomes of each."""
@@ -71,30 +81,23 @@ class Hunt:
                 if (result := self._killed(left[ran.mutant], ran)) is not None:
                     del left[ran.mutant]
                     yield result
-        if left:
-            yield from self._survivors(left)
+        for id_, mutant in left.items():
+            changed = self._changed.get(id_, "")
+            if not changed and outcome(id_) != self._free:
+                changed = "real training"
+            yield Result(mutant, "survived" if changed else "equivalent", changed)
 
     def _killed(self, mutant: Mutant, ran: Ran) -> Result | None:
         report = ran.report
         if report.verdict == "pass" and not report.findings:
+            if ran.hashes != self.right[ran.name].hashes:
+                self._changed.setdefault(mutant.id, ran.name)
             return None
         words = [finding.id for finding in report.findings if finding.id != "no-reference"]
         words += [split.reason.splitlines()[0][:90] for split in report.splits if split.reason][:1]
         ended = all(split.steps for split in report.splits)
         right = accused(report) == guilty(report, self.right[ran.name].report) if ended else None
         return Result(mutant, "killed", ran.name, f"{report.verdict}: {'; '.join(words)}", right)
-
-    def _survivors(self, left: dict[str, Mutant]) -> Iterator[Result]:
-        """Trained freely as well: those that leave every gradient and weight as it is, to the bit, are equivalent."""
-        if missing := [name for name in self._names if name not in self._free]:
-            self._free.update((ran.name, ran) for ran in run([(one, "none") for one in missing], freely=FREELY))
-        asked = [(name, id_) for id_, mutant in left.items() for name in self.checks_of(mutant)]
-        changed: dict[str, str] = {}
-        for ran in run(asked, freely=FREELY):
-            if ran.hashes != self._free[ran.name].hashes:
-                changed.setdefault(ran.mutant, ran.name)
-        for id_, mutant in left.items():
-            yield Result(mutant, "survived" if id_ in changed else "equivalent", changed.get(id_, ""))
 
 
 def read(path: Path | None) -> list[Result]:
@@ -140,6 +143,7 @@ def main() -> None:
     options.add_argument("--match", default="", metavar="TEXT", help="only mutants whose id holds this")
     options.add_argument("--limit", type=int, metavar="N", help="only so many of them, spread evenly")
     options.add_argument("--resume", type=Path, metavar="FILE", help="a JSON-lines file: results are added to it")
+    options.add_argument("--table", action="store_true", help="run nothing: the table of what the file holds")
     options.add_argument("--out", type=Path, metavar="FILE.md")
     given = options.parse_args()
     chosen = [mutant for mutant in every(tuple(given.suite)) if given.match in mutant.id]
@@ -149,7 +153,7 @@ def main() -> None:
     results = [result for result in read(given.resume) if result.mutant.id in ids]
     done = {result.mutant.id for result in results}
     due = [mutant for mutant in chosen if mutant.id not in done]
-    if due:
+    if due and not given.table:
         _hunt(due, results, given.resume)
     text = table(results)
     print(text)
@@ -159,8 +163,8 @@ def main() -> None:
 
 def _hunt(due: Sequence[Mutant], results: list[Result], path: Path | None) -> None:
     due = random.Random(0).sample(due, len(due))  # what an interrupted run has done is no worse a sample for that
-    hunt = Hunt(name for mutant in due for name in suites.NAMES[mutant.suite])
     theirs = _theirs()
+    hunt = Hunt(name for mutant in due for name in suites.NAMES[mutant.suite])
     started = time.monotonic()
     for first in range(0, len(due), CHUNK):
         for result in hunt.hunt(due[first : first + CHUNK]):

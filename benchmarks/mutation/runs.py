@@ -19,8 +19,6 @@ from mutation.stack import RESULTS, SPEC
 
 HERE = Path(__file__).parent
 PATH = (str(HERE / "path"), str(HERE.parent))
-FREELY = 3
-"""Steps of real training, with AdamW, a falling learning rate and clipping, which equivalent mutants do not change."""
 FAR = 1e-5
 """A relative change of a number of the report that is no rounding."""
 
@@ -36,10 +34,10 @@ class Ran:
     lines: frozenset[str]
 
 
-def run(asked: Sequence[tuple[str, str]], *, freely: int = 0) -> Iterator[Ran]:
+def run(asked: Sequence[tuple[str, str]]) -> Iterator[Ran]:
     """Run each named check under its mutant, one import for all; see `suites.check`."""
     admit(SPEC)
-    checks = [suites.check(name, mutant, freely=freely) for name, mutant in asked]
+    checks = [suites.check(name, mutant) for name, mutant in asked]
     with _results() as folder:
         reports = run_checks(checks, path=PATH)
         for number, ((name, mutant), report) in enumerate(zip(asked, reports, strict=True)):

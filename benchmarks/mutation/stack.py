@@ -49,10 +49,7 @@ class MutatedLoop:
 
     def train_freely(self, training: Any) -> Any:
         """See `Loop.train_freely`; the code is mutated already."""
-        with _hashed(training) as told:
-            points = self._loop.train_freely(training)
-            told.update(repr(points).encode())
-        return points
+        return self._loop.train_freely(training)
 
 
 @contextmanager

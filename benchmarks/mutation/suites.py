@@ -16,13 +16,16 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """Of each suite, in the order in which they are tried."""
 
+BY_PATH = ("mean", "smoothed")
+"""Tried only where they lead through a function in another way than those before."""
 
-def check(name: str, mutant: str, *, freely: int = 0) -> CheckConfig:
-    """The check of that name under a mutant; ``freely``: as many steps more with AdamW, a schedule and clipping."""
+
+def check(name: str, mutant: str) -> CheckConfig:
+    """The check of that name under a mutant."""
     made = _MADE[name]()
     base = {"loop": "accelerate", "mean": "mean"}.get(name, "trainer")
     launcher = replace(made.launcher, timeout=TIMEOUT)
-    return replace(made, stack=f"mutated:{base}:{mutant}", launcher=launcher, trajectory_steps=freely)
+    return replace(made, stack=f"mutated:{base}:{mutant}", launcher=launcher)
 
 
 def _steps() -> CheckConfig:

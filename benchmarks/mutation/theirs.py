@@ -8,56 +8,22 @@ ends at the same weights; every batch of the data loader is taken, for lengths t
 
 from __future__ import annotations
 
-import os
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
+from mutation.forked import forked
+
 CLOSE = 0.01
 STEPS = 5
-TIMEOUT = 90.0
 
 
 def noticed(mutant: str) -> str:
-    """Which of the tests fails under a mutant, tried in a process of its own; "" where none does.
-
-    The caller has imported what the tests need, so that it costs nothing here.
-    """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        name = "crash"
-        try:
-            name = _first_that_fails(mutant)
-        finally:
-            os.write(writer, name.encode())
-            os._exit(0)
-    os.close(writer)
-    deadline = time.monotonic() + TIMEOUT
-    while os.waitpid(child, os.WNOHANG)[0] == 0:
-        if time.monotonic() > deadline:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
-            os.close(reader)
-            return "timeout"
-        time.sleep(0.02)
-    with os.fdopen(reader) as stream:
-        return stream.read()
+    """Which of the tests fails under a mutant, tried in a process of its own; "" where none does."""
+    return forked(mutant, _first_that_fails)
 
 
-def _first_that_fails(mutant: str) -> str:
-    import torch
-
-    from mutation.mutants import apply
-
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    os.dup2(devnull, 2)
-    torch.set_num_threads(1)
-    if mutant != "none":
-        apply(mutant)
+def _first_that_fails() -> str:
     for test in TESTS:
         try:
             test()

@@ -61,5 +61,13 @@ STEPS = (
 )
 """What is applied, and when."""
 
-OF_PROGRAM = (*ROWS, *LOSSES, *STEPS)
+UPDATES = (
+    Case("schedule by micro-batches", in_program("schedule", steps=2), "schedule-times-k", accused=ACCUMULATED),
+    Case("learning rate times k", in_program("learning-rate"), "learning-rate-differs", accused=ACCUMULATED),
+    Case("decay by the split", in_program("decay"), "weight-decay-differs", accused=ACCUMULATED),
+    Case("clipped to a kth", in_program("clips-by-k"), "clipping-differs", accused=ACCUMULATED),
+)
+"""The gradient is right; what the optimizer does with it is not."""
+
+OF_PROGRAM = (*ROWS, *LOSSES, *STEPS, *UPDATES)
 """All of them."""

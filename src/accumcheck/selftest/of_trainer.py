@@ -119,10 +119,9 @@ SAMPLES = (
     Case(
         "not a number on one rank",
         in_trainer("nan-on-one-rank"),
-        "unexplained",
-        "unexplained",
-        "unexplained",
-        SPREAD,
+        "not-finite",
+        accused=SPREAD,
+        says="nan in step 1",
     ),
 )
 """Samples and processes that count otherwise than the others."""

@@ -146,6 +146,42 @@ class Frozen(Loop):
         return model
 
 
+class Schedule(Loop):
+    """The learning rate falls with every micro-batch instead of every step."""
+
+    def __init__(self, b: int, k: int, steps: int) -> None:
+        super().__init__(b, k, steps)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda turn: 0.9**turn)
+
+    def after(self, turn: int) -> None:
+        super().after(turn)
+        self.schedule.step()
+
+
+class LearningRate(Loop):
+    """The learning rate is multiplied by the accumulation steps."""
+
+    def __init__(self, b: int, k: int, steps: int) -> None:
+        super().__init__(b, k, steps)
+        self.optimizer.param_groups[0]["lr"] *= k
+
+
+class Decay(Loop):
+    """Weights decay where there is no accumulation only."""
+
+    def __init__(self, b: int, k: int, steps: int) -> None:
+        super().__init__(b, k, steps)
+        self.optimizer.param_groups[0]["weight_decay"] = 0.1 if k == 1 else 0.0
+
+
+class ClipsByK(Loop):
+    """The norm that the gradient is clipped to is divided by the accumulation steps."""
+
+    def step(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.1 / self.k)
+        super().step()
+
+
 class ClipsOnce(Loop):
     """Right: the gradient is clipped once it is complete."""
 
@@ -179,6 +215,10 @@ FAULTS: dict[str, type[Loop]] = {
     "step-each": StepEach,
     "step-first": StepFirst,
     "frozen": Frozen,
+    "schedule": Schedule,
+    "learning-rate": LearningRate,
+    "decay": Decay,
+    "clips-by-k": ClipsByK,
     "clips-once": ClipsOnce,
     "tied": Tied,
 }

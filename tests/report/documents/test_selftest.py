@@ -47,6 +47,13 @@ def test_table() -> None:
     assert "    4x8x4: process 2 ended with exit code 1: OutOfMemoryError: CUDA out of memory" in lines
 
 
+def test_a_fault_is_shown_under_its_own_name_where_the_run_has_no_rule() -> None:
+    nameless = replace(CAUGHT, report=replace(CAUGHT.report, loss_rule="unexplained", gradient_rule=None))
+    assert "microbatch-mean*k" in text([nameless], "table")
+    seen = replace(nameless, case=replace(GUILTY, loss_rule=None, gradient_rule=None, finding="samples-differ"))
+    assert "samples-differ" in text([seen], "table")
+
+
 def test_json() -> None:
     assert [one["held"] for one in json.loads(text(OUTCOMES, "json"))] == [True, False, True, False]
 

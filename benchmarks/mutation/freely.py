@@ -1,0 +1,108 @@
+"""Real training under a mutant, in one process: what an equivalent mutant leaves as it is, to the bit.
+
+With AdamW, a falling learning rate, clipping and accumulation, over two epochs whose last steps are short; Trainer with
+the count, without it, and with label smoothing, and a loop of accelerate's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from mutation.forked import forked
+
+
+def outcome(mutant: str) -> str:
+    """A hash of all logs and weights, or how it broke."""
+    return forked(mutant, _train_all)
+
+
+def _train_all() -> str:
+    found = hashlib.sha256()
+    for part in (_trainer(), _trainer(counted=False), _trainer(label_smoothing_factor=0.1), _loop()):
+        for line in part:
+            found.update(line.encode())
+    return found.hexdigest()
+
+
+def _model() -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+
+    set_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=64, **sizes))
+
+
+def _rows(count: int) -> list[dict[str, Any]]:
+    import torch
+
+    draw = torch.Generator().manual_seed(1)
+    rows = []
+    for length in torch.randint(3, 13, (count,), generator=draw).tolist():
+        ids = torch.randint(1, 64, (12,), generator=draw)
+        mask = (torch.arange(12) < length).long()
+        rows.append({"input_ids": ids, "attention_mask": mask, "labels": torch.where(mask == 1, ids, -100)})
+    return rows
+
+
+def _weights(model: Any) -> Iterator[str]:
+    for name, tensor in model.state_dict().items():
+        yield f"{name} {hashlib.sha256(tensor.numpy().tobytes()).hexdigest()}"
+
+
+def _trainer(*, counted: bool = True, **arguments: Any) -> Iterator[str]:
+    from transformers import Trainer, TrainingArguments
+
+    model = _model()
+    with tempfile.TemporaryDirectory() as folder:
+        told = TrainingArguments(
+            folder,
+            use_cpu=True,
+            disable_tqdm=True,
+            report_to=[],
+            save_strategy="no",
+            logging_steps=1,
+            per_device_train_batch_size=2,
+            gradient_accumulation_steps=3,
+            num_train_epochs=2,
+            learning_rate=1e-2,
+            max_grad_norm=0.5,
+            **arguments,
+        )
+        trainer = Trainer(model, told, train_dataset=_rows(16))
+        if not counted:
+            trainer.model_accepts_loss_kwargs = False
+        trainer.train()
+    for entry in trainer.state.log_history:
+        yield repr({name: entry.get(name) for name in ("step", "epoch", "loss", "grad_norm", "learning_rate")})
+    yield from _weights(model)
+
+
+def _loop() -> Iterator[str]:
+    import torch
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, GradientState
+    from torch.utils.data import DataLoader
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=3)
+    model = _model()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda turn: 0.8**turn)
+    rows: Any = _rows(16)
+    model, optimizer, loader, schedule = accelerator.prepare(model, optimizer, DataLoader(rows, batch_size=2), schedule)
+    for _ in range(2):
+        for batch in loader:
+            with accelerator.accumulate(model):
+                loss = model(**batch).loss
+                accelerator.backward(loss)
+                if accelerator.sync_gradients:
+                    yield repr(float(accelerator.clip_grad_norm_(model.parameters(), 0.5)))
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad()
+            yield repr((float(loss), schedule.get_last_lr()))
+    yield from _weights(model)
