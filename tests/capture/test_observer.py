@@ -154,7 +154,7 @@ def test_a_closure_that_runs_again_makes_its_gradient_anew(tmp_path: Path) -> No
             losses.append(loss.detach())
         return torch.stack(losses).sum()
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)
     observer.stop()
     assert calls > 1
     assert [batch.samples for batch in observer.steps[0].micro_batches] == [(1,), (2,)]
