@@ -186,3 +186,39 @@ def test_placeholders_that_are_known_and_braces_of_the_programs_own_are_no_error
     words = "['{k*n}', '{global_batch_size}', '{{epoch}}', '{\"a\": 1}']"
     check = load_config(written(tmp_path, f"stack: script\nscript: {{path: train.py, arguments: {words}}}\n"))
     assert check.own(ScriptConfig).arguments == ("{k*n}", "{global_batch_size}", "{{epoch}}", '{"a": 1}')
+
+
+def test_a_script_in_place_of_a_configuration_is_told_what_to_write(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import torch\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_config(script)
+    assert str(raised.value) == (
+        f"{script}: this is a Python script, and the configuration of a check was expected; write one with accumcheck "
+        f"init --script {script}, then run accumcheck run check.yaml"
+    )
+    with pytest.raises(ConfigError, match="there is no such file; give the path of a YAML file"):
+        load_config(tmp_path / "none.py")
+
+
+def test_a_script_is_found_in_the_working_directory_too_and_beside_the_configuration_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    path = tmp_path / "configs" / "check.yaml"
+    path.write_text(HEAD + "stack: script\nscript: {path: src/train.py}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def found() -> str | None:
+        return load_config(path).own(ScriptConfig).path
+
+    with pytest.raises(ConfigError) as raised:
+        found()
+    assert str(raised.value) == (
+        f"{path}:4: script.path: there is no file {tmp_path}/configs/src/train.py, nor {tmp_path}/src/train.py; a path "
+        "is relative to the configuration, else to the working directory"
+    )
+    for folder in (tmp_path, tmp_path / "configs"):
+        (folder / "src").mkdir()
+        (folder / "src" / "train.py").write_text("", encoding="utf-8")
+        assert found() == str(folder / "src" / "train.py")

@@ -116,6 +116,63 @@ def test_a_program_that_does_not_train_is_an_error_with_its_reason(tmp_path: Pat
         assert reason in split["reason"]
 
 
+LIKE_NANOGPT = """
+import os, sys, torch, torch.distributed as dist
+from accumcheck import report_loss
+batch, accumulate = int(sys.argv[1]), int(sys.argv[2])
+parallel = int(os.environ.get("RANK", -1)) != -1 or sys.argv[3] == "always"
+if parallel:
+    dist.init_process_group("gloo")
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    assert accumulate % world == 0
+    accumulate //= world
+else:
+    rank, world = 0, 1
+torch.manual_seed(0)
+data = torch.randn(16, 3), torch.randn(16, 1)
+model = torch.nn.Linear(3, 1)
+trained = torch.nn.parallel.DistributedDataParallel(model) if parallel else model
+optimizer = torch.optim.SGD(trained.parameters(), lr=0.1)
+shown = torch.zeros(())
+for turn in range(accumulate):
+    first = (turn * world + rank) * batch
+    rows = slice(first, first + batch)
+    loss = ((trained(data[0][rows]) - data[1][rows]) ** 2).mean() / accumulate
+    loss.backward()
+    shown += loss.detach()
+if parallel:
+    dist.all_reduce(shown)
+optimizer.step()
+report_loss(shown / world)
+"""
+
+
+@pytest.mark.parametrize("way", ["tested", "always"])
+def test_a_program_that_looks_for_torchrun_and_divides_by_its_processes(tmp_path: Path, way: str) -> None:
+    (tmp_path / "train.py").write_text(LIKE_NANOGPT, encoding="utf-8")
+    script = {"path": "train.py", "arguments": ["{b}", "{k*n}", way]}
+    ended = run(tmp_path, stack="script", script=script, steps=1)
+    assert (ended.code, set(verdicts(ended)) - {"warn"}) == (0, {"pass"}), ended.out + ended.err
+    for split in ended.report["splits"]:
+        assert split["steps"][0]["samples"] == 8
+
+
+def test_a_crash_shows_the_line_and_the_programs_own_frames(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("def main():\n    {}['data']\n\nmain()\n", encoding="utf-8")
+    ended = run(tmp_path, stack="script", script={"path": "train.py"})
+    for split in ended.report["splits"]:
+        assert split["reason"] == "KeyError: 'data' (train.py:2)"
+        shown = [line for line in split["traceback"] if "^" not in line]
+        assert shown == [
+            f'  File "{tmp_path}/train.py", line 4, in <module>',
+            "    main()",
+            f'  File "{tmp_path}/train.py", line 2, in main',
+            "    {}['data']",
+            "KeyError: 'data'",
+        ]
+        assert Path(split["log"]).is_dir()
+
+
 def test_what_cannot_be_checked_ends_the_run_for_every_split_with_one_reason(tmp_path: Path) -> None:
     text = (
         "import sys, time, transformers\n"

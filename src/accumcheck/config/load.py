@@ -16,6 +16,7 @@ from accumcheck.config.paths import resolve_paths
 from accumcheck.config.reading import adapter, read_tree
 from accumcheck.config.tree import Item, given
 from accumcheck.config.yaml_positions import read_document
+from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> CheckConfig:
         ConfigError: anything is wrong. Its text has one line for every error: file and line (or the ``--set``), the
             path of the key, what was found, what is allowed, and the closest allowed name.
     """
+    if path.suffix == ".py" and path.is_file():
+        raise ConfigError(
+            f"{path}: this is a Python script, and the configuration of a check was expected; write one with "
+            f"accumcheck init --script {path}, then run accumcheck run check.yaml"
+        )
     text = read_text(path, "give the path of a YAML file")
     return read_config(text, Place(str(path)), path.resolve().parent, overrides)
 

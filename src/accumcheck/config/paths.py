@@ -38,7 +38,7 @@ def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Fault
             continue
         before, function = text.rpartition(":")[::2] if kind == "function" else (text, "")
         if _is_path(before, kind):
-            path = _existing(before, item, keys, folder, faults, directory=kind == "directory")
+            path = _existing(before, item, keys, folder, faults, kind)
             section[keys[-1]] = f"{path}:{function}" if kind == "function" else str(path)
 
 
@@ -54,26 +54,43 @@ def _is_path(text: str, kind: Located) -> bool:
     """A hub id may stand where a directory may, and a module where a Python file may."""
     if kind == "directory":
         return text.startswith(("./", "../", "/", "~")) or text in (".", "..")
-    return kind == "file" or text.endswith(".py")
+    return kind in ("file", "program") or text.endswith(".py")
 
 
-def _existing(text: str, item: Item, keys: Keys, folder: Path, faults: Faults, *, directory: bool) -> Path:
-    base = Path.cwd() if item.place.on_command_line else folder
+def _existing(text: str, item: Item, keys: Keys, folder: Path, faults: Faults, kind: Located) -> Path:
+    directory = kind == "directory"
+    base, other = (Path.cwd(), folder) if item.place.on_command_line else (folder, Path.cwd())
+    if kind == "program" and not _is_file(base / text) and _is_file(other / text):
+        base = other
     what = "directory" if directory else "file"
     name = name_of(item, keys)
     try:
         path = (base / Path(text).expanduser()).resolve()
         there = path.is_dir() if directory else path.is_file()
         exists, readable = path.exists(), os.access(path, os.R_OK)
+        elsewhere = (other / Path(text).expanduser()).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         faults.add(item.place, name, f"found {shorten(text)!r}, which is not a path: {reason}")
         return Path(text)
-    shown = str(path) if str(path).isprintable() else repr(str(path))
+    shown = _shown(path)
     if not there:
         found = f"{shown} is not a {what}" if exists else f"there is no {what} {shown}"
         hint = "; a hub id is written without ./, ../, / or ~ in front" if directory else ""
+        if kind == "program" and elsewhere != path:
+            hint = f", nor {_shown(elsewhere)}; a path is relative to the configuration, else to the working directory"
         faults.add(item.place, name, f"{found}{hint}")
     elif not readable:
         faults.add(item.place, name, f"{shown} cannot be read: permission denied")
     return path
+
+
+def _shown(path: Path) -> str:
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # what is no path is told where it is resolved
+        return False

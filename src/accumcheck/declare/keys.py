@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 Contradiction = tuple[tuple[str, ...], str]
-Located = Literal["", "file", "directory", "function"]
+Located = Literal["", "file", "program", "directory", "function"]
 
 
 class Section:
@@ -89,7 +89,8 @@ class Flag:
 class Text:
     """A text that matches ``pattern``, an expression that ECMAScript, Python and Rust read alike.
 
-    ``located``: it names a file, or may name a directory, or a function in a file.
+    ``located``: it names a file, a program (in the configuration's folder or the working directory), or may name a
+    directory, or a function in a file.
     """
 
     words: str

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class ScriptConfig(Section):
     """A training program: exactly one of ``path`` and ``module``, as ``python`` and ``python -m`` take it."""
 
-    path: Annotated[str, Text("the path of a Python file", located="file")] | None = None
-    """Training script, as python takes it."""
+    path: Annotated[str, Text("the path of a Python file", located="program")] | None = None
+    """Training script, as python takes it (relative to the config file, else to the working directory)."""
     module: Annotated[str, MODULE] | None = None
     """Training program, as python -m takes it."""
     arguments: Annotated[Words, Expected("a list of words, for example [--model, ./my-model]", "a word")] = ()
