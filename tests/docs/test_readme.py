@@ -80,3 +80,36 @@ def test_targets_that_pages_name_exist() -> None:
     pages = [README, *((ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "CHANGELOG.md"))]
     named = {target for page in pages for target in re.findall(r"(?:`|^)make ([a-z-]+)", page, re.MULTILINE)}
     assert {target for target in named if f"\n{target}: " not in makefile} == set()
+
+
+def options_named(page: str) -> list[tuple[str, str]]:
+    """The command lines of a page, each option with its command: ``run`` and ``--strict``."""
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
+    found = []
+    for line in re.findall(r"accumcheck ([a-z]+(?: [a-z]+)?[^`|#\n]*)", text):
+        words = line.split()
+        command = next((known for known in COMMANDS if words[: len(known.split())] == known.split()), None)
+        found += [(command, option) for option in re.findall(r"(?<!\S)(--[a-z][a-z-]+)", line) if command]
+    return found
+
+
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
+COMMANDS = [name.removeprefix("accumcheck ") for name in commands(typer.main.get_command(app))]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", *PAGES])
+def test_options_that_a_page_shows_are_those_of_the_command(page: str) -> None:
+    group: Any = typer.main.get_command(app)
+    unknown = []
+    for command, option in options_named(page):
+        one = group
+        for word in command.split():
+            one = one.commands[word]
+        if option not in {name for parameter in one.params for name in parameter.opts} | {"--help"}:
+            unknown.append(f"accumcheck {command} {option}")
+    assert unknown == []
+
+
+def test_options_of_command_lines_are_found() -> None:
+    named = options_named("README.md")
+    assert {("run", "--transformers"), ("upgrade", "--from"), ("bisect", "--good")} <= set(named)
