@@ -146,7 +146,7 @@ def make_data(folder: Path) -> None:
         numbers = np.array([draw.randrange(len(WORDS)) for _ in range(4096)], dtype=np.uint16)
         numbers.tofile(folder / "tokens" / f"{name}.bin")
     paraphrases = [
-        {"sentence1": say(draw, 2, 8), "sentence2": say(draw, 1, 12), "label": draw.randrange(2), "idx": number}
+        {"sentence1": say(draw, 4, 24), "sentence2": say(draw, 4, 24), "label": draw.randrange(2), "idx": number}
         for number in range(4 * ROWS)
     ]
     make_data_set(folder / "hub" / "nyu-mll" / "glue", "mrpc", paraphrases)
