@@ -98,3 +98,27 @@ def test_when_it_has_ended_weights_move(patches: Patches) -> None:
     patches.undo()
     optimizer.step()
     assert held.tolist() == [0.0, -4.0]
+
+
+class Delegating(torch.optim.Optimizer):
+    """Hands its parameters to an optimizer inside, then changes them once more.
+
+    So does one that is spread over processes, when it is sent the others' parts.
+    """
+
+    def __init__(self, held: torch.nn.Parameter) -> None:
+        super().__init__([held], {"lr": 0.25})
+        self.inner = torch.optim.SGD([held], lr=0.25)
+
+    def step(self, closure: Any = None) -> Any:
+        self.inner.step(closure)
+        with torch.no_grad():
+            for group in self.param_groups:
+                for one in group["params"]:
+                    one.mul_(0.5)
+
+
+def test_weights_are_put_back_when_the_outermost_step_has_ended(patches: Patches) -> None:
+    held = parameter()
+    # 1 - 1 = 0 and -2 - 2 = -4, halved: 0 and -2
+    assert moved(held, Delegating(held), patches) == [[-1.0, 0.0], [-1.0, 0.0]]

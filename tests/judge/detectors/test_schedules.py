@@ -118,3 +118,13 @@ def test_optimizers_without_a_learning_rate_and_stacks_that_hold_theirs_say_noth
         return {one.finding.id: one.finding.splits for one in differing_schedules(evidence(runs))}
 
     assert without((math.nan,)) == without(()) == {}
+
+
+def test_a_constant_learning_rate_has_no_speed_and_is_a_warning() -> None:
+    """As that of accelerate's schedules, which are stepped once for each process."""
+    runs = [trained(Split.parse(text), lambda split: (n(split), LENGTH, 0, BASE)) for text in SPLITS]
+    constant = [replace(run, steps=tuple(replace(step, learning_rates=(BASE,)) for step in run.steps)) for run in runs]
+    detected = list(differing_schedules(evidence(constant)))
+    assert [(one.finding.id, one.finding.severity, one.failed) for one in detected] == [
+        ("schedule-times-n", "warn", frozenset())
+    ]
