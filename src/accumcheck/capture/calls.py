@@ -66,6 +66,12 @@ def outermost_of(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Module]:
     return list(found.values())
 
 
+def is_in_backward() -> bool:
+    """Whether autograd is running a backward pass now, in which checkpointed activations are computed anew."""
+    task = getattr(torch._C, "_current_graph_task_id", None)  # since torch 2.1
+    return task is not None and task() != -1
+
+
 class CallWatch:
     """Watches every call, while gradients are recorded, of a module that is not called by another of the same.
 
@@ -108,7 +114,7 @@ class CallWatch:
         self._handles, self._watched = [], {}
 
     def _enter(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._inside is not None:
+        if self._inside is not None or is_in_backward():  # activations that are computed anew are no other call
             return
         if torch.is_grad_enabled():
             self._inside = module

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.judge.measure.backward import before_clips_by_hand
 from accumcheck.judge.measure.by_control import relative_to, with_added, without
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
@@ -96,6 +97,7 @@ def gather(
     if check.runs_program:
         compared = compare_fed(ran, control, reference)
         ran, fed = compared.observations, compared.of
+    ran = tuple(before_clips_by_hand(one, _precision(check, reference)) for one in ran)
     good = [one for one in ran if one.status == "ran"]
     added = 0.0
     if reference is not None:

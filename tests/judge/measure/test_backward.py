@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from accumcheck.judge.measure.backward import added_to_all, backward_of, clipped_by_hand
+from accumcheck.judge.measure.backward import added_to_all, backward_of, before_clips_by_hand, clipped_by_hand
 from accumcheck.record import Coordinates, MicroBatch, Split, SplitObservation, StepObservation, TrainedRecord
 
 WIDTH = 6
@@ -107,3 +107,15 @@ def test_what_is_another_thing_in_each_step_is_not_called_added(applied: list[np
 
 def test_one_step_alone_does_not_tell_what_is_added() -> None:
     assert added_to_all(split([FIRST + 1], [{0: [FIRST]}]), PLACES, "float32") is None
+
+
+def test_gradients_are_those_before_a_clip_that_the_program_writes() -> None:
+    made = [FIRST, SECOND * 3]
+    applied = [one * 0.5 / np.linalg.norm(one) for one in made]
+    found = before_clips_by_hand(split(applied, [{0: [one]} for one in made]), "float32")
+    for step, right in zip(found.steps, made, strict=True):
+        assert step.gradients[0].tolist() == pytest.approx(right.tolist())
+        assert step.grad_norms[0] == pytest.approx(np.linalg.norm(right))
+        assert step.clip_coefficient == pytest.approx(0.5 / np.linalg.norm(right))
+    half = split([FIRST / 2, SECOND / 2], [{0: [FIRST]}, {0: [SECOND]}])
+    assert before_clips_by_hand(half, "float32") == half

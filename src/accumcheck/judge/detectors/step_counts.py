@@ -27,7 +27,7 @@ def other_step_counts(seen: Evidence) -> Iterator[Detected]:
         wrong = [at for at, count in enumerate(counts) if count != due]
         if not wrong or wrong == [len(counts) - 1] != [0]:
             continue
-        if set(counts) == {1} and not _goes_on(seen, split.split):
+        if not _goes_on(seen, split.split):
             continue  # the others of each window are not trained at all
         if set(counts) == {1}:
             each[split.split] = f"{split.split} asks for {due}"

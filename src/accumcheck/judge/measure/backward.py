@@ -7,7 +7,7 @@ asks for; where the applied gradient is another one, something between backward 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +97,26 @@ def clipped_by_hand(steps: Sequence[Backward], dtype: str) -> list[float]:
     if min(times) <= 0 or max(times) - min(times) <= _CLIPPED * max(times):
         return [1.0] * len(steps)  # one factor in all steps is a factor
     return [one.times if one.times < 1 - _CLIPPED else 1.0 for one in steps]
+
+
+def before_clips_by_hand(split: SplitObservation, dtype: str) -> SplitObservation:
+    """The split's gradients as they were before the program clipped them by itself, as those of torch's clips are."""
+    seen = backward_of(split) if split.status == "ran" else None
+    if seen is None:
+        return split
+    steps = []
+    for step, factor in zip(split.steps, clipped_by_hand(seen, dtype), strict=True):
+        if factor != 1:
+            step = replace(
+                step,
+                gradients={process: gradient / factor for process, gradient in step.gradients.items()},
+                grad_norms={process: norm / factor for process, norm in step.grad_norms.items()},
+                parameter_norms=tuple(norm / factor for norm in step.parameter_norms),
+                parameter_projections=tuple(tuple(one / factor for one in each) for each in step.parameter_projections),
+                clip_coefficient=step.clip_coefficient * factor,
+            )
+        steps.append(step)
+    return replace(split, steps=tuple(steps))
 
 
 def added_to_all(control: SplitObservation, coordinates: Coordinates, dtype: str) -> Vector | None:

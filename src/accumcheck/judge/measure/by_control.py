@@ -19,7 +19,6 @@ from accumcheck.judge.measure.backward import (
     Backward,
     added_to_all,
     backward_of,
-    clipped_by_hand,
     entries_of,
 )
 from accumcheck.judge.measure.combination import Combination, combined
@@ -166,14 +165,12 @@ def _made(control: SplitObservation, dtype: str) -> list[tuple[_Made, float]]:
         every = np.arange(len(control.steps[0].gradients[0])) if control.steps else np.zeros(0, np.int64)
         return [(_Made(step.gradients[0].astype(np.float64), every), step.grad_norms[0]) for step in control.steps]
     entries = entries_of(control)
-    factors = clipped_by_hand(seen, dtype)
     found = []
-    for one, factor in zip(seen, factors, strict=True):
+    for one in seen:
         size = float(np.linalg.norm(one.applied))
         share = float(np.linalg.norm(one.made)) / size if size > 0 else 1.0
         right = abs(one.times - 1) <= SAME[dtype] and one.left <= SAME[dtype]
-        norm = one.norm if right or factor != 1 else one.norm * share
-        found.append((_Made(one.made * factor, entries), norm))
+        found.append((_Made(one.made, entries), one.norm if right else one.norm * share))
     return found
 
 
