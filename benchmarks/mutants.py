@@ -110,10 +110,17 @@ def read(path: Path | None) -> list[Result]:
 
 def table(results: Sequence[Result]) -> str:
     """The counts by package, and those that survived, as Markdown."""
-    lines = [
-        "| mutated | mutants | not executed | equivalent | killed | survived | killed of those | accused | theirs |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    columns = (
+        "mutated",
+        "mutants",
+        "not executed",
+        "equivalent",
+        "killed",
+        "by a crash",
+        "survived",
+        "killed of those",
+    )
+    lines = [f"| {' | '.join((*columns, 'rightly accused', 'transformers kills'))} |", f"|{' --- |' * 10}"]
     modules = list(dict.fromkeys(result.mutant.module for result in results))
     for name, mine in [*((one, [r for r in results if r.mutant.module == one]) for one in modules), ("all", results)]:
         fates = Counter(result.fate for result in mine)
@@ -123,7 +130,7 @@ def table(results: Sequence[Result]) -> str:
         share = f"{fates['killed'] / len(matter):.1%}" if matter else "-"
         lines.append(
             f"| {name} | {len(mine)} | {fates['not executed']} | {fates['equivalent']} | {fates['killed']} | "
-            f"{fates['survived']} | {share} | {sum(bool(one.accused) for one in judged)} of {len(judged)} | "
+            f"{sum(one.how.startswith('error') for one in mine)} | {fates['survived']} | {share} | {sum(bool(one.accused) for one in judged)} of {len(judged)} | "
             f"{theirs} of {len(matter)} |"
         )
     lines += ["", *(f"survived: {_words(one.mutant)} ({one.by})" for one in results if one.fate == "survived")]
