@@ -25,7 +25,7 @@ COLUMNS = (
     *("mutated", "mutants", "not executed", "equivalent", "killed", "by a crash", "survived", "killed of those"),
     *("rightly accused", "transformers kills"),
 )
-CHUNK = 24
+CHUNK = 40
 """Mutants in one launch: what is lost where one is interrupted."""
 
 
