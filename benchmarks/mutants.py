@@ -21,7 +21,11 @@ from mutation.freely import outcome
 from mutation.mutants import Mutant, every
 from mutation.runs import Ran, accused, guilty, run
 
-CHUNK = 24
+COLUMNS = (
+    *("mutated", "mutants", "not executed", "equivalent", "killed", "by a crash", "survived", "killed of those"),
+    *("rightly accused", "transformers kills"),
+)
+CHUNK = 40
 """Mutants in one launch: what is lost where one is interrupted."""
 
 
@@ -49,7 +53,7 @@ class Hunt:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = list(dict.fromkeys(names))
-        self.right = {ran.name: ran for ran in run([(name, "none") for name in self._names])}
+        self.right = {ran.name: ran for ran in run([(name, "none") for name in (*self._names, suites.PROGRAM)])}
         self.lines = {ran.name: ran.lines for ran in run([(name, "trace") for name in self._names])}
         self._changed: dict[str, str] = {}
         self._free = outcome("none")
@@ -81,11 +85,15 @@ class Hunt:
                 if (result := self._killed(left[ran.mutant], ran)) is not None:
                     del left[ran.mutant]
                     yield result
-        for id_, mutant in left.items():
-            changed = self._changed.get(id_, "")
-            if not changed and outcome(id_) != self._free:
-                changed = "real training"
-            yield Result(mutant, "survived" if changed else "equivalent", changed)
+        changed = {id_: by for id_ in left if (by := self._change(id_))}
+        yield from (Result(mutant, "equivalent") for id_, mutant in left.items() if id_ not in changed)
+        for ran in run([(suites.PROGRAM, id_) for id_ in changed]) if changed else ():
+            result = self._killed(left[ran.mutant], ran)
+            yield result if result is not None else Result(left[ran.mutant], "survived", changed[ran.mutant])
+
+    def _change(self, id_: str) -> str:
+        """What shows that a mutant that passed is not equivalent; empty where nothing does."""
+        return self._changed.get(id_, "") or ("real training" if outcome(id_) != self._free else "")
 
     def _killed(self, mutant: Mutant, ran: Ran) -> Result | None:
         report = ran.report
@@ -105,31 +113,38 @@ def read(path: Path | None) -> list[Result]:
     if path is None or not path.exists():
         return []
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Result(**{**row, "mutant": Mutant(**row["mutant"])}) for row in rows]
+    of = {row["mutant"]["id"]: row for row in rows}  # the last word counts
+    return [Result(**{**row, "mutant": Mutant(**row["mutant"])}) for row in of.values()]
 
 
 def table(results: Sequence[Result]) -> str:
     """The counts by package, and those that survived, as Markdown."""
-    lines = [
-        "| mutated | mutants | not executed | equivalent | killed | survived | killed of those | accused | theirs |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
     modules = list(dict.fromkeys(result.mutant.module for result in results))
     for name, mine in [*((one, [r for r in results if r.mutant.module == one]) for one in modules), ("all", results)]:
-        fates = Counter(result.fate for result in mine)
-        matter = [result for result in mine if result.fate in ("killed", "survived")]
-        judged = [result for result in mine if result.accused is not None]
-        theirs = sum(bool(result.theirs) for result in matter)
-        share = f"{fates['killed'] / len(matter):.1%}" if matter else "-"
-        lines.append(
-            f"| {name} | {len(mine)} | {fates['not executed']} | {fates['equivalent']} | {fates['killed']} | "
-            f"{fates['survived']} | {share} | {sum(bool(one.accused) for one in judged)} of {len(judged)} | "
-            f"{theirs} of {len(matter)} |"
-        )
+        lines.append(f"| {name} | {' | '.join(map(str, _counts(mine)))} |")
     lines += ["", *(f"survived: {_words(one.mutant)} ({one.by})" for one in results if one.fate == "survived")]
     wrongly = [one for one in results if one.accused is False]
     lines += [f"not rightly accused: {_words(one.mutant)} ({one.by}: {one.how})" for one in wrongly]
     return "\n".join(lines) + "\n"
+
+
+def _counts(results: Sequence[Result]) -> list[object]:
+    """What stands under `COLUMNS`, after the name."""
+    fates = Counter(result.fate for result in results)
+    matter = [result for result in results if result.fate in ("killed", "survived")]
+    judged = [result for result in results if result.accused is not None]
+    return [
+        len(results),
+        fates["not executed"],
+        fates["equivalent"],
+        fates["killed"],
+        sum(result.how.startswith("error") for result in results),
+        fates["survived"],
+        f"{fates['killed'] / len(matter):.1%}" if matter else "-",
+        f"{sum(bool(one.accused) for one in judged)} of {len(judged)}",
+        f"{sum(bool(one.theirs) for one in matter)} of {len(matter)}",
+    ]
 
 
 def _words(mutant: Mutant) -> str:
@@ -151,6 +166,8 @@ def main() -> None:
         chosen = [chosen[len(chosen) * at // given.limit] for at in range(given.limit)]
     ids = {mutant.id for mutant in chosen}
     results = [result for result in read(given.resume) if result.mutant.id in ids]
+    if not given.table:  # a survivor is tried again: what it asked for may be there now
+        results = [result for result in results if result.fate != "survived"]
     done = {result.mutant.id for result in results}
     due = [mutant for mutant in chosen if mutant.id not in done]
     if due and not given.table:

@@ -15,7 +15,7 @@ from mutation.forked import forked
 
 
 def outcome(mutant: str) -> str:
-    """A hash of all logs and weights, or how it broke."""
+    """A hash of all weights and of the losses, norms and learning rates in the logs, or how it broke."""
     return forked(mutant, _train_all)
 
 
@@ -27,7 +27,8 @@ def _train_all() -> str:
     return found.hexdigest()
 
 
-def _model() -> Any:
+def model_of() -> Any:
+    """A tiny Llama, the same each time."""
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
     set_seed(0)
@@ -35,7 +36,8 @@ def _model() -> Any:
     return LlamaForCausalLM(LlamaConfig(vocab_size=64, **sizes))
 
 
-def _rows(count: int) -> list[dict[str, Any]]:
+def rows_of(count: int) -> list[dict[str, Any]]:
+    """So many padded rows of uneven length."""
     import torch
 
     draw = torch.Generator().manual_seed(1)
@@ -55,7 +57,7 @@ def _weights(model: Any) -> Iterator[str]:
 def _trainer(*, counted: bool = True, **arguments: Any) -> Iterator[str]:
     from transformers import Trainer, TrainingArguments
 
-    model = _model()
+    model = model_of()
     with tempfile.TemporaryDirectory() as folder:
         told = TrainingArguments(
             folder,
@@ -71,12 +73,12 @@ def _trainer(*, counted: bool = True, **arguments: Any) -> Iterator[str]:
             max_grad_norm=0.5,
             **arguments,
         )
-        trainer = Trainer(model, told, train_dataset=_rows(16))
+        trainer = Trainer(model, told, train_dataset=rows_of(16))
         if not counted:
             trainer.model_accepts_loss_kwargs = False
         trainer.train()
     for entry in trainer.state.log_history:
-        yield repr({name: entry.get(name) for name in ("step", "epoch", "loss", "grad_norm", "learning_rate")})
+        yield repr({name: entry.get(name) for name in ("step", "loss", "grad_norm", "learning_rate")})
     yield from _weights(model)
 
 
@@ -89,10 +91,10 @@ def _loop() -> Iterator[str]:
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
     accelerator = Accelerator(cpu=True, gradient_accumulation_steps=3)
-    model = _model()
+    model = model_of()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda turn: 0.8**turn)
-    rows: Any = _rows(16)
+    rows: Any = rows_of(16)
     model, optimizer, loader, schedule = accelerator.prepare(model, optimizer, DataLoader(rows, batch_size=2), schedule)
     for _ in range(2):
         for batch in loader:

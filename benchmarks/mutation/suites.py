@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from accumcheck.config.faults import Place
+from accumcheck.config.load import read_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.selftest.case import in_trainer
 
@@ -16,16 +20,34 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """Of each suite, in the order in which they are tried."""
 
+PROGRAM = "program"
+"""The last resort of every suite: the Trainer as a program of a user's, with its optimizer, schedule and clipping."""
+
 BY_PATH = ("mean", "smoothed")
 """Tried only where they lead through a function in another way than those before."""
 
 
 def check(name: str, mutant: str) -> CheckConfig:
     """The check of that name under a mutant."""
+    if name == PROGRAM:
+        return _program(mutant)
     made = _MADE[name]()
     base = {"loop": "accelerate", "mean": "mean"}.get(name, "trainer")
     launcher = replace(made.launcher, timeout=TIMEOUT)
     return replace(made, stack=f"mutated:{base}:{mutant}", launcher=launcher)
+
+
+def _program(mutant: str) -> CheckConfig:
+    written = {
+        "global_batch_size": 8,
+        "steps": 3,
+        "splits": ["1x8x1", "1x2x4", "2x2x2"],
+        "stack": "callable",
+        "callable": "mutation.trained:build",
+        "callable_arguments": {"mutant": mutant},
+        "launcher": {"device": "cpu", "timeout": TIMEOUT},
+    }
+    return read_config(json.dumps(written), Place("program"), Path())
 
 
 def _steps() -> CheckConfig:

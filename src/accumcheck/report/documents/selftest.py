@@ -116,16 +116,12 @@ def _name(outcome: Outcome) -> str:
 
 def _cells(outcome: Outcome) -> list[Cell]:
     report = outcome.report
-    rules = _listed(report.loss_rule, report.gradient_rule)
+    rules = ", ".join(dict.fromkeys(rule for rule in (report.loss_rule, report.gradient_rule) if rule))
     if outcome.named:  # by what was seen, or by the rule of the splits that are wrong, where the run has none
-        rules = _listed(outcome.case.loss_rule, outcome.case.gradient_rule) or outcome.case.finding
+        rules = outcome.case.finding.replace(",", ", ")
     accused = "" if outcome.case.clean else "yes" if outcome.accused else "no"
     held = Cell("yes") if outcome.held else Cell("NO", "bad")
     return [Cell(_name(outcome), "label"), Cell(report.verdict), Cell(rules), Cell(accused), held]
-
-
-def _listed(*rules: str | None) -> str:
-    return ", ".join(dict.fromkeys(rule for rule in rules if rule))
 
 
 def _case(outcome: Outcome) -> Case:
