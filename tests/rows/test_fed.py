@@ -86,7 +86,7 @@ def test_what_cannot_be_dealt_out_is_refused_with_its_shape(
     fields: dict[str, torch.Tensor], config: SimpleNamespace | None, named: str
 ) -> None:
     batch = {**text([1, 9, 9, 9, 5, 5], [1, 9, 6]), **fields}
-    with pytest.raises(WorkloadError, match=f"{named}; which part belongs to which row cannot be told"):
+    with pytest.raises(WorkloadError, match=f"{named}; which part belongs to which row is not known"):
         rows_in(batch, config)
 
 

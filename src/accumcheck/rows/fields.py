@@ -109,7 +109,7 @@ def refused(name: str, value: Any, size: int) -> UnsupportedError:
 
 def _cannot_be_dealt(name: str, value: Any, size: int) -> str:
     return (
-        f"the model was fed {name} of {_size(value)} for {size} rows; which part belongs to which row cannot be told, "
+        f"the model was fed {name} of {_size(value)} for {size} rows; which part belongs to which row is not known, "
         "so there is no reference for a row by itself"
     )
 
