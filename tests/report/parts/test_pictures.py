@@ -148,8 +148,10 @@ def test_without_single_weights_there_is_a_bar_and_without_any_no_picture() -> N
     assert picture is not None
     assert not picture.single
     assert [strip.name for strip in picture.strips] == ["1x128x1", "4x16x2", "4x8x4", "8x1x16", "4x1x32"]
-    left, right = picture.strips[1].bar
-    assert picture.right < left < picture.strips[1].scale < right
+    bar, scale = picture.strips[1].bar, picture.strips[1].scale
+    assert bar is not None
+    assert scale is not None
+    assert picture.right < bar[0] < scale < bar[1]
     assert weights_picture(examples.no_reference()) is None
     broken = replace(examples.clean().splits[0], sample_weights=weights(math.nan, 1.0))
     assert weights_picture(replace(examples.clean(), splits=(broken,))) is None
