@@ -156,9 +156,9 @@ def test_a_check_that_passes(tmp_path: Path) -> None:
     write_config(tmp_path, steps=1)
     ended = _run("Check", tmp_path, PASSES, config="check.yaml", arguments="--set splits='[1x8x1, 1x4x2]'")
     assert ended.code == 0, ended.err
-    assert ended.out == "pass: 2 of 2 splits agree with the reference (exit code 0)\n"
-    assert ended.summary.startswith("## accumcheck: pass\n\n**2 of 2 splits agree with the reference** (exit code 0)")
-    assert "| **1x4x2** |" in ended.summary
+    assert ended.out == "pass: 3 of 3 splits agree with the reference (exit code 0)\n"
+    assert ended.summary.startswith("## accumcheck: pass\n\n**3 of 3 splits agree with the reference** (exit code 0)")
+    assert "| **4x16x2** |" in ended.summary
     assert ended.outputs["exit-code"] == "0"
     assert json.loads(Path(ended.outputs["json"]).read_text())["exit_code"] == 0
     assert Path(ended.outputs["html"]).read_text().startswith("<!DOCTYPE html>")
