@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 PROCESS = (
+    "benchmarks/test_mutants.py::test_a_mutant_runs_in_its_process",
     "capture/test_shards.py",
     "cli/test_validate.py::test_it_needs_no_torch",
     "config/test_stacks.py::test_a_new_stack",
