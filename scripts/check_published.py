@@ -45,7 +45,7 @@ class Script:
         module: as ``python -m`` takes it.
         arguments: its command line.
         check: laid over what is common.
-        findings: the ids of all findings.
+        findings: the ids of all findings, but for hints.
         says: words that stand in a finding, or in the reason of a split.
         folder: where it is run; its own, empty one where nothing is said. ``{source}`` is that of the script.
         release: of transformers, under which it runs in an environment of its own; None for the one installed here.
@@ -131,7 +131,7 @@ def judge(script: Script, exit_code: int, report: Mapping[str, Any] | None) -> R
     """
     if report is None:
         return Result(script, f"{exit_code} without a report", holds=False)
-    findings = [finding["id"] for finding in report["findings"]]
+    findings = [finding["id"] for finding in report["findings"] if finding["severity"] != "ignore"]
     found = outcome(exit_code, report["loss_rule"], report["gradient_rule"], findings)
     said = json.dumps([report["findings"], [split["reason"] for split in report["splits"]]], ensure_ascii=False)
     unsaid = [words for words in script.says if words not in said]

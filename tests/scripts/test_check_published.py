@@ -23,7 +23,7 @@ def a_report(**changed: Any) -> Mapping[str, Any]:
     return {
         "loss_rule": "token-mean*k",
         "gradient_rule": "token-mean*k",
-        "findings": [{"id": "token-mean*k", "summary": "the sum was never divided: times k"}],
+        "findings": [{"id": "token-mean*k", "severity": "fail", "summary": "the sum was never divided: times k"}],
         "splits": [{"reason": None}],
         **changed,
     }
@@ -39,13 +39,22 @@ def test_a_script_is_right_when_exit_code_rules_findings_and_words_are() -> None
         (0, a_report(), "0 token-mean*k [token-mean*k]"),
         (1, a_report(loss_rule=None), "1 -, gradient token-mean*k [token-mean*k]"),
         (1, a_report(findings=[]), "1 token-mean*k without the words ['times k']"),
-        (1, a_report(findings=[{"id": "token-mean*k"}]), "1 token-mean*k [token-mean*k] without the words ['times k']"),
+        (
+            1,
+            a_report(findings=[{"id": "token-mean*k", "severity": "fail"}]),
+            "1 token-mean*k [token-mean*k] without the words ['times k']",
+        ),
         (3, None, "3 without a report"),
     ],
 )
 def test_anything_else_is_not(exit_code: int, report: Mapping[str, Any] | None, found: str) -> None:
     result = judge(SCRIPT, exit_code, report)
     assert (result.found, result.holds) == (found, False)
+
+
+def test_a_hint_is_no_finding() -> None:
+    hint = {"id": "loss-not-reported", "severity": "ignore"}
+    assert judge(SCRIPT, 1, a_report(findings=[*a_report()["findings"], hint])).holds
 
 
 def test_the_words_may_stand_in_the_reason_of_a_split() -> None:
@@ -65,7 +74,7 @@ def test_the_table_counts_what_is_right() -> None:
 def test_every_row_is_a_valid_check_and_asks_for_rules_that_exist(tmp_path: Path) -> None:
     matrix = read_matrix()
     assert len({script.id for script in matrix.scripts}) == len(matrix.scripts)
-    rules = {str(rule) for rule in FAMILY} | {None}
+    rules = {str(rule) for rule in FAMILY} | {"unexplained", None}
     places = {"inputs": str(tmp_path), "out": str(tmp_path)}
     for script in matrix.scripts:
         assert {script.loss, script.gradient} <= rules
