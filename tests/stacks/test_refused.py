@@ -27,7 +27,7 @@ KTO = kind("KTOTrainer", transformers.Trainer)
     [
         (KTO, "KTOTrainer compares every answer with an estimate"),
         (kind("CustomKTOTrainer", KTO), "CustomKTOTrainer, a KTOTrainer, compares every answer"),
-        (kind("GRPOConfig"), "GRPOConfig trains on answers that its model draws at random"),
+        (kind("GRPOConfig"), "GRPO (GRPOConfig) trains on answers that its model draws at random"),
         (kind("Mine", kind("PPOConfig")), "Mine, a PPOConfig, trains on answers"),
         (kind("MyRLTrainer", _generate_and_score_completions=None), "MyRLTrainer trains on answers"),
     ],
@@ -69,6 +69,6 @@ def test_it_is_refused_before_the_trainer_has_done_anything(patches: Patches) ->
 
 def test_it_is_refused_where_its_arguments_are_made(patches: Patches) -> None:
     override({}, patches)
-    with pytest.raises(UnsupportedProgramError, match="GRPOConfig trains on answers"):
+    with pytest.raises(UnsupportedProgramError, match=r"GRPO \(GRPOConfig\) trains on answers"):
         kind("GRPOConfig", transformers.TrainingArguments)("out")
     transformers.TrainingArguments("out")

@@ -48,7 +48,8 @@ def why_refused(kind: type) -> str | None:
         name = above.__name__
         stem = next((name.removesuffix(ending) for ending in _ENDINGS if name.endswith(ending)), "")
         if stem in KINDS:
-            return f"{kind.__name__ if above is kind else f'{kind.__name__}, a {name},'} {KINDS[stem]}"
+            own = f"{stem} ({name})" if name.endswith("Config") else name
+            return f"{own if above is kind else f'{kind.__name__}, a {name},'} {KINDS[stem]}"
     if kind.__name__.endswith("Trainer") and any(hasattr(kind, name) for name in _DRAWING):
         return f"{kind.__name__} {_DRAWS}"
     return None
