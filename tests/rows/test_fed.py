@@ -184,3 +184,11 @@ def test_rows_of_several_forwards_of_a_micro_batch_are_one_row_each() -> None:
     assert joined != rows.join([other, anchor])
     assert set(rows.fields[joined[0]]) == {"x", "x_2"}
     assert rows.join([anchor, other[:1]]) == (*anchor, *other[:1])  # not as many: they stay apart
+    assert len(rows.join([anchor[:1], other[:1]])) == 1  # the last batch of the data, one row of two forwards
+
+
+def test_rows_that_are_fed_one_by_one_are_the_rows_of_their_micro_batch() -> None:
+    rows = Rows(2)
+    first, second = (rows.find({"x": torch.tensor([[value, 2.0]])}) for value in (1.0, 3.0))
+    assert rows.join([first, second]) == (*first, *second)
+    assert set(rows.fields[first[0]]) == {"x"}

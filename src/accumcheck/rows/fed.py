@@ -42,6 +42,7 @@ class Rows:
         self._kept: dict[int, Sample] = {}
         self._fields: dict[int, FedRow] = {}
         self._dealer = Dealer()
+        self._in_columns = False
         self.config: Any = None
         self.sample = ROW
         self.forms: dict[int, Sample] = {}
@@ -75,9 +76,12 @@ class Rows:
     def join(self, fed: Sequence[Sequence[int]]) -> tuple[int, ...]:
         """The numbers of rows that several forwards of one micro-batch were fed: row j is the j-th of each of them.
 
-        Rows of forwards that have not as many stay apart.
+        Rows of forwards that have not as many stay apart, and so do those of forwards that are a micro-batch only
+        together: a loop may feed its rows one by one.
         """
-        if len({len(rows) for rows in fed}) != 1:
+        self._in_columns |= all(len(rows) == self._size for rows in fed)
+        in_pieces = sum(map(len, fed)) == self._size and not self._in_columns
+        if in_pieces or len({len(rows) for rows in fed}) != 1:
             return tuple(number for rows in fed for number in rows)
         return tuple(self._joined(parts) for parts in zip(*fed, strict=True))
 

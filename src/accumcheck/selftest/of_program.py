@@ -40,16 +40,16 @@ STEPS = (
     Case(
         "a step per micro-batch",
         in_program("step-each"),
-        "samples-differ",
+        "step-per-microbatch",
         accused=ACCUMULATED,
-        says="2 rows were fed",
+        says="after every micro-batch",
     ),
     Case(
         "a step after the first one",
         in_program("step-first", steps=2),
-        "samples-differ",
+        "step-at-wrong-microbatch",
         accused=ACCUMULATED,
-        says="2 rows were fed",
+        says="step 1 after 1",
     ),
     Case(
         "a parameter frozen",
