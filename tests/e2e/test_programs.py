@@ -244,7 +244,7 @@ def test_a_program_that_takes_no_notice_of_the_split_does_not_pass_for_agreeing_
 def test_a_collator_that_masks_at_random_masks_a_row_alike_in_every_split(tmp_path: Path) -> None:
     ended = run(tmp_path, **script("masked.py", *LOOP), splits=["1x8x1", "1x2x4"])
     assert (ended.code, verdicts(ended)) == (0, ["pass"] * 2), ended.out + ended.err
-    (finding,) = ended.report["findings"]
+    (finding,) = [one for one in ended.report["findings"] if one["severity"] != "ignore"]
     assert (finding["id"], finding["severity"]) == ("random-collator", "warn")
     assert "random numbers of Masks were drawn from each row's content" in finding["summary"]
 
