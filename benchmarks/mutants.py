@@ -1,4 +1,4 @@
-"""Mutants of the installed Trainer, accelerate and SFTTrainer, and who notices them: ``python benchmarks/mutants.py``.
+"""Mutants of the installed Trainer and accelerate, and who notices them: ``python benchmarks/mutants.py``.
 
 One operator at a time is changed in the code between a micro-batch's loss and the optimizer's step, in memory, and
 accumcheck is run on the mutated stack (see README.md). ``--resume FILE`` keeps results and goes on where it ended.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from accumcheck.config.faults import Place
 from accumcheck.config.load import read_config
 from accumcheck.config.model import CheckConfig
+from accumcheck.record import Split
 from accumcheck.selftest.case import LLAMA, PROGRAM
 
 SPLITS = (
@@ -49,8 +50,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "ViT": {"config": {"model_type": "vit"}, "architecture": "ViTForImageClassification", "shrink": True},
     "BERT": {"config": {"model_type": "bert"}, "architecture": "BertForSequenceClassification", "shrink": True},
 }
-COUNTED = ("Llama", "Llama, tied", "Qwen2", "Gemma", "LLaVA", "ViT", "BERT")
-"""Those that today's Trainer gives the right count of labels: the others are trained with the benchmark's own count."""
+COUNTED = ("Llama", "Llama, tied", "Qwen2", "Gemma", "LLaVA", "ViT")
+"""Those that today's Trainer trains right. The others are trained with the benchmark's own count: under transformers
+5.24.0, GPT-2 and its like get one label per row too many, and BERT's classes ignore the count that they are given."""
 OF_TEXT = tuple(name for name in MODELS if name not in ("ViT", "LLaVA"))
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 
@@ -95,6 +97,7 @@ def _loop(draw: random.Random, traits: dict[str, str], size: int) -> dict[str, A
     if name not in OF_TEXT or name == "BERT":
         lengths = "usual"
     shortest, longest = LENGTHS[lengths]
+    splits = [Split.parse(split) for split in traits["splits"].split()]
     traits.update(model=name, dtype=dtype, lengths=lengths)
     arguments: dict[str, Any] = {}
     data: dict[str, Any] = {"synthetic": {"min_length": shortest, "max_length": longest}}
@@ -107,7 +110,7 @@ def _loop(draw: random.Random, traits: dict[str, str], size: int) -> dict[str, A
         if draw.random() < 0.2 and dtype == "float32":
             arguments["bf16"] = True
             traits["autocast"] = "bf16"
-        if draw.random() < 0.2 and size % 2 == 0:
+        if draw.random() < 0.2 and _ends_evenly(splits, size):
             data.update(epochs=1, samples=size + size // 2)
             traits["epoch"] = "with a short last step"
     return {
@@ -116,6 +119,14 @@ def _loop(draw: random.Random, traits: dict[str, str], size: int) -> dict[str, A
         "stack": traits["stack"],
         **({"training_arguments": arguments} if arguments else {}),
     }
+
+
+def _ends_evenly(splits: Sequence[Split], size: int) -> bool:
+    """Whether half a global batch is whole micro-batches of every process: else the data loader repeats samples."""
+    return size % 2 == 0 and all(
+        split.num_processes == 1 or size // 2 % (split.num_processes * split.per_device_train_batch_size) == 0
+        for split in splits
+    )
 
 
 def _callable(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:

@@ -52,5 +52,4 @@ TARGETS = (
         ),
     ),
     Target("accelerate", "accelerate.optimizer", ("AcceleratedOptimizer.step", "AcceleratedOptimizer.zero_grad")),
-    Target("sft", "trl.trainer.sft_trainer", ("SFTTrainer.compute_loss",)),
 )
