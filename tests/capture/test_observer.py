@@ -185,3 +185,20 @@ def test_a_clip_to_a_norm_that_was_computed_before_is_undone(tmp_path: Path) -> 
     observer.stop()
     assert read_gradients(tmp_path, 0, 1)[0].tolist() == [3.0, 4.0]
     assert observer.steps[0].clip_coefficient == pytest.approx(0.2, rel=1e-5)
+
+
+def test_what_an_optimizer_makes_of_several_gradients_is_not_compared(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 1, bias=False)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.01, max_iter=3, tolerance_grad=0.0, tolerance_change=-1.0)
+    observer = watched(tmp_path, model, [optimizer], 1)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = call(observer, model, 0, torch.tensor([[1.0, 2.0]])).square().sum()
+        loss.backward()
+        return loss.detach()
+
+    optimizer.step(closure)
+    observer.changed({id(model.weight): model.weight.detach() + 1})
+    observer.stop()
+    assert observer.steps[0].change_norm is None
