@@ -15,7 +15,7 @@ from accumcheck.judge.rules.fit import Fit, fit_gradient, fit_loss
 from accumcheck.judge.rules.over_steps import from_a_step
 from accumcheck.judge.rules.step import Step
 from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation
-from accumcheck.record.rule import UNEXPLAINED, Rule
+from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,19 @@ def _fit_gradients(
             if found is None:
                 return Fit(UNEXPLAINED)
             observed.append((_step(split, position, reference, found.members), found, recovery.gram))
-    return fit_gradient(observed, in_weights, tolerances.gradient) if observed else Fit(UNEXPLAINED)
+    if not observed:
+        return Fit(UNEXPLAINED)
+    fit = fit_gradient(observed, in_weights, tolerances.gradient)
+    # of many samples that are nearly alike the weights cannot be solved for, and a right gradient is right all the same
+    if not fit.found and max(found.residual for _, found, _ in observed) > tolerances.gradient:
+        records = [record for split in splits for record in seen.records[split.split][steps]]
+        if all(_is_right(record.vs_reference.gradient, tolerances.gradient) for record in records):
+            return Fit(TOKEN_MEAN)
+    return fit
+
+
+def _is_right(error: float | None, tolerance: float) -> bool:
+    return error is not None and error <= tolerance
 
 
 def _fit_losses(
