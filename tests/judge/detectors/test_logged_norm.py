@@ -27,3 +27,19 @@ def test_a_norm_that_is_not_the_gradients_is_a_warning() -> None:
 @pytest.mark.parametrize("factor", [1.0, 1 + 5e-5, None, float("nan")])
 def test_a_norm_that_is_rounded_or_was_not_logged_is_none(factor: float | None) -> None:
     assert list(misreported_norm(evidence([logging(factor)]))) == []
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor", "warned"),
+    [
+        # two roundings of half a unit each, of a number with 8 significant bits: up to 0.0078
+        ("bfloat16", 1.0075, False),
+        ("bfloat16", 1.009, True),
+        ("float32", 1.0075, True),
+    ],
+)
+def test_a_norm_is_rounded_in_the_gradients_dtype(dtype: str, factor: float, warned: bool) -> None:
+    seen = evidence([logging(factor)])
+    assert seen.reference is not None
+    seen = replace(seen, reference=replace(seen.reference, model=replace(seen.reference.model, dtype=dtype)))
+    assert bool(list(misreported_norm(seen))) == warned

@@ -13,10 +13,16 @@ CLOSEST = 1e-4
 """Logs are rounded: a norm is compared no closer than this."""
 
 
+ITS_OWN = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
+"""A norm is computed in the gradient's own dtype: ``clip_grad_norm_`` rounds the norm of each tensor, and that of these
+norms, each by half a unit in the last place."""
+
+
 def misreported_norm(seen: Evidence) -> Iterator[Detected]:
     """A warning: training itself is judged by the gradient."""
     worst = {one.split: max(map(_error, one.steps), default=0.0) for one in seen.good}
-    allowed = max(seen.tolerances.grad_norm, CLOSEST)
+    dtype = seen.reference.model.dtype if seen.reference is not None else ""
+    allowed = max(seen.tolerances.grad_norm, CLOSEST, ITS_OWN.get(dtype, 0.0))
     wrong = {split: error for split, error in worst.items() if error > allowed}
     if wrong:
         yield Detected(
