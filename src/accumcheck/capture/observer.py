@@ -25,16 +25,16 @@ from accumcheck.capture.gradient import StepGradient, put_together
 from accumcheck.capture.losses import TOKEN_COUNT, Passage, Watched
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.scaling import ScaleWatch
-from accumcheck.capture.schedules import ScheduleWatch, learning_rates_of
+from accumcheck.capture.schedules import ScheduleWatch
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
 from accumcheck.capture.shards.whole import flat_of
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 from accumcheck.capture.unclipped import Unclipped
+from accumcheck.capture.updates import Update, UpdateWatch
 from accumcheck.capture.windows import Call, Closed, Part, Window, micro_batches_of
 from accumcheck.errors import UnsupportedError
 from accumcheck.record import Clipped, Coordinates, MicroBatch, TrainedRecord
-from accumcheck.record.observed import Schedule
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import (
     SeenStep,
@@ -103,12 +103,7 @@ class Observer:
         self._window = Window()
         self._calling: Watched | None = None
         self._stepping = False
-        self._schedules: ScheduleWatch | None = None
-        self._learning_rates: tuple[float, ...] = ()
-        self._weight_decays: tuple[float, ...] = ()
-        self._change: dict[int, Reading] = {}
-        self._schedule_steps: tuple[int, ...] = ()
-        self._made: tuple[Schedule, ...] | None = None
+        self._updates: UpdateWatch | None = None
         self._ever_touched: set[int] = set()
         self._held: set[int] = set()
         self._applied: dict[int, Reading] = {}
@@ -142,7 +137,6 @@ class Observer:
         self._rows_are_told = rows_are_told
         self._model = model
         self._optimizers = optimizers
-        self._schedules = schedules
         self._reader = GradientReader.of(model, seed=seed)
         self._scaling = ScaleWatch(self._patches)
         for undo in (
@@ -157,6 +151,7 @@ class Observer:
             self._contributions = Contributions(self._reader, parameters, self._saw_gradient, self._entries)
             self._patches.at_end(self._contributions.stop)
             watch_clipping(self._patches, self._before_clip, self._clipped)
+        self._updates = UpdateWatch(schedules, self._reader, self._positions)
         if steps is None:
             steps = StepWatch()
             self._patches.at_end(steps.stop)
@@ -203,9 +198,8 @@ class Observer:
                 for position, name in enumerate(self._reader.coordinates.names)
                 if self._contributions is not None and position not in self._ever_touched
             ]
-            trained = TrainedRecord(
-                self._reader.coordinates, tuple(lacking), entries, self._made or (), tuple(untouched)
-            )
+            made = self._updates.made if self._updates is not None else ()
+            trained = TrainedRecord(self._reader.coordinates, tuple(lacking), entries, made, tuple(untouched))
             write_trained(self._folder, self._process, trained)
         write_steps(self._folder, self._process, self._steps)
         if self._trainer is not None and self._process == 0:
@@ -274,7 +268,6 @@ class Observer:
             return
         assert self._model is not None
         assert self._reader is not None
-        rates = learning_rates_of(optimizer) if self._schedules is not None and self._held_by([optimizer]) else ()
         if self._window.stepped(id(optimizer)):
             self._close()
         if not self._steps:
@@ -283,12 +276,8 @@ class Observer:
             check_shards_were_made(is_sharded(self._model), arguments)
         self._stepping = True
         self._closure_from = None
-        if rates and not self._learning_rates and self._schedules is not None:
-            self._schedule_steps = self._schedules.positions()
-            if self._made is None:  # when the program has ended, so have they
-                self._made = self._schedules.schedules()
-        self._learning_rates += rates
-        self._weight_decays += tuple(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups)
+        if self._updates is not None and self._held_by([optimizer]):
+            self._updates.step_begins(optimizer)
         if not self._positions:
             entries, norm = self._reader.read(self._model)
             if norm == 0 and not _steps(optimizer, self._model):
@@ -343,26 +332,12 @@ class Observer:
 
     def changed(self, before: Mapping[int, torch.Tensor]) -> None:
         """A step has changed weights that were these, by the ids of the parameters; they are about to be put back."""
-        if self._engine is not None or self._reader is None or self._process != 0:
+        if self._engine is not None or self._updates is None or self._process != 0:
             return
         if self._closure_from is not None:  # a search along several gradients, whose differences are all rounding
             return
         assert self._model is not None
-        for parameter in self._model.parameters():
-            position = self._positions.get(id(parameter))
-            if position is not None and id(parameter) in before:
-                wide = torch.promote_types(parameter.dtype, torch.float32)
-                change = parameter.detach().to(wide) - before[id(parameter)].to(wide)
-                self._change[position] = self._reader.part(position, change.reshape(-1))
-
-    def _write_change(self, step: int) -> float | None:
-        """Returns the norm of the whole change; None where none was seen."""
-        assert self._reader is not None
-        if not self._change:
-            return None
-        whole = put_together(self._reader, self._change, {}, ())
-        write_change(self._folder, step, whole.entries)
-        return whole.norm
+        self._updates.changed(self._model.parameters(), before)
 
     def _before_clip(self, tensors: list[torch.Tensor]) -> None:
         assert self._reader is not None
@@ -402,7 +377,6 @@ class Observer:
         whole = self._whole or put_together(self._reader, self._applied, self._unclipped.take(done), closed.clips)
         self._keep(closed, whole, self._scaling.scale if self._scaling is not None else 1.0)
         self._applied, self._whole, self._stepped = {}, None, []
-        self._learning_rates, self._weight_decays, self._change = (), (), {}
 
     def _keep(self, closed: Closed, gradient: StepGradient, loss_scale: float) -> None:
         """Write one step down: the gradient that was read, and what was fed for it."""
@@ -416,6 +390,9 @@ class Observer:
             if all(group.backward for group in closed.groups) and all(part.groups for part in parts):
                 each = [groups[list(part.groups)].sum(axis=0) for part in parts]
                 write_contributions(self._folder, self._process, step, np.stack(each) if each else groups)
+        update = self._updates.take() if self._updates is not None else Update()
+        if update.change is not None:
+            write_change(self._folder, step, update.change.entries)
         within = closed.clipped_within
         self._steps.append(
             SeenStep(
@@ -425,10 +402,10 @@ class Observer:
                 parameter_projections=gradient.projections,
                 clip_coefficient=gradient.clip_coefficient,
                 clipped_within=Clipped(within[0].place, min(clip.coefficient for clip in within)) if within else None,
-                learning_rates=self._learning_rates,
-                weight_decays=self._weight_decays,
-                change_norm=self._write_change(step),
-                schedule_steps=self._schedule_steps,
+                learning_rates=update.learning_rates,
+                weight_decays=update.weight_decays,
+                change_norm=None if update.change is None else update.change.norm,
+                schedule_steps=update.schedule_steps,
             )
         )
         self._on_step(step)
