@@ -128,3 +128,14 @@ def test_a_constant_learning_rate_has_no_speed_and_is_a_warning() -> None:
     assert [(one.finding.id, one.finding.severity, one.failed) for one in detected] == [
         ("schedule-times-n", "warn", frozenset())
     ]
+
+
+def test_a_constant_schedule_may_be_stepped_as_often_as_it_is() -> None:
+    # as accelerate steps the one that it prepares, once for every process
+    def constant(text: str) -> SplitObservation:
+        run = trained(Split.parse(text), lambda split: (n(split), LENGTH, 0, BASE))
+        steps = tuple(replace(step, learning_rates=(BASE,)) for step in run.steps)
+        made = replace(run.trained, schedules=(Schedule("LambdaLR", "train.py:30"),)) if run.trained else None
+        return replace(run, steps=steps, trained=made)
+
+    assert list(differing_schedules(evidence([constant(text) for text in SPLITS]))) == []

@@ -61,12 +61,17 @@ def _moves(seen: Evidence, split: Split) -> bool:
     return any(len(set(rates)) > 1 for rates in zip(*(step.learning_rates for step in steps), strict=False))
 
 
+def _may_move(split: SplitObservation) -> bool:
+    """Whether the split's schedules have any number that says when a learning rate changes; a constant one has none."""
+    return any(schedule.numbers for schedule in _schedules(split))
+
+
 def _difference(split: SplitObservation, control: SplitObservation) -> _Off | None:
     """None where the learning rates are the same, and will be as far as it can be seen."""
     step, rates = _first_difference(split, control)
     numbers = _other_numbers(split, control)
     speed, why, place = _speed(split, control, numbers)
-    if step is None and (speed is None or math.isclose(speed, 1)):
+    if step is None and (speed is None or math.isclose(speed, 1) or not _may_move(split)):
         return None
     names = _names(speed, split.split, control.split)
     if not names:
