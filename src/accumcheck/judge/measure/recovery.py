@@ -55,8 +55,10 @@ class System:
 
     @classmethod
     def of(cls, gradients: Vector, rows: Sequence[int] | None = None) -> System | None:
-        """Factor the gradients of these rows of ``[all, coordinates]``; None where one of them is not finite."""
+        """Factor the gradients of these rows of ``[all, coordinates]``; None where one is not finite or none is given."""
         chosen = list(range(len(gradients)) if rows is None else rows)
+        if not chosen:  # a step that was fed nothing
+            return None
         gram = np.zeros((len(chosen), len(chosen)))
         for _, part in blocks(gradients, chosen):
             gram += part @ part.T
