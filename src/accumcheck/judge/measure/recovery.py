@@ -55,7 +55,7 @@ class System:
 
     @classmethod
     def of(cls, gradients: Vector, rows: Sequence[int] | None = None) -> System | None:
-        """Factor the gradients of these rows of ``[all, coordinates]``; None where one is not finite or none is given."""
+        """Factor the gradients of these rows of ``[all, coordinates]``; None where one is not finite, or none."""
         chosen = list(range(len(gradients)) if rows is None else rows)
         if not chosen:  # a step that was fed nothing
             return None
