@@ -25,8 +25,8 @@ COLUMNS = (
     *("mutated", "mutants", "not executed", "equivalent", "killed", "by a crash", "survived", "killed of those"),
     *("rightly accused", "transformers kills"),
 )
-CHUNK = 40
-"""Mutants in one launch: what is lost where one is interrupted."""
+CHUNK = 16
+"""Mutants in one launch. Kills are known first and survivors last: an interrupted one counts kills only."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,7 @@ def main() -> None:
     chosen = [mutant for mutant in every(tuple(given.suite)) if given.match in mutant.id]
     if given.limit is not None and given.limit < len(chosen):
         chosen = [chosen[len(chosen) * at // given.limit] for at in range(given.limit)]
+    chosen = random.Random(0).sample(chosen, len(chosen))  # an interrupted run has measured a sample, not a beginning
     ids = {mutant.id for mutant in chosen}
     results = [result for result in read(given.resume) if result.mutant.id in ids]
     if not given.table:  # a survivor is tried again: what it asked for may be there now
@@ -179,7 +180,6 @@ def main() -> None:
 
 
 def _hunt(due: Sequence[Mutant], results: list[Result], path: Path | None) -> None:
-    due = random.Random(0).sample(due, len(due))  # what an interrupted run has done is no worse a sample for that
     theirs = _theirs()
     hunt = Hunt(name for mutant in due for name in suites.NAMES[mutant.suite])
     started = time.monotonic()
