@@ -22,7 +22,17 @@ from mutation.mutants import Mutant, every
 from mutation.runs import Ran, accused, guilty, run
 
 COLUMNS = (
-    *("mutated", "mutants", "not executed", "equivalent", "killed", "by a crash", "survived", "killed of those"),
+    *(
+        "mutated",
+        "mutants",
+        "not executed",
+        "equivalent",
+        "rounding",
+        "killed",
+        "by a crash",
+        "survived",
+        "killed of those",
+    ),
     *("rightly accused", "transformers kills"),
 )
 CHUNK = 16
@@ -33,11 +43,11 @@ CHUNK = 16
 class Result:
     """What became of one mutant.
 
-    ``fate``: killed, not executed, equivalent (every gradient in every split, and real training, to the bit) or
-    survived; ``by``: the check that killed it, or what shows that a survivor is not equivalent; ``how``: its verdict
-    and findings, or why a split could not run; ``accused``: whether the splits that were found wrong are those that the
-    mutant changes, None where no split ran to its end; ``theirs``: which of transformers' own tests fails, "" where
-    none does.
+    ``fate``: killed, not executed, equivalent (every gradient in every split, and real training, to the bit), rounding
+    (the same but for the last bits of sums that are made in another order) or survived; ``by``: the check that killed
+    it, or what shows that a survivor is not equivalent; ``how``: its verdict and findings, or why a split could not
+    run; ``accused``: whether the splits that were found wrong are those that the mutant changes, None where no split
+    ran to its end; ``theirs``: which of transformers' own tests fails, "" where none does.
     """
 
     mutant: Mutant
@@ -56,6 +66,7 @@ class Hunt:
         self.right = {ran.name: ran for ran in run([(name, "none") for name in (*self._names, suites.PROGRAM)])}
         self.lines = {ran.name: ran.lines for ran in run([(name, "trace") for name in self._names])}
         self._changed: dict[str, str] = {}
+        self._rounded: set[str] = set()
         self._free = outcome("none")
         for name, ran in self.right.items():
             if ran.report.verdict != "pass":
@@ -86,7 +97,9 @@ class Hunt:
                     del left[ran.mutant]
                     yield result
         changed = {id_: by for id_ in left if (by := self._change(id_))}
-        yield from (Result(mutant, "equivalent") for id_, mutant in left.items() if id_ not in changed)
+        for id_, mutant in left.items():
+            if id_ not in changed:
+                yield Result(mutant, "rounding" if id_ in self._rounded else "equivalent")
         for ran in run([(suites.PROGRAM, id_) for id_ in changed]) if changed else ():
             result = self._killed(left[ran.mutant], ran)
             yield result if result is not None else Result(left[ran.mutant], "survived", changed[ran.mutant])
@@ -98,8 +111,11 @@ class Hunt:
     def _killed(self, mutant: Mutant, ran: Ran) -> Result | None:
         report = ran.report
         if report.verdict == "pass" and not report.findings:
-            if ran.hashes != self.right[ran.name].hashes:
+            right = self.right[ran.name]
+            if guilty(report, right.report):
                 self._changed.setdefault(mutant.id, ran.name)
+            elif ran.hashes != right.hashes:
+                self._rounded.add(mutant.id)
             return None
         words = [finding.id for finding in report.findings if finding.id != "no-reference"]
         words += [split.reason.splitlines()[0][:90] for split in report.splits if split.reason][:1]
@@ -138,6 +154,7 @@ def _counts(results: Sequence[Result]) -> list[object]:
         len(results),
         fates["not executed"],
         fates["equivalent"],
+        fates["rounding"],
         fates["killed"],
         sum(result.how.startswith("error") for result in results),
         fates["survived"],
