@@ -16,7 +16,7 @@ from accumcheck.errors import RefusedError
 from accumcheck.record import Split
 from accumcheck.rows.fed import Rows
 from accumcheck.runfolder.job import Job
-from accumcheck.stacks.programs.spectators import OfSplit, OfWitness, check_reported_once
+from accumcheck.stacks.programs.spectators import KEPT, OfSplit, OfWitness, check_reported_once
 from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.stacks.protocol import OF_PROGRAMS
 
@@ -54,6 +54,16 @@ def test_the_reference_keeps_the_process_group_that_the_program_leaves(group: No
         assert dist.is_initialized()
     dist.destroy_process_group()
     assert not dist.is_initialized()
+
+
+def test_a_group_that_the_program_leaves_is_not_freed_while_a_thread_of_its_own_may_need_pythons_lock(
+    group: None, tmp_path: Path
+) -> None:
+    made = dist.group.WORLD
+    with Patches(OF_PROGRAMS) as patches:
+        begin(tmp_path / "1x2x1", patches, witness=False)
+        dist.destroy_process_group()
+    assert any(kept is made for kept in KEPT)
 
 
 def test_a_split_leaves_it_as_the_program_says(group: None, tmp_path: Path) -> None:

@@ -35,6 +35,20 @@ if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
 
 
+KEPT: list[dist.ProcessGroup] = []
+"""Process groups of this process, until it ends."""
+
+
+def keep_groups() -> None:
+    """Keep every process group there is, whatever the program does with it.
+
+    A program that leaves its group frees it with the last DDP that has it. Gloo's destructor then waits, with Python's
+    lock held, for a thread that needs this lock to free the last reduction: now and then both wait for ever.
+    """
+    if dist.is_initialized():
+        KEPT.extend(dist.distributed_c10d._world.pg_map)
+
+
 class OfSplit:
     """Sees the training of one process of a split."""
 
@@ -58,6 +72,7 @@ class OfSplit:
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
         assert self.watch is not None
+        keep_groups()
         check_gpus_are_not_shared(is_sharded(model), next(model.parameters()).device)
         self._models = model, _frozen(trainer)
         engine = engine_of(model)
