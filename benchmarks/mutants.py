@@ -120,8 +120,8 @@ class Hunt:
         words = [finding.id for finding in report.findings if finding.id != "no-reference"]
         words += [split.reason.splitlines()[0][:90] for split in report.splits if split.reason][:1]
         ended = all(split.steps for split in report.splits)
-        right = accused(report) == guilty(report, self.right[ran.name].report) if ended else None
-        return Result(mutant, "killed", ran.name, f"{report.verdict}: {'; '.join(words)}", right)
+        rightly = accused(report) == guilty(report, self.right[ran.name].report) if ended else None
+        return Result(mutant, "killed", ran.name, f"{report.verdict}: {'; '.join(words)}", rightly)
 
 
 def read(path: Path | None) -> list[Result]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from accumcheck.judge.judge import judge
 from accumcheck.judge.measure.recovery import System
@@ -14,7 +16,7 @@ from tests.judge.runs import GRADIENTS, SPLITS, WIDTH, check, observe, reference
 
 def without_second(split: SplitObservation) -> SplitObservation:
     first, second = split.steps
-    nothing = dict.fromkeys(second.gradients, np.zeros(WIDTH))
+    nothing: dict[int, npt.NDArray[np.floating[Any]]] = {process: np.zeros(WIDTH) for process in second.gradients}
     norms = dict.fromkeys(second.grad_norms, 0.0)
     empty = replace(second, micro_batches=(), gradients=nothing, grad_norms=norms, loss=0.0, logged_grad_norm=0.0)
     return replace(split, steps=(first, empty))

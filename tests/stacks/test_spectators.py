@@ -16,7 +16,8 @@ from accumcheck.errors import RefusedError
 from accumcheck.record import Split
 from accumcheck.rows.fed import Rows
 from accumcheck.runfolder.job import Job
-from accumcheck.stacks.programs.spectators import KEPT, OfSplit, OfWitness, check_reported_once
+from accumcheck.stacks.programs.groups import KEPT
+from accumcheck.stacks.programs.spectators import OfSplit, OfWitness, check_reported_once
 from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.stacks.protocol import OF_PROGRAMS
 

@@ -12,6 +12,9 @@ from accumcheck.judge.measure.updates import allowed_change, change_difference, 
 from accumcheck.judge.verdict import diverges
 from accumcheck.record import Finding, Split, SplitObservation, StepObservation, StepRecord, Tolerances
 
+CLOSEST = 1e-6
+"""Settings are computed in double precision: a larger relative difference is none of rounding."""
+
 
 @dataclass(frozen=True)
 class _Off:
@@ -67,11 +70,12 @@ def _agrees(record: StepRecord, tolerances: Tolerances) -> bool:
 
 def _of_step(mine: StepObservation, due: StepObservation, tolerances: Tolerances) -> _Off | None:
     clip, right = mine.clip_coefficient, due.clip_coefficient
-    if not math.isclose(clip, right, rel_tol=max(tolerances.grad_norm, 1e-6)):
+    if not math.isclose(clip, right, rel_tol=max(tolerances.grad_norm, CLOSEST)):
         return _Off("clipping-differs", mine.step, f"{clip:.4g}", f"{right:.4g}")
-    if len(mine.weight_decays) == len(due.weight_decays) and mine.weight_decays != due.weight_decays:
-        decay, other = next((a, b) for a, b in zip(mine.weight_decays, due.weight_decays, strict=True) if a != b)
-        return _Off("weight-decay-differs", mine.step, f"{decay:g}", f"{other:g}")
+    if len(mine.weight_decays) == len(due.weight_decays):
+        for decay, other in zip(mine.weight_decays, due.weight_decays, strict=True):
+            if not math.isclose(decay, other, rel_tol=CLOSEST):
+                return _Off("weight-decay-differs", mine.step, f"{decay:g}", f"{other:g}")
     error = change_difference(mine, due, clear_to(tolerances))
     if error is not None and not error <= allowed_change(tolerances):
         return _Off("weight-change-differs", mine.step, _norm(mine), f"{_norm(due)} (off by {error:.2g} of it)")

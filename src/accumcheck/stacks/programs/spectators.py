@@ -25,6 +25,7 @@ from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import holds_pairs
 from accumcheck.runfolder.job import Job
 from accumcheck.stacks.programs.effects import stop_before_effects
+from accumcheck.stacks.programs.groups import keep_groups
 from accumcheck.stacks.programs.hold_still import HoldStill
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import write_arguments
@@ -33,20 +34,6 @@ from accumcheck.workload.determinism import turn_off_dropout
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
-
-
-KEPT: list[dist.ProcessGroup] = []
-"""Process groups of this process, until it ends."""
-
-
-def keep_groups() -> None:
-    """Keep every process group there is, whatever the program does with it.
-
-    A program that leaves its group frees it with the last DDP that has it. Gloo's destructor then waits, with Python's
-    lock held, for a thread that needs this lock to free the last reduction: now and then both wait for ever.
-    """
-    if dist.is_initialized():
-        KEPT.extend(dist.distributed_c10d._world.pg_map)
 
 
 class OfSplit:
