@@ -6,7 +6,7 @@ later. A program can do to the accumulated gradient what it likes; this is what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,10 +95,16 @@ class Contributions:
         if groups:
             del self._groups[-groups:]
 
-    def take(self, groups: int) -> npt.NDArray[np.floating[Any]]:
-        """The first so many groups since the last call, ``[groups, entries]``."""
+    def take(self, ignored: Sequence[Collection[int]]) -> npt.NDArray[np.floating[Any]]:
+        """The next groups since the last call, ``[groups, entries]``.
+
+        Args:
+            ignored: for each group the positions of the parameters that it adds nothing to, whatever came back.
+        """
         self._close_group()
-        taken, self._groups = self._groups[:groups], self._groups[groups:]
+        taken, self._groups = self._groups[: len(ignored)], self._groups[len(ignored) :]
+        for group, positions in zip(taken, ignored, strict=False):
+            group[self.entries_of(positions)] = 0
         return np.stack(taken) if taken else np.zeros((0, len(self.entries)), dtype=np.float32)
 
     def _hook(self, position: int) -> Callable[[torch.Tensor | None], None]:
