@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from accumcheck.errors import WorkloadError
+from accumcheck.reference.losses import Losses
 from accumcheck.reference.reduction import reduced
-from accumcheck.reference.run import Losses
 from accumcheck.rows.fed import PAIR, Rows, rows_in
 from accumcheck.rows.identity import number_of
 from accumcheck.rows.pairs import holds_pairs, pairs_of

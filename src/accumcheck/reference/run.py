@@ -4,68 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from accumcheck.capture.coordinates import GradientReader, named_parameters_of
 from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.capture.shards import class_of, parameters_of
 from accumcheck.config.model import CheckConfig
 from accumcheck.record import BatchTerm, LossProbe, ModelRecord, RandomForward, ReferenceObservation
+from accumcheck.reference.alone import SamplesAlone
 from accumcheck.reference.batch_terms import batch_term, normalisation_of
 from accumcheck.reference.batching import batched_steps, fed_order
+from accumcheck.reference.losses import Losses, Testimony
 from accumcheck.reference.noise import NO_NOISE, Noise, RightAnswer, measure_noise
 from accumcheck.reference.randomness import is_stateful, random_forward
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
-from accumcheck.reference.samples import Batch, LossOf, count_labels, loss_as_asked, precision, rows_in
+from accumcheck.reference.samples import Batch, count_labels, loss_as_asked, precision
 from accumcheck.reference.together import CountedLoss, adds_up, gradient_of, masses_of, unlike
 from accumcheck.rows.fields import moved
 from accumcheck.rows.sample import Sample
-from accumcheck.runfolder.events import EventLog, ReferenceProgress
 from accumcheck.runfolder.failures import describe
 from accumcheck.runfolder.job import Job
-from accumcheck.runfolder.of_reference import RowKey, open_gradients, write_reference
+from accumcheck.runfolder.of_reference import RowKey, write_reference
 from accumcheck.workload.assemble import Workload
-
-PROGRESS_EVERY = 8
-
-
-class Losses(NamedTuple):
-    """What a batch's loss is: as the user asked for it, and without label smoothing, which no model does itself.
-
-    ``samples_in``: how many samples a batch has; ``by``: what computes the loss in the model's place, None for the
-    model itself; ``counted``: the same loss where it is passed the count of a whole step, None where it takes none;
-    ``at_step``: called with a step's number, from 0, before its losses are asked for;
-    ``counts``: those that the stack passed in each step.
-    """
-
-    asked: LossOf
-    plain: LossOf
-    samples_in: Callable[[Batch], int] = rows_in
-    by: str | None = None
-    counted: CountedLoss | None = None
-    at_step: Callable[[int], None] = lambda _: None
-    counts: Mapping[int, float] = MappingProxyType({})
-
-
-class Testimony(NamedTuple):
-    """What a program itself made of its rows, one by one.
-
-    ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
-    alone; ``known``: which of the samples have one; ``trains_again``:
-    whether the program then began another training.
-    """
-
-    directions: npt.NDArray[np.floating[Any]]
-    known: npt.NDArray[np.bool_]
-    trains_again: bool = False
-
 
 NO_LOSS = "its loss cannot be computed for one row alone"
 COUNTS_ITS_CALLS = "its loss depends on how often it has been computed, so that none can be computed beside it"
@@ -127,28 +91,16 @@ class _Run:
     def __init__(
         self, job: Job, check: CheckConfig, workload: Workload, losses: Losses, keys: Sequence[RowKey] | None
     ) -> None:
-        self.job, self.check, self.workload, self.losses, self.keys = job, check, workload, losses, keys
-        self.reader = GradientReader.of(workload.model, seed=check.seed)
-        samples = len(workload.samples)
-        width = sum(self.reader.coordinates.sizes)
-        self.gradients = open_gradients(job.folder, samples, width, double=check.model.dtype == "float64")
-        self.means = np.zeros(samples)
-        self.tokens = np.zeros(samples, dtype=np.int64)
-        self.predicted = self.tokens
+        self.check, self.workload, self.losses, self.keys = check, workload, losses, keys
+        samples, double = len(workload.samples), check.model.dtype == "float64"
+        self.alone = SamplesAlone(job, workload.model, samples, seed=check.seed, double=double, at_step=losses.at_step)
+        self.reader, self.first = self.alone.reader, self.alone.first
+        self.predicted = self.alone.tokens
         self.labels = np.ones(samples, dtype=np.int64)
-        self.norms: list[float] = []
         self.trains_again = False
-        self.step = 0
         self.random: RandomForward | None = None
         self.stateful = False
-        self.reached: set[str] = set()
         self.loss_of = losses.asked
-        self.first = list(job.membership[0]) if job.membership else list(range(samples))
-
-    def _at(self, step: int) -> None:
-        """What is computed from here on belongs to this step, counted from 0."""
-        self.step = step
-        self.losses.at_step(step)
 
     def look_for_randomness(self, device: str) -> None:
         """Compute the first sample alone, again and again; what cannot be computed at all is not random."""
@@ -162,57 +114,22 @@ class _Run:
                     self.random, self.stateful = None, True
                 return
 
-    # --- sample by sample ---------------------------------------------------------------------------------------------
-
     def sample_by_sample(self) -> None:
         """The loss, the count and the gradient of every sample alone, and the norm of each step's right gradient."""
         losses, workload = self.losses, self.workload
-        self._at(0)
+        self.alone.at(0)
         some = [workload.samples[index] for index in self.first]
         reduction = reduction_of(losses.plain, some, workload.collator, self.check.compute_dtype)
         self.loss_of = reduced(losses.asked, reduction, self.check.global_batch_size, losses.samples_in)
         labels_of = labels_counted(reduction)
         self.labels = np.array([labels_of(sample) for sample in workload.samples], dtype=np.int64)
-        self._each(lambda index, _: self.loss_of(workload.collator([workload.samples[index]])))
-        self.predicted = self.tokens
-
-    def _each(self, loss_of: Callable[[int, int], tuple[torch.Tensor, int]]) -> None:
-        """``loss_of`` is called with the sample and its step. A sample that predicts nothing weighs nothing."""
-        model, membership = self.workload.model, self.job.membership
-        events = EventLog(self.job.run)
-        done, due = 0, sum(map(len, membership))
-        trained = named_parameters_of(model)
-        strays = sorted(set(range(len(self.means))) - {index for members in membership for index in members})
-        self.norms = []
-        for step, members in enumerate([*membership, strays]):
-            self._at(step if members is not strays else 0)
-            totals = None if self.reader.coordinates.complete else _Totals(model)
-            for index in members:
-                model.zero_grad(set_to_none=True)
-                loss, self.tokens[index] = loss_of(index, step)
-                if self.tokens[index]:
-                    torch.autograd.backward(loss)
-                    self.means[index] = float(loss.detach())
-                    self.gradients[index], _ = self.reader.read(model)
-                    self.reached |= {name for name, one in trained.items() if one.grad is not None}
-                    if totals is not None:
-                        totals.add(int(self.tokens[index]))
-                done += 1
-                if done % PROGRESS_EVERY == 0 or done == due:
-                    events.emit(ReferenceProgress(done, due + len(strays)))
-            if members is not strays:
-                right = self._mean_of(list(members))
-                self.norms.append(totals.norm() if totals is not None else float(np.linalg.norm(right)))
-            del totals
-        self._at(0)
-
-    def _mean_of(self, members: list[int]) -> npt.NDArray[np.float64]:
-        return _weighted(self.gradients[members], self.tokens[members])
+        self.alone.compute(lambda index, _: self.loss_of(workload.collator([workload.samples[index]])))
+        self.predicted = self.alone.tokens
 
     def other_loss(self, testimony: Testimony) -> str:
         """Why the loss that was computed is not the one that is trained, or nothing."""
-        every = [index for members in self.job.membership for index in members]
-        wrong = unlike(self.gradients[every], testimony.directions[every], self.check.compute_dtype)
+        every = [index for members in self.alone.job.membership for index in members]
+        wrong = unlike(self.alone.gradients[every], testimony.directions[every], self.check.compute_dtype)
         return ANOTHER_LOSS.format(by=self.losses.by or "the model") if wrong else ""
 
     def is_counted(self, testimony: Testimony) -> bool:
@@ -222,21 +139,15 @@ class _Run:
         self._count_steps(self.losses.counted)
         return not self.other_loss(testimony)
 
-    # --- several together ---------------------------------------------------------------------------------------------
-
     def _noise(self) -> Noise:
         """Of the first step, as samples are weighted now."""
-        tokens = self.tokens[self.first]
-        truth = RightAnswer(
-            float((self.means[self.first] * tokens).sum() / max(tokens.sum(), 1)),
-            self._mean_of(self.first),
-            self.norms[0],
-        )
+        alone = self.alone
+        truth = RightAnswer(alone.loss_of(self.first), alone.mean_of(self.first), alone.norms[0])
         finite = math.isfinite(truth.loss) and math.isfinite(truth.grad_norm)
         if not finite or truth.grad_norm == 0:
             return NO_NOISE
         shapes, dtype = _shapes(self.check), self.check.compute_dtype
-        return measure_noise(self.workload, self.loss_of, self.first, self.tokens, truth, self.reader, shapes, dtype)
+        return measure_noise(self.workload, self.loss_of, self.first, alone.tokens, truth, self.reader, shapes, dtype)
 
     def _is_nothing_alone(self) -> bool:
         """Whether samples have no gradient alone, but one together: what each of them gives by itself is no truth."""
@@ -247,21 +158,20 @@ class _Run:
         if not loss.requires_grad or not bool(torch.isfinite(loss)):
             return False
         together = float(np.linalg.norm(gradient_of(self.workload, loss, self.reader)))
-        return together > 0 and self.norms[0] < NOTHING * together
+        return together > 0 and self.alone.norms[0] < NOTHING * together
 
     def _weigh_otherwise(self) -> bool:
         """Find how samples that no count of labels explains come together; whether anything was found."""
-        dtype, size = self.check.compute_dtype, max(_shapes(self.check))
-        asked = sorted({index for members in self.job.membership for index in members} - set(self.first))
+        dtype, size, alone = self.check.compute_dtype, max(_shapes(self.check)), self.alone
+        asked = sorted({index for members in alone.job.membership for index in members} - set(self.first))
         masses = masses_of(
-            self.workload, self.loss_of, self.gradients, [*self.first, *asked], self.reader, size=size, dtype=dtype
+            self.workload, self.loss_of, alone.gradients, [*self.first, *asked], self.reader, size=size, dtype=dtype
         )
         if masses is not None:
-            self.tokens = np.rint(masses / masses[self.first].sum() * WHOLE).astype(np.int64)
-            self.norms = [float(np.linalg.norm(self._mean_of(list(members)))) for members in self.job.membership]
+            alone.weigh(np.rint(masses / masses[self.first].sum() * WHOLE).astype(np.int64))
             return True
         counted = self.losses.counted
-        total = float(self.tokens[self.first].sum())
+        total = float(alone.tokens[self.first].sum())
         if counted is None or not adds_up(self.workload, counted, self.first[:size], total, self.reader, dtype):
             return False
         self._count_steps(counted)
@@ -269,11 +179,12 @@ class _Run:
 
     def _count_steps(self, counted: CountedLoss) -> None:
         """Each sample is its part of its step's loss, passed the step's count: what they give together is their sum."""
+        alone = self.alone
         of_step = [
-            self.losses.counts.get(step, float(self.tokens[list(members)].sum()))
-            for step, members in enumerate(self.job.membership)
+            self.losses.counts.get(step, float(alone.tokens[list(members)].sum()))
+            for step, members in enumerate(alone.job.membership)
         ]
-        sizes = [len(members) for members in self.job.membership]
+        sizes = [len(members) for members in alone.job.membership]
 
         def part(index: int, step: int) -> tuple[torch.Tensor, int]:
             at = step if step < len(of_step) else 0
@@ -281,13 +192,11 @@ class _Run:
             return counted(batch, of_step[at]) * sizes[at], 1
 
         def together(batch: Batch) -> tuple[torch.Tensor, int]:
-            rows, at = self.losses.samples_in(batch), self.step if self.step < len(of_step) else 0
+            rows, at = self.losses.samples_in(batch), alone.step if alone.step < len(of_step) else 0
             return counted(batch, of_step[at]) * (sizes[at] / rows), rows
 
-        self.tokens, self.loss_of = np.ones_like(self.tokens), together
-        self._each(part)
-
-    # --- what is written ----------------------------------------------------------------------------------------------
+        alone.tokens, self.loss_of = np.ones_like(alone.tokens), together
+        alone.compute(part)
 
     def write(self, device: str) -> None:
         """The truth, its noise, and what batching does."""
@@ -311,8 +220,10 @@ class _Run:
         )
         if effect and term is None and self.losses.by is not None:
             term = BatchTerm(self.losses.by, additive=False, complete=True, of_stack=True)
-        order = fed_order(self.job.run, self.job.membership) if effect else []
-        batched = batched_steps(workload, self.loss_of, order, self.tokens, self.reader, sizes, term, at_step=self._at)
+        order = fed_order(self.alone.job.run, self.alone.job.membership) if effect else []
+        batched = batched_steps(
+            workload, self.loss_of, order, self.alone.tokens, self.reader, sizes, term, at_step=self.alone.at
+        )
         self._write(
             noise=noise.floor,
             batch_effect=effect,
@@ -324,30 +235,30 @@ class _Run:
 
     def write_undecided(self, testimony: Testimony | None, why: str) -> None:
         """What the program itself made of its rows, in place of a truth; no numbers where that was not seen."""
-        self.gradients[:] = np.nan if testimony is None else testimony.directions
-        self.means[:] = 0.0
-        self.tokens = np.ones_like(self.tokens)
-        self.norms = [float(np.linalg.norm(self._mean_of(list(members)))) for members in self.job.membership]
+        self.alone.gradients[:] = np.nan if testimony is None else testimony.directions
+        self.alone.means[:] = 0.0
+        self.alone.weigh(np.ones_like(self.alone.tokens))
         term = normalisation_of(self.workload.model)
         self._write(noise=NO_NOISE.floor, batch_effect=0.0, batch_term=term, not_judged=why)
 
     def _write(self, **more: Any) -> None:
+        alone = self.alone
         found = ReferenceObservation(
-            losses=self.means,
-            tokens=self.tokens,
+            losses=alone.means,
+            tokens=alone.tokens,
             labels=self.labels,
-            gradients=self.gradients,
-            grad_norms=tuple(self.norms),
-            membership=self.job.membership,
+            gradients=alone.gradients,
+            grad_norms=tuple(alone.norms),
+            membership=alone.job.membership,
             coordinates=self.reader.coordinates,
             model=_describe(self.workload, self.check),
             predicted=self.predicted,
             trains_again=self.trains_again,
             random=self.random,
-            unused=tuple(name for name in self.reader.coordinates.names if self.reached and name not in self.reached),
+            unused=tuple(name for name in self.reader.coordinates.names if alone.reached and name not in alone.reached),
             **more,
         )
-        write_reference(self.job.folder, found, self.keys)
+        write_reference(alone.job.folder, found, self.keys)
 
 
 NOTHING = 1e-4
@@ -355,36 +266,6 @@ NOTHING = 1e-4
 
 WHOLE = 10**9
 """Into how many parts the first step's weights are cut where they are no counts: they are kept as whole numbers."""
-
-
-class _Totals:
-    """The whole gradient of a step, where only some of its entries are kept: its norm is reported."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self._model = model
-        self._tokens = 0
-        self._sums: dict[str, torch.Tensor] = {}
-
-    def add(self, tokens: int) -> None:
-        """Add the gradient that is in ``.grad``, that of a sample of so many tokens."""
-        self._tokens += tokens
-        for parameter in parameters_of(self._model):
-            if parameter.requires_grad:
-                gradient = parameter.gradient()
-                if parameter.name not in self._sums:
-                    wide = torch.promote_types(gradient.dtype, torch.float32)
-                    self._sums[parameter.name] = torch.zeros_like(gradient, dtype=wide)
-                self._sums[parameter.name].add_(gradient, alpha=tokens)
-
-    def norm(self) -> float:
-        """The norm of the token-weighted mean."""
-        squares = [torch.linalg.vector_norm(total, dtype=torch.float64).square() for total in self._sums.values()]
-        return float(torch.stack(squares).sum().sqrt()) / max(self._tokens, 1)
-
-
-def _weighted(gradients: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """``sum(c_i g_i) / sum(c_i)`` in float64."""
-    return np.asarray((tokens / max(tokens.sum(), 1)).astype(np.float64) @ gradients.astype(np.float64, copy=False))
 
 
 def _shapes(check: CheckConfig) -> list[int]:

@@ -20,7 +20,8 @@ from accumcheck.config.splits import control_of
 from accumcheck.errors import UnsupportedError, WorkloadError
 from accumcheck.record import Coordinates, Split
 from accumcheck.record.fed import FedRow
-from accumcheck.reference.run import Losses, Testimony, run_reference
+from accumcheck.reference.losses import Losses, Testimony
+from accumcheck.reference.run import run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
 from accumcheck.rows.changes import HARMLESS
 from accumcheck.rows.collate import Collator
