@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_acceptance import ROOT, Case, Outcome, matrix, problems_of, summary, worst
+from gpu_acceptance import ROOT, Outcome, problems_of, summary, worst
+from gpu_cases import Case, matrix
 
 from accumcheck.config.load import load_config
 
