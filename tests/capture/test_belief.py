@@ -11,6 +11,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArgumen
 
 from accumcheck.capture.belief import belief_of
 from accumcheck.capture.places import first_line, place
+from tests.releases import since
+
+COUNTS = since("4.50.0", "Trainer decides otherwise which models are passed the count of labels, or counts none")
 
 
 class Accepts(torch.nn.Module):
@@ -50,6 +53,7 @@ def trainer(folder: Path, kind: type[Trainer] = Trainer, model: Any = Accepts, *
     return kind(model=model(), args=arguments, **options)
 
 
+@COUNTS
 def test_a_trainer_believes_that_a_model_with_keyword_arguments_takes_the_count(tmp_path: Path) -> None:
     assert belief_of(trainer(tmp_path)).accepts_loss_kwargs is True
     assert belief_of(trainer(tmp_path, model=Plain)).accepts_loss_kwargs is False
@@ -66,6 +70,7 @@ def test_a_release_without_the_attribute_believes_nothing() -> None:
     assert (found.stack, found.accepts_loss_kwargs, found.own_loss) == ("Old", None, None)
 
 
+@COUNTS
 @pytest.mark.parametrize(
     ("options", "name", "file"),
     [
@@ -87,6 +92,7 @@ def test_what_computes_the_loss_in_the_models_place_is_named(
     assert file in str(found.own_loss_place)
 
 
+@COUNTS
 def test_the_lines_that_count_and_divide_are_those_of_the_installed_trainer(tmp_path: Path) -> None:
     found = belief_of(trainer(tmp_path))
     for key, words in (("counts_place", "num_items_in_batch"), ("divides_place", "gradient_accumulation_steps")):

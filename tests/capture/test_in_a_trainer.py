@@ -14,6 +14,7 @@ from accumcheck.record import MicroBatch
 from accumcheck.rows.fingerprint import SampleIndex
 from accumcheck.runfolder.of_split import read_belief
 from accumcheck.runfolder.steps import read_steps
+from tests.releases import since
 
 SAMPLES = [{"x": torch.tensor([1.0 + row]), "labels": torch.tensor(row % 2)} for row in range(4)]
 K = 4
@@ -72,6 +73,7 @@ def passages(folder: Path, model: torch.nn.Module, kind: type[Trainer]) -> tuple
     return step.micro_batches
 
 
+@since("4.50.0", "Trainer decides otherwise which models are passed the count of labels, or counts none")
 @pytest.mark.parametrize(
     ("model", "kind", "factor", "count"),
     [

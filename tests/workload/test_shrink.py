@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from transformers import AutoConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from accumcheck.config.model import ModelConfig
 from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
 from accumcheck.workload.shrink import shrink
+from tests.releases import require_model_type, since
 from tests.workload.tiny import check
 
 MODEL_TYPES = [
@@ -23,8 +23,7 @@ MODEL_TYPES = [
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_a_default_config_of_full_size_becomes_tiny_and_trains(model_type: str) -> None:
-    if model_type not in CONFIG_MAPPING_NAMES:
-        pytest.skip(f"this transformers has no {model_type}")
+    require_model_type(model_type)
     config = ModelConfig(config={"model_type": model_type}, shrink=True)
     model = build_model(config, seed=0, device="cpu")
     loss = model(**Collator.of(model)(build_samples(check(config), model, 2))).loss
@@ -51,7 +50,9 @@ def test_grouped_heads_stay_grouped() -> None:
     assert [heads(32), heads(8), heads(1)] == [(4, 4), (4, 2), (4, 1)]
 
 
+@since("4.57.0", "the configuration of Gemma 3 does not list the kinds of its layers")
 def test_one_layer_of_each_kind_is_kept() -> None:
+    require_model_type("gemma3_text")
     small = shrink(AutoConfig.for_model("gemma3_text"))
 
     assert small.num_hidden_layers == 2
@@ -59,12 +60,14 @@ def test_one_layer_of_each_kind_is_kept() -> None:
 
 
 def test_a_layers_own_numbers_keep_their_proportion() -> None:
+    require_model_type("gemma4_text")
     small = shrink(AutoConfig.for_model("gemma4_text"))  # full attention has heads of 512, sliding attention of 256
 
     assert [small.per_layer_config[layer].head_dim for layer in range(2)] == [16, 32]
 
 
 def test_experts_are_few_and_fewer_are_chosen() -> None:
+    require_model_type("deepseek_v3")
     small = shrink(AutoConfig.for_model("deepseek_v3"))
 
     assert (small.n_routed_experts, small.num_experts_per_tok, small.n_group, small.topk_group) == (4, 2, 2, 1)
@@ -89,6 +92,7 @@ def test_images_give_four_features() -> None:
     assert int((sample["input_ids"] == model.config.image_token_index).sum()) == 4
 
 
+@since("5.0.0", "the configuration of Qwen2-VL has no text configuration, and calls them rope_scaling")
 def test_rotary_sections_fill_half_a_head() -> None:
     rope = {"type": "mrope", "mrope_section": [16, 24, 24]}
     small = shrink(AutoConfig.for_model("qwen2_vl", text_config={"rope_scaling": rope}))
