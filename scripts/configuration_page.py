@@ -10,6 +10,7 @@ from typing import Any
 
 from accumcheck.config import limits
 from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES
+from accumcheck.config.expect import ExpectedFailure
 from accumcheck.config.faults import show_path
 from accumcheck.config.messages import expected
 from accumcheck.config.model import CheckConfig
@@ -36,7 +37,7 @@ command line to the working directory. All steps together train at most {samples
 tokens of synthetic data.
 """
 
-_TITLES = {"": "Top level", "splits[]": "One split"}
+_TITLES = {"": "Top level", "splits[]": "One split", "expect[]": "One known failure"}
 
 
 def page() -> str:
@@ -49,7 +50,7 @@ def page() -> str:
         tokens=limits.SYNTHETIC_TOKENS,
     )
     parts = [_table(section, path) for section, path in _sections(CheckConfig, "")]
-    return "\n".join([head, *parts, _table(SplitKeys, "splits[]")])
+    return "\n".join([head, *parts, _table(SplitKeys, "splits[]"), _table(ExpectedFailure, "expect[]")])
 
 
 def _sections(section: type[Section], path: str) -> Iterator[tuple[type[Section], str]]:

@@ -135,6 +135,7 @@ def _report(
             no_reference=_why_no_reference(events, folder),
             allow_skipped=allow_skipped,
             strict=strict,
+            packages=plan.environment.packages,
         )
     report = Report(
         accumcheck_version=__version__,

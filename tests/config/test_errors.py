@@ -15,7 +15,7 @@ MODEL_KEYS = (
 OF_STACKS = ", ".join(dict.fromkeys(key.name for stack in STACKS for key in stack.own))
 ROOT_KEYS = (
     f"model, global_batch_size, splits, data, steps, trajectory_steps, stack, {OF_STACKS}, "
-    "training_arguments, tolerances, severity, update, launcher, hotfix, seed"
+    "training_arguments, tolerances, severity, update, expect, launcher, hotfix, seed"
 )
 *FIRST, LAST = [stack.name for stack in STACKS]
 STACK = f"{', '.join(FIRST)} or {LAST}"

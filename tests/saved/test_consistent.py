@@ -57,6 +57,23 @@ def config(report: Report, **changes: Any) -> Report:
     return replace(report, config={**report.config, **changes})
 
 
+def test_a_failure_is_expected_only_where_the_configuration_says_so() -> None:
+    report = examples.expected()
+    named = {"rule": "microbatch-mean*k", "reason": "transformers#34191", "splits": ["1x128x1"]}
+    for forged in (
+        config(report, expect=[]),
+        config(report, expect=None),
+        config(report, expect=[{**named, "splits": None, "reason": "another"}]),
+        config(report, expect=[named]),
+    ):
+        with pytest.raises(ConfigError, match=r"splits\[1\]\.verdict: found warn for 4x16x2, expected fail"):
+            check_consistent(forged)
+
+
+def test_a_strict_run_with_nothing_but_expected_failures_passes() -> None:
+    check_consistent(replace(examples.expected(), strict=True))
+
+
 TWICE = (*CLEAN.splits, CLEAN.splits[1])
 UNKNOWN = Finding("x", "fail", ("8x8x2",), "no such split")
 NAMED = Finding("samples-differ", "fail", ("4x16x2",), "other samples")

@@ -27,12 +27,12 @@ KEYS = (
 )
 SPLIT_KEYS = (
     "split per_device_train_batch_size gradient_accumulation_steps num_processes is_control status reason reason_kind "
-    "traceback verdict duration_seconds steps loss_rule gradient_rule updates sample_weights trajectory log"
+    "traceback expected verdict duration_seconds steps loss_rule gradient_rule updates sample_weights trajectory log"
 )
 STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
 TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured loss_rounding"
 WEIGHT_KEYS = "scale min max dropped duplicated condition residual values"
-FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation consequence advice source known"
+FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation consequence advice expected source known"
 
 
 def test_the_schema_is_one() -> None:

@@ -36,6 +36,7 @@ def check_consistency(tree: Item, reading: Reading, faults: Faults) -> None:
     checks = _Consistency(tree, reading, faults)
     checks.splits()
     checks.severity()
+    checks.expect()
     if checks.check.runs_program:
         checks.program()
         checks.epochs()
@@ -60,7 +61,7 @@ class _Consistency:
     def given(self, *keys: str) -> bool:
         return given(self.tree, keys)
 
-    def note(self, keys: Keys, message: str) -> None:
+    def note(self, keys: KeyPath, message: str) -> None:
         """Note a fault at the key, or at the nearest section above it that was written."""
         self.faults.add(self.place(keys), name_of(find(self.tree, keys), keys), message)
 
@@ -98,6 +99,18 @@ class _Consistency:
             if canonical in seen:
                 self.note(("severity", rule), f"{canonical} is given twice; keep one")
             seen.add(canonical)
+
+    def expect(self) -> None:
+        """Failures are expected of splits that there are."""
+        if self.check.splits is None or self.reading.is_wrong("splits") or self.reading.is_wrong("expect"):
+            return
+        there = {str(split) for split in self.check.splits}
+        for i, one in enumerate(self.check.expect):
+            for j, split in enumerate(one.splits or ()):
+                if split not in there:
+                    self._note_split(
+                        ("expect", i, "splits", j), f"{split} is not among splits; add it there, or remove it"
+                    )
 
     def model(self) -> None:
         """Exactly one source of the model, and weights that can come from it."""
@@ -236,7 +249,10 @@ class _Consistency:
     def sections(self) -> None:
         """What each section says of its own keys together, noted at one that was given, the command line's if any."""
         for path, section in _sections_of(self.check, ()):
-            for names, message in [] if self.reading.is_wrong(*path) else section.contradictions():
+            listed = any(isinstance(part, int) for part in path)  # its places in a list hold where none was left out
+            for names, message in (
+                [] if self.reading.is_wrong(*path[: 1 if listed else None]) else section.contradictions()
+            ):
                 here = [(*path, name) for name in names if find(self.tree, (*path, name)) is not None]
                 self.note(max(here, key=lambda keys: self.place(keys).on_command_line, default=path), message)
 
@@ -254,10 +270,12 @@ class _Consistency:
             self.note(("launcher", "rdzv_endpoint"), message)
 
 
-def _sections_of(section: Section, path: Keys) -> Iterator[tuple[Keys, Section]]:
-    """Every section inside a section, with its path."""
+def _sections_of(section: Section, path: KeyPath) -> Iterator[tuple[KeyPath, Section]]:
+    """Every section inside a section or in one of its lists, with its path."""
     for name in keys_of(type(section)):
         inner = getattr(section, name)
         if isinstance(inner, Section):
             yield (*path, name), inner
             yield from _sections_of(inner, (*path, name))
+        elif isinstance(inner, tuple):
+            yield from (((*path, name, i), one) for i, one in enumerate(inner) if isinstance(one, Section))

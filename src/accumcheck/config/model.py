@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from accumcheck.config.expect import ExpectedFailure, ExpectedFailures
 from accumcheck.config.limits import Batch, MoreSteps, Seed, Steps
 from accumcheck.config.own_keys import with_own_keys
 from accumcheck.config.sections import (
@@ -32,6 +33,7 @@ __all__ = [
     "DType",
     "DataConfig",
     "DatasetSource",
+    "ExpectedFailure",
     "LauncherConfig",
     "ModelConfig",
     "SyntheticData",
@@ -94,6 +96,9 @@ class CheckConfig(Section):
     update: Annotated[str, OneOf(("auto", "off"))] = "auto"
     """What a program's optimizers do is compared too: learning rates, clipping, changes of the weights; auto: where the
     stack has them; off: learning rates only, without a copy of the weights."""
+    expect: ExpectedFailures = ()
+    """Known failures, each with its reason: still run and shown, they do not fail the run; one that is gone is
+    reported."""
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     """Where and how processes are started."""
     hotfix: Annotated[str, OneOf(HOTFIXES)] | None = None
@@ -152,6 +157,6 @@ def _restored(hint: Any, plain: Any) -> Any:
     if plain is None:
         return None
     if is_dataclass(kind) and isinstance(plain, dict):
-        hints = get_type_hints(kind)
+        hints = get_type_hints(kind, include_extras=True)
         return kind(**{name: _restored(hints[name], value) for name, value in plain.items()})  # type: ignore[operator]
-    return tuple(plain) if get_origin(kind) is tuple else plain
+    return tuple(_restored(get_args(kind)[0], one) for one in plain) if get_origin(kind) is tuple else plain

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.aliases import ALIASES, LENGTH_ALIASES, other_names
+from accumcheck.config.expect import ExpectedFailure
 from accumcheck.config.faults import show_path
 from accumcheck.config.model import DATA_COLUMNS, DATA_SOURCES, MODEL_SOURCES, CheckConfig
 from accumcheck.config.own_keys import own_keys
@@ -42,6 +43,7 @@ def config_schema() -> Schema:
             rules.append(_at_most_one(_present(keys) for keys in _names(target)))
     rules.append(_at_most_one(_present(keys) for keys in LENGTH_ALIASES))
     _add_aliases(root)
+    _described(root["properties"]["expect"]["items"], ExpectedFailure)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "accumcheck configuration",

@@ -19,7 +19,7 @@ SET_BY_EPOCHS = "accumcheck sets it; write data: {epochs: 2}, or steps"
 
 _SPLITS_EXPECTED = f"auto or a list of 1 to {SPLITS} splits, for example [1x8x1, 2x2x2]"
 _SPLIT_EXPECTED = f"n x b x k, for example 4x16x2, with n from 1 to {PROCESSES}, b and k from 1 to {BATCH}"
-_SHORT = r"^\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*$"
+SHORT_SPLIT = r"^\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class SplitKeys(Section):
 
 def is_short_split(value: Any) -> bool:
     """Whether the value is a text such as ``4x16x2``."""
-    return isinstance(value, str) and re.search(_SHORT, value) is not None
+    return isinstance(value, str) and re.search(SHORT_SPLIT, value) is not None
 
 
 def _read_split(value: Any) -> Any:
@@ -67,7 +67,7 @@ OneSplit = Annotated[
         SplitKeys,
         before=_read_split,
         after=SplitKeys.split,
-        json=lambda mapping: {"anyOf": [{"type": "string", "pattern": _SHORT}, mapping]},
+        json=lambda mapping: {"anyOf": [{"type": "string", "pattern": SHORT_SPLIT}, mapping]},
     ),
 ]
 Splits = Annotated[
@@ -93,6 +93,13 @@ def _read_rule(rule: str) -> str:
         )
     return canonical_rule(rule)
 
+
+RuleName = Annotated[
+    str,
+    Checked(after=_read_rule, json=lambda _: {"type": "string", "pattern": PATTERN}),
+    Expected("a weighting rule, for example microbatch-mean*k"),
+]
+"""A weighting rule by its one name."""
 
 _SEVERITIES = {
     "type": "object",

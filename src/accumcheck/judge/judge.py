@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.judge.detectors.detected import Detected, Judged
 from accumcheck.judge.detectors.order import CONSEQUENT, STRUCTURAL
 from accumcheck.judge.evidence import Evidence, gather
+from accumcheck.judge.expected import with_expectations
 from accumcheck.judge.explanation import explain_run
 from accumcheck.judge.judgement import Judgement
 from accumcheck.judge.measure.truths import due
@@ -29,6 +30,7 @@ def judge(
     no_reference: str = "",
     allow_skipped: bool = False,
     strict: bool = False,
+    packages: Mapping[str, str] | None = None,
 ) -> Judgement:
     """Judge a run.
 
@@ -40,6 +42,7 @@ def judge(
         no_reference: why there is no reference.
         allow_skipped: see `judge_run`.
         strict: see `judge_run`.
+        packages: the releases in the environment, by canonical name: some failures are expected until one comes.
     """
     seen, found = _structural(gather(check, observations, control, reference, no_reference))
     explanation = explain_run(seen)
@@ -49,19 +52,20 @@ def judge(
         new = list(detector(judged))
         found += new
         judged = replace(judged, accounted=judged.accounted.union(*(one.accounts_for for one in new)))
-    findings = tuple(one.finding for one in found)
+    results, findings = with_expectations(check.expect, judged.results, [one.finding for one in found], packages or {})
     verdict, exit_code = judge_run(
-        judged.results,
+        results,
         undecided=seen.reference is None or seen.random_by is not None,
         allow_skipped=allow_skipped,
         strict=strict,
-        warned=any(finding.severity == "warn" for finding in findings),
+        warned=any(finding.severity == "warn" and not finding.expected for finding in findings),
+        expected=any(finding.expected for finding in findings),
     )
     right = due(control, seen.alone, seen.reference)
     return Judgement(
         verdict=verdict,
         exit_code=exit_code,
-        splits=with_reasons(judged.results, findings),
+        splits=with_reasons(results, findings),
         reference=tuple(truth.as_record(step) for step, truth in enumerate(right, start=1)),
         tolerances=seen.tolerances,
         loss_rule=_run_rule(explanation.loss),

@@ -87,7 +87,13 @@ def judge_split(
 
 
 def judge_run(
-    splits: Sequence[SplitResult], *, undecided: bool, allow_skipped: bool, strict: bool, warned: bool
+    splits: Sequence[SplitResult],
+    *,
+    undecided: bool,
+    allow_skipped: bool,
+    strict: bool,
+    warned: bool,
+    expected: bool = False,
 ) -> tuple[Verdict, int]:
     """The verdict on the run and the exit code: 1 wins over 3, and what was not decided never passes.
 
@@ -97,13 +103,15 @@ def judge_run(
         allow_skipped: a split that was skipped for want of devices is no reason to hold back.
         strict: a warning is a failure.
         warned: some finding is a warning.
+        expected: some finding is a warning because its failure is expected; that is no failure when strict.
     """
     verdicts = [split.verdict for split in splits]
-    warned = warned or "warn" in verdicts
+    warned = warned or any(split.verdict == "warn" and not split.expected for split in splits)
+    expected = expected or any(split.expected for split in splits)
     if "fail" in verdicts or (strict and warned):
         return "fail", 1
     if "error" in verdicts or undecided or not any(split.status == "ran" for split in splits):
         return "error", 3
     if "skipped" in verdicts and not allow_skipped:
         return "skipped", 3
-    return ("warn", 0) if warned else ("pass", 0)
+    return ("warn", 0) if warned or expected else ("pass", 0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
+import re
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from accumcheck.launch.devices import Devices
@@ -49,5 +51,31 @@ def describe_environment(stack: str, devices: Devices, backend: str) -> Environm
         device_name=devices.name,
         device_count=devices.count,
         backend=backend,
+        packages=installed_packages(),
         **found,
     )
+
+
+def installed_packages() -> dict[str, str]:
+    """The release of every installed package, by canonical name, the one that is imported where there are two.
+
+    Of one that was installed from a folder, a wheel or a commit, that stands after its version: a version alone does
+    not say what is in it.
+    """
+    found: dict[str, str] = {}
+    for one in distributions():
+        name = re.sub(r"[-_.]+", "-", one.metadata["Name"] or "").lower()
+        if name:
+            found.setdefault(name, f"{one.version}{_origin(one)}")
+    return dict(sorted(found.items()))
+
+
+def _origin(one: Distribution) -> str:
+    """`` (abc123def0)`` of a commit, `` (sha256 abc123def0)`` of a file, nothing of a release."""
+    try:
+        origin = json.loads(one.read_text("direct_url.json") or "{}")
+        commit = origin.get("vcs_info", {}).get("commit_id")
+        digest = origin.get("archive_info", {}).get("hashes", {}).get("sha256")
+    except (ValueError, AttributeError):
+        return ""
+    return f" ({commit[:10]})" if commit else f" (sha256 {digest[:10]})" if digest else ""

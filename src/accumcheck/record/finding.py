@@ -29,6 +29,8 @@ class Finding:
     """What this does to training; may be empty."""
     advice: str = field(default="", metadata=LATER)
     """What to do; may be empty."""
+    expected: str = field(default="", metadata=LATER)
+    """Why this failure is expected, as the configuration says; empty: it is not."""
     source: str | None = None
     """The line of code that computes it, file:line."""
     known: tuple[

@@ -118,6 +118,8 @@ class SplitResult:
     """What kind of reason that is, where it did not run or could not be decided; null: it ran."""
     traceback: tuple[str, ...] = field(default=(), kw_only=True, metadata=LATER)
     """The last lines of what the program raised, or printed before it ended; may be empty."""
+    expected: str = field(default="", kw_only=True, metadata=LATER)
+    """Why its failure is expected, as the configuration says: it is then a warning; empty: it is not."""
     verdict: Verdict
     duration_seconds: float
     steps: tuple[StepRecord, ...] = ()
@@ -167,6 +169,8 @@ class Environment:
     device_count: Count = 0
     backend: str = ""
     platform: str = ""
+    packages: dict[str, str] = field(default_factory=dict, metadata=LATER)
+    """Release of every installed package, by canonical name; of one installed from a folder or a commit, that too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ class Note:
         excerpt: the last lines of a traceback, which keep their shape.
         id: a finding's id, or the kind of reason for which splits did not run.
         splits: all splits that it is about.
+        expected: why this failure is expected; empty: it is not.
     """
 
     tone: str
@@ -155,6 +156,7 @@ class Note:
     excerpt: tuple[str, ...] = ()
     id: str = ""
     splits: tuple[str, ...] = ()
+    expected: str = ""
 
     @property
     def headline(self) -> str:

@@ -56,11 +56,12 @@ def _case(metric: Metric, split: SplitResult, report: Report) -> Case:
     ]
     raised = ["\n".join(split.traceback)] if split.traceback else []
     details = "\n\n".join([metric.text, *raised, *map(_whole, about), *([f"log: {split.log}"] if split.log else [])])
-    outcome = _outcome(metric.verdict, report)
+    expected = bool(split.expected) and metric.verdict == "warn"
+    outcome: Outcome = "skipped" if expected else _outcome(metric.verdict, report)
     return Case(
         name=f"{split.split} {metric.name}",
         outcome=outcome,
-        message=metric.text,
+        message=f"expected failure ({split.expected}): {metric.text}" if expected else metric.text,
         details=details,
         kind=_kind(metric, split),
         seconds=split.duration_seconds / 3,
@@ -77,7 +78,7 @@ def _kind(metric: Metric, split: SplitResult) -> str:
 
 
 def _of_the_run(note: Note, report: Report) -> Case:
-    outcome, details = _outcome(note.tone, report), _whole(note)
+    outcome, details = "skipped" if note.expected else _outcome(note.tone, report), _whole(note)
     output = details if outcome == "passed" else ""
     return Case(f"run {note.id}", outcome, note.text, details, note.id, output=output)
 

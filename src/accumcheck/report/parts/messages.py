@@ -48,7 +48,7 @@ def _of_note(note: Note, report: Report) -> Iterator[Annotation]:
     for (file, line), splits in places.items():
         of = splits[0] if len(splits) == 1 else note.labels
         yield Annotation(
-            level=_level(note.tone, report),
+            level="note" if note.expected else _level(note.tone, report),
             rule=note.id,
             title=f"accumcheck {of}".strip(),
             message=message,

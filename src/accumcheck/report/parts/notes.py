@@ -43,13 +43,14 @@ def note_of(finding: Finding, report: Report) -> Note:
     return Note(
         tone=finding.severity,
         labels=_labels(finding.splits, report),
-        text=finding.summary,
+        text=f"expected ({finding.expected}): {finding.summary}" if finding.expected else finding.summary,
         paragraphs=tuple(filter(None, (*finding.explanation.split("\n"), finding.consequence))),
         advice=finding.advice,
         source=finding.source or "",
         known=tuple(_known(fault) for fault in finding.known),
         id=finding.id,
         splits=finding.splits,
+        expected=finding.expected,
     )
 
 

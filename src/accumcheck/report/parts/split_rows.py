@@ -53,7 +53,7 @@ def rows(report: Report) -> list[list[Cell]]:
             _control_cell(split, control, "grad_norm", report.tolerances),
             _gradient_error(split, report.tolerances),
             *_weights(split),
-            Cell(WORDS[split.verdict], split.verdict),
+            Cell("expected" if split.expected else WORDS[split.verdict], split.verdict),
         ]
         for index, split in enumerate(report.splits)
     ]

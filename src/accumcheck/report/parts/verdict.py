@@ -21,6 +21,10 @@ def verdict(report: Report) -> Conclusion:
     rest += [f"{trained} ran without a verdict"] if trained else []
     rest += [f"{of['skipped']} skipped"] if of["skipped"] else []
     severities = {finding.severity for finding in report.findings}
+    expected = sum(bool(split.expected) for split in report.splits)
+    of["warn"] -= expected
+    rest += [f"{expected} {'fails' if expected == 1 else 'fail'} as expected"] if expected else []
+    severities -= {"warn"} if all(one.expected for one in report.findings if one.severity == "warn") else set()
     warned = f"{of['warn']} with a warning" if of["warn"] else "with a warning on the run as a whole"
     word, tone, meaning = str(report.verdict), str(report.verdict), ""
     if report.exit_code == 1 and not of["fail"] and (of["warn"] or "warn" in severities):
@@ -34,7 +38,9 @@ def verdict(report: Report) -> Conclusion:
         parts = [f"of {plural(total, 'split')}, {rest.pop(0)}" if rest else "see the reason above"]
         word, tone = "could not be decided", "error"
     elif report.verdict == "warn":
-        parts, meaning = [f"{ran} of {plural(total, 'split')} ran, {warned}"], ": warnings are allowed"
+        parts, meaning = [f"{ran} of {plural(total, 'split')} ran"], ": known failures"
+        if of["warn"] or "warn" in severities:
+            parts, meaning = [*parts, warned], ": warnings are allowed"
     else:
         truth = "the reference" if report.accuracy == "judged" else "the control, accuracy not judged"
         agree = f"{'agrees' if ran == 1 else 'agree'} with {truth}"
