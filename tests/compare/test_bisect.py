@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from accumcheck.compare.bisect import bisect, in_order
+from accumcheck.compare.bisect import bisect
+from accumcheck.compare.subjects import releases_in_order
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.record.bisection import Bisection, Find, Step
 from accumcheck.report.parts.search_lines import ending, means, step_line
@@ -109,7 +112,7 @@ def test_where_only_skipped_releases_are_left_they_are_listed() -> None:
 
 def test_the_ending_tells_both_sides_the_fault_and_the_notes() -> None:
     result, _, _ = find(Ladder(LLAVA), ("4.48.3", "4.51.3"))
-    assert list(ending(result)) == [
+    assert list(ending(replace(result, pages=("https://notes.example/4.49.0",)))) == [
         "bad means: the check fails with microbatch-mean*k",
         "transformers 4.48.3    other fail   microbatch-mean",
         "transformers 4.49.0    bad   fail   microbatch-mean*k",
@@ -119,7 +122,7 @@ def test_the_ending_tells_both_sides_the_fault_and_the_notes() -> None:
         "        https://github.com/hiyouga/LLaMA-Factory/issues/7443",
         "        affected: transformers 4.49.0 to 4.51.3",
         "        fixed: 4.57.6",
-        "release notes: https://github.com/huggingface/transformers/releases/tag/v4.49.0",
+        "release notes: https://notes.example/4.49.0",
         "first bad release: 4.49.0",
     ]
 
@@ -133,9 +136,7 @@ def test_ends_that_do_not_differ_are_refused_before_anything_else_is_tried() -> 
 
 @pytest.mark.parametrize("end", ["no wheel", examples.undecided()])
 def test_an_end_that_cannot_be_decided_ends_the_search(end: object) -> None:
-    with pytest.raises(
-        AccumcheckError, match=r"transformers 5\.23\.0, one of the two ends, could not be decided"
-    ) as told:
+    with pytest.raises(AccumcheckError, match=r"5\.23\.0, one of the two ends, could not be decided") as told:
         find(Ladder({**LLAVA, "5.23.0": end}), ("4.54.0", "5.23.0"))  # type: ignore[dict-item]
     assert told.value.exit_code == 3
 
@@ -150,9 +151,19 @@ def test_an_end_that_cannot_be_decided_ends_the_search(end: object) -> None:
 )
 def test_ends_in_the_wrong_order_are_refused(good: str, bad: str, sought: Find, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        in_order(good, bad, sought)
+        releases_in_order(good, bad, sought)
 
 
 def test_the_older_end_comes_first() -> None:
-    assert in_order("4.9.0", "4.10.0", "broken") == ("4.9.0", "4.10.0")  # by version, not by text
-    assert in_order("4.10.0", "4.9.0", "fixed") == ("4.9.0", "4.10.0")
+    assert releases_in_order("4.9.0", "4.10.0", "broken") == ("4.9.0", "4.10.0")  # by version, not by text
+    assert releases_in_order("4.10.0", "4.9.0", "fixed") == ("4.9.0", "4.10.0")
+
+
+def test_the_first_bad_commit_is_told_with_its_message_and_its_whole_id() -> None:
+    result, _, _ = find(Ladder(LLAVA), ("4.48.3", "4.51.3"))
+    after = replace(result.after, release="1f0c2a9b7e", about="Sum the loss over micro-batches")
+    found = replace(result, after=after, candidates=("1f0c2a9b7e",), of_commits=True, full=("1f0c2a9b7e" + 30 * "0",))
+    *_, near, last = ending(found)
+    assert near == "first bad commit: 1f0c2a9b7e: Sum the loss over micro-batches"
+    assert last == f"first bad release: 1f0c2a9b7e{30 * '0'}"
+    assert "commit 1f0c2a9b7e bad   fail   microbatch-mean*k" in list(ending(found))

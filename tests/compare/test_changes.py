@@ -16,11 +16,11 @@ from tests.report import examples
 
 
 def codes(old: Report, new: Report, **allowed: bool) -> tuple[int, int]:
-    """What ``compare`` and what ``upgrade`` exit with."""
+    """What ``compare`` and ``upgrade`` exit with, and what they do with ``--strict``."""
     changes = compare_reports(old, new)
     allowed = {"allow_drift": False, **allowed}
-    of_compare, of_upgrade = (exit_code(changes, new, gate=gate, **allowed) for gate in (False, True))
-    return of_compare, of_upgrade
+    plain, strict = (exit_code(changes, new, strict=strict, **allowed) for strict in (False, True))
+    return plain, strict
 
 
 def moved(report: Report, *, loss: float = 1.0, norm: float = 1.0, step: int = 2) -> Report:

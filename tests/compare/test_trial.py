@@ -9,6 +9,7 @@ import pytest
 
 from accumcheck.compare import trial as trial_module
 from accumcheck.compare.history import History
+from accumcheck.compare.subjects import Releases
 from accumcheck.compare.trial import Trial, why_undecided
 from accumcheck.compare.upgrade import Planned
 from accumcheck.config.model import CheckConfig, ModelConfig
@@ -40,7 +41,13 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def trial(*others: Pin) -> Trial:
     history = History(CHECK, [str(pin) for pin in others], fresh=False)
-    return Trial(PLANNED, others, history, say=lambda _: None, on_event=lambda _: None)
+    return Trial(
+        PLANNED,
+        Releases("transformers", ("4.48.3", "5.0.0"), others),
+        history,
+        say=lambda _: None,
+        on_event=lambda _: None,
+    )
 
 
 def test_a_release_is_built_and_run_once_and_then_found(local_index: LocalIndex, ran: list[str]) -> None:

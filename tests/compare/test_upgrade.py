@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from accumcheck.compare import upgrade
-from accumcheck.compare.upgrade import Planned, Side, run_upgrade
+from accumcheck.compare.upgrade import Names, Planned, Side, run_upgrade
 from accumcheck.config.model import CheckConfig, ModelConfig
 from accumcheck.environments import Pin, Request
 from accumcheck.errors import LaunchError
@@ -19,8 +19,10 @@ from accumcheck.runfolder.events import OnEvent
 from tests.report import examples
 
 CHECK = CheckConfig(model=ModelConfig(config={"model_type": "llama"}), global_batch_size=4, splits=(Split(1, 4, 1),))
-OLD = Side("4.57.6", None)
-NEW = Side("5.23.0", Request((Pin("transformers", "5.23.0"),)))
+PIN = Pin("transformers", "5.23.0")
+OLD = Side({}, None)
+NEW = Side({"transformers": PIN}, Request((PIN,)))
+NAMES = Names("transformers", "4.57.6", "5.23.0")
 
 
 def planned(*names: str) -> list[Planned]:
@@ -41,6 +43,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Report]]:
         *,
         on_event: OnEvent,
         allow_skipped: bool,
+        strict: bool,
         python: str,
     ) -> Iterator[Report]:
         if allow_skipped:
@@ -63,6 +66,7 @@ def test_every_check_is_run_under_both_and_the_worst_counts(reports: dict[str, l
         planned("a.yaml", "b.yaml", "c.yaml"),
         OLD,
         NEW,
+        NAMES,
         allow_drift=False,
         say=said.append,
         on_event=lambda check, _: seeds.append(check.seed),
@@ -92,6 +96,7 @@ def test_splits_that_are_skipped_may_be_allowed(allowed: bool, code: int, report
         planned("a.yaml"),
         OLD,
         NEW,
+        NAMES,
         allow_drift=False,
         allow_skipped=allowed,
         say=lambda _: None,
@@ -108,4 +113,30 @@ def test_a_release_under_which_nothing_starts_is_named(
 
     monkeypatch.setattr(upgrade, "run_checks", run_checks)
     with pytest.raises(LaunchError, match=r"under transformers 4\.57\.6: the run could not be started: no torch"):
-        run_upgrade(planned("a.yaml"), OLD, NEW, allow_drift=False, say=lambda _: None, on_event=lambda *_: None)
+        run_upgrade(planned("a.yaml"), OLD, NEW, NAMES, allow_drift=False, say=lambda _: None, on_event=lambda *_: None)
+
+
+@pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 1)])
+def test_what_fails_on_both_sides_fails_the_gate_only_when_strict(
+    strict: bool, code: int, reports: dict[str, list[Report]]
+) -> None:
+    reports["here"] = reports["5.23.0"] = [examples.llava_449()]
+    found = run_upgrade(
+        planned("a.yaml"),
+        OLD,
+        NEW,
+        NAMES,
+        allow_drift=False,
+        strict=strict,
+        say=lambda _: None,
+        on_event=lambda *_: None,
+    )
+    assert (found.exit_code, found.strict) == (code, strict)
+
+
+def test_sides_that_differ_in_several_packages_are_called_by_all_of_them() -> None:
+    one = Names.of([("trl", "1.15.0", "1.16.0")])
+    assert (one.package, one.old, one.new, one.side(one.new)) == ("trl", "1.15.0", "1.16.0", "trl 1.16.0")
+    two = Names.of([("trl", "1.15.0", "1.16.0"), ("peft", "0.17.0", "0.18.0")])
+    assert (two.package, two.old) == ("", "trl 1.15.0, peft 0.17.0")
+    assert two.side(two.new) == "trl 1.16.0, peft 0.18.0"

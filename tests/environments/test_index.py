@@ -43,13 +43,13 @@ def test_the_latest_is_no_pre_release(local_index: LocalIndex) -> None:
 
 
 def test_a_release_has_the_upload_time_of_its_files(local_index: LocalIndex) -> None:
-    assert index.uploaded(Pin("transformers", "4.49.0"), Processes()) == datetime(
+    assert index.day_of(Pin("transformers", "4.49.0"), Processes()) == datetime(
         2025, 2, 17, 15, 19, 3, tzinfo=timezone.utc
     )
 
 
 def test_a_yanked_release_can_be_named(local_index: LocalIndex) -> None:
-    assert index.uploaded(Pin("transformers", "4.49.0.post1"), Processes()).day == 18
+    assert index.day_of(Pin("transformers", "4.49.0.post1"), Processes()).day == 18
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_a_release_that_is_not_there_is_answered_with_the_nearest(
     local_index: LocalIndex, version: str, nearest: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        index.uploaded(Pin("transformers", version), Processes())
+        index.day_of(Pin("transformers", version), Processes())
     assert str(caught.value).startswith(f"transformers=={version}: the package index has no such release for Python 3.")
     assert str(caught.value).endswith(f"; the nearest: {nearest}")
 
 
 def test_an_index_without_upload_times_is_said(local_index: LocalIndex) -> None:
     with pytest.raises(LaunchError, match="gives no upload times"):
-        index.uploaded(Pin("transformers", "5.0.0"), Processes())
+        index.day_of(Pin("transformers", "5.0.0"), Processes())
 
 
 @pytest.mark.parametrize("setting", [("UV_OFFLINE", "1"), ("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")])
@@ -76,7 +76,7 @@ def test_no_network_is_not_taken_for_no_release(
 ) -> None:
     monkeypatch.setenv(*setting)
     with pytest.raises(LaunchError, match="the package index could not be reached") as caught:
-        index.uploaded(Pin("transformers", "4.49.0"), Processes())
+        index.day_of(Pin("transformers", "4.49.0"), Processes())
     assert "accumcheck environments list" in str(caught.value)
     assert caught.value.exit_code == 3
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 import pytest
 from packaging.version import Version
 
-from accumcheck.environments import request
 from accumcheck.environments.request import Pin, Request, parse_request
 from accumcheck.errors import ConfigError
 
@@ -37,19 +34,11 @@ def test_the_order_of_the_command_line_does_not_matter() -> None:
     assert one == parse_request("4.49.0", ["trl==0.16.0"], latest=no_index)
 
 
-def test_without_transformers_the_installed_release_stays() -> None:
+def test_without_transformers_all_else_stays_as_it_is_here() -> None:
     found = parse_request(None, ["accelerate==1.4.0"], latest=no_index)
-    assert found is not None
-    assert found.pins[0] == Pin("transformers", importlib.metadata.version("transformers"))
-
-
-@pytest.mark.parametrize("version", ["5.24.0.dev0", "5.23.0+local"])
-def test_without_transformers_an_installed_one_that_was_never_released_is_refused(
-    monkeypatch: pytest.MonkeyPatch, version: str
-) -> None:
-    monkeypatch.setattr(request, "installed_version", lambda name: version)
-    (line,) = faults(None, "accelerate==1.4.0")
-    assert line.startswith(f"--with: the transformers installed here, {version}, was never released")
+    assert found == Request((Pin("accelerate", "1.4.0"),))
+    assert found.keeps_what_is_here
+    assert not Request((Pin("transformers", "4.49.0"), *found.pins)).keeps_what_is_here
 
 
 def test_latest_is_asked_of_the_index() -> None:

@@ -10,18 +10,19 @@ from accumcheck.record.comparison import Comparison, Pair
 from tests.report import examples
 
 
-def pair(old: Report, new: Report, config: str = "check.yaml", *, gate: bool = True, **allowed: bool) -> Pair:
+def pair(old: Report, new: Report, config: str = "check.yaml", *, strict: bool = False, **allowed: bool) -> Pair:
     changes = compare_reports(old, new)
     file = ConfigFile(config, 7)
     old, new = (replace(report, config_file=file) for report in (old, new))
-    code = exit_code(changes, new, gate=gate, **{"allow_drift": False, **allowed})
+    code = exit_code(changes, new, strict=strict, **{"allow_drift": False, **allowed})
     return Pair(config, old, new, changes, code)
 
 
-def comparison(*pairs: Pair, gate: bool = True, allow_drift: bool = False) -> Comparison:
+def comparison(*pairs: Pair, gate: bool = True, allow_drift: bool = False, strict: bool = False) -> Comparison:
     old, new = ("5.23.0", "4.49.0") if gate else ("old", "new")
     title = f"accumcheck upgrade: transformers {old} -> {new}" if gate else "accumcheck compare: a.json -> b.json"
-    return Comparison(title, old, new, pairs, worst_exit_code(one.exit_code for one in pairs), allow_drift, gate)
+    code = worst_exit_code(one.exit_code for one in pairs)
+    return Comparison(title, old, new, pairs, code, allow_drift, gate, strict=strict)
 
 
 def same_splits() -> Report:
@@ -44,7 +45,7 @@ def broken() -> Comparison:
 def fewer_splits(*, allow_missing: bool = False) -> Comparison:
     """The new run passes, and has three of the five splits."""
     old, new = same_splits(), examples.clean()
-    made = pair(old, new, gate=False, allow_missing=allow_missing)
+    made = pair(old, new, allow_missing=allow_missing)
     return replace(comparison(made, gate=False), allow_missing=allow_missing)
 
 
@@ -56,8 +57,8 @@ def drifting(*, allow_drift: bool = False) -> Comparison:
     return comparison(pair(same_splits(), drifted(), allow_drift=allow_drift), allow_drift=allow_drift)
 
 
-def failing_in_both(*, gate: bool = True) -> Comparison:
-    return comparison(pair(examples.llava_449(), examples.llava_449(), gate=gate), gate=gate)
+def failing_in_both(*, strict: bool = True) -> Comparison:
+    return comparison(pair(examples.llava_449(), examples.llava_449(), strict=strict), strict=strict)
 
 
 def undecided() -> Comparison:

@@ -1,4 +1,4 @@
-"""``accumcheck bisect``: the release that broke a check, or fixed it."""
+"""``accumcheck bisect``: the release, or the commit, that broke a check, or fixed it."""
 
 from __future__ import annotations
 
@@ -22,43 +22,49 @@ if TYPE_CHECKING:
     from accumcheck.record.bisection import Find
     from accumcheck.report.progress import Progress
 
-GOOD_HELP = "A transformers release under which the check is good."
-BAD_HELP = "A transformers release under which it is bad."
+GOOD_HELP = "A release under which the check is good; with --repo a commit, branch or tag."
+BAD_HELP = "A release under which it is bad; with --repo a commit, branch or tag."
+PACKAGE_HELP = "Whose releases to search; with --repo, the package that it must be."
+REPO_HELP = "Search the commits of this local git repository instead; #subdirectory=FOLDER for a package inside it."
 FIND_HELP = "broken: the first bad release; fixed: the first good one, --bad being the older end."
 RULE_HELP = "A weighting rule that makes a release bad, such as 'microbatch-mean*k'; without it, failing does."
-WITH_HELP = "Also pin this package in every environment, for example --with accelerate==1.4.0. Repeatable."
+WITH_HELP = "Also have this package in every environment: accelerate==1.4.0, 'trl @ ./checkout', a wheel. Repeatable."
 
 
 def bisect(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)
     ],
-    good: Annotated[str, typer.Option("--good", metavar="VERSION", help=GOOD_HELP, show_default=False)],
-    bad: Annotated[str, typer.Option("--bad", metavar="VERSION", help=BAD_HELP, show_default=False)],
+    good: Annotated[str, typer.Option("--good", metavar="VERSION|REF", help=GOOD_HELP, show_default=False)],
+    bad: Annotated[str, typer.Option("--bad", metavar="VERSION|REF", help=BAD_HELP, show_default=False)],
+    package: Annotated[str | None, typer.Option("--package", metavar="NAME", help=PACKAGE_HELP)] = None,
+    repo: Annotated[str | None, typer.Option("--repo", metavar="PATH", help=REPO_HELP)] = None,
     find: Annotated[str, typer.Option("--find", metavar="broken|fixed", help=FIND_HELP)] = "broken",
     rule: Annotated[str | None, typer.Option("--rule", metavar="RULE", help=RULE_HELP, show_default=False)] = None,
     pre: Annotated[bool, typer.Option("--pre", help="Try pre-releases too.")] = False,
-    with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
+    with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what an earlier search has run.")] = False,
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     no_programs: NoPrograms = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
-    """Find the transformers release in which a check's verdict (or rule) changes.
+    """Find the release or commit in which a check's verdict (or rule) changes.
 
-    Tries both ends and then halves what is between them, each release in an
-    environment of its own. Results are kept, so the same command goes on
-    where it was interrupted. The last line on standard output names the
-    release: first bad release: X, or first fixed release: X.
+    Tries both ends and then halves what is between them, each release (of
+    transformers, or of --package) or commit (of --repo) in an environment of
+    its own. Results are kept, so the same command goes on where it was
+    interrupted. The last line on standard output names the release, or the
+    commit's id: first bad release: X, or first fixed release: X.
 
     Exit codes: 0 found; 2 usage or configuration error, or the ends do not
     differ; 3 not decided: only releases that cannot run the check are left;
     130 interrupted.
     """
     from accumcheck.authors_code import check_no_programs
-    from accumcheck.compare.asked import plans, release
-    from accumcheck.compare.bisect import in_order, run_bisect
+    from accumcheck.compare.asked import plans
+    from accumcheck.compare.bisect import run_bisect
+    from accumcheck.compare.searched import search_of
     from accumcheck.report import check_writable, write
     from accumcheck.report.documents.bisection import BisectionDocument
     from accumcheck.report.parts.search_lines import ending, means, step_line
@@ -72,17 +78,14 @@ def bisect(
     (planned,) = plans([config], set_ or [])
     check_no_programs([(planned.check, config)], set_ or [], refuse=no_programs)
     check_writable(output or [])
-    requests = [release("--good", good, with_ or []), release("--bad", bad, with_ or [])]
-    ends = in_order(requests[0].pins[0].version, requests[1].pins[0].version, sought)
     with _kept(), Progress(quiet=quiet) as progress:
         say, on_event = _following(progress, planned.check)
+        subject = search_of(good, bad, with_ or [], find=sought, package=package, repo=repo, prereleases=pre, say=say)
         result = run_bisect(
             planned,
-            ends,
-            requests[0].pins[1:],
+            subject,
             find=sought,
             rule=rule,
-            prereleases=pre,
             fresh=fresh,
             tell=lambda step: progress.line(step_line(step)),
             explain=lambda badness: progress.line(means(str(badness))),

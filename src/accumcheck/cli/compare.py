@@ -42,7 +42,7 @@ def compare(
     check_format(format_)
     check_writable(output or [])
     reports = read_report(old), read_report(new)
-    pair = pair_of(str(new), *reports, gate=False, allow_drift=allow_drift, allow_missing=allow_missing)
+    pair = pair_of(str(new), *reports, strict=False, allow_drift=allow_drift, allow_missing=allow_missing)
     title = f"accumcheck compare: {old} -> {new}"
     comparison = Comparison(
         title, "old", "new", (pair,), pair.exit_code, allow_drift, gate=False, allow_missing=allow_missing

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 TRANSFORMERS_HELP = (
     "Check this transformers release (or: latest), with the dependencies of that time, in its own environment."
 )
-WITH_HELP = "Also pin this package in that environment, for example --with accelerate==1.4.0. Repeatable."
+WITH_HELP = (
+    "Also have this package in that environment: accelerate==1.4.0, 'trl @ ./checkout', a wheel, "
+    "'trl @ git+file:///path@ref'. Repeatable."
+)
 EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
 HOTFIX_HELP = (
     "Apply this hot-fix (accumcheck hotfix list) to the Trainer, and compare with a short run without it: is it a cure?"
@@ -44,7 +47,7 @@ def run(
     transformers: Annotated[
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
-    with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
+    with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
     explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
     hotfix: Annotated[str | None, typer.Option("--hotfix", metavar="NAME", help=HOTFIX_HELP)] = None,
     no_programs: NoPrograms = False,
@@ -61,7 +64,7 @@ def run(
     from accumcheck.compare.hotfix_trial import run_with_hotfix
     from accumcheck.config.load import load_config
     from accumcheck.config.places import config_file
-    from accumcheck.environments import environments, latest, parse_request
+    from accumcheck.environments import build_wheel, environments, latest, parse_request
     from accumcheck.hotfixes import find_hotfix
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.documents.check import CheckDocument
@@ -72,7 +75,7 @@ def run(
     check = load_config(config, overrides)
     check_no_programs([(check, config)], overrides, refuse=no_programs)
     check_writable(output or [])
-    request = parse_request(transformers, with_ or [], latest=latest)
+    request = parse_request(transformers, with_ or [], latest=latest, build=build_wheel)
     if check.launcher.node_rank > 0:
         with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
             progress.message(IMPORTING)

@@ -1,4 +1,4 @@
-"""``accumcheck upgrade``: the gate before another transformers release."""
+"""``accumcheck upgrade``: the gate before another release of transformers, or of any package."""
 
 from __future__ import annotations
 
@@ -19,17 +19,26 @@ if TYPE_CHECKING:
     from accumcheck.runfolder.events import Event
 
 CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Repeatable."
-TO_HELP = "The candidate: a transformers release, or latest."
-FROM_HELP = "The release in use; without it, the one that is installed here."
-WITH_HELP = "Also pin this package in both environments, for example --with accelerate==1.4.0. Repeatable."
+TO_HELP = (
+    "The candidate: a transformers release, latest, or any package: 'trl==1.16.0', 'trl==latest', a wheel, "
+    "'accelerate @ ./checkout', 'transformers @ git+file:///path@ref'. Repeatable."
+)
+FROM_HELP = "What is in use, in the same forms; without it, what is installed here. Repeatable."
+STRICT_HELP = "The candidate must pass without warnings; otherwise it must only be no worse than what is in use."
+IF_NEW_HELP = "Exit with 0 at once where the candidate is not newer than what is in use."
+WITH_HELP = "Also have this package in both environments, in the same forms. Repeatable."
 ALLOW_SKIPPED_HELP = "A split skipped for lack of GPUs does not cause exit code 3."
 
 
 def upgrade(
     configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help=CONFIGS_HELP, show_default=False)],
-    to: Annotated[str, typer.Option("--to", metavar="VERSION", help=TO_HELP, show_default=False)],
-    from_: Annotated[str | None, typer.Option("--from", metavar="VERSION", help=FROM_HELP, show_default=False)] = None,
-    with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
+    to: Annotated[list[str], typer.Option("--to", metavar="WHAT", help=TO_HELP, show_default=False)],
+    from_: Annotated[
+        list[str] | None, typer.Option("--from", metavar="WHAT", help=FROM_HELP, show_default=False)
+    ] = None,
+    with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
+    strict: Annotated[bool, typer.Option("--strict", help=STRICT_HELP)] = False,
+    if_new: Annotated[bool, typer.Option("--if-new", help=IF_NEW_HELP)] = False,
     allow_drift: Annotated[bool, typer.Option("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
     allow_skipped: Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
@@ -38,16 +47,19 @@ def upgrade(
     no_programs: NoPrograms = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
 ) -> None:
-    """Run checks under two transformers releases, each isolated, and compare.
+    """Run checks under two sets of packages, each isolated, and compare.
 
-    Exit codes: 0 every check passes under the candidate; 1 one fails, or its
-    reference drifts; 2 usage or configuration error; 3 one could not be
+    Fails where the candidate is worse than what is in use; what fails on
+    both sides is listed.
+
+    Exit codes: 0 no check got worse; 1 one did, or its reference drifts
+    (with --strict: or fails); 2 usage or configuration error; 3 one could not be
     decided under both releases, or an environment not be built; 130
     interrupted.
     """
     from accumcheck.authors_code import check_no_programs
-    from accumcheck.compare.asked import plans, sides
-    from accumcheck.compare.upgrade import run_upgrade
+    from accumcheck.compare.asked import differing_packages, is_newer, plans, read_sides, resolve_sides
+    from accumcheck.compare.upgrade import Names, run_upgrade
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.documents.comparison import ComparisonDocument
     from accumcheck.report.progress import Progress
@@ -56,8 +68,12 @@ def upgrade(
     planned = plans(configs, set_ or [])
     check_no_programs([(one.check, Path(one.file.path)) for one in planned], set_ or [], refuse=no_programs)
     check_writable(output or [])
-    old, new = sides(from_, to, with_ or [])
+    asked = read_sides(from_ or [], to, with_ or [])
     with Progress(quiet=quiet) as progress:
+        old, new = resolve_sides(asked, progress.message)
+        if if_new and not is_newer(old, new):
+            typer.echo(f"nothing new: {new.request} is not newer than what is in use; nothing was run")
+            raise typer.Exit(0)
 
         def follow(check: CheckConfig, event: Event) -> None:
             tell(progress, check)(event)
@@ -66,8 +82,10 @@ def upgrade(
             planned,
             old,
             new,
+            Names.of(differing_packages(old, new) or [(one.name, one.label, one.label) for one in new.pins.values()]),
             allow_drift=allow_drift,
             allow_skipped=allow_skipped,
+            strict=strict,
             say=progress.message,
             on_event=follow,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,11 +14,13 @@ from accumcheck.compare.upgrade import Planned, Side
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.places import config_file
-from accumcheck.environments import Request, latest, parse_request
-from accumcheck.environments.request import LATEST
+from accumcheck.environments import Pin, Request, build_wheel, latest
+from accumcheck.environments.request import LATEST, Wanted, once, read_wanted, resolve
 from accumcheck.errors import ConfigError
 
 ENDINGS = (".yaml", ".yml")
+
+Say = Callable[[str], None]
 
 
 def plans(paths: Sequence[Path], overrides: Sequence[str]) -> list[Planned]:
@@ -57,37 +61,106 @@ def _for_one_machine(check: CheckConfig, file: Path) -> CheckConfig:
     return check
 
 
-def sides(old: str | None, new: str, others: Sequence[str]) -> tuple[Side, Side]:
-    """Read the two releases.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The packages that a command line names for both sides, read but not yet resolved.
+
+    ``others``: of ``--with``, which both sides have; ``latest``: the new side asks for the newest release of something.
+    """
+
+    old: tuple[Wanted, ...]
+    new: tuple[Wanted, ...]
+    others: tuple[Wanted, ...]
+
+    @property
+    def latest(self) -> bool:
+        """Whether the candidate depends on the day: the same command may find nothing new."""
+        return any(one.version == LATEST for one in self.new)
+
+
+def read_sides(old: Sequence[str], new: Sequence[str], others: Sequence[str]) -> Asked:
+    """Read what ``--from``, ``--to`` and ``--with`` name.
 
     Raises:
-        ConfigError: they are malformed, or the same.
+        ConfigError: some of it is malformed; one line each.
     """
-    candidate = release("--to", new, others)
-    current = None if old is None and not others else release("--from", old, others)
-    if current is not None:
-        installed = current.pins[0].version
-    else:
-        try:
-            installed = version("transformers")
-        except PackageNotFoundError:
-            raise ConfigError("transformers is not installed here, so name the release in use with --from") from None
+    faults: list[str] = []
+    wanted = [read_wanted(option, texts, faults) for option, texts in (("--from", old), ("--to", new))]
+    wanted.append(read_wanted("--with", others, faults, versions=False))
+    of_from, of_to, of_with = (tuple(one) for one in wanted)
+    for side in (of_from, of_to):
+        once([*side, *of_with], faults)
+    return Asked(of_from, of_to, of_with)
+
+
+def resolve_sides(asked: Asked, say: Say) -> tuple[Side, Side]:
+    """The two environments: the newest releases are asked for, and wheels are built.
+
+    A package that is named on one side is, on the other, the one that is installed here.
+
+    Args:
+        asked: what the command line names.
+        say: called with what is being done.
+
+    Raises:
+        ConfigError: something does not exist, or both sides are the same.
+        LaunchError: the index could not be reached, or a wheel could not be built.
+    """
+    old, new = (
+        resolve([*side, *asked.others], latest=latest, build=partial(build_wheel, say=say))
+        for side in (asked.old, asked.new)
+    )
+    assert new is not None
+    sides = Side(_pins(old), old), Side(_pins(new), new)
+    differing = differing_packages(*sides)
+    for name, before, after in differing:
+        for option, release in (("--from", before), ("--to", after)):
+            if not release:
+                raise ConfigError(f"{name} is not installed here, so name the release in use with {option}")
     # a nightly job that asks for the latest must not go red on the day when that is the one in use
-    if new != LATEST and Version(installed) == Version(candidate.pins[0].version):
-        whose = "the release installed here" if old is None else "--from"
-        raise ConfigError(f"--to {new}: {installed} is {whose} as well; there is nothing to compare")
-    return Side(installed, current), Side(candidate.pins[0].version, candidate)
+    if not differing and not asked.latest:
+        pins = ", ".join(f"{pin.name} {pin.label}" for pin in new.pins)
+        raise ConfigError(f"{pins}: both sides are the same; there is nothing to compare")
+    return sides
 
 
-def release(option: str, version: str | None, others: Sequence[str]) -> Request:
-    """Read what one option and ``--with`` ask for; without a version, the installed transformers.
+def is_newer(old: Side, new: Side) -> bool:
+    """Whether the new side has a package in another state than the old one that is no older release of it."""
+    return any(
+        not _is_release(before) or not _is_release(after) or Version(after) > Version(before)
+        for _, before, after in differing_packages(old, new)
+    )
 
-    Raises:
-        ConfigError: it is malformed; the text names the option.
-    """
+
+def differing_packages(old: Side, new: Side) -> list[tuple[str, str, str]]:
+    """The packages that are named and differ, with what they are on both sides; empty where one is not installed."""
+    names = dict.fromkeys([*old.pins, *new.pins])
+    found = []
+    for name in sorted(names, key=lambda name: (name != "transformers", name)):
+        before, after = old.pins.get(name), new.pins.get(name)
+        was, is_ = (installed_release(name) if pin is None else pin.label for pin in (before, after))
+        other_wheel = before is not None and after is not None and before.digest != after.digest
+        if other_wheel or not _same(was, is_):
+            found.append((name, was, is_))
+    return found
+
+
+def installed_release(package: str) -> str:
+    """The release of a package that is installed here; empty where there is none."""
     try:
-        request = parse_request(version, others, latest=latest)
-    except ConfigError as error:
-        raise ConfigError(str(error).replace("--transformers", option)) from error
-    assert request is not None
-    return request
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _pins(request: Request | None) -> dict[str, Pin]:
+    return {} if request is None else {pin.name: pin for pin in request.pins}
+
+
+def _same(was: str, is_: str) -> bool:
+    """Whether two labels are of one release, however it is written: ``4.49`` is ``4.49.0``."""
+    return was == is_ or (bool(was and is_) and _is_release(was + is_) and Version(was) == Version(is_))
+
+
+def _is_release(label: str) -> bool:
+    return "(" not in label

@@ -1,44 +1,20 @@
-"""Find the release that broke a check, or the one that fixed it."""
+"""Find the release, or the commit, that broke a check, or the one that fixed it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-
-from packaging.version import Version
 
 from accumcheck.compare.badness import Badness, badness_between
 from accumcheck.compare.history import History
 from accumcheck.compare.search import Search
+from accumcheck.compare.subjects import Commits, Subject
 from accumcheck.compare.trial import Trial
 from accumcheck.compare.upgrade import Planned
-from accumcheck.environments import Pin, published_versions
-from accumcheck.environments.processes import Processes
-from accumcheck.errors import AccumcheckError, ConfigError
+from accumcheck.errors import AccumcheckError
 from accumcheck.record import Report
 from accumcheck.record.bisection import Bisection, Find, RulePair, Step, Tried
 from accumcheck.runfolder.events import OnEvent
-
-
-def in_order(good: str, bad: str, find: Find) -> tuple[str, str]:
-    """The ends, the older first.
-
-    Raises:
-        ConfigError: they are not in the order that ``find`` implies.
-    """
-    if Version(good) == Version(bad):
-        raise ConfigError(f"--good {good} --bad {bad}: one release; there is nothing between them")
-    if find == "broken" and Version(good) > Version(bad):
-        raise ConfigError(
-            f"--good {good} is newer than --bad {bad}: to look for the release that fixed it, give --find fixed"
-        )
-    if find == "fixed" and Version(good) < Version(bad):
-        raise ConfigError(
-            f"--find fixed: --good {good} is older than --bad {bad}; to look for the release that broke it, leave out "
-            "--find fixed"
-        )
-    return (good, bad) if find == "broken" else (bad, good)
 
 
 def bisect(
@@ -143,29 +119,25 @@ def _answer(one: Tried, badness: Badness) -> bool | None:
 
 def run_bisect(
     planned: Planned,
-    ends: tuple[str, str],
-    others: Sequence[Pin],
+    subject: Subject,
     *,
     find: Find,
     rule: str | None,
-    prereleases: bool,
     fresh: bool,
     tell: Callable[[Step], None],
     explain: Callable[[Badness], None],
     say: Callable[[str], None],
     on_event: OnEvent,
 ) -> Bisection:
-    """Search the published transformers releases, each in an environment of its own.
+    """Search the candidates of a subject, each in an environment of its own.
 
-    The releases are listed while the ends are tried. Every result is kept as soon as it is known.
+    Every result is kept as soon as it is known.
 
     Args:
         planned: the check.
-        ends: the older release first.
-        others: what every environment has beside transformers.
+        subject: the releases of a package, or the commits of a repository.
         find: see `bisect`.
         rule: see `bisect`.
-        prereleases: try these too.
         fresh: run again what an earlier search has run.
         tell: see `bisect`.
         explain: see `bisect`.
@@ -177,35 +149,29 @@ def run_bisect(
         AccumcheckError: an end could not be decided, or the package index could not be reached.
         KeyboardInterrupt: passed on when every process has been ended.
     """
-    history = History(planned.check, [str(pin) for pin in others], fresh=fresh)
-    trial = Trial(planned, others, history, say=say, on_event=on_event)
-    older, newer = map(Version, ends)
-    asking = Processes()
-    with ThreadPoolExecutor(1, thread_name_prefix="listing") as pool:
-        listed = pool.submit(
-            published_versions,
-            "transformers",
-            at_least=older,
-            at_most=newer,
-            prereleases=prereleases,
-            processes=asking,
+    history = History(
+        planned.check, [*(pin.identity for pin in subject.others), *([subject.key] if subject.key else [])], fresh=fresh
+    )
+    trial = Trial(planned, subject, history, say=say, on_event=on_event)
+
+    def between() -> Sequence[str]:
+        say("listing what is between the ends")
+        return subject.between()
+
+    with subject:
+        trial.prepare(subject.ends)
+        result = bisect(subject.ends, between, trial, find=find, rule=rule, tell=tell, explain=explain)
+        return replace(
+            result,
+            config=planned.file.path,
+            package=subject.package,
+            of_commits=isinstance(subject, Commits),
+            full=tuple(map(subject.full, result.candidates)),
+            pages=subject.pages(result.candidates),
         )
-
-        def between() -> list[str]:
-            say("listing the published releases")
-            return [str(one) for one in listed.result() if older < one < newer]
-
-        try:
-            trial.prepare(ends)
-            result = bisect(ends, between, trial, find=find, rule=rule, tell=tell, explain=explain)
-            return replace(result, config=planned.file.path)
-        finally:
-            asking.stop()
 
 
 def _decided(end: Tried) -> Report:
     if end.report is None or end.report.exit_code not in (0, 1):
-        raise AccumcheckError(
-            f"transformers {end.release}, one of the two ends, could not be decided: {end.reason}; name another"
-        )
+        raise AccumcheckError(f"{end.release}, one of the two ends, could not be decided: {end.reason}; name another")
     return end.report

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from accumcheck.compare.comparable import likeness
+from accumcheck.compare.worse import got_worse
 from accumcheck.errors import ConfigError
 from accumcheck.judge.measure.errors import relative
 from accumcheck.record import Divergence, Finding, Report, SplitResult, Tolerances
@@ -27,6 +28,7 @@ def compare_reports(old: Report, new: Report) -> Changes:
     before, after = ({str(split.split): split for split in report.splits} for report in (old, new))
     common = [label for label in before if label in after]
     drift = drift_between(old, new)
+    worse = {label: why for label in common if (why := got_worse(before[label], after[label], old, new))}
     reasons = [f"other {', '.join(alike.other_reference)}"] if alike.other_reference else []
     if drift is None:
         reasons = ["one of the two reports has no reference to compare"]
@@ -46,22 +48,23 @@ def compare_reports(old: Report, new: Report) -> Changes:
         drift=drift,
         no_drift_because="; ".join(reasons),
         notes=alike.notes,
-        broken=_breaks(old, new, [(before[label], after[label]) for label in common]),
+        worse=worse,
+        broken=bool(worse) or _breaks_as_a_whole(old, new),
         undecided=UNDECIDED in (old.exit_code, new.exit_code),
     )
 
 
-def exit_code(changes: Changes, new: Report, *, gate: bool, allow_drift: bool, allow_missing: bool = False) -> int:
+def exit_code(changes: Changes, new: Report, *, strict: bool, allow_drift: bool, allow_missing: bool = False) -> int:
     """What one pair of reports comes to: 1 wins over 3.
 
     Args:
         changes: between them.
         new: the later one.
-        gate: new must pass, whatever old did; otherwise it must only not fail where old did not.
+        strict: new must pass, whatever old did; otherwise it must only be no worse.
         allow_drift: a reference that moved is no failure.
         allow_missing: a split that new has no result for does not hold a pass back.
     """
-    failed = changes.broken or (gate and new.exit_code == 1)
+    failed = changes.broken or (strict and new.exit_code == 1)
     if failed or (changes.drifts and not allow_drift):
         return 1
     return UNDECIDED if changes.undecided or (changes.missing and not allow_missing) else 0
@@ -124,10 +127,8 @@ def _times(value: float, limit: float) -> float:
     return value / limit if limit else math.inf if value else 0.0
 
 
-def _breaks(old: Report, new: Report, common: Sequence[tuple[SplitResult, SplitResult]]) -> bool:
-    """Whether new fails where old did not: in a split, or as a whole where no split does."""
-    if any(after.verdict == "fail" and before.verdict != "fail" for before, after in common):
-        return True
+def _breaks_as_a_whole(old: Report, new: Report) -> bool:
+    """Whether new fails where old did not, and no split of it does."""
     as_a_whole = new.exit_code == 1 and all(split.verdict != "fail" for split in new.splits)
     return as_a_whole and old.exit_code != 1
 

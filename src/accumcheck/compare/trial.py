@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from packaging.version import Version
-
 from accumcheck.check import run_check
 from accumcheck.compare.history import History
+from accumcheck.compare.subjects import Subject
 from accumcheck.compare.upgrade import Planned
-from accumcheck.environments import Pin, Request, environments, published_versions
+from accumcheck.environments import UnreachableError, environments
 from accumcheck.errors import ConfigError, LaunchError
 from accumcheck.record import Report
 from accumcheck.record.bisection import Tried
@@ -27,7 +26,7 @@ class Trial:
     def __init__(
         self,
         planned: Planned,
-        others: Sequence[Pin],
+        subject: Subject,
         history: History,
         *,
         say: Say,
@@ -37,12 +36,12 @@ class Trial:
 
         Args:
             planned: the check.
-            others: what every environment has beside transformers.
+            subject: what is searched.
             history: earlier results.
             say: called, from several threads, with what is being done.
             on_event: called with every event of a run.
         """
-        self._planned, self._others, self._history = planned, tuple(others), history
+        self._planned, self._subject, self._history = planned, subject, history
         self._say, self._on_event = say, on_event
 
     def prepare(self, releases: Sequence[str]) -> None:
@@ -52,7 +51,8 @@ class Trial:
             ConfigError: there is no such release.
             LaunchError: an environment could not be built.
         """
-        with environments([self._request(one) for one in releases if self._history.find(one) is None], say=self._say):
+        wanted = [one for one in releases if self._history.find(one) is None]
+        with environments([self._subject.request(one, self._say) for one in wanted], say=self._say):
             pass
 
     def __call__(self, release: str) -> Tried:
@@ -62,30 +62,27 @@ class Trial:
             LaunchError: the package index could not be reached; a release that cannot be installed or run is no error.
             KeyboardInterrupt: passed on when every process has been ended.
         """
+        about = self._subject.about(release)
         if (found := self._history.find(release)) is not None:
-            return Tried(release, found, kept=True)
+            return Tried(release, found, kept=True, about=about)
         clock = time.monotonic()
         with contextlib.ExitStack() as lent:
             try:
-                (python,) = lent.enter_context(environments([self._request(release)], say=self._say))
+                request = self._subject.request(release, self._say)
+                (python,) = lent.enter_context(environments([request], say=self._say))
+            except UnreachableError:
+                raise  # no release is to be skipped for that
             except (ConfigError, LaunchError) as error:
-                self._ask_the_index(release)
-                return Tried(release, None, str(error), time.monotonic() - clock)
-            self._say(f"transformers {release}: importing torch and transformers")
+                self._subject.check_reachable(release)
+                return Tried(release, None, str(error), time.monotonic() - clock, about=about)
+            self._say(f"{request}: importing torch and transformers")
             try:
                 report = run_check(self._planned.check, on_event=self._on_event, python=python)
             except LaunchError as error:
-                return Tried(release, None, str(error), time.monotonic() - clock)
+                return Tried(release, None, str(error), time.monotonic() - clock, about=about)
         report = replace(report, config_file=self._planned.file)
         self._history.keep(release, report)
-        return Tried(release, report, why_undecided(report), time.monotonic() - clock)
-
-    def _request(self, release: str) -> Request:
-        return Request((Pin("transformers", release), *self._others))
-
-    def _ask_the_index(self, release: str) -> None:
-        """Raise what an index that is not there raises: no release is to be skipped for that."""
-        published_versions("transformers", at_least=Version(release), at_most=Version(release))
+        return Tried(release, report, why_undecided(report), time.monotonic() - clock, about=about)
 
 
 def why_undecided(report: Report) -> str:

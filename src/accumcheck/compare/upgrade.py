@@ -1,14 +1,14 @@
-"""The same checks under two releases: the gate before an upgrade."""
+"""The same checks under two sets of packages: the gate before an upgrade."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from accumcheck.check import run_checks
 from accumcheck.compare.changes import compare_reports, exit_code, worst_exit_code
 from accumcheck.config.model import CheckConfig
-from accumcheck.environments import Request, environments
+from accumcheck.environments import Pin, Request, environments
 from accumcheck.errors import LaunchError
 from accumcheck.record import ConfigFile, Report
 from accumcheck.record.comparison import Comparison, Pair
@@ -29,32 +29,59 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One release of transformers: its version, and the environment that has it, None for the one that is here."""
+    """One set of packages: those that are named, and the environment that has them, None for the one that is here."""
 
-    release: str
+    pins: Mapping[str, Pin]
     request: Request | None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the two sides are called: by the releases of the one package in which they differ, or by all that differ.
+
+    ``package``: that one; empty where there are several.
+    """
+
+    package: str
+    old: str
+    new: str
+
+    @classmethod
+    def of(cls, differing: Sequence[tuple[str, str, str]]) -> Names:
+        """Those of sides that differ in these packages, each with what it is on both."""
+        if len(differing) == 1:
+            return cls(*differing[0])
+        return cls("", *(", ".join(f"{one[0]} {one[at]}" for one in differing) for at in (1, 2)))
+
+    def side(self, name: str) -> str:
+        """One of them as part of a sentence."""
+        return f"{self.package} {name}".strip()
 
 
 def run_upgrade(
     planned: Sequence[Planned],
     old: Side,
     new: Side,
+    names: Names,
     *,
     allow_drift: bool,
     allow_skipped: bool = False,
+    strict: bool = False,
     say: Say,
     on_event: OnEvent,
 ) -> Comparison:
-    """Run every check under the old release and then under the new, on this machine.
+    """Run every check under the old packages and then under the new, on this machine.
 
     Both environments are built first, side by side; the imports are paid once for each.
 
     Args:
         planned: at least one.
-        old: the release in use.
+        old: what is in use.
         new: the candidate.
+        names: what they are called.
         allow_drift: a reference that moved is no failure.
         allow_skipped: a split skipped for want of devices does not hold a verdict back.
+        strict: the candidate must pass, without warnings; otherwise it must only be no worse.
         say: called, from several threads, with what is being done.
         on_event: called with every event of a run, and the check it is of.
 
@@ -66,28 +93,30 @@ def run_upgrade(
     checks = [one.check for one in planned]
     with environments([old.request, new.request], say=say) as pythons:
         reports = [
-            list(_run(planned, side, python, say, on_event, allow_skipped=allow_skipped))
-            for side, python in zip((old, new), pythons, strict=True)
+            list(_run(planned, name, python, say, on_event, allow_skipped=allow_skipped, strict=strict))
+            for name, python in zip(map(names.side, (names.old, names.new)), pythons, strict=True)
         ]
     assert len(reports[0]) == len(reports[1]) == len(checks)
     pairs = tuple(
-        pair_of(one.file.path, before, after, gate=True, allow_drift=allow_drift, allow_missing=allow_skipped)
+        pair_of(one.file.path, before, after, strict=strict, allow_drift=allow_drift, allow_missing=allow_skipped)
         for one, before, after in zip(planned, *reports, strict=True)
     )
     return Comparison(
-        title=f"accumcheck upgrade: transformers {old.release} -> {new.release}",
-        old=old.release,
-        new=new.release,
+        title=f"accumcheck upgrade: {names.side(names.old)} -> {names.new}",
+        old=names.old,
+        new=names.new,
         pairs=pairs,
         exit_code=worst_exit_code(pair.exit_code for pair in pairs),
         allow_drift=allow_drift,
         gate=True,
         allow_missing=allow_skipped,
+        strict=strict,
+        package=names.package,
     )
 
 
 def pair_of(
-    config: str, old: Report, new: Report, *, gate: bool, allow_drift: bool, allow_missing: bool = False
+    config: str, old: Report, new: Report, *, strict: bool, allow_drift: bool, allow_missing: bool = False
 ) -> Pair:
     """Two reports of one check beside each other.
 
@@ -95,14 +124,21 @@ def pair_of(
         ConfigError: they are of two checks.
     """
     changes = compare_reports(old, new)
-    code = exit_code(changes, new, gate=gate, allow_drift=allow_drift, allow_missing=allow_missing)
+    code = exit_code(changes, new, strict=strict, allow_drift=allow_drift, allow_missing=allow_missing)
     return Pair(config, old, new, changes, code)
 
 
 def _run(
-    planned: Sequence[Planned], side: Side, python: str, say: Say, on_event: OnEvent, *, allow_skipped: bool
+    planned: Sequence[Planned],
+    name: str,
+    python: str,
+    say: Say,
+    on_event: OnEvent,
+    *,
+    allow_skipped: bool,
+    strict: bool,
 ) -> Iterator[Report]:
-    """The reports of all checks under one release, as soon as each has ended."""
+    """The reports of all checks on one side, as soon as each has ended."""
     waiting = iter(planned)
     running = planned[0]
 
@@ -110,14 +146,14 @@ def _run(
         nonlocal running
         if isinstance(event, events.Planned):
             running = next(waiting, running)
-            say(f"{running.file.path} under transformers {side.release}")
+            say(f"{running.file.path} under {name}")
         on_event(running.check, event)
 
-    say(f"transformers {side.release}: importing torch and transformers")
+    say(f"{name}: importing torch and transformers")
     try:
         checks = [one.check for one in planned]
-        reports = run_checks(checks, on_event=follow, allow_skipped=allow_skipped, python=python)
+        reports = run_checks(checks, on_event=follow, allow_skipped=allow_skipped, strict=strict, python=python)
         for one, report in zip(planned, reports, strict=True):
             yield replace(report, config_file=one.file)
     except LaunchError as error:
-        raise LaunchError(f"under transformers {side.release}: {error}") from error
+        raise LaunchError(f"under {name}: {error}") from error

@@ -16,7 +16,7 @@ EXPECTATIONS = 256
 _UNTIL = r"^\s*[A-Za-z0-9][A-Za-z0-9._-]*\s+v?[0-9]+(\.[0-9]+)*\s*$"
 _FINDING = r"^\s*[^\s,]+(,[^\s,]+)*\s*$"
 _SPLITS = "a list of splits, for example [1x1x32]"
-_MANY = f"a list of known failures, for example [{{rule: microbatch-mean*k, reason: an issue's address}}], at most {EXPECTATIONS}"
+_MANY = f"a list of at most {EXPECTATIONS} known failures, for example [{{rule: microbatch-mean*k, reason: why}}]"
 
 
 def _read_splits(value: object) -> object:

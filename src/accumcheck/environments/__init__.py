@@ -4,8 +4,18 @@
 is to choose from. Nothing here imports torch or transformers.
 """
 
-from accumcheck.environments.index import latest, published_versions
+from accumcheck.environments.index import UnreachableError, latest, published_versions
 from accumcheck.environments.lend import environments
 from accumcheck.environments.request import Pin, Request, parse_request
+from accumcheck.environments.wheels import build_wheel
 
-__all__ = ["Pin", "Request", "environments", "latest", "parse_request", "published_versions"]
+__all__ = [
+    "Pin",
+    "Request",
+    "UnreachableError",
+    "build_wheel",
+    "environments",
+    "latest",
+    "parse_request",
+    "published_versions",
+]

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from accumcheck.environments import index
-from accumcheck.environments.overlay import NEVER, Base, broken_by, packages_in
+from accumcheck.environments.overlay import NEVER, Base, broken_by, packages_in, unmet_by
 from accumcheck.environments.processes import Processes
 from accumcheck.environments.recipes import recipes_for
 from accumcheck.environments.request import Request
@@ -52,12 +54,13 @@ def build(request: Request, base: Base, folder: Path, processes: Processes, say:
         StoppedError: the work was called off.
     """
     say("asking the package index")
-    day = max(index.uploaded(pin, processes) for pin in request.pins)
+    day = max(index.day_of(pin, processes) for pin in request.pins)
     before = index.end_of_day(day)
     _uv("venv", "--quiet", "--clear", "--relocatable", "--python", base.python, str(folder), processes=processes)
     (site,) = folder.glob("lib/python3*/site-packages")
     (site / "zz_accumcheck_base.pth").write_text(base.path_file(), encoding="utf-8")
-    say(f"installing, with the dependencies of {day:%Y-%m-%d}")
+    of_the_day = "what else it needs" if request.keeps_what_is_here else "the dependencies"
+    say(f"installing, with {of_the_day} of {day:%Y-%m-%d}")
     _install(request, base, folder, site, before, processes)
     say("importing Trainer")
     # without torch, transformers imports as well: its Trainer is then one that says so when it is used
@@ -69,7 +72,7 @@ def build(request: Request, base: Base, folder: Path, processes: Processes, say:
     if wrong := differences(request, python_in(folder), processes):
         raise LaunchError(wrong)
     return {
-        "releases": {pin.name: pin.version for pin in request.pins},
+        "releases": {pin.name: pin.label for pin in request.pins},
         "packages": {name: found.version for name, found in sorted(packages_in([site]).items())},
         "before": before,
         "base": base.python,
@@ -101,17 +104,19 @@ def _install(request: Request, base: Base, folder: Path, site: Path, before: str
     """Install the releases, then whatever below they break, until nothing is broken."""
     overrides, bounds = folder / "overrides.txt", folder / "bounds.txt"
     named, recipes = {pin.name for pin in request.pins}, recipes_for(request.pins)
-    never = sorted({*NEVER, *(name for recipe in recipes for name in recipe.without)} - named)
+    never = {*NEVER, *(name for recipe in recipes for name in recipe.without)} - named
     instead = [requirement for recipe in recipes for requirement in recipe.instead]
-    lines = [*(f"{name}; sys_platform == 'never'" for name in never), *instead]
-    overrides.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    replaced = {canonicalize_name(Requirement(requirement).name) for requirement in instead}
+    kept = set(base.packages) - named - replaced if request.keeps_what_is_here else set()
     bounds.write_text("".join(f"{bound}\n" for bound in base.bounds()), encoding="utf-8")
     for module, text in ((module, text) for recipe in recipes for module, text in recipe.stubs.items()):
         (site / f"{module}.py").write_text(text, encoding="utf-8")
     also = dict.fromkeys([*ALWAYS, *(name for recipe in recipes for name in recipe.also)])
-    wanted = [*(str(pin) for pin in request.pins), *(name for name in also if name not in named)]
+    wanted = [*(str(pin) for pin in request.pins), *(name for name in also if name not in named | kept)]
     too_young: set[str] = set()
     while True:
+        lines = [*(f"{name}; sys_platform == 'never'" for name in sorted(never | kept)), *instead]
+        overrides.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         _uv(
             *("pip", "install", "--quiet", "--python", str(python_in(folder)), "--exclude-newer", before),
             *("--overrides", str(overrides), "--constraints", str(bounds)),
@@ -123,8 +128,11 @@ def _install(request: Request, base: Base, folder: Path, site: Path, before: str
         broken = set(broken_by(base.requirements(), layer)) - too_young
         # a package that was not there on that day is none that a release could ask for: it stays as it is
         too_young |= {name for name in broken if not _existed(name, before, processes)}
-        if not broken - too_young:
+        # what a package laid over needs newer, or older, than it is here must be laid over as well
+        lacking = set(unmet_by(packages_in([site]), {name: one.version for name, one in base.packages.items()})) & kept
+        if not broken - too_young and not lacking:
             return
+        kept -= broken | lacking
         wanted += sorted(broken - too_young)
 
 

@@ -27,6 +27,10 @@ _OFFLINE = ("network was disabled", "Failed to fetch", "error sending request", 
 _UV_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE")
 
 
+class UnreachableError(LaunchError):
+    """The package index could not be reached: nothing is known of any release."""
+
+
 def published_versions(
     package: str,
     *,
@@ -73,13 +77,16 @@ def latest(package: str, *, processes: Processes | None = None) -> Version:
     return version
 
 
-def uploaded(pin: Pin, processes: Processes) -> datetime:
-    """When the last file of a release was uploaded (UTC).
+def day_of(pin: Pin, processes: Processes) -> datetime:
+    """When the last file of a release was uploaded (UTC), or a wheel's commit was made; of any other wheel now.
 
     Raises:
         ConfigError: there is no such release; the text names the nearest.
         LaunchError: the index could not be reached, or does not say when.
     """
+    if pin.wheel:
+        made = datetime.fromisoformat(pin.day.replace("Z", "+00:00")) if pin.day else datetime.now(timezone.utc)
+        return made.astimezone(timezone.utc)
     lock = lock_file(str(pin), processes)
     if lock is None:
         raise ConfigError(_no_such_release(pin, processes))
@@ -149,7 +156,7 @@ def failure(done: subprocess.CompletedProcess[str]) -> LaunchError | ConfigError
     words = re.sub(rf"^\s*(error|cause|hint): ({_UNSATISFIABLE}.*$)?", "", done.stderr.strip(), flags=re.MULTILINE)
     words = re.sub(r"\s+", " ", words).strip().rstrip(".")
     if _is_offline(done.stderr):
-        return LaunchError(
+        return UnreachableError(
             f"the package index could not be reached: {words[:600]}. Environments built before need no network: "
             "accumcheck environments list"
         )

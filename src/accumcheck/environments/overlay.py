@@ -102,3 +102,23 @@ def broken_by(base: Mapping[str, Iterable[str]], layer: Mapping[str, str]) -> li
             if (key := canonicalize_name(requirement.name)) in layer
         )
     )
+
+
+def unmet_by(layer: Mapping[str, Distribution], base: Mapping[str, str]) -> list[str]:
+    """The packages of the environment below that are not what packages laid over it require.
+
+    Args:
+        layer: the packages laid over it.
+        base: the packages below and their versions.
+    """
+    return sorted(
+        {
+            key
+            for one in layer.values()
+            for requirement in requirements_of(one.requires)
+            if (key := canonicalize_name(requirement.name)) in base
+            and key not in layer
+            and key not in NEVER
+            and not requirement.specifier.contains(base[key], prereleases=True)
+        }
+    )

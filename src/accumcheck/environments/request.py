@@ -1,17 +1,16 @@
-"""What the user asked for: exact releases, read from ``--transformers`` and ``--with``."""
+"""What the user asked for: exact releases, wheels, folders and commits, read from ``--transformers``, ``--with`` ..."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from accumcheck.environments.sources import Source, is_source, read_source
 from accumcheck.errors import ConfigError
 
 OLDEST = Version("4.45.0")
@@ -24,35 +23,76 @@ LATEST = "latest"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pin:
-    """One release: the package's canonical name and its version."""
+    """One package as it is to be installed: a release, or a wheel that was built of something else.
+
+    ``name``: canonical; ``origin``: of a wheel, in a few words what it was built of; ``wheel``: its path; ``digest``:
+    of what is in it; ``day``: the date of its commit (ISO 8601), where it has one.
+    """
 
     name: str
     version: str
+    origin: str = ""
+    wheel: str = ""
+    digest: str = ""
+    day: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}=={self.version}"
+        return f"{self.name} @ file://{self.wheel}" if self.wheel else f"{self.name}=={self.version}"
+
+    @property
+    def identity(self) -> str:
+        """What tells it from another, wherever its wheel is kept."""
+        return f"{self.name}=={self.version} {self.digest}".strip()
+
+    @property
+    def label(self) -> str:
+        """Its version for people: ``1.16.0``, ``1.17.0.dev0 (1f0c2a9b7e)``."""
+        return f"{self.version} ({self.origin})" if self.origin else self.version
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The releases that an environment must have, transformers first, the others by name."""
+    """What an environment must have, transformers first, the others by name."""
 
     pins: tuple[Pin, ...]
 
     def __str__(self) -> str:
-        return ", ".join(f"{pin.name} {pin.version}" for pin in self.pins)
+        return ", ".join(f"{pin.name} {pin.label}" for pin in self.pins)
+
+    @property
+    def keeps_what_is_here(self) -> bool:
+        """Whether all other packages stay as they are installed here.
+
+        They do unless transformers is named: the releases of its own day then come with it, since those installed here
+        may be too young for it.
+        """
+        return all(pin.name != "transformers" for pin in self.pins)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One package that an option names: a version (or ``latest``) of it, or a source; ``place``: how it was named."""
+
+    place: str
+    name: str
+    version: str = ""
+    source: Source | None = None
+
+
+Latest = Callable[[str], Version]
+Build = Callable[[Source], Pin]
 
 
 def parse_request(
-    transformers: str | None, others: Sequence[str] = (), *, latest: Callable[[str], Version]
+    transformers: str | None, others: Sequence[str] = (), *, latest: Latest, build: Build | None = None
 ) -> Request | None:
-    """Read the command line's releases.
+    """Read the packages that ``--transformers`` and ``--with`` name.
 
     Args:
-        transformers: a version, or ``latest``. Without it, an environment keeps the release that is installed here:
-            dependencies of the day of something older would replace it unasked.
-        others: ``name==version``.
+        transformers: a version, or ``latest``. Without it, all packages that are not named stay as installed here.
+        others: ``name==version``, ``name @ ./checkout``, ``name @ git+file:///path@ref``, or a wheel.
         latest: the newest release of a package (`accumcheck.environments.latest`); asked only where needed.
+        build: makes a wheel of a source (`accumcheck.environments.wheels.build_wheel`); asked only where needed.
 
     Returns:
         None where nothing is asked for.
@@ -60,41 +100,104 @@ def parse_request(
     Raises:
         ConfigError: all that is malformed, one line each.
     """
-    if transformers is None and not others:
-        return None
     faults: list[str] = []
-    found: dict[str, tuple[str, str]] = {}
-    given = [] if transformers is None else [("--transformers", "transformers", transformers)]
-    for text in others:
-        if (named := _read(text, faults)) is not None:
-            given.append(("--with", *named))
-    for option, name, version in given:
-        place = f"{option} {version if option == '--transformers' else f'{name}=={version}'}"
-        if name in found and found[name][0] != version:
-            faults.append(f"{place}: {name} is already named with {found[name][1]}; leave one of them out")
-        elif (problem := _problem(name, version)) is not None:
-            faults.append(f"{place}: {problem}")
-        found.setdefault(name, (version, place))
-    if "transformers" not in found and not faults:
-        found["transformers"] = (_installed_transformers(faults), "")
+    wanted = [] if transformers is None else read_wanted("--transformers", [transformers], faults)
+    wanted += read_wanted("--with", others, faults, versions=False)
+    return resolve(once(wanted, faults), latest=latest, build=build)
+
+
+def read_wanted(option: str, texts: Sequence[str], faults: list[str], *, versions: bool = True) -> list[Wanted]:
+    """Read what one option names.
+
+    Args:
+        option: its name.
+        texts: what was given.
+        faults: where all that is malformed is noted, one line each.
+        versions: a text may be a version alone, of transformers.
+    """
+    found = []
+    for text in texts:
+        place = f"{option} {text.strip()}"
+        if is_source(text):
+            try:
+                source = read_source(text)
+            except ConfigError as error:
+                faults.append(f"{place}: {error}")
+                continue
+            name = source.name
+            problem = _problem(name, LATEST) if name else None
+            one = Wanted(place, name, source=source)
+        else:
+            named = _read(text, place, faults, versions=versions)
+            if named is None:
+                continue
+            one = Wanted(place if named[0] == "transformers" else f"{option} {'=='.join(named)}", *named)
+            problem = _problem(*named)
+        if problem is not None:
+            faults.append(f"{one.place}: {problem}")
+        else:
+            found.append(one)
+    return found
+
+
+def once(wanted: Sequence[Wanted], faults: list[str]) -> list[Wanted]:
+    """Each package once.
+
+    Raises:
+        ConfigError: one is named twice with different versions, or something else is among ``faults``.
+    """
+    found: dict[str, Wanted] = {}
+    for one in wanted:
+        other = found.setdefault(one.name, one) if one.name else one
+        if (other.version, other.source) != (one.version, one.source):
+            faults.append(f"{one.place}: {one.name} is already named with {other.place}; leave one of them out")
     if faults:
         raise ConfigError("\n".join(faults))
-    versions = {name: latest(name) if version == LATEST else Version(version) for name, (version, _) in found.items()}
-    order = sorted(versions, key=lambda name: (name != "transformers", name))
-    return Request(tuple(Pin(name, str(versions[name])) for name in order))
+    return [*found.values(), *(one for one in wanted if not one.name)]
 
 
-def _read(text: str, faults: list[str]) -> tuple[str, str] | None:
-    """``name==version`` as name and version; anything else is a fault."""
+def resolve(wanted: Sequence[Wanted], *, latest: Latest, build: Build | None = None) -> Request | None:
+    """What to install: the newest releases are asked for, and wheels are built.
+
+    Returns:
+        None where nothing is asked for.
+
+    Raises:
+        ConfigError: there is no such package, or a source is of another package than it was named.
+        LaunchError: the index could not be reached, or a wheel could not be built.
+    """
+    pins = [_pin(one, latest, build) for one in wanted]
+    if not pins:
+        return None
+    return Request(tuple(sorted(pins, key=lambda pin: (pin.name != "transformers", pin.name))))
+
+
+def _pin(one: Wanted, latest: Latest, build: Build | None) -> Pin:
+    if one.source is None:
+        return Pin(one.name, str(latest(one.name) if one.version == LATEST else Version(one.version)))
+    if build is None:
+        raise ConfigError(f"{one.place}: only releases can be named here, name==version")
+    pin = build(one.source)
+    if one.name and pin.name != one.name:
+        raise ConfigError(f"{one.place}: this is the package {pin.name}, not {one.name}")
+    if (problem := _problem(pin.name, pin.version)) is not None:
+        raise ConfigError(f"{one.place}: {problem}")
+    return pin
+
+
+def _read(text: str, place: str, faults: list[str], *, versions: bool) -> tuple[str, str] | None:
+    """``name==version`` as name and version; anything else is a fault, but for a version alone where it may be."""
     match = re.fullmatch(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s=].*?)\s*", text)
     if match is not None:
         return canonicalize_name(match[1]), match[2]
+    if versions and not re.search(r"[<>=~!@]", text):
+        return "transformers", text.strip()
     try:
         name = Requirement(text).name
     except InvalidRequirement:
         name = "trl"
     faults.append(
-        f"--with {text}: expected one exact release, name==version, for example --with '{name}==1.16.0'; "
+        f"{place}: expected one exact release, name==version, for example --with '{name}==1.16.0'; "
         "a range would make another environment on another day"
     )
     return None
@@ -116,20 +219,6 @@ def _problem(name: str, version: str) -> str | None:
         parsed = Version(version)
     except InvalidVersion:
         return "not a version; give a release, for example 4.49.0, or latest"
-    if name == "transformers" and parsed < OLDEST:
+    if name == "transformers" and Version(parsed.base_version) < OLDEST:
         return f"accumcheck runs under transformers {OLDEST} and later"
     return None
-
-
-def _installed_transformers(faults: list[str]) -> str:
-    try:
-        version = installed_version("transformers")
-    except PackageNotFoundError:
-        faults.append("--with: transformers is not installed here, so name its release too, with --transformers")
-        return LATEST
-    if Version(version).is_devrelease or Version(version).local is not None:
-        faults.append(
-            f"--with: the transformers installed here, {version}, was never released, so an environment cannot have "
-            "it; name a release with --transformers"
-        )
-    return version

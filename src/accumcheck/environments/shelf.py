@@ -62,7 +62,7 @@ class Shelf:
 
     def place(self, request: Request, recipe: Mapping[str, object]) -> Path:
         """Where the environment for a request over a base of this recipe stands, built or not."""
-        pins = [str(pin) for pin in request.pins]
+        pins = [pin.identity for pin in request.pins]
         key = hashlib.sha256(json.dumps([_LAYOUT, pins, recipe], sort_keys=True).encode()).hexdigest()[:10]
         name = "-".join(f"{pin.name}-{pin.version}" for pin in request.pins)[:80]
         return self.folder / f"{name}-{key}"

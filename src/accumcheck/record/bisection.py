@@ -14,8 +14,6 @@ Find = Literal["broken", "fixed"]
 State = Literal["good", "bad", "other", "skipped"]
 """What a release is: ``other`` fails, but not in the way that is looked for."""
 
-_RELEASE_NOTES = "https://github.com/huggingface/transformers/releases/tag/v{}"
-
 
 @dataclass(frozen=True, slots=True)
 class RulePair:
@@ -39,7 +37,8 @@ class Tried:
     """What came out under one release.
 
     ``report``: None where there is none; ``reason``: why it could not be decided, else empty; ``seconds``: what it
-    took, building the environment included; ``kept``: it is from an earlier search.
+    took, building the environment included; ``kept``: it is from an earlier search; ``about``: of a commit, the first
+    line of its message.
     """
 
     release: str
@@ -47,6 +46,7 @@ class Tried:
     reason: str = ""
     seconds: float = 0.0
     kept: bool = False
+    about: str = ""
 
     def state(self, bad: bool | None) -> State:
         """What the release is, where it is known whether it is a bad one; None: it could not be decided."""
@@ -84,7 +84,10 @@ class Bisection:
     ``meaning``: what makes a release a bad one; ``before`` and ``after``: the last release on the near side of the
     change, and the first on the far side; ``candidates``: the releases that may be the one looked for, a single one
     where it was found; ``skipped``: those of them that could not be decided; ``earlier``: what bad meant before the
-    fault that was ended here, each with the release that ended it; ``config``: the check's file, as the user named it.
+    fault that was ended here, each with the release that ended it; ``config``: the check's file, as the user named it;
+    ``package``: whose releases were searched, empty where that is not known of commits; ``of_commits``: commits were
+    searched; ``full``: the candidates in full, ids of commits for example; ``pages``: where the candidates say what
+    they changed.
     """
 
     find: Find
@@ -96,6 +99,10 @@ class Bisection:
     steps: tuple[Step, ...]
     earlier: tuple[tuple[str, str], ...] = ()
     config: str = ""
+    package: str = "transformers"
+    of_commits: bool = False
+    full: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
 
     @property
     def found(self) -> str | None:
@@ -108,6 +115,10 @@ class Bisection:
         return 3 if self.found is None else 0
 
     @property
-    def release_notes(self) -> tuple[str, ...]:
-        """Where the releases that may be the one looked for say what they changed."""
-        return tuple(_RELEASE_NOTES.format(release) for release in self.candidates)
+    def found_in_full(self) -> str | None:
+        """What was found, in full."""
+        return self.full[0] if self.found is not None and self.full else self.found
+
+    def named(self, release: str) -> str:
+        """A candidate as part of a sentence: ``transformers 4.49.0``, ``commit 1f0c2a9b7e``."""
+        return f"{'commit' if self.of_commits else self.package} {release}"

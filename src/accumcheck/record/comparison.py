@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -70,8 +71,8 @@ class Changes:
     result in new, which are in old alone, or ran in old and were skipped in new. ``findings_gone``,
     ``findings_new`` and ``findings_kept``: by what they are about and the rules that they name. ``drift``: None where a
     reference is missing; ``no_drift_because``: why, or why the drift that there is counts for nothing. ``notes``: what
-    makes the comparison a weaker one. ``broken``: new fails where old did not; ``undecided``: one of them could not be
-    decided.
+    makes the comparison a weaker one. ``worse``: why a split is worse in new, by its label; ``broken``: some split is,
+    or new fails as a whole where old did not; ``undecided``: one of them could not be decided.
     """
 
     verdict: Change[Verdict]
@@ -88,6 +89,7 @@ class Changes:
     drift: Drift | None
     no_drift_because: str
     notes: tuple[str, ...]
+    worse: Mapping[str, str]
     broken: bool
     undecided: bool
 
@@ -113,7 +115,9 @@ class Comparison:
     """All pairs of one command; ``old`` and ``new`` name the two sides in the columns' heads, ``title`` in a heading.
 
     ``allow_drift``: a reference that moved is told, and changes no exit code; ``allow_missing``: so does a split
-    without a result in new. ``gate``: new must pass; otherwise it must only not fail where old did not.
+    without a result in new. ``gate``: the sides are environments; otherwise they are saved reports. ``strict``: new
+    must pass; otherwise it must only be no worse. ``package``: the one in whose releases the sides differ, which
+    ``old`` and ``new`` are then; empty where they differ in several.
     """
 
     title: str
@@ -124,3 +128,5 @@ class Comparison:
     allow_drift: bool
     gate: bool
     allow_missing: bool = False
+    strict: bool = False
+    package: str = "transformers"

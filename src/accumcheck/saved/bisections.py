@@ -25,6 +25,8 @@ class StepJson:
     """One release that was tried, in the order of the search."""
 
     release: str
+    about: str
+    """Of a commit, the first line of its message."""
     state: State
     """other: fails, but not as is looked for."""
     bad_means: str
@@ -57,11 +59,15 @@ class BisectionJson:
     """The configuration's file."""
     find: Find
     found: str | None
-    """The first bad or fixed release; null: not decided."""
+    """The first bad or fixed release, or the id of the commit; null: not decided."""
+    package: str
+    """Whose releases were searched; of commits it may be empty."""
+    of_commits: bool
+    """Commits of a repository were searched."""
     candidates: tuple[str, ...]
     """Those that it may be, at least one."""
     release_notes: tuple[str, ...]
-    """Addresses, one for each candidate."""
+    """Addresses, one for each candidate; none of commits."""
     bad_means: str
     earlier: tuple[EarlierJson, ...]
     """With find: fixed, the faults that ended before the one at the end."""
@@ -94,9 +100,11 @@ def _saved(bisection: Bisection) -> BisectionJson:
     return BisectionJson(
         config=bisection.config,
         find=bisection.find,
-        found=bisection.found,
+        found=bisection.found_in_full,
+        package=bisection.package,
+        of_commits=bisection.of_commits,
         candidates=bisection.candidates,
-        release_notes=bisection.release_notes,
+        release_notes=bisection.pages,
         bad_means=bisection.meaning,
         earlier=tuple(EarlierJson(bad_meant=meaning, until=release) for meaning, release in bisection.earlier),
         steps=tuple(map(_step, bisection.steps)),
@@ -110,6 +118,7 @@ def _step(step: Step) -> StepJson:
     one, report = step.tried, step.tried.report
     return StepJson(
         release=one.release,
+        about=one.about,
         state=step.state,
         bad_means=step.meaning,
         verdict=None if report is None else report.verdict,

@@ -45,8 +45,10 @@ class SplitJson:
 class ChangesJson:
     """What changed between two reports of one check."""
 
+    worse: dict[str, str]
+    """Why a split is worse in the new one, by its label: it fails and did not, or its fault is larger or a new one."""
     broken: bool
-    """The new one fails where the old one did not."""
+    """Some split is worse, or the new one fails as a whole where the old one did not."""
     undecided: bool
     """One of the two could not be decided."""
     verdict: Change[Verdict]
@@ -101,6 +103,8 @@ class ComparisonJson:
     """A reference that drifts is no failure."""
     allow_missing: bool
     """A split that the new side has no result for does not hold a pass back."""
+    strict: bool
+    """The new side must pass; otherwise it must only be no worse."""
     results: tuple[ResultJson, ...]
     exit_code: ExitCode
     """Of all: 1 wins over 3."""
@@ -130,6 +134,7 @@ def _saved(comparison: Comparison) -> ComparisonJson:
         new=comparison.new,
         allow_drift=comparison.allow_drift,
         allow_missing=comparison.allow_missing,
+        strict=comparison.strict,
         results=tuple(
             ResultJson(
                 config=pair.config,
@@ -147,6 +152,7 @@ def _saved(comparison: Comparison) -> ComparisonJson:
 def _changes(changes: Changes) -> ChangesJson:
     drift = changes.drift
     return ChangesJson(
+        worse=dict(changes.worse),
         broken=changes.broken,
         undecided=changes.undecided,
         verdict=changes.verdict,

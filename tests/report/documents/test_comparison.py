@@ -128,7 +128,7 @@ def test_json_of_what_is_no_number_satisfies_its_schema() -> None:
         (examples.drifting(), ["passed"] * 5 + ["failure"]),
         (examples.drifting(allow_drift=True), ["passed"] * 6),
         (examples.failing_in_both(), ["passed", "failure", "failure", "failure", "failure", "passed"]),
-        (examples.failing_in_both(gate=False), ["passed"] * 6),
+        (examples.failing_in_both(strict=False), ["passed"] * 6),
         (examples.undecided(), ["passed", "passed", "error", "skipped", "passed"]),
     ],
 )

@@ -43,7 +43,7 @@ def said(comparison: Comparison) -> str:
             "fail: fails in both, not a regression: microbatch-mean*k (exit code 1: divergence)",
         ),
         (
-            examples.failing_in_both(gate=False),
+            examples.failing_in_both(strict=False),
             "no worse: fails in both, not a regression: microbatch-mean*k (exit code 0)",
         ),
         (

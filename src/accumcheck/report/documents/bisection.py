@@ -24,7 +24,7 @@ _COLUMNS = (
     Column(("", "time"), "left"),
 )
 _TONES = {"bad": "bad", "other": "bad", "skipped": "skipped", "good": ""}
-_MEANING = "The result of this check changes with a release of transformers."
+_MEANING = "The result of this check changes with a release of a package, or with a commit."
 
 
 class BisectionDocument(Document):
@@ -60,7 +60,7 @@ class BisectionDocument(Document):
         steps = (Head(model), Table(_COLUMNS, rows, caption=caption), Facts(tuple(_facts(bisection))))
         found: list[Block] = [Section("Releases tried", steps, role="whole")]
         if notes := _notes(side):
-            found.append(Section(f"Under transformers {side.release}", (Notes(notes),)))
+            found.append(Section(f"Under {bisection.named(side.release)}", (Notes(notes),)))
         return found
 
     def transcript(self) -> list[str]:
@@ -83,7 +83,7 @@ class BisectionDocument(Document):
         return Suite(
             name=self.title,
             classname="accumcheck.bisect",
-            cases=[*map(_case, bisection.steps), found],
+            cases=[*(_case(step, bisection) for step in bisection.steps), found],
             seconds=sum(step.tried.seconds for step in bisection.steps),
             started_at=min(report.started_at for report in reports),
             properties={"bad means": bisection.meaning, "exit code": str(self.exit_code)},
@@ -104,9 +104,9 @@ def _row(step: Step) -> list[Cell]:
     return [Cell(one.release, "label"), Cell(state, _TONES[state]), verdict, Cell(found_under(one)), Cell(spent(one))]
 
 
-def _case(step: Step) -> Case:
+def _case(step: Step, bisection: Bisection) -> Case:
     one = step.tried
-    name, text = f"transformers {one.release}", f"{step.state}: {found_under(one)}"
+    name, text = bisection.named(one.release), f"{step.state}: {found_under(one)}"
     if step.bad is None:
         return Case(name, "skipped", text, seconds=one.seconds)
     return Case(name, output=text, seconds=one.seconds)
@@ -117,16 +117,17 @@ def _facts(bisection: Bisection) -> list[Fact]:
     return [
         *(Fact(f"until {release}", f"bad meant: {meaning}") for meaning, release in bisection.earlier),
         Fact("bad means", bisection.meaning),
-        Fact("before", _side(bisection.before, bisection.find == "fixed")),
+        Fact("before", _side(bisection, bisection.before, bisection.find == "fixed")),
         *(Fact("skipped", f"{one.release}: {one.reason}") for one in bisection.skipped),
-        Fact("after", _side(bisection.after, bisection.find == "broken")),
-        *(Fact("release notes", address, is_address=True) for address in bisection.release_notes),
+        Fact("after", _side(bisection, bisection.after, bisection.find == "broken")),
+        *(Fact("release notes", address, is_address=True) for address in bisection.pages),
     ]
 
 
-def _side(one: Tried, bad: bool) -> str:
+def _side(bisection: Bisection, one: Tried, bad: bool) -> str:
     verdict = "-" if one.report is None else WORDS[one.report.verdict]
-    return f"transformers {one.release}: {one.state(bad)} ({verdict}, {found_under(one)})"
+    about = f", {one.about}" if one.about else ""
+    return f"{bisection.named(one.release)}: {one.state(bad)} ({verdict}, {found_under(one)}){about}"
 
 
 def _notes(side: Tried) -> tuple[Note, ...]:

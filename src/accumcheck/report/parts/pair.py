@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from accumcheck.record import Report
     from accumcheck.record.comparison import Change, Comparison, Pair
 
+_SHOWN_PACKAGES = 8
+"""This many packages are listed; JSON has all of them."""
 _VERDICTS = {0: ("pass", "pass"), 1: ("fail", "fail"), 3: ("error", "could not be decided")}
 
 
 def side(comparison: Comparison, name: str) -> str:
     """One of the two sides as part of a sentence: ``transformers 5.23.0``, or ``the new report``."""
-    return f"transformers {name}" if comparison.gate else f"the {name} report"
+    return f"{comparison.package} {name}".strip() if comparison.gate else f"the {name} report"
 
 
 def where(comparison: Comparison, name: str) -> str:
@@ -59,6 +61,8 @@ def facts(pair: Pair, comparison: Comparison) -> list[tuple[str, str]]:
         errors = (numbers.difference(one.gradient) for one in (changes.worst.old, changes.worst.new))
         found.append(("worst", f"gradient error {arrow(*errors)}"))
     found.append(("reference", reference(pair, comparison)))
+    if environment := environment_words(pair):
+        found.append(("environment", environment))
     for only, name in ((changes.only_old, comparison.old), (changes.only_new, comparison.new)):
         if only:
             found.append(("not compared", f"{', '.join(only)}: only {where(comparison, name)}"))
@@ -92,6 +96,19 @@ def reference(pair: Pair, comparison: Comparison) -> str:
     return f"{word}: {values}{tokens} ({allowed})"
 
 
+def environment_words(pair: Pair) -> str:
+    """In which packages the two environments differ; nothing where that is not known."""
+    old, new = pair.old.environment.packages, pair.new.environment.packages
+    if not old or not new:
+        return ""
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    if not names:
+        return "no package differs"
+    shown = [f"{name} {arrow(old.get(name, 'none'), new.get(name, 'none'))}" for name in names[:_SHOWN_PACKAGES]]
+    more = f" and {len(names) - _SHOWN_PACKAGES} more" if len(names) > _SHOWN_PACKAGES else ""
+    return f"differs only in {', '.join(shown)}{more}"
+
+
 def _moved(values: Change[float], difference: float) -> str:
     old, new = numbers.aligned([values.old, values.new])
     return f"{old} -> {new} ({numbers.ratio(values.new, values.old, difference)})"
@@ -123,8 +140,11 @@ def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
     in_new, in_old = where(comparison, comparison.new), where(comparison, comparison.old)
     changes, meaning = pair.changes, "divergence"
     if changes.broken:
-        more = "more splits fail" if changes.verdict.old == "fail" else "fails"
-        text = f"{more} {in_new} than {in_old}" if changes.verdict.old == "fail" else f"fails {in_new}, not {in_old}"
+        text = f"fails {in_new}, not {in_old}"
+        if changes.verdict.old == "fail":
+            (split, why), *others = changes.worse.items() or [("", "as a whole")]
+            more = f" and {len(others)} more" if others else ""
+            text = f"worse {in_new} than {in_old}: {f'{split}{more}: ' if split else ''}{why}"
         text += _named(pair.new)
     elif pair.new.exit_code == 1:
         text = f"fails in both, not a regression{_named(pair.new)}"

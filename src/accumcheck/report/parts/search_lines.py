@@ -47,9 +47,10 @@ def faulty_side(bisection: Bisection) -> Tried:
 def step_line(step: Step) -> str:
     """``4.53.3    bad      fail   device-mean (12 s; 6 left, about 3 steps)``."""
     one = step.tried
+    about = f" - {clean(one.about)}" if one.about else ""
     left = f"{step.left} left, about {plural(step.steps, 'step')}" if step.left else "none left"
     cells = f"{one.release:<9} {step.state:<8} {_verdict(one):<6}"
-    return f"{cells} {clean(found_under(one))} ({spent(one)}; {left})"
+    return f"{cells} {clean(found_under(one))} ({spent(one)}; {left}){about}"
 
 
 def ending(bisection: Bisection) -> Iterator[str]:
@@ -59,26 +60,28 @@ def ending(bisection: Bisection) -> Iterator[str]:
     for meaning, release in bisection.earlier:
         yield f"until {release}: {meaning}"
     yield means(bisection.meaning)
-    yield _side(before, not broken)
+    yield _side(before, not broken, bisection)
     for one in bisection.skipped:
-        yield f"transformers {one.release:<9} skipped: {clean(one.reason)}"
-    yield _side(after, broken)
+        yield f"{bisection.named(f'{one.release:<9}')} skipped: {clean(one.reason)}"
+    yield _side(after, broken, bisection)
     if not broken and after.report is not None and after.report.exit_code == 1:
-        yield f"transformers {after.release} still fails, with another rule; fixed: {bisection.meaning}"
+        yield f"{bisection.named(after.release)} still fails, with another rule; fixed: {bisection.meaning}"
     for finding in faulty.report.findings if faulty.report is not None else ():
         if finding.severity in ("fail", "warn"):
             yield from _finding(finding, faulty.release)
-    for address in bisection.release_notes:
+    for address in bisection.pages:
         yield f"release notes: {address}"
+    if bisection.of_commits and bisection.found is not None:
+        yield f"first {'bad' if broken else 'fixed'} commit: {bisection.found}: {clean(after.about)}"
     if bisection.found is not None:
-        yield f"{what(bisection.find)}: {bisection.found}"
+        yield f"{what(bisection.find)}: {bisection.found_in_full}"
     else:
         yield f"{what(bisection.find)}: one of {', '.join(bisection.candidates)}; the others could not be tried"
 
 
-def _side(one: Tried, bad: bool) -> str:
+def _side(one: Tried, bad: bool, bisection: Bisection) -> str:
     rules = "" if one.reason else found_under(one)
-    return f"transformers {one.release:<9} {one.state(bad):<5} {_verdict(one):<6} {rules}"
+    return f"{bisection.named(f'{one.release:<9}')} {one.state(bad):<5} {_verdict(one):<6} {rules}"
 
 
 def _finding(finding: Finding, release: str) -> Iterator[str]:

@@ -1,0 +1,81 @@
+"""Whether a split got worse between two reports: it fails and did not, or its fault is another one or a larger one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+from accumcheck.record import Report, SplitResult, Tolerances
+
+Measure = Literal["loss", "gradient"]
+_MEASURES: tuple[Measure, ...] = ("loss", "gradient")
+LARGER = 1.01
+"""A fault is larger where its error is more than one percent above the old one, and more than rounding above it."""
+
+
+def got_worse(before: SplitResult, after: SplitResult, old: Report, new: Report) -> str:
+    """Why one split is worse in the new report, in a few words; empty where it is not.
+
+    A split that fails in both is worse where its loss or its gradient is wrong and was right, where the error is
+    larger than it was, or where a fault that has no weighting rule came. Another rule alone is not worse.
+
+    Args:
+        before: the split in the old report.
+        after: the split in the new report.
+        old: the old report.
+        new: the new report.
+    """
+    if after.verdict != "fail":
+        return ""
+    if before.verdict != "fail":
+        return "fails"
+    for measure in _MEASURES:
+        if why := _larger(measure, before, after, old.tolerances, new.tolerances):
+            return why
+    came = sorted(_faults(after, new) - _faults(before, old))
+    return f"a new fault: {', '.join(came)}" if came else ""
+
+
+def _larger(
+    measure: Measure, before: SplitResult, after: SplitResult, old: Tolerances | None, new: Tolerances | None
+) -> str:
+    limits = [limit for one in (old, new) if one is not None and (limit := _limit(measure, one)) is not None]
+    was, is_ = _error(measure, before), _error(measure, after)
+    if not limits or was is None or is_ is None or math.isnan(was):
+        return ""
+    allowed = max(limits)
+    if is_ <= allowed:
+        return ""
+    if was <= allowed:
+        return f"its {measure} is wrong too"
+    if is_ <= was * LARGER + allowed:
+        return ""
+    return f"the error of its {measure} grows from {was:.3g} to {is_:.3g}"
+
+
+def _limit(measure: Measure, tolerances: Tolerances) -> float | None:
+    return tolerances.loss if measure == "loss" else tolerances.gradient
+
+
+def _error(measure: Measure, split: SplitResult) -> float | None:
+    """The largest error of all steps, from the reference or, where there is none, from the control; NaN is infinite."""
+    of_reference = _known(getattr(step.vs_reference, measure) for step in split.steps)
+    found = of_reference or _known(getattr(step.vs_control, measure) for step in split.steps)
+    return max((math.inf if math.isnan(one) else one for one in found), default=None)
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _faults(split: SplitResult, report: Report) -> set[str]:
+    """The ids of the findings that fail a split and name no weighting rule: with a rule, the numbers say how bad."""
+    return {
+        one.id
+        for one in report.findings
+        if one.severity == "fail"
+        and str(split.split) in one.splits
+        and one.loss_rule is None
+        and one.gradient_rule is None
+    }

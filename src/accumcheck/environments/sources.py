@@ -1,0 +1,79 @@
+"""What a package can be built of, besides a release: a wheel, a folder, a commit of a git repository."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from accumcheck.errors import ConfigError
+
+_NAMED = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*@\s*(\S.*?)\s*")
+_REMOTE = ("https", "http", "ssh")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a package comes from.
+
+    ``name``: canonical; empty: whatever it is. ``place``: the path of the wheel, of the folder or of the repository, or
+    a repository's address. ``ref``: a branch, tag or commit. ``folder``: of the package inside the repository.
+    """
+
+    kind: Literal["wheel", "folder", "commit"]
+    place: str
+    name: str = ""
+    ref: str = ""
+    folder: str = ""
+
+
+def is_source(text: str) -> bool:
+    """Whether a text names a wheel, a folder or a repository, and no release."""
+    text = text.strip()
+    return bool(_NAMED.fullmatch(text)) or text.startswith(("git+", "file:", ".", "/", "~")) or text.endswith(".whl")
+
+
+def read_source(text: str) -> Source:
+    """Read ``name @ ./checkout``, ``name @ git+file:///path@ref``, ``dist/name-1.0-py3-none-any.whl`` and the like.
+
+    Paths are relative to the working directory.
+
+    Raises:
+        ConfigError: nothing is there, or it is none of these.
+    """
+    named = _NAMED.fullmatch(text)
+    name, where = (canonicalize_name(named[1]), named[2]) if named else ("", text.strip())
+    if where.startswith("git+"):
+        return _repository(where.removeprefix("git+"), name)
+    path = Path(unquote(urlsplit(where).path) if where.startswith("file:") else where).expanduser().absolute()
+    if path.suffix == ".whl" and path.is_file():
+        return Source("wheel", str(path), name)
+    if path.is_dir():
+        if not any((path / file).is_file() for file in ("pyproject.toml", "setup.py")):
+            raise ConfigError(f"{path} has no pyproject.toml or setup.py; give the folder of a package's source")
+        return Source("folder", str(path), name)
+    found = "is a file, but not a wheel" if path.exists() else "does not exist"
+    raise ConfigError(f"{path} {found}; give a wheel, a folder with pyproject.toml, or git+file:///path@ref")
+
+
+def _repository(address: str, name: str) -> Source:
+    """``file:///path@ref#subdirectory=folder``; a path alone will do."""
+    address, _, fragment = address.partition("#")
+    match = re.fullmatch(r"subdirectory=(?P<folder>[^&]+)", fragment)
+    if fragment and match is None:
+        raise ConfigError(f"#{fragment}: expected #subdirectory=FOLDER")
+    folder = match["folder"].strip("/") if match else ""
+    scheme = urlsplit(address).scheme
+    head, _, tail = address.rpartition("/")
+    last, _, ref = tail.partition("@")
+    place = f"{head}/{last}"
+    if scheme in _REMOTE:
+        return Source("commit", place, name, ref or "HEAD", folder)
+    if scheme not in ("", "file"):
+        raise ConfigError(f"git+{scheme}: expected git+file:///path@ref, or git+https://host/path@ref")
+    path = Path(unquote(urlsplit(place).path) if scheme else place).expanduser().absolute()
+    return Source("commit", str(path), name, ref or "HEAD", folder)
