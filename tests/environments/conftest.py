@@ -26,6 +26,7 @@ PACKAGES = {
         Release("1.4.0", "2025-02-17T23:59:59Z"),
         Release("1.5.0", "2025-03-14T00:00:00Z"),
     ],
+    "needy": [Release("1.0", "2025-02-20T00:00:00Z", requires=("accelerate<1.4", "numpy"))],
     "numpy": [Release("1.26.4", "2024-02-05T00:00:00Z"), Release("99.0", "2025-02-20T00:00:00Z")],
 }
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,22 @@ def test_the_release_and_the_dependencies_of_its_day_and_nothing_else(local_inde
         "transformers 4.49.0: installing, with the dependencies of 2025-02-17",
         "transformers 4.49.0: importing Trainer",
     ]
+
+
+def test_without_transformers_only_what_is_named_is_laid_over(local_index: LocalIndex, tmp_path: Path) -> None:
+    with environments([Request((Pin("accelerate", "1.4.0"),))]) as (python,):
+        code = "from importlib.metadata import version as v; print(v('transformers'), v('accelerate'), v('numpy'))"
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [version("transformers"), "1.4.0", version("numpy")]
+    (entry,) = shelf_of(tmp_path).entries()
+    assert set(entry.packages) == {"accelerate"}
+
+
+def test_what_a_named_package_needs_otherwise_is_laid_over_too(local_index: LocalIndex, tmp_path: Path) -> None:
+    with environments([Request((Pin("needy", "1.0"),))]):
+        (entry,) = shelf_of(tmp_path).entries()
+    # accelerate is too young here for it, numpy will do
+    assert entry.packages == {"needy": "1.0", "accelerate": "1.3.0"}
 
 
 def test_a_second_run_finds_it_and_needs_no_network(

@@ -131,7 +131,7 @@ def _of_folder(folder: Path, cache: Path, processes: Processes, say: Say) -> Pin
 
 def _build(source: Path, target: Path, what: str, processes: Processes) -> None:
     done = index.uv(
-        *("build", "--wheel", "--quiet", "--python", sys.executable, "--out-dir", str(target), str(source)),
+        *("build", "--wheel", "--python", sys.executable, "--out-dir", str(target), str(source)),
         processes=processes,
     )
     if done.returncode != 0:
