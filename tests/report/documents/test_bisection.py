@@ -20,6 +20,7 @@ from tests.report import examples
 from tests.report.written import text as written
 from tests.report.written import write
 
+PAGES = ("https://github.com/huggingface/transformers/releases/tag/v4.49.0",)
 MEANING = "the check fails with microbatch-mean*k"
 
 
@@ -35,7 +36,7 @@ def broken() -> Bisection:
         Step(skipped, None, MEANING, 1, 1),
         Step(after, True, MEANING, 0, 0),
     )
-    return Bisection("broken", MEANING, before, after, ("4.49.0",), (), steps, config="llava.yaml")
+    return Bisection("broken", MEANING, before, after, ("4.49.0",), (), steps, config="llava.yaml", pages=PAGES)
 
 
 def fixed() -> Bisection:
@@ -86,6 +87,7 @@ def test_json_says_where_the_search_ended_and_how_it_went() -> None:
     assert [step["state"] for step in plain["steps"]] == ["other", "bad", "skipped", "bad"]
     assert plain["steps"][2] == {
         "release": "4.50.0",
+        "about": "",
         "state": "skipped",
         "bad_means": MEANING,
         "verdict": None,

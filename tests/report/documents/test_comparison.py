@@ -77,7 +77,7 @@ def test_several_checks_have_a_line_each_and_details_of_what_failed() -> None:
     ]
     assert text.count("configs/a.yaml") == 1
     assert lines.count("configs/b.yaml") == lines.count("configs/c.yaml") == 1
-    assert lines[-1] == "fail: 3 configurations: 1 fails, 1 could not be decided, 1 passes (exit code 1)"
+    assert lines[-1] == "fail: 3 configurations: 1 worse, 1 could not be decided, 1 passes (exit code 1)"
 
 
 def test_on_a_page_texts_that_may_be_long_are_broken_into_lines() -> None:
@@ -95,7 +95,16 @@ def test_json_satisfies_its_schema_and_holds_both_reports(make: Callable[[], Com
     comparison = make()
     plain = json.loads(written(comparison, "json"))
     Draft202012Validator(comparison_schema()).validate(plain)
-    assert list(plain) == ["schema_version", "from", "to", "allow_drift", "allow_missing", "results", "exit_code"]
+    assert list(plain) == [
+        "schema_version",
+        "from",
+        "to",
+        "allow_drift",
+        "allow_missing",
+        "strict",
+        "results",
+        "exit_code",
+    ]
     for result, pair in zip(plain["results"], comparison.pairs, strict=True):
         assert list(result) == ["config", "exit_code", "from", "to", "changes"]
         assert (result["from"]["verdict"], result["to"]["verdict"]) == (pair.old.verdict, pair.new.verdict)
@@ -167,7 +176,7 @@ def test_github_points_at_the_configurations_lines() -> None:
     assert lines[1].startswith(
         "::error file=configs/c.yaml,line=7,title=accumcheck configs/c.yaml::could not be decided"
     )
-    assert lines[2] == "fail: 3 configurations: 1 fails, 1 could not be decided, 1 passes (exit code 1)"
+    assert lines[2] == "fail: 3 configurations: 1 worse, 1 could not be decided, 1 passes (exit code 1)"
     assert written(examples.fixed(), "github").startswith("pass: ")
 
 

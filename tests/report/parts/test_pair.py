@@ -68,7 +68,7 @@ def test_what_a_pair_comes_to(comparison: Comparison, expected: str) -> None:
 
 def test_failing_by_another_rule_is_said() -> None:
     other = replace(reports.llava_449(), loss_rule="microbatch-mean", gradient_rule="microbatch-mean*k")
-    comparison = examples.comparison(examples.pair(reports.llava_449(), other))
+    comparison = examples.comparison(examples.pair(reports.llava_449(), other, strict=True), strict=True)
     assert said(comparison).startswith(
         "fail: fails in both, with another rule: loss microbatch-mean, gradient microbatch-mean*k, before: "
         "microbatch-mean*k (exit"
@@ -150,7 +150,7 @@ def test_of_several_those_are_told_in_full_that_did_not_come_out_well() -> None:
     comparison = examples.several()
     assert [pair.config for pair in in_full(comparison)] == ["configs/b.yaml", "configs/c.yaml"]
     assert str(overall(comparison)) == (
-        "fail: 3 configurations: 1 fails, 1 could not be decided, 1 passes (exit code 1)"
+        "fail: 3 configurations: 1 worse, 1 could not be decided, 1 passes (exit code 1)"
     )
 
 

@@ -11,6 +11,7 @@ from accumcheck.report import numbers
 from accumcheck.report.blocks import Conclusion, Head, Note
 from accumcheck.report.parts.head import head
 from accumcheck.report.parts.notes import not_run, note_of
+from accumcheck.report.parts.phrases import few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 _SHOWN_PACKAGES = 8
 """This many packages are listed; JSON has all of them."""
+_OUTCOMES = {
+    "worse": ("worse", "worse"),
+    "fails": ("fails", "fail"),
+    "drift": ("drifts", "drift"),
+    "undecided": ("could not be decided", "could not be decided"),
+    "as before": ("fails as before", "fail as before"),
+    "passes": ("passes", "pass"),
+}
+"""What becomes of a pair, in the order in which it counts: of one, and of several."""
 _VERDICTS = {0: ("pass", "pass"), 1: ("fail", "fail"), 3: ("error", "could not be decided")}
 
 
@@ -142,9 +152,9 @@ def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
     if changes.broken:
         text = f"fails {in_new}, not {in_old}"
         if changes.verdict.old == "fail":
-            (split, why), *others = changes.worse.items() or [("", "as a whole")]
-            more = f" and {len(others)} more" if others else ""
-            text = f"worse {in_new} than {in_old}: {f'{split}{more}: ' if split else ''}{why}"
+            larger = [f"{split}: {why}" for split, why in changes.worse.items() if why != "fails"]
+            what = f"worse, {few(larger)}," if larger else "more splits fail"
+            text = f"{what} {in_new} than {in_old}"
         text += _named(pair.new)
     elif pair.new.exit_code == 1:
         text = f"fails in both, not a regression{_named(pair.new)}"
@@ -183,14 +193,23 @@ def _named(report: Report) -> str:
     return f": {rules}" if rules.loss or rules.gradient else ""
 
 
+def outcome(pair: Pair, comparison: Comparison) -> str:
+    """What becomes of one pair, in a word: a key of `_OUTCOMES`."""
+    if pair.exit_code == 1:
+        if pair.changes.broken:
+            return "worse"
+        return "fails" if comparison.strict and pair.new.exit_code == 1 else "drift"
+    if pair.exit_code:
+        return "undecided"
+    return "as before" if pair.new.exit_code == 1 else "passes"
+
+
 def overall(comparison: Comparison) -> Conclusion:
     """The result of all pairs together."""
     if len(comparison.pairs) == 1:
         return conclusion(comparison.pairs[0], comparison)
-    of, code = Counter(pair.exit_code for pair in comparison.pairs), comparison.exit_code
-    undecided = "could not be decided"
-    counts = ((of[1], "fails", "fail"), (of[3], undecided, undecided), (of[0], "passes", "pass"))
-    parts = [f"{number} {one if number == 1 else more}" for number, one, more in counts if number]
+    of, code = Counter(outcome(pair, comparison) for pair in comparison.pairs), comparison.exit_code
+    parts = [f"{of[name]} {one if of[name] == 1 else more}" for name, (one, more) in _OUTCOMES.items() if of[name]]
     tone, word = _VERDICTS[code]
     text = f"{len(comparison.pairs)} configurations: {', '.join(parts)}"
     return Conclusion(tone, word, text, f"exit code {code}", wraps=True)

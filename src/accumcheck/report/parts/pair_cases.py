@@ -43,8 +43,11 @@ def _of_split(split: SplitChange, stem: str, details: str, pair: Pair, compariso
     )
     message = f"{arrow(split.verdict.old, split.verdict.new)}; {rules} ({where(comparison, comparison.new)})"
     outcome = OUTCOMES.get(split.verdict.new, "passed")
-    if outcome == "failure" and not comparison.gate and split.verdict.old == "fail":
+    why = pair.changes.worse.get(split.split, "")
+    if outcome == "failure" and not why and not comparison.strict:
         outcome, message = "passed", f"{message}; fails in both, not a regression"
+    elif why and why != "fails":
+        message = f"{message}; worse: {why}"
     seconds = next(one.duration_seconds for one in pair.new.splits if str(one.split) == split.split)
     kind = split.gradient_rule.new or split.loss_rule.new or split.verdict.new
     return Case(f"{stem} {split.split}", outcome, message, details, kind=kind, seconds=seconds)
