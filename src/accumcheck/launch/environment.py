@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -71,11 +72,13 @@ def installed_packages() -> dict[str, str]:
 
 
 def _origin(one: Distribution) -> str:
-    """`` (abc123def0)`` of a commit, `` (sha256 abc123def0)`` of a file, nothing of a release."""
+    """`` (abc123def0)`` of a commit, `` (wheel abc123def0)`` of a file, by its hash or its address; of a release ""."""
     try:
         origin = json.loads(one.read_text("direct_url.json") or "{}")
         commit = origin.get("vcs_info", {}).get("commit_id")
         digest = origin.get("archive_info", {}).get("hashes", {}).get("sha256")
+        if "archive_info" in origin and not digest:
+            digest = hashlib.sha256(str(origin.get("url")).encode()).hexdigest()
     except (ValueError, AttributeError):
         return ""
-    return f" ({commit[:10]})" if commit else f" (sha256 {digest[:10]})" if digest else ""
+    return f" ({commit[:10]})" if commit else f" (wheel {digest[:10]})" if digest else ""
