@@ -38,7 +38,7 @@ def test_nothing_is_expected_by_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("expect: microbatch-mean", "check.yaml:4: expect: found 'microbatch-mean' (text); expected a list of at most 256 known"),
+        ("expect: microbatch-mean", "expect: found 'microbatch-mean' (text); expected a list of at most 256 known"),
         ("expect: [{rule: microbatch-mean}]", "check.yaml:4: expect[0].reason: missing; add for example reason:"),
         ("expect: [{reason: known}]", "check.yaml:4: expect[0]: missing rule or finding"),
         ("expect: [{reason: known, rule: micro}]", "check.yaml:4: expect[0].rule: unknown weighting rule"),
