@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from accumcheck.capture.patches import Patches
-from accumcheck.stacks.programs.hold_still import HoldStill
+from accumcheck.stacks.updates.hold_still import HoldStill
 
 
 @pytest.fixture

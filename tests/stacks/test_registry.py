@@ -17,7 +17,7 @@ from accumcheck.stacks.registry import STACKS, find_stack, stack_of_module
 FOLDER = Path(accumcheck.stacks.__file__).parent
 DOCS = Path(__file__).parents[2] / "docs"
 CONFIGS = DOCS.parent / "configs"
-NOT_STACKS = {"__init__", "protocol", "registry", "held_still"}
+NOT_STACKS = {"__init__", "protocol", "registry"}
 
 
 def test_every_file_of_the_folder_is_a_stack_and_is_listed() -> None:

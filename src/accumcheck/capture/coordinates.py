@@ -127,13 +127,17 @@ class GradientReader:
         at = {name: position for position, name in enumerate(self.coordinates.names)}
         return {id(parameter): at[name] for name, parameter in parameters.items() if name in at}
 
-    def part(self, position: int, gradient: torch.Tensor) -> Reading:
-        """The kept entries of one parameter's gradient, which is flat."""
+    def entries(self, position: int, flat: torch.Tensor) -> npt.NDArray[np.floating[Any]]:
+        """The kept entries of one parameter's tensor, which is flat: as float64 for a float64 one, else as float32."""
         pick = self.picks[position]
-        chosen = gradient if pick is None else gradient[pick.to(gradient.device)]
-        wide = torch.float64 if gradient.dtype == torch.float64 else torch.float32
+        chosen = flat if pick is None else flat[pick.to(flat.device)]
+        return chosen.to(torch.float64 if flat.dtype == torch.float64 else torch.float32, copy=True).cpu().numpy()
+
+    def part(self, position: int, gradient: torch.Tensor) -> Reading:
+        """The kept entries of one parameter's gradient, which is flat, with its norm and its projections."""
+        pick = self.picks[position]
         return Reading(
-            chosen.to(wide, copy=True).cpu().numpy(),
+            self.entries(position, gradient),
             float(torch.linalg.vector_norm(gradient, dtype=torch.float64)),
             gradient.dtype,
             () if pick is None else projected(gradient, position),

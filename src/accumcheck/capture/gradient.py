@@ -19,13 +19,15 @@ from accumcheck.capture.unclipped import Before
 class StepGradient:
     """``entries``: ``[coordinates]``; ``norms``: of each parameter's whole gradient, ``[parameters]``.
 
-    ``projections``: likewise, of those of which not all entries are kept, see `Reading`.
+    ``projections``: likewise, of those of which not all entries are kept, see `Reading`; ``clips``: how often it was
+    clipped.
     """
 
     entries: npt.NDArray[np.floating[Any]]
     norms: npt.NDArray[np.float64]
     clip_coefficient: float
     projections: tuple[tuple[float, ...], ...] = ()
+    clips: int = 0
 
     @property
     def norm(self) -> float:
@@ -62,4 +64,4 @@ def put_together(
         norms.append(found.norm)
         projections.append(found.projections)
     whole = np.concatenate(entries) if entries else np.zeros(0, dtype=np.float32)
-    return StepGradient(whole, np.array(norms, dtype=np.float64), coefficient, tuple(projections))
+    return StepGradient(whole, np.array(norms, dtype=np.float64), coefficient, tuple(projections), len(clips))

@@ -151,12 +151,13 @@ class Observer:
         """Write the steps; the gradients were written as they came."""
         self._close_if_stepped()
         trained = None
+        weights = self._updates.held() if self._updates is not None else None
         if self._reader is not None and self._applied is not None:
             schedules = self._updates.made if self._updates is not None else ()
             trained = trained_record(
                 self._reader, self._contributions, self._ever_touched, self._applied.held, schedules
             )
-        self._log.write(self._window.groups, trained, self._trainer)
+        self._log.write(self._window.groups, trained, weights, self._trainer)
 
     def feed(self, batch: Mapping[str, Any]) -> None:
         """Take the rows of one micro-batch, however often the model is called for it."""

@@ -20,7 +20,7 @@ from accumcheck.capture.losses import Passage
 from accumcheck.capture.updates import Update
 from accumcheck.capture.windows import Group, Join, Part, micro_batches_of
 from accumcheck.record import Clipped, MicroBatch, TrainedRecord
-from accumcheck.record.observed import Schedule
+from accumcheck.record.observed import HeldWeights, Schedule
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import (
     SeenStep,
@@ -29,6 +29,7 @@ from accumcheck.runfolder.steps import (
     write_gradient,
     write_steps,
     write_unapplied,
+    write_weights,
 )
 
 
@@ -85,6 +86,8 @@ class StepLog:
                 weight_decays=update.weight_decays,
                 change_norm=None if update.change is None else update.change.norm,
                 schedule_steps=update.schedule_steps,
+                schedule_steps_after=update.schedule_steps_after,
+                clips=gradient.clips,
             )
         )
         self._on_step(step)
@@ -110,20 +113,27 @@ class StepLog:
         seen = replace(self.steps[step - 1], loss=float(logs["loss"]))
         if logs.get("grad_norm") is not None:
             seen = replace(seen, logged_grad_norm=float(logs["grad_norm"]))
+        if logs.get("learning_rate") is not None:
+            seen = replace(seen, logged_learning_rate=float(logs["learning_rate"]))
         self.steps[step - 1] = seen
 
-    def write(self, rest: Sequence[Group], trained: TrainedRecord | None, trainer: Any) -> None:
+    def write(
+        self, rest: Sequence[Group], trained: TrainedRecord | None, weights: HeldWeights | None, trainer: Any
+    ) -> None:
         """Write what is known at the end.
 
         Args:
             rest: groups of a window that no step has ended.
             trained: of the model; None where the watching has never begun.
+            weights: that every step begins with; None where no change of them was seen.
             trainer: of transformers, whose view of its model is kept, or None.
         """
         left = [part.rows for part in micro_batches_of(rest, 1, self._join) if part.rows]
         write_unapplied(self._folder, self._process, [MicroBatch(self._process, rows) for rows in left])
         if trained is not None:
             write_trained(self._folder, self._process, trained)
+        if weights is not None:
+            write_weights(self._folder, weights)
         write_steps(self._folder, self._process, self.steps)
         if trainer is not None and self._process == 0:
             with contextlib.suppress(Exception):  # a user's own Trainer may be anything: what is not seen is not said

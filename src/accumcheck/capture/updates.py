@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from accumcheck.capture.coordinates import GradientReader, Reading
-from accumcheck.capture.gradient import StepGradient, put_together
+from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.schedules import ScheduleWatch, learning_rates_of
-from accumcheck.record.observed import Schedule
+from accumcheck.record.observed import HeldWeights, Schedule
+
+Entries = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Of the weights: its ``entries``, ``[coordinates]``, and the norm of all of it."""
+
+    entries: Entries
+    norm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +33,8 @@ class Update:
     learning_rates: tuple[float, ...] = ()
     weight_decays: tuple[float, ...] = ()
     schedule_steps: tuple[int, ...] = ()
-    change: StepGradient | None = None
+    schedule_steps_after: tuple[int, ...] = ()
+    change: Change | None = None
 
 
 class UpdateWatch:
@@ -39,7 +53,8 @@ class UpdateWatch:
         self._rates: tuple[float, ...] = ()
         self._decays: tuple[float, ...] = ()
         self._steps: tuple[int, ...] = ()
-        self._change: dict[int, Reading] = {}
+        self._changed: dict[int, tuple[Entries, float]] = {}
+        self._held: dict[int, tuple[Entries, float]] = {}
         self.made: tuple[Schedule, ...] = ()
         """The program's schedules, as they were at the first step: when it has ended, so have they."""
 
@@ -54,17 +69,41 @@ class UpdateWatch:
         self._decays += tuple(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups)
 
     def changed(self, parameters: Iterable[torch.Tensor], before: Mapping[int, torch.Tensor]) -> None:
-        """Steps have changed these parameters, which were ``before``, by their ids."""
+        """Steps have changed these parameters, which were ``before``, by their ids; one at a time is compared."""
         for parameter in parameters:
             position = self._positions.get(id(parameter))
-            if position is not None and id(parameter) in before:
-                wide = torch.promote_types(parameter.dtype, torch.float32)
-                change = parameter.detach().to(wide) - before[id(parameter)].to(wide)
-                self._change[position] = self._reader.part(position, change.reshape(-1))
+            if position is None or id(parameter) not in before:
+                continue
+            wide = torch.promote_types(parameter.dtype, torch.float32)
+            was = before[id(parameter)].to(parameter.device)
+            change = (parameter.detach().to(wide) - was.to(wide)).reshape(-1)
+            norm = float(torch.linalg.vector_norm(change, dtype=torch.float64))
+            self._changed[position] = self._reader.entries(position, change), norm
+            if position not in self._held:
+                rounding = torch.finfo(parameter.dtype).eps if parameter.dtype.is_floating_point else 0.0
+                self._held[position] = self._reader.entries(position, was.reshape(-1)), rounding
+
+    def held(self) -> HeldWeights | None:
+        """The weights that steps were seen to change, as they were before; None where none was."""
+        if not self._held:
+            return None
+        values = self._put_together({position: entries for position, (entries, _) in self._held.items()})
+        eps = {position: np.full_like(entries, eps) for position, (entries, eps) in self._held.items()}
+        return HeldWeights(values, np.abs(values) * self._put_together(eps))
 
     def take(self) -> Update:
         """The window has ended: all of it, and the next begins."""
-        change = put_together(self._reader, self._change, {}, ()) if self._change else None
-        found = Update(self._rates, self._decays, self._steps, change)
-        self._rates, self._decays, self._change = (), (), {}
+        change = None
+        if self._changed:
+            entries = self._put_together({position: entries for position, (entries, _) in self._changed.items()})
+            change = Change(entries, math.sqrt(sum(norm**2 for _, norm in self._changed.values())))
+        after = self._schedules.positions() if self._schedules is not None else ()
+        found = Update(self._rates, self._decays, self._steps, after, change)
+        self._rates, self._decays, self._changed = (), (), {}
         return found
+
+    def _put_together(self, parts: Mapping[int, Entries]) -> Entries:
+        """``[coordinates]``; zeros where there is no part."""
+        sizes = enumerate(self._reader.coordinates.sizes)
+        every = [parts.get(position, np.zeros(size, dtype=np.float32)) for position, size in sizes]
+        return np.concatenate(every) if every else np.zeros(0, dtype=np.float32)

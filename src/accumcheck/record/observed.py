@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+NEVER_CLIPS = 1e30
+"""A ``max_grad_norm`` under which Trainer still logs the gradient's norm but scales nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
@@ -48,7 +51,9 @@ class StepObservation:
     micro-batches added to the gradient before it was accumulated, ``[micro-batches, entries]`` of `TrainedRecord`.
     ``learning_rates``, ``weight_decays``: of each parameter group of every optimizer that stepped; ``change``: of the
     weights by these steps, before they were put back, shape ``[coordinates]``, None where it was not seen;
-    ``change_norm``: of all of it; ``schedule_steps``: how often each of its schedules had been stepped by then.
+    ``change_norm``: of all of it; ``schedule_steps``: how often each of its schedules had been stepped by then, and
+    ``schedule_steps_after`` when the next forward began, or the log was written; ``logged_learning_rate``: what the
+    stack told its user; ``clips``: how often the gradient was clipped after the window's last backward.
     """
 
     step: int
@@ -66,7 +71,21 @@ class StepObservation:
     change: npt.NDArray[np.floating[Any]] | None = None
     change_norm: float | None = None
     schedule_steps: tuple[int, ...] = ()
+    schedule_steps_after: tuple[int, ...] = ()
+    logged_learning_rate: float | None = None
+    clips: int = 0
     contributions: dict[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWeights:
+    """The weights that every step begins with: ``values`` and ``rounding``, both ``[coordinates]``.
+
+    ``rounding``: the distance to the next number of the weight's own dtype: a change of it is known no better.
+    """
+
+    values: npt.NDArray[np.floating[Any]]
+    rounding: npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +128,7 @@ class SplitObservation:
     ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
     where the stack is none; ``reason_kind``: what kind of reason ``reason`` is; ``traceback``: see `Reason`;
     ``trained``: what its first process trains; ``rows``: of a program, what tells those that it was fed from others, by
-    the numbers in ``steps``.
+    the numbers in ``steps``; ``weights``: None where no change of them was seen.
     """
 
     split: Split
@@ -127,6 +146,7 @@ class SplitObservation:
     traceback: tuple[str, ...] = ()
     trained: TrainedRecord | None = None
     rows: Mapping[int, FedRow] = field(default_factory=dict)
+    weights: HeldWeights | None = None
 
 
 @dataclass(frozen=True, slots=True)

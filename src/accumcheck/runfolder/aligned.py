@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accumcheck.record import Coordinates, SplitObservation
+from accumcheck.record.observed import HeldWeights
 
 
 def aligned(observations: Sequence[SplitObservation], common: Coordinates | None) -> list[SplitObservation]:
@@ -43,6 +44,7 @@ def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
     if own is None or (own.names, own.sizes) == (common.names, common.sizes):
         return observation
     norms = {name: at for at, name in enumerate(own.names)}
+    weights = observation.weights
 
     def moved(gradient: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
         return at_coordinates(gradient, own, common)
@@ -63,4 +65,5 @@ def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
             )
             for step in observation.steps
         ),
+        weights=None if weights is None else HeldWeights(moved(weights.values), moved(weights.rounding)),
     )

@@ -20,7 +20,7 @@ from accumcheck.runfolder.of_split import (
     read_training_arguments,
     read_trajectory,
 )
-from accumcheck.runfolder.steps import read_observed, read_unapplied
+from accumcheck.runfolder.steps import read_observed, read_unapplied, read_weights
 
 
 def collect_run(
@@ -143,6 +143,7 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
             program=read_program(folder),
             trained=read_trained(folder),
             rows={number: row for process in range(processes) for number, row in read_fields(folder, process).items()},
+            weights=read_weights(folder),
         )
     except (OSError, ValueError) as error:
         return _failed(split, "error", Reason("crashed", f"its results cannot be read: {error}"), log, end.seconds)

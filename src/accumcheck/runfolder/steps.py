@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from accumcheck.record import Clipped, MicroBatch, StepObservation
+from accumcheck.record.observed import HeldWeights
 from accumcheck.runfolder.codec import read_record, write_record
 
 Gradient = npt.NDArray[np.floating[Any]]
 
 _CHANGE = "change-step-{}.npy"
+_WEIGHTS = "weights.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,9 @@ class SeenStep:
     weight_decays: tuple[float, ...] = ()
     change_norm: float | None = None
     schedule_steps: tuple[int, ...] = ()
+    schedule_steps_after: tuple[int, ...] = ()
+    logged_learning_rate: float | None = None
+    clips: int = 0
 
 
 def _steps_file(folder: Path, process: int) -> Path:
@@ -120,6 +125,20 @@ def _read_change(folder: Path, step: int) -> Gradient | None:
     return np.load(path) if path.exists() else None
 
 
+def write_weights(folder: Path, weights: HeldWeights) -> None:
+    """Write what the weights of the first process are before its first step changes them."""
+    np.savez(folder / _WEIGHTS, values=weights.values, rounding=weights.rounding)
+
+
+def read_weights(folder: Path) -> HeldWeights | None:
+    """None where no step was seen to change any."""
+    path = folder / _WEIGHTS
+    if not path.exists():
+        return None
+    with np.load(path) as found:
+        return HeldWeights(found["values"], found["rounding"])
+
+
 def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
     """The steps of a split, all its processes' views together.
 
@@ -145,6 +164,9 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             change=_read_change(folder, index),
             change_norm=first.change_norm,
             schedule_steps=first.schedule_steps,
+            schedule_steps_after=first.schedule_steps_after,
+            logged_learning_rate=first.logged_learning_rate,
+            clips=first.clips,
             contributions=read_contributions(folder, index, processes),
         )
         for index, first in enumerate(views[0])

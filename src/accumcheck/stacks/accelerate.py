@@ -32,30 +32,40 @@ class AccelerateLoop:
         """See `Loop.train`."""
         import torch
 
-        optimizer = torch.optim.SGD(training.model.parameters(), lr=0.0)
-        train(training, optimizer, training.check.steps, observer.told)
+        if training.updates:
+            optimizer, clip_at = _optimizer(training), _clip_at(training)
+        else:
+            optimizer, clip_at = torch.optim.SGD(training.model.parameters(), lr=0.0), float("inf")
+        train(training, optimizer, training.check.steps, observer.told, clip_at=clip_at)
 
     def train_freely(self, training: Training) -> list[TrajectoryPoint]:
         """See `Loop.train_freely`: AdamW, clipped as Trainer does it."""
-        import torch
-
         from accumcheck.record import TrajectoryPoint
 
         points: list[TrajectoryPoint] = []
-        asked = training.check.training_arguments
-        optimizer = torch.optim.AdamW(
-            training.model.parameters(),
-            lr=float(asked.get("learning_rate", 5e-5)),
-            weight_decay=float(asked.get("weight_decay", 0.0)),
-        )
 
         def told(step: int, logs: Mapping[str, Any]) -> None:
             points.append(TrajectoryPoint(step, logs["loss"], logs["grad_norm"]))
 
-        train(
-            training, optimizer, training.check.trajectory_steps, told, clip_at=float(asked.get("max_grad_norm", 1.0))
-        )
+        steps = training.check.trajectory_steps
+        train(training, _optimizer(training), steps, told, clip_at=_clip_at(training))
         return points
+
+
+def _optimizer(training: Training) -> torch.optim.Optimizer:
+    import torch
+
+    asked = training.check.training_arguments
+    return torch.optim.AdamW(
+        training.model.parameters(),
+        lr=float(asked.get("learning_rate", 5e-5)),
+        weight_decay=float(asked.get("weight_decay", 0.0)),
+    )
+
+
+def _clip_at(training: Training) -> float:
+    """Above which norm the gradient is clipped; as in Trainer, 0 is never."""
+    return float(training.check.training_arguments.get("max_grad_norm", 1.0)) or float("inf")
 
 
 def train(

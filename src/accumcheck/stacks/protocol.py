@@ -75,7 +75,10 @@ class StackSpec:
 
 @dataclass(frozen=True)
 class Training:
-    """What a loop is asked to train: this model on these samples under this split, on this kind of device."""
+    """What a loop is asked to train: this model on these samples under this split, on this kind of device.
+
+    ``updates``: whether its steps are to be the user's own, since the weights are put back after each.
+    """
 
     check: CheckConfig
     split: Split
@@ -85,13 +88,17 @@ class Training:
     folder: Path
     device: str
     backend: str
+    updates: bool = False
 
 
 class Loop(Protocol):
     """Software under test that trains what it is given. It is run as it is; only its public arguments are set."""
 
     def train(self, training: Training, observer: Observer) -> None:
-        """Train ``check.steps`` optimizer steps with weights held still and tell the observer what the stack logs."""
+        """Train ``check.steps`` optimizer steps and tell the observer what the stack logs.
+
+        Weights are held still: by the caller where ``training.updates`` says so, else by the loop itself.
+        """
 
     def train_freely(self, training: Training) -> list[TrajectoryPoint]:
         """Train ``check.trajectory_steps`` steps with the user's own optimizer and learning rate."""
@@ -110,7 +117,7 @@ class LoopSpec(StackSpec):
     """
 
     make: Callable[[str], Loop]
-    seams: tuple[Seam, ...] = WATCHED
+    seams: tuple[Seam, ...] = (*WATCHED, Seam.SCHEDULE)
     has_epochs: bool = True
 
 

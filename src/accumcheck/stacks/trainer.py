@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.stacks.held_still import HELD_STILL
 from accumcheck.stacks.protocol import LoopSpec, Training
+from accumcheck.stacks.updates.arguments import STILL, overridden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,10 +21,12 @@ class TrainerLoop:
     """``stack: trainer``."""
 
     def train(self, training: Training, observer: Observer) -> None:
-        """See `Loop.train`. Held still by a learning rate of 0; clipping is kept out of the way but logged."""
+        """See `Loop.train`. Where the user's update is not run, weights are held still by a learning rate of 0."""
         epochs = training.check.data.epochs
         length = {"max_steps": training.check.steps} if epochs is None else {"num_train_epochs": epochs}
-        self._run(training, {**HELD_STILL, **length}, observer.told, observer.trained_by)
+        update = overridden(training.check.training_arguments, real=training.updates)
+        still = {} if training.updates else STILL
+        self._run(training, {**update, **still, **length}, observer.told, observer.trained_by)
 
     def train_freely(self, training: Training) -> list[TrajectoryPoint]:
         """See `Loop.train_freely`."""

@@ -144,9 +144,11 @@ def _run_loop(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload,
 
 def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:
     from accumcheck.capture.observer import Observer
+    from accumcheck.capture.patches import Patches
     from accumcheck.record import Split
     from accumcheck.rows.fingerprint import SampleIndex
     from accumcheck.stacks.protocol import Training
+    from accumcheck.stacks.updates.real import real_updates, runs_updates
 
     folder = job.folder
     split = Split.parse(job.name)
@@ -166,11 +168,12 @@ def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload
         folder,
         device=job.device,
         backend=job.backend,
+        updates=runs_updates(check),
     )
     observer = Observer(folder, process, SampleIndex(workload.samples), on_step)
-    observer.watch(workload.model, seed=check.seed)
-    loop.train(training, observer)
-    observer.stop()
+    with Patches(stack.seams) as patches, real_updates(training, observer, patches):
+        loop.train(training, observer)
+        observer.stop()
     observer.write()
     if job.nodes > 1:
         _gather_across_nodes(folder, process, observer.steps)

@@ -67,7 +67,7 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
         handover.take(TRAINING_ARGUMENTS)
         plain.made(arguments)
 
-    override(settings, patches, made)
+    override(settings, patches, made, updates=check.update == "auto")
     spectator = OfSplit(check, observer, rows, folder, process, patches)
     spectator.watch = Watch(spectator, patches)
     drawing: list[str] = []
@@ -115,7 +115,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     settings = settings_of(check, split, output=str(job.folder / "output"), device=job.device, backend=job.backend)
     forget_sharding()
     plain = _begin_plain(job, check, patches)
-    override({**settings, **UNSHARDED}, patches)
+    override({**settings, **UNSHARDED}, patches, updates=False)
     spectator = OfWitness(check, observer, rows, job, patches)
     spectator.watch = Watch(spectator, patches)
     draws = LoopDraws(patches)

@@ -18,16 +18,15 @@ from transformers import TrainingArguments
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.record import Split
 from accumcheck.runfolder.of_split import SWITCHED_OFF, write_training_arguments
-from accumcheck.stacks.held_still import HELD_STILL, NOISE
 from accumcheck.stacks.programs.refused import check_kind
+from accumcheck.stacks.updates.arguments import NOISE, STILL, overridden
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
 
 
 NO_UPDATE: Mapping[str, Any] = {
-    "learning_rate": 0.0,
-    "lr_scheduler_type": "constant",
+    **STILL,
     "warmup_steps": 0,
     "warmup_ratio": 0.0,
 }
@@ -44,7 +43,6 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
         "max_steps": check.steps,
         "output_dir": output,
         "overwrite_output_dir": True,
-        **{name: value for name, value in HELD_STILL.items() if name not in NO_UPDATE},
         # every step is reported, and nothing but training is done
         "logging_strategy": "steps",
         "logging_steps": 1,
@@ -63,12 +61,15 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
     }
 
 
-def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[Any], None] = lambda _: None) -> None:
+def override(
+    settings: Mapping[str, Any], patches: Patches, made: Callable[[Any], None] = lambda _: None, *, updates: bool
+) -> None:
     """Give every ``TrainingArguments`` of this process these settings, where it has such fields.
 
     Args:
         settings: values by the names of fields.
         patches: undoes it.
+        updates: whether the program's own updates are run, see `overridden`.
         made: called with those that the program makes, each time, when they have these settings.
 
     Raises:
@@ -81,8 +82,9 @@ def override(settings: Mapping[str, Any], patches: Patches, made: Callable[[Any]
             check_kind(type(self))
             noise = [f"{name}: {value}" for name in NOISE if (value := getattr(self, name, None)) is not None]
             vars(self).update({SWITCHED_OFF: ", ".join(noise)} if noise else {})
-            still = NO_UPDATE if _by_deepspeed({**vars(self), **settings}) else {}
-            for name, value in {**settings, **still}.items():
+            asked = {**vars(self), **settings}
+            still = NO_UPDATE if _by_deepspeed(asked) else {}
+            for name, value in {**settings, **overridden(asked, real=updates), **still}.items():
                 if hasattr(self, name):
                     setattr(self, name, value)
             made(self)

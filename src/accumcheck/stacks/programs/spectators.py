@@ -21,15 +21,16 @@ from accumcheck.capture.shards.asked import check_gpus_are_not_shared
 from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
 from accumcheck.errors import RefusedError, UnsupportedError
 from accumcheck.loops import listen
+from accumcheck.record.observed import NEVER_CLIPS
 from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import holds_pairs
 from accumcheck.runfolder.job import Job
 from accumcheck.stacks.programs.effects import stop_before_effects
 from accumcheck.stacks.programs.groups import keep_groups
-from accumcheck.stacks.programs.hold_still import HoldStill
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import write_arguments
 from accumcheck.stacks.programs.watch import FinishedError, Watch
+from accumcheck.stacks.updates.hold_still import HoldStill
 from accumcheck.workload.determinism import turn_off_dropout
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class OfSplit:
         )
         if trainer is not None:
             self._observer.trained_by(trainer)
+            if is_sharded(model):  # by the program itself: what was there before a clip is not seen
+                trainer.args.max_grad_norm = NEVER_CLIPS
             if getattr(trainer.args, "packing", False):
                 self._rows.sample = PACKED
             if self._process == 0:

@@ -1,4 +1,4 @@
-"""Weights held still in a program's own optimizers, whose learning rates and schedules go on as if they were not."""
+"""Weights held still while the stack's own optimizers step, with their learning rates, schedules, decay and state."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ Changed = Callable[[Mapping[int, torch.Tensor]], None]
 ZEROED = ("lr", "weight_decay")
 """What moves weights, of a parameter group."""
 
+ON_DEVICE = 2**30
+"""Bytes of weights that are copied on their own device; those of bigger models are copied to the host's memory, and
+come back one parameter at a time."""
+
 
 @dataclass
 class _Held:
@@ -30,9 +34,10 @@ class _Held:
 class HoldStill:
     """Puts weights back after every step of every torch optimizer, so that each step is a test of its own.
 
-    The step itself is the program's: its optimizer, learning rate, decay and state. Memory: one copy of what the
-    optimizer holds, while it steps. With ``changed`` None nothing is copied: steps are then made with learning rate 0
-    and without decay, which a step that has begun already, or an optimizer with a step size of its own, may not obey.
+    The step itself is the stack's: its optimizer, learning rate, decay and state. Memory: one copy of what the
+    optimizer holds, while it steps; on the host where that is more than `ON_DEVICE`. With ``changed`` None nothing is
+    copied: steps are then made with learning rate 0 and without decay, which a step that has begun already, or an
+    optimizer with a step size of its own, may not obey.
 
     Args:
         patches: end it.
@@ -50,9 +55,11 @@ class HoldStill:
         held = self._held
         held.stepping.append(optimizer)
         if self._changed is not None:
-            for one in parameters_in(optimizer):
+            held_by = parameters_in(optimizer)
+            big = sum(one.numel() * one.element_size() for one in held_by) > ON_DEVICE
+            for one in held_by:
                 if id(one) not in held.weights:
-                    held.weights[id(one)] = one, one.detach().clone()
+                    held.weights[id(one)] = one, _copied(one, big=big)
         elif id(optimizer) not in held.groups:
             settings = [{name: group[name] for name in ZEROED if name in group} for group in optimizer.param_groups]
             held.groups[id(optimizer)] = optimizer, settings
@@ -78,3 +85,9 @@ class HoldStill:
         for stepped, settings in held.groups.values():
             for group, before_it in zip(stepped.param_groups, settings, strict=False):
                 group.update(before_it)
+
+
+def _copied(one: torch.Tensor, *, big: bool) -> torch.Tensor:
+    """On the host where it is ``big``; parts of a tensor that is spread over processes stay where they are."""
+    whole = type(one) in (torch.Tensor, torch.nn.Parameter)
+    return one.detach().to("cpu", copy=True) if big and whole else one.detach().clone()

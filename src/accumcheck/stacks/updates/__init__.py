@@ -1,0 +1,1 @@
+"""What an optimizer step does, while every step begins with the same weights."""

@@ -1,0 +1,52 @@
+"""A loop whose optimizers make the user's own steps, while every step begins with the same weights."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from accumcheck.capture.patches import Patches, Seam
+from accumcheck.capture.schedules import ScheduleWatch
+from accumcheck.stacks.programs.same_weights import check_weights_held, sums_of
+from accumcheck.stacks.updates.arguments import is_sharding
+from accumcheck.stacks.updates.hold_still import HoldStill
+
+if TYPE_CHECKING:
+    from accumcheck.capture.observer import Observer
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.stacks.protocol import Training
+
+
+def runs_updates(check: CheckConfig) -> bool:
+    """Whether a loop is to make the user's own updates: where they are asked for, and are seen whole."""
+    return check.update == "auto" and not is_sharding(check.training_arguments)
+
+
+@contextlib.contextmanager
+def real_updates(training: Training, observer: Observer, patches: Patches) -> Iterator[None]:
+    """Watch a loop train, and hold its weights still where it makes real updates.
+
+    Args:
+        training: what is trained.
+        observer: is told to watch.
+        patches: ended by the caller.
+
+    Raises:
+        RefusedError: at the end, if something else than an optimizer's step has changed the weights.
+    """
+    if not training.updates:
+        observer.watch(training.model, seed=training.check.seed)
+        yield
+        return
+    begun = sums_of(training.model)
+    schedules = ScheduleWatch()
+    patches.wrap(Seam.SCHEDULE, torch.optim.lr_scheduler.LRScheduler, schedules.finding)
+    observer.watch(training.model, seed=training.check.seed, schedules=schedules)
+    HoldStill(patches, observer.changed)
+    yield
+    if all(math.isfinite(step.grad_norm) for step in observer.steps):  # else weights are spoiled, which is found
+        check_weights_held(begun, sums_of(training.model))
