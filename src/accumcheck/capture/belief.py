@@ -32,7 +32,14 @@ def belief_of(trainer: Any) -> StackBelief:
         own_loss_place=where,
         counts_place=_in_source(trainer, _COUNTS),
         divides_place=_in_source(trainer, _DIVIDES),
+        logs_own_rate=_logs_own_rate(trainer),
     )
+
+
+def _logs_own_rate(trainer: Any) -> bool | None:
+    """Later releases read the rate before the schedule goes on, and hand it to the function that logs it."""
+    logs = getattr(trainer, "_maybe_log_save_evaluate", None)
+    return None if logs is None else "learning_rate" in inspect.signature(logs).parameters
 
 
 def own_loss(trainer: Any) -> tuple[str | None, str | None]:

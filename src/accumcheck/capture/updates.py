@@ -80,16 +80,16 @@ class UpdateWatch:
             norm = float(torch.linalg.vector_norm(change, dtype=torch.float64))
             self._changed[position] = self._reader.entries(position, change), norm
             if position not in self._held:
-                rounding = torch.finfo(parameter.dtype).eps if parameter.dtype.is_floating_point else 0.0
-                self._held[position] = self._reader.entries(position, was.reshape(-1)), rounding
+                unit = torch.finfo(parameter.dtype).eps
+                self._held[position] = self._reader.entries(position, was.reshape(-1)), unit
 
     def held(self) -> HeldWeights | None:
         """The weights that steps were seen to change, as they were before; None where none was."""
         if not self._held:
             return None
-        values = self._put_together({position: entries for position, (entries, _) in self._held.items()})
-        eps = {position: np.full_like(entries, eps) for position, (entries, eps) in self._held.items()}
-        return HeldWeights(values, np.abs(values) * self._put_together(eps))
+        values = {position: entries for position, (entries, _) in self._held.items()}
+        units = {position: np.full_like(entries, unit) for position, (entries, unit) in self._held.items()}
+        return HeldWeights(self._put_together(values), self._put_together(units))
 
     def take(self) -> Update:
         """The window has ended: all of it, and the next begins."""

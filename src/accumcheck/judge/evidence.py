@@ -92,7 +92,8 @@ def gather(
     if reference is not None and broken and not has_finite_batches(reference):
         no_reference = f"its own loss or gradient is not finite: {broken}, fed alone"
         reference = None
-    ran = tuple(_completed(one, check) for one in observations)
+    whole = any(one.split == control and len(one.steps) == check.steps for one in observations)
+    ran = tuple(_completed(one, check, may_end=whole and check.runs_program) for one in observations)
     fed: Mapping[Split, SplitRows] = {}
     if check.runs_program:
         compared = compare_fed(ran, control, reference)
@@ -187,12 +188,16 @@ def _off_parameters(
     return {split: off for split, off in found.items() if off}
 
 
-def _completed(observation: SplitObservation, check: CheckConfig) -> SplitObservation:
-    """The observation, as an error if it lacks what every split that ran must have."""
+def _completed(observation: SplitObservation, check: CheckConfig, *, may_end: bool) -> SplitObservation:
+    """The observation, as an error if it lacks what every split that ran must have.
+
+    ``may_end``: fewer steps than were asked for are judged, since the control has made them all.
+    """
     if observation.status != "ran":
         return observation
     reason, steps = "", len(observation.steps)
-    if steps != check.steps and (steps == 0 or check.data.epochs is None):
+    fewer = 0 < steps < check.steps and may_end
+    if steps != check.steps and not fewer and (steps == 0 or check.data.epochs is None):
         reason = f"{steps} optimizer steps were seen, {check.steps} were asked for"
     elif any(not step.gradients for step in observation.steps):
         reason = "no gradient was seen"

@@ -12,6 +12,7 @@ from accumcheck.judge.measure.not_finite import words_of_split
 from accumcheck.judge.measure.updates import change_difference, clear_to
 from accumcheck.judge.verdict import judge_split
 from accumcheck.record import Finding, SplitObservation, SplitResult, Verdict
+from accumcheck.record.observed import NEVER_CLIPS
 from accumcheck.record.reported import UpdateRecord, WeightChange
 
 
@@ -73,8 +74,10 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
 
 
 def _updates(split: SplitObservation, seen: Evidence) -> tuple[UpdateRecord, ...]:
-    """What the program's own optimizers did before it was taken back; nothing where the stack sets their settings."""
-    control = next((one.steps for one in seen.good if one.split == seen.control), ())
+    """What the stack's own optimizers did before it was taken back; nothing where their settings were overridden."""
+    first = next((one for one in seen.good if one.split == seen.control), None)
+    control, weights = (first.steps, first.weights) if first is not None else ((), None)
+    clips = split.training_arguments.get("max_grad_norm") != NEVER_CLIPS
     found = []
     for at, step in enumerate(split.steps):
         if not step.learning_rates:
@@ -82,15 +85,10 @@ def _updates(split: SplitObservation, seen: Evidence) -> tuple[UpdateRecord, ...
         change = None
         if step.change_norm is not None:
             due = control[at] if at < len(control) else None
-            error = None if due is None else change_difference(step, due, clear_to(seen.tolerances))
+            error = None if due is None else change_difference(step, due, clear_to(seen.tolerances), weights)
             change = WeightChange(step.change_norm, error)
-        # a Trainer is given a max_grad_norm at which it never clips, and an optimizer that keeps no state
-        own = not split.training_arguments
-        found.append(
-            UpdateRecord(
-                step.step, step.learning_rates, step.clip_coefficient if own else None, change if own else None
-            )
-        )
+        clip = step.clip_coefficient if clips else None
+        found.append(UpdateRecord(step.step, step.learning_rates, clip, change))
     return tuple(found)
 
 

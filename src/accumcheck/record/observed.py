@@ -79,13 +79,14 @@ class StepObservation:
 
 @dataclass(frozen=True, slots=True)
 class HeldWeights:
-    """The weights that every step begins with: ``values`` and ``rounding``, both ``[coordinates]``.
+    """The weights that every step begins with: ``values``, ``[coordinates]``, and the ``unit`` of each, the same shape.
 
-    ``rounding``: the distance to the next number of the weight's own dtype: a change of it is known no better.
+    ``unit``: the distance from 1 to the next number of the weight's dtype; a change is known no better than that times
+    the weight.
     """
 
     values: npt.NDArray[np.floating[Any]]
-    rounding: npt.NDArray[np.floating[Any]]
+    unit: npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ class StackBelief:
 
     ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it believes that the model takes a token count;
     ``own_loss``: what computes the loss in the model's place; ``counts_place``: where tokens are counted;
-    ``divides_place``: where the loss is divided by the accumulation steps.
+    ``divides_place``: where the loss is divided by the accumulation steps; ``logs_own_rate``: whether its log is to
+    have the learning rate that the step used, and not the one of the next (releases differ).
     """
 
     stack: str
@@ -176,6 +178,7 @@ class StackBelief:
     own_loss_place: str | None = None
     counts_place: str | None = None
     divides_place: str | None = None
+    logs_own_rate: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

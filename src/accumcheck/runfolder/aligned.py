@@ -65,5 +65,5 @@ def _at(observation: SplitObservation, common: Coordinates) -> SplitObservation:
             )
             for step in observation.steps
         ),
-        weights=None if weights is None else HeldWeights(moved(weights.values), moved(weights.rounding)),
+        weights=None if weights is None else HeldWeights(moved(weights.values), moved(weights.unit)),
     )

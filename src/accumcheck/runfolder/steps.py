@@ -127,7 +127,7 @@ def _read_change(folder: Path, step: int) -> Gradient | None:
 
 def write_weights(folder: Path, weights: HeldWeights) -> None:
     """Write what the weights of the first process are before its first step changes them."""
-    np.savez(folder / _WEIGHTS, values=weights.values, rounding=weights.rounding)
+    np.savez(folder / _WEIGHTS, values=weights.values, unit=weights.unit)
 
 
 def read_weights(folder: Path) -> HeldWeights | None:
@@ -136,7 +136,7 @@ def read_weights(folder: Path) -> HeldWeights | None:
     if not path.exists():
         return None
     with np.load(path) as found:
-        return HeldWeights(found["values"], found["rounding"])
+        return HeldWeights(found["values"], found["unit"])
 
 
 def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:

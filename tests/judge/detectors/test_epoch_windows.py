@@ -20,8 +20,8 @@ def test_an_epoch_that_ends_with_a_smaller_step_passes() -> None:
 def test_steps_that_run_on_into_the_next_epoch_fail_and_say_what_they_were_made_of() -> None:
     found = judged(run(ACCUMULATED, [EPOCH[:8], EPOCH[8:] + EPOCH[:4], EPOCH[4:]]))
     assert [split.verdict for split in found.splits] == ["pass", "fail"]
-    (finding,) = found.findings
-    assert finding.id == "epoch-windows"
+    finding, count = found.findings
+    assert (finding.id, count.id) == ("epoch-windows", "steps-differ")
     assert "3 optimizer steps were made, 4 were expected" in finding.summary
     assert "they had 8, 8, 8 samples, expected 8, 4, 8, 4 in 2 epochs of 12" in finding.summary
     assert "step 2 mixes the end of epoch 1 with the beginning of the next" in finding.summary

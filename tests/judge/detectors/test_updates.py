@@ -10,8 +10,9 @@ import pytest
 
 from accumcheck.judge.detectors.updates import differing_updates
 from accumcheck.record import Split, SplitObservation, StepObservation
+from accumcheck.record.observed import HeldWeights
 from tests.judge.detectors.seen import evidence
-from tests.judge.runs import SPLITS, observe, right, sum_of_means
+from tests.judge.runs import SPLITS, WIDTH, observe, right, sum_of_means
 
 Stack = Callable[[StepObservation], StepObservation]
 
@@ -53,6 +54,39 @@ def test_what_is_done_with_a_right_gradient_is_named(change: Stack, expected: st
 
 def test_the_control_and_the_others_are_right() -> None:
     assert found(run("1x2x4", adam)) == {}
+
+
+WEIGHTS = np.linspace(0.5, 2.0, WIDTH)
+HELD = HeldWeights(WEIGHTS, np.full(WIDTH, 2.0**-23))
+
+
+def decayed(times: float, *, rate: float = 1e-3, decay: float = 0.5) -> Stack:
+    """The weights shrink by the rate times the decay, so many times."""
+
+    def change(step: StepObservation) -> StepObservation:
+        made = adam(step)
+        assert made.change is not None
+        return replace(made, weight_decays=(decay,), change=made.change - times * rate * decay * WEIGHTS)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (4, {"weight-decay-per-microbatch": ("1x2x4",)}),  # k is 4
+        (1, {}),
+        (2.5, {"weight-decay-differs": ("1x2x4",)}),
+    ],
+)
+def test_a_decay_that_comes_as_often_as_micro_batches_is_named(
+    times: float, expected: dict[str, tuple[str, ...]]
+) -> None:
+    runs = [replace(run(text, decayed(times if text == "1x2x4" else 1)), weights=HELD) for text in SPLITS]
+    detected = list(differing_updates(evidence(runs)))
+    assert {one.finding.id: one.finding.splits for one in detected} == expected
+    for one in detected:
+        assert "the weights shrink by" in one.finding.explanation
 
 
 def noisy(step: StepObservation) -> StepObservation:

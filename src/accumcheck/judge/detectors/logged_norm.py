@@ -7,15 +7,11 @@ from collections.abc import Iterator
 
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.updates import ITS_OWN
 from accumcheck.record import Finding, StepObservation
 
 CLOSEST = 1e-4
 """Logs are rounded: a norm is compared no closer than this."""
-
-
-ITS_OWN = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
-"""A norm is computed in the gradient's own dtype: ``clip_grad_norm_`` rounds the norm of each tensor, and that of these
-norms, each by half a unit in the last place."""
 
 
 def misreported_norm(seen: Evidence) -> Iterator[Detected]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from accumcheck.judge.detectors.accuracy import accuracy_not_judged
+from accumcheck.judge.detectors.asked_clipping import wrong_clipping
+from accumcheck.judge.detectors.asked_schedule import wrong_schedule
 from accumcheck.judge.detectors.batch_dependence import batch_dependence
 from accumcheck.judge.detectors.clipping import clipped_per_microbatch
 from accumcheck.judge.detectors.constant_term import term_per_microbatch
@@ -19,6 +21,7 @@ from accumcheck.judge.detectors.limits import (
     random_collators,
 )
 from accumcheck.judge.detectors.logged_norm import misreported_norm
+from accumcheck.judge.detectors.logged_update import misreported_rate, missing_numbers
 from accumcheck.judge.detectors.no_reference import no_reference
 from accumcheck.judge.detectors.not_finite import not_finite, rows_not_finite
 from accumcheck.judge.detectors.other_batches import other_batches_fed
@@ -30,6 +33,7 @@ from accumcheck.judge.detectors.rows import changed_rows, other_rows, padded_row
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.detectors.schedules import differing_schedules
 from accumcheck.judge.detectors.step_counts import other_step_counts
+from accumcheck.judge.detectors.step_totals import other_step_totals
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
 from accumcheck.judge.detectors.updates import differing_updates
@@ -51,8 +55,13 @@ STRUCTURAL: tuple[Structural, ...] = (
     wrong_parameters,
     misreported_norm,
     leaked_gradients,
+    other_step_totals,
     differing_schedules,
+    wrong_schedule,
     differing_updates,
+    wrong_clipping,
+    misreported_rate,
+    missing_numbers,
 )
 """Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
 

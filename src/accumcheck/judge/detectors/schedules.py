@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.pace import pace_of
 from accumcheck.record import Finding, Split, SplitObservation
 from accumcheck.record.observed import Schedule
 
@@ -129,7 +130,7 @@ def _speed(
 
     It runs twice as fast where it is stepped twice for each update, or where it was made half as long.
     """
-    pace, due = _pace(split), _pace(control)
+    pace, due = pace_of(split), pace_of(control)
     if not pace or not due:
         return None, "", None
     faster = pace / due
@@ -146,17 +147,6 @@ def _speed(
 
 def _times(count: float) -> str:
     return "once" if count == 1 else f"{count:g} times"
-
-
-def _pace(split: SplitObservation) -> float | None:
-    """By how much the first schedule that moves is stepped from one optimizer step to the next."""
-    if len(split.steps) < 2:
-        return None
-    first, last = split.steps[0].schedule_steps, split.steps[-1].schedule_steps
-    if len(first) != len(last):
-        return None
-    moved = [(end - start) / (len(split.steps) - 1) for start, end in zip(first, last, strict=True) if end != start]
-    return moved[0] if moved else None
 
 
 def _names(speed: float | None, split: Split, control: Split) -> set[str]:

@@ -6,24 +6,36 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
-from accumcheck.judge.measure.updates import allowed_change, change_difference, clear_to
+from accumcheck.judge.measure.updates import (
+    ITS_OWN,
+    allowed_change,
+    change_difference,
+    clear_entries,
+    clear_to,
+    shrinking,
+)
 from accumcheck.judge.verdict import diverges
 from accumcheck.record import Finding, Split, SplitObservation, StepObservation, StepRecord, Tolerances
 
 CLOSEST = 1e-6
 """Settings are computed in double precision: a larger relative difference is none of rounding."""
+WHOLE = 0.05
+"""How near to a whole number a count of decays must be."""
 
 
 @dataclass(frozen=True)
 class _Off:
-    """What of a split's update is not the control's, in which step, and both in words."""
+    """What of a split's update is not the control's, in which step, and both in words; ``why``: what explains it."""
 
     name: str
     step: int
     mine: str
     due: str
+    why: str = ""
 
 
 def differing_updates(seen: Evidence) -> Iterator[Detected]:
@@ -46,6 +58,7 @@ def differing_updates(seen: Evidence) -> Iterator[Detected]:
                 splits=tuple(str(split) for split, _ in splits),
                 summary=f"{_WHAT[name]} of {splits[0][0]} is {off.mine} at step {off.step}, that of the control "
                 f"{control.split} is {off.due}, though their gradients agree",
+                explanation=off.why,
                 consequence=_CONSEQUENCES[name],
                 advice=_ADVICE[name],
             ),
@@ -58,8 +71,13 @@ def _first(seen: Evidence, split: SplitObservation, control: SplitObservation) -
     for mine, due, record in zip(split.steps, control.steps, records, strict=False):
         if not _agrees(record, seen.tolerances):
             return None
-        if (off := _of_step(mine, due, seen.tolerances)) is not None:
+        if (off := _settings(mine, due, seen)) is not None:
             return off
+        error = change_difference(mine, due, clear_to(seen.tolerances), control.weights)
+        if error is not None and not error <= allowed_change(seen.tolerances):
+            return _by_decay(seen, split, control, mine, due) or _Off(
+                "weight-change-differs", mine.step, _norm(mine), f"{_norm(due)} (off by {error:.2g} of it)"
+            )
     return None
 
 
@@ -68,18 +86,39 @@ def _agrees(record: StepRecord, tolerances: Tolerances) -> bool:
     return record.vs_control.gradient is not None and not diverges(record.vs_control, tolerances)[1]
 
 
-def _of_step(mine: StepObservation, due: StepObservation, tolerances: Tolerances) -> _Off | None:
+def _settings(mine: StepObservation, due: StepObservation, seen: Evidence) -> _Off | None:
     clip, right = mine.clip_coefficient, due.clip_coefficient
-    if not math.isclose(clip, right, rel_tol=max(tolerances.grad_norm, CLOSEST)):
+    dtype = seen.reference.model.dtype if seen.reference is not None else ""
+    if not math.isclose(clip, right, rel_tol=max(seen.tolerances.grad_norm, CLOSEST, 2 * ITS_OWN.get(dtype, 0.0))):
         return _Off("clipping-differs", mine.step, f"{clip:.4g}", f"{right:.4g}")
     if len(mine.weight_decays) == len(due.weight_decays):
         for decay, other in zip(mine.weight_decays, due.weight_decays, strict=True):
             if not math.isclose(decay, other, rel_tol=CLOSEST):
                 return _Off("weight-decay-differs", mine.step, f"{decay:g}", f"{other:g}")
-    error = change_difference(mine, due, clear_to(tolerances))
-    if error is not None and not error <= allowed_change(tolerances):
-        return _Off("weight-change-differs", mine.step, _norm(mine), f"{_norm(due)} (off by {error:.2g} of it)")
     return None
+
+
+def _by_decay(
+    seen: Evidence, split: SplitObservation, control: SplitObservation, mine: StepObservation, due: StepObservation
+) -> _Off | None:
+    """Whether the changes differ by another decay of the weights alone: what each makes them smaller by."""
+    weights, trained = control.weights, control.trained
+    chosen = clear_entries(mine, due, clear_to(seen.tolerances))
+    coordinates = seen.reference.coordinates if seen.reference is not None else trained and trained.coordinates
+    if weights is None or not coordinates or chosen is None or mine.change is None or due.change is None:
+        return None
+    difference = np.where(chosen, mine.change.astype(np.float64) - due.change, 0.0)
+    more = shrinking(difference, weights, coordinates)
+    if more is None:
+        return None
+    k = split.split.gradient_accumulation_steps
+    own = max((rate * decay for rate, decay in zip(due.learning_rates, due.weight_decays, strict=False)), default=0.0)
+    times = 1 + more / own if own > 0 else math.nan
+    words = f"the weights shrink by {more:.3g} of themselves more than under the control"
+    if math.isclose(times, k, abs_tol=WHOLE * k):
+        return _Off("weight-decay-per-microbatch", mine.step, f"{times:.3g} times the optimizer's", "once", words)
+    shown = f"{more + own:.4g} of each weight"
+    return _Off("weight-decay-differs", mine.step, shown, f"{own:.4g}", words)
 
 
 def _norm(step: StepObservation) -> str:
@@ -89,17 +128,21 @@ def _norm(step: StepObservation) -> str:
 _WHAT: Mapping[str, str] = {
     "clipping-differs": "the clipping coefficient",
     "weight-decay-differs": "the weight decay",
+    "weight-decay-per-microbatch": "the weight decay",
     "weight-change-differs": "the norm of the weights' change",
 }
+_DECAY = "Weights are drawn to zero faster or slower than under the control."
 _CONSEQUENCES: Mapping[str, str] = {
     "clipping-differs": "The update is shorter or longer than under the control, wherever a gradient is clipped.",
-    "weight-decay-differs": "Weights are drawn to zero faster or slower than under the control.",
+    "weight-decay-differs": _DECAY,
+    "weight-decay-per-microbatch": "Weights are drawn to zero k times as fast as without accumulation.",
     "weight-change-differs": "The same gradient trains the model otherwise: the optimizer, its settings or its state "
     "depend on the split.",
 }
 _ADVICE: Mapping[str, str] = {
     "clipping-differs": "Clip at the same norm under every split.",
     "weight-decay-differs": "Give the optimizer the same decay under every split.",
+    "weight-decay-per-microbatch": "Decay the weights once for each optimizer step, not after each micro-batch.",
     "weight-change-differs": "Make the optimizer with the same settings under every split, and let it step once for "
     "each global batch.",
 }
