@@ -68,7 +68,7 @@ def test_it_is_refused_before_the_trainer_has_done_anything(patches: Patches) ->
 
 
 def test_it_is_refused_where_its_arguments_are_made(patches: Patches) -> None:
-    override({}, patches)
+    override({}, patches, updates=True)
     with pytest.raises(UnsupportedProgramError, match=r"GRPO \(GRPOConfig\) trains on answers"):
         kind("GRPOConfig", transformers.TrainingArguments)("out")
     transformers.TrainingArguments("out")

@@ -34,17 +34,24 @@ def patches() -> Iterator[Patches]:
 def overridden(tmp_path: Path, patches: Patches) -> Path:
     made.clear()
     settings = settings_of(CHECK, Split(1, 2, 4), output=str(tmp_path / "ours"), device="cpu", backend="gloo")
-    override(settings, patches, lambda _: made.append(1))
+    override(settings, patches, lambda _: made.append(1), updates=True)
     return tmp_path
 
 
 def test_the_split_and_the_check_beat_the_program(overridden: Path) -> None:
     theirs = transformers.TrainingArguments(
-        str(overridden / "theirs"), per_device_train_batch_size=64, num_train_epochs=3, learning_rate=1.0, seed=7
+        str(overridden / "theirs"),
+        per_device_train_batch_size=64,
+        num_train_epochs=3,
+        learning_rate=1.0,
+        seed=7,
+        max_grad_norm=0.25,
+        weight_decay=0.5,
     )
     assert (theirs.per_device_train_batch_size, theirs.gradient_accumulation_steps, theirs.max_steps) == (2, 4, 5)
     assert theirs.output_dir == str(overridden / "ours")
-    assert (theirs.learning_rate, theirs.max_grad_norm) == (1.0, 1e30)  # weights are put back after each step
+    # weights are put back after each step, whatever it does
+    assert (theirs.learning_rate, theirs.max_grad_norm, theirs.weight_decay) == (1.0, 0.25, 0.5)
     assert (theirs.label_smoothing_factor, theirs.seed) == (0.1, 7)  # the configuration's, and the program's own
     assert len(made) == 1
 
@@ -59,10 +66,11 @@ def test_the_reference_is_whole_whoever_asked_for_shards(
     check = replace(CHECK, training_arguments={"fsdp": "full_shard", "fsdp_config": {"version": 2}})
     forget_sharding()
     settings = settings_of(check, Split(1, 2, 1), output=str(tmp_path), device="cpu", backend="gloo")
-    override({**settings, **UNSHARDED}, patches)
+    override({**settings, **UNSHARDED}, patches, updates=False)
     made = transformers.TrainingArguments("out", fsdp="full_shard", fsdp_config={"version": 1}, deepspeed="zero3.json")
     assert not made.fsdp
     assert not made.deepspeed
+    assert (made.max_grad_norm, str(made.optim.value)) == (1e30, "sgd")
     asked = {"ACCELERATE_USE_FSDP", "FSDP_VERSION", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_DEEPSPEED_ZERO_STAGE"}
     assert not asked & os.environ.keys()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,10 @@ def run(text: str, change: Change, belief: StackBelief | None) -> SplitObservati
     return replace(made, steps=tuple(change(step) for step in steps), belief=belief)
 
 
-def found(change: Change, belief: StackBelief | None = TRAINER, **check: object) -> list[tuple[str, str]]:
-    seen = evidence([run(text, change, belief) for text in SPLITS], **check)
+def found(
+    change: Change, belief: StackBelief | None = TRAINER, arguments: dict[str, Any] | None = None
+) -> list[tuple[str, str]]:
+    seen = evidence([run(text, change, belief) for text in SPLITS], training_arguments=arguments or {})
     detected = [*misreported_rate(seen), *missing_numbers(seen)]
     for one in detected:
         assert one.finding.splits == SPLITS
@@ -63,4 +66,4 @@ def test_without_clipping_some_releases_compute_no_norm() -> None:
     def change(step: StepObservation) -> StepObservation:
         return replace(step, logged_grad_norm=None)
 
-    assert found(change, training_arguments={"max_grad_norm": 0}) == []
+    assert found(change, arguments={"max_grad_norm": 0}) == []
