@@ -63,11 +63,16 @@ STEPS = (
 
 UPDATES = (
     Case("schedule by micro-batches", in_program("schedule", steps=2), "schedule-times-k", accused=ACCUMULATED),
+    Case("schedule by processes", in_program("schedule-by-process", steps=2), "schedule-times-n", accused=SPREAD),
+    Case("warm-up in micro-batches", in_program("warmup", steps=2), "warmup-differs", accused=ACCUMULATED),
     Case("learning rate times k", in_program("learning-rate"), "learning-rate-differs", accused=ACCUMULATED),
     Case("decay by the split", in_program("decay"), "weight-decay-differs", accused=ACCUMULATED),
     Case("clipped to a kth", in_program("clips-by-k"), "clipping-differs", accused=ACCUMULATED),
 )
 """The gradient is right; what the optimizer does with it is not."""
 
-OF_PROGRAM = (*ROWS, *LOSSES, *STEPS, *UPDATES)
+TOTALS = (Case("steps by micro-batches", in_program("ends-early", steps=2), "steps-differ", accused=ACCUMULATED),)
+"""Training ends elsewhere."""
+
+OF_PROGRAM = (*ROWS, *LOSSES, *STEPS, *UPDATES, *TOTALS)
 """All of them."""

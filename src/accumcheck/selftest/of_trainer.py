@@ -157,5 +157,25 @@ PARAMETERS = (
 )
 """Single parameters are trained otherwise than the others."""
 
-OF_TRAINER = (*SCALES, *DIVISORS, *PLACES, *SAMPLES, *PARAMETERS)
+STEPS = (
+    Case("never clipped", in_trainer("never-clips"), "clipping-wrong", accused=SPLITS, says="max_grad_norm 1 makes it"),
+    Case(
+        "schedule each micro-batch",
+        in_trainer("schedule-each", steps=2),
+        "schedule-times-k",
+        accused=ACCUMULATED,
+        says="times for each optimizer step",
+    ),
+    Case(
+        "decay each micro-batch",
+        in_trainer("decays-each", training_arguments={"weight_decay": 0.5}),
+        "weight-decay-per-microbatch",
+        accused=ACCUMULATED,
+        says="times the optimizer's",
+    ),
+    Case("next learning rate logged", in_trainer("logs-next-rate"), "logged-learning-rate", accused=SPLITS),
+)
+"""The gradient is right; what the step does with it, or the log says of it, is not."""
+
+OF_TRAINER = (*SCALES, *DIVISORS, *PLACES, *SAMPLES, *PARAMETERS, *STEPS)
 """All of them."""

@@ -158,6 +158,42 @@ class Schedule(Loop):
         self.schedule.step()
 
 
+class ScheduleByProcess(Loop):
+    """The learning rate falls n times as fast: the schedule is stepped once for each process."""
+
+    def __init__(self, b: int, k: int, steps: int) -> None:
+        super().__init__(b, k, steps)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda turn: 0.9**turn)
+
+    def step(self) -> None:
+        super().step()
+        for _ in range(self.n):
+            self.schedule.step()
+
+
+class Warmup(Loop):
+    """The warm-up is counted in micro-batches."""
+
+    def __init__(self, b: int, k: int, steps: int) -> None:
+        super().__init__(b, k, steps)
+        warmup_steps = 4 * k
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda turn: min(1.0, (turn + 1) / warmup_steps)
+        )
+
+    def step(self) -> None:
+        super().step()
+        self.schedule.step()
+
+
+class EndsEarly(Loop):
+    """Steps are counted in micro-batches, so that training ends after a part of the data."""
+
+    def __init__(self, b: int, k: int, steps: int) -> None:
+        super().__init__(b, k, steps)
+        self.steps = max(1, steps // k)
+
+
 class LearningRate(Loop):
     """The learning rate is multiplied by the accumulation steps."""
 
@@ -216,6 +252,9 @@ FAULTS: dict[str, type[Loop]] = {
     "step-first": StepFirst,
     "frozen": Frozen,
     "schedule": Schedule,
+    "schedule-by-process": ScheduleByProcess,
+    "warmup": Warmup,
+    "ends-early": EndsEarly,
     "learning-rate": LearningRate,
     "decay": Decay,
     "clips-by-k": ClipsByK,

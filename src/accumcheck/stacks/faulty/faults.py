@@ -31,7 +31,9 @@ class Fault:
     multiplied by before each micro-batch but the first; ``clips``: how every micro-batch is clipped, by norm or by
     value, to a limit that cuts; ``spoils``: where k > 1, a parameter, and what its gradient is multiplied by;
     ``lacks``: where k > 1, a parameter that the optimizer is not given; ``hooked``: a hook of the optimizer multiplies
-    the gradient by k; ``logged_norm``: the logged gradient norm is multiplied by k.
+    the gradient by k; ``logged_norm``: the logged gradient norm is multiplied by k; ``never_clips``: whatever its
+    arguments say; ``schedule_each``: the schedule is stepped after every micro-batch; ``decays_each``: the optimizer
+    decays the weights as often; ``logs_next_rate``: the logged learning rate is that of the next step.
     """
 
     gradient: Coefficient = _right
@@ -47,6 +49,10 @@ class Fault:
     lacks: str | None = None
     hooked: bool = False
     logged_norm: bool = False
+    never_clips: bool = False
+    schedule_each: bool = False
+    decays_each: bool = False
+    logs_next_rate: bool = False
 
 
 def _accumulated(value: int, split: Split) -> set[int]:
@@ -102,6 +108,11 @@ FAULTS: Mapping[str, Fault] = {
     "parameter-zero": Fault(spoils=(NORM, 0.0)),
     "parameter-twice": Fault(spoils=(HEAD, 2.0)),
     "optimizer-lacks": Fault(lacks=HEAD),
+    # what the step does with a right gradient
+    "never-clips": Fault(never_clips=True),
+    "schedule-each": Fault(schedule_each=True),
+    "decays-each": Fault(decays_each=True),
+    "logs-next-rate": Fault(logs_next_rate=True),
 }
 """Every fault by its name."""
 

@@ -64,11 +64,17 @@ def _planted(training: Training, fault: Fault) -> type[Trainer]:
                     group["params"] = [one for one in group["params"] if one is not lacking]
             if fault.hooked:
                 optimizer.register_step_pre_hook(lambda *_: _scale(training.model, k))
+            if fault.decays_each:
+                optimizer.register_step_post_hook(lambda stepped, *_: _decay(stepped, k - 1))
+            if fault.never_clips:
+                self.args.max_grad_norm = 0.0
             return optimizer
 
         def log(self, logs: dict[str, float], *args: Any) -> None:
             if fault.logged_norm and "grad_norm" in logs:
                 logs["grad_norm"] *= k
+            if fault.logs_next_rate and "learning_rate" in logs:
+                logs["learning_rate"] = self.lr_scheduler.get_last_lr()[0]
             super().log(logs, *args)
 
         def training_step(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], *_: Any) -> torch.Tensor:
@@ -92,6 +98,8 @@ def _planted(training: Training, fault: Fault) -> type[Trainer]:
                     mean = mean * float("nan")
                 torch.autograd.backward(mean * fault.gradient(here))
             _spoil(training.model, fault, last=here.place == here.window, k=k, left=left)
+            if fault.schedule_each and here.place < here.window:  # Trainer's own step of it follows the last one
+                self.lr_scheduler.step()
             return mean.detach() * (fault.loss or fault.gradient)(here)
 
     return Planted
@@ -123,6 +131,16 @@ def _dealt(training: Training, fault: Fault) -> tuple[list[int], Any]:
         return MicroBatchContext(split, tokens, labels, steps, step + 1, process, device, fed, place)
 
     return order, context
+
+
+def _decay(optimizer: torch.optim.Optimizer, times: int) -> None:
+    """As AdamW decays weights, so many times more."""
+    import torch
+
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.mul_((1 - group["lr"] * group["weight_decay"]) ** times)
 
 
 def _spoil(
