@@ -94,8 +94,8 @@ class CheckConfig(Section):
     severity: Severities = field(default_factory=dict)
     """Severity by weighting rule; default: unshifted-token-mean warns, other rules than token-mean fail."""
     update: Annotated[str, OneOf(("auto", "off"))] = "auto"
-    """What a program's optimizers do is compared too: learning rates, clipping, changes of the weights; auto: where the
-    stack has them; off: learning rates only, without a copy of the weights."""
+    """What the optimizers do is compared too: learning rates, clipping, changes of the weights. auto: the user's own
+    steps are made and taken back; off: plain steps, without a copy of the weights or the optimizer's state."""
     expect: ExpectedFailures = ()
     """Known failures, each with its reason: still run and shown, they do not fail the run; one that is gone is
     reported."""
