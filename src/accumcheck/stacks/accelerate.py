@@ -60,6 +60,7 @@ def _optimizer(training: Training) -> torch.optim.Optimizer:
         training.model.parameters(),
         lr=float(asked.get("learning_rate", 5e-5)),
         weight_decay=float(asked.get("weight_decay", 0.0)),
+        fused=True,  # as Trainer's: it computes in float32, also where the weights are in fewer bits
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from accumcheck.judge.detectors.updates import differing_updates
+from accumcheck.judge.detectors.updates import differing_updates, spoilt_weights
 from accumcheck.record import Split, SplitObservation, StepObservation
 from accumcheck.record.observed import HeldWeights
 from tests.judge.detectors.seen import evidence
@@ -103,3 +103,18 @@ def test_noise_that_an_adaptive_optimizer_makes_large_is_no_alarm() -> None:
 
 def test_of_a_wrong_gradient_no_more_is_said() -> None:
     assert found(run("1x2x4", lambda step: adam(step, rate=5e-3), sum_of_means)) == {}
+
+
+def test_weights_that_every_split_spoils_are_a_warning() -> None:
+    runs = [run(text, lambda step: replace(adam(step), change_norm=float("nan"))) for text in SPLITS]
+    (detected,) = spoilt_weights(evidence(runs))
+    assert (detected.finding.id, detected.finding.severity) == ("update-not-finite", "warn")
+    assert "step 1" in detected.finding.summary
+    assert list(spoilt_weights(evidence([run(text, adam) for text in SPLITS]))) == []
+
+
+def test_of_a_gradient_that_is_no_number_nothing_else_can_come() -> None:
+    def broken(step: StepObservation) -> StepObservation:
+        return replace(adam(step), change_norm=float("nan"), grad_norms={0: float("nan")})
+
+    assert list(spoilt_weights(evidence([run(text, broken) for text in SPLITS]))) == []

@@ -61,6 +61,12 @@ def test_a_change_that_spoils_weights_is_no_number_unless_the_controls_does_so_t
     assert change_difference(spoilt, spoilt, CLEAR) == 0
 
 
+def test_the_state_of_an_optimizer_in_float16_knows_too_little_to_compare() -> None:
+    other = step([0.3, 0.4, 0.0, 2.4])
+    assert change_difference(other, DUE, CLEAR, HeldWeights(WEIGHTS.values, np.full(4, 2.0**-10))) is None
+    assert change_difference(other, DUE, CLEAR, WEIGHTS) == pytest.approx(1.2 / 1.3, rel=0.02)
+
+
 COORDINATES = Coordinates(("decays", "norm"), (2, 2), (0, 2), 4)
 
 

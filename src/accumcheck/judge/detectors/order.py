@@ -36,7 +36,7 @@ from accumcheck.judge.detectors.step_counts import other_step_counts
 from accumcheck.judge.detectors.step_totals import other_step_totals
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
-from accumcheck.judge.detectors.updates import differing_updates
+from accumcheck.judge.detectors.updates import differing_updates, spoilt_weights
 
 STRUCTURAL: tuple[Structural, ...] = (
     not_finite,
@@ -59,6 +59,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     differing_schedules,
     wrong_schedule,
     differing_updates,
+    spoilt_weights,
     wrong_clipping,
     misreported_rate,
     missing_numbers,

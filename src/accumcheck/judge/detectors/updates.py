@@ -66,6 +66,31 @@ def differing_updates(seen: Evidence) -> Iterator[Detected]:
         )
 
 
+def spoilt_weights(seen: Evidence) -> Iterator[Detected]:
+    """A warning: the optimizer makes of finite gradients what are no numbers."""
+    found: dict[Split, int] = {}
+    for split in seen.good:
+        for step in split.steps:
+            finite = math.isfinite(step.grad_norms.get(0, math.nan))
+            if finite and step.change_norm is not None and not math.isfinite(step.change_norm):
+                found.setdefault(split.split, step.step)
+    if not found:
+        return
+    first, at = next(iter(found.items()))
+    yield Detected(
+        Finding(
+            id="update-not-finite",
+            severity="warn",
+            splits=tuple(map(str, found)),
+            summary=f"the optimizer makes weights that are not finite of a finite gradient, at step {at} of {first}",
+            explanation="In float16 the square of a small gradient is 0, and so is the epsilon of Adam that is added "
+            "to its root. Splits are not compared in what the control spoils.",
+            consequence="Training that is not held still goes on with these weights.",
+            advice="Keep the weights in float32 or bfloat16 and use mixed precision (fp16: true).",
+        )
+    )
+
+
 def _first(seen: Evidence, split: SplitObservation, control: SplitObservation) -> _Off | None:
     records = seen.records.get(split.split, ())
     for mine, due, record in zip(split.steps, control.steps, records, strict=False):

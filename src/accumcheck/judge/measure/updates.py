@@ -25,6 +25,9 @@ ENOUGH = 0.9
 """The clear entries must hold this part of the gradient's squared norm: else the gradient itself is another one."""
 SAFETY = 10.0
 """Times what the gradient's noise explains in a clear entry: an optimizer of matrices mixes entries."""
+FLOAT16 = 2.0**-10
+"""The unit of float16. Optimizers keep their state in the weight's dtype, and the square of a gradient below 2**-12 is
+0 in it: Adam then divides by nothing, or by the smallest number there is, as the last bit of the gradient has it."""
 ITS_OWN = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
 """A norm is computed in the gradient's own dtype, and what clips from it: ``clip_grad_norm_`` rounds the norm of each
 tensor, and that of these norms, each by half a unit in the last place."""
@@ -54,11 +57,13 @@ def change_difference(
         weights: those that both begin with.
 
     Returns:
-        None where a change was not seen, or where too little of the gradient is clear to say anything; NaN where it
-        spoils weights that the control's does not.
+        None where a change was not seen, where too little of the gradient is clear to say anything, and of weights in
+        float16; NaN where it spoils weights that the control's does not.
     """
     chosen = clear_entries(mine, control, clear)
     if chosen is None or mine.change is None or control.change is None:
+        return None
+    if weights is not None and bool((weights.unit == FLOAT16).any()):
         return None
     chosen &= np.isfinite(control.change)
     due = control.change[chosen].astype(np.float64)
