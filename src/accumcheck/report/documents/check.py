@@ -10,7 +10,7 @@ from accumcheck.report.blocks import Charts, Code, Details, Fact, Facts, Notes, 
 from accumcheck.report.document import Document
 from accumcheck.report.parts.before import before_table
 from accumcheck.report.parts.cases import suite
-from accumcheck.report.parts.curves import step_charts, trajectory_charts
+from accumcheck.report.parts.curves import step_charts, trajectory_charts, update_charts
 from accumcheck.report.parts.drift import drift_table
 from accumcheck.report.parts.head import head
 from accumcheck.report.parts.measures import measures
@@ -18,6 +18,7 @@ from accumcheck.report.parts.messages import messages
 from accumcheck.report.parts.notes import findings, not_run
 from accumcheck.report.parts.split_rows import split_table
 from accumcheck.report.parts.tolerances import passages
+from accumcheck.report.parts.updates import update_lines
 from accumcheck.report.parts.verdict import verdict
 from accumcheck.report.parts.weights_picture import weights_picture
 from accumcheck.saved.reports import report_to_dict
@@ -31,6 +32,7 @@ _CURVES = (
     "Every step starts from the same weights, so all curves must coincide. The reference is dotted; a diamond marks a "
     "split that fails, a triangle one with a warning, ✕ a value that is not a number."
 )
+_UPDATES = "The steps are the user's own, and were taken back: every step starts from the same weights."
 _DOTS = "Each dot is a sample of the first step (the first one at the top), placed by its weight in the gradient."
 _BARS = "Each bar spans the smallest to the largest sample weight in the gradient; the tick is their common scale."
 
@@ -72,7 +74,9 @@ class CheckDocument(Document):
         report = self.record
         found: list[Block] = [head(report)]
         if report.splits:
-            found.append(Section("Splits", (split_table(report),), role="whole"))
+            lines = update_lines(report)
+            below = (Facts(lines),) if lines else ()
+            found.append(Section("Splits", (split_table(report), *below), role="whole"))
         found.append(Section("Findings", _notes(report)))
         if before := before_table(report):
             found.append(Section("Hot-fix", (before,)))
@@ -97,6 +101,8 @@ def _pictures(report: Report) -> list[Block]:
     found: list[Block] = []
     if charts := step_charts(report):
         found.append(Section("Loss and gradient norm", (Charts(tuple(charts), _CURVES),)))
+    if charts := update_charts(report):
+        found.append(Section("Updates", (Charts(tuple(charts), _UPDATES),)))
     if picture := weights_picture(report):
         legend = f"{_DOTS if picture.single else _BARS} 1 is correct; the axis is logarithmic."
         found.append(Section("Sample weights", (Strips(picture, legend),)))

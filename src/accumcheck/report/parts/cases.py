@@ -1,4 +1,4 @@
-"""A run as test cases: one for each split and metric, and one for each finding about the run as a whole.
+"""A run as test cases: one for each split and metric, its update among them, and one for each finding about the run.
 
 A case passes only where the metric was compared and agrees: what did not run is an error or is skipped.
 """
@@ -12,6 +12,7 @@ from accumcheck.report.document import Case, Suite
 from accumcheck.report.parts.measures import measures
 from accumcheck.report.parts.metrics import metrics
 from accumcheck.report.parts.notes import findings, note_of
+from accumcheck.report.parts.updates import findings_of_update
 from accumcheck.report.parts.verdict import verdict
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ OUTCOMES: dict[str, Outcome] = {"fail": "failure", "error": "error", "skipped": 
 def suite(report: Report) -> Suite:
     """All cases of a run."""
     path = report.config_file.path if report.config_file else "check"
-    cases = [_case(metric, split, report) for split in report.splits for metric in metrics(split, report)]
+    cases = [case for split in report.splits for case in _of_split(split, report)]
     cases += [_of_the_run(note, report) for note in findings(report) if not note.splits]
     if report.exit_code and not any(case.outcome in ("failure", "error") for case in cases):
         cases.append(
@@ -48,7 +49,12 @@ def class_of(path: str) -> str:
     return PurePath(path).stem.replace(".", "_")
 
 
-def _case(metric: Metric, split: SplitResult, report: Report) -> Case:
+def _of_split(split: SplitResult, report: Report) -> list[Case]:
+    found = metrics(split, report)
+    return [_case(metric, split, report, split.duration_seconds / len(found)) for metric in found]
+
+
+def _case(metric: Metric, split: SplitResult, report: Report, seconds: float) -> Case:
     about = [
         note_of(finding, report)
         for finding in report.findings
@@ -63,16 +69,18 @@ def _case(metric: Metric, split: SplitResult, report: Report) -> Case:
         outcome=outcome,
         message=f"expected failure ({split.expected}): {metric.text}" if expected else metric.text,
         details=details,
-        kind=_kind(metric, split),
-        seconds=split.duration_seconds / 3,
+        kind=_kind(metric, split, report),
+        seconds=seconds,
         output=details if outcome == "passed" and metric.verdict == "warn" else "",
     )
 
 
-def _kind(metric: Metric, split: SplitResult) -> str:
-    """Why it did not run, or the rule that it follows where that is not the right one."""
+def _kind(metric: Metric, split: SplitResult, report: Report) -> str:
+    """Why it did not run, or the rule that it follows where that is not the right one, or what its update is."""
     if split.status != "ran":
         return split.reason_kind or split.verdict
+    if metric.name == "update":
+        return next((one.id for one in findings_of_update(split, report)), "divergence")
     rule = split.loss_rule if metric.name == "loss" else split.gradient_rule
     return "divergence" if rule in (None, "token-mean") else str(rule)
 

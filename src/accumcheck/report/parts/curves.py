@@ -85,6 +85,27 @@ def step_charts(report: Report) -> list[Chart]:
     )
 
 
+def update_charts(report: Report) -> list[Chart]:
+    """Learning rate and change of the weights of every split, over the optimizer steps; nothing where none was seen."""
+    ran = [split for split in report.splits if split.updates]
+    rates: list[Series] = [
+        (str(one.split), one.verdict, [(it.step, next(iter(it.learning_rates), None)) for it in one.updates])
+        for one in ran
+    ]
+    changes: list[Series] = [
+        (
+            str(one.split),
+            one.verdict,
+            [(it.step, None if it.weight_change is None else it.weight_change.norm) for it in one.updates],
+        )
+        for one in ran
+    ]
+    return _drawn(
+        ("Learning rate", "of the first parameter group, by optimizer step", _on_top(rates)),
+        ("Change of the weights", "its norm, by optimizer step, before it was taken back", _on_top(changes)),
+    )
+
+
 def _on_top(series: Sequence[Series]) -> list[Series]:
     """What passes, the reference on top of it, and on top of both what needs attention: none hides behind another."""
     return sorted(series, key=lambda one: one[1] in _ATTENTION)

@@ -1,4 +1,4 @@
-"""The loss, the gradient norm and the gradient of a split, each with its own verdict."""
+"""The loss, the gradient norm, the gradient and the update of a split, each with its own verdict."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from accumcheck.report import numbers
+from accumcheck.report.parts.updates import update_verdict, update_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,9 @@ _NAMES = {"loss": "loss", "grad_norm": "gradient norm", "gradient": "gradient"}
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One of `METRICS` of one split: its verdict, and one line that says why."""
+    """One of `METRICS` of one split, or its update: its verdict, and one line that says why."""
 
-    name: Measure
+    name: Measure | Literal["update"]
     verdict: Verdict
     text: str
 
@@ -37,13 +38,20 @@ class Versus:
 def metrics(split: SplitResult, report: Report) -> list[Metric]:
     """The split's verdict for the metrics that are beyond tolerance, or for all metrics where none is.
 
-    Nothing is judged again: in a split that passed every metric passes, and in one that did not run none does.
+    Nothing is judged again: in a split that passed every metric passes, and in one that did not run none does. Where
+    its update is what is wrong with a split, and no metric is beyond tolerance, the metrics pass.
     """
     if split.status != "ran" or split.verdict in ("error", "skipped"):
         verdict: Verdict = "error" if split.status == "ran" else split.verdict
         return [Metric(name, verdict, split.reason or "no reason was recorded") for name in METRICS]
-    beyond = [name for name in METRICS if _beyond(name, split, report.tolerances)] or METRICS
-    return [Metric(name, split.verdict if name in beyond else "pass", _text(name, split, report)) for name in METRICS]
+    of_update = update_verdict(split, report)
+    beyond = [name for name in METRICS if _beyond(name, split, report.tolerances)]
+    if not beyond and of_update != split.verdict:  # something else is wrong with it
+        beyond = list(METRICS)
+    found = [Metric(name, split.verdict if name in beyond else "pass", _text(name, split, report)) for name in METRICS]
+    if of_update is not None:
+        found.append(Metric("update", of_update, f"update: {update_words(split, report)}"))
+    return found
 
 
 def control_of(report: Report) -> SplitResult | None:

@@ -1,0 +1,19 @@
+"""The findings that are about what an optimizer step does with a right gradient, by their ids."""
+
+from __future__ import annotations
+
+UPDATE_FINDINGS = frozenset(
+    {
+        "schedule-times-n",
+        "schedule-times-k",
+        "schedule-differs",
+        "warmup-differs",
+        "learning-rate-differs",
+        "clipping-differs",
+        "clipping-wrong",
+        "weight-decay-differs",
+        "weight-decay-per-microbatch",
+        "weight-change-differs",
+        "steps-differ",
+    }
+)
