@@ -74,6 +74,8 @@ def guilty(mutated: Report, right: Report) -> set[str]:
     for found, expected in zip(mutated.splits, right.splits, strict=True):
         pairs = [(found, expected)] if len(found.steps) != len(expected.steps) else []
         numbers = [zip(_numbers(one), _numbers(two), strict=True) for one, two in _steps(found, expected)]
+        updates = zip(found.updates, expected.updates, strict=False)
+        numbers += [zip(_of_update(one), _of_update(two), strict=False) for one, two in updates]
         if pairs or any(_is_far(one, two) for step in numbers for one, two in step):
             changed.add(str(found.split))
     return changed
@@ -92,6 +94,12 @@ def _steps(found: Any, expected: Any) -> Iterator[tuple[Any, Any]]:
 def _numbers(step: Any) -> tuple[float, ...]:
     right = step.vs_reference
     values = (step.loss, step.grad_norm, step.logged_grad_norm, right.gradient, right.weights)
+    return tuple(0.0 if value is None else 1.0 + value for value in values)
+
+
+def _of_update(update: Any) -> tuple[float, ...]:
+    change = update.weight_change
+    values = (*update.learning_rates, update.clip_coefficient, None if change is None else change.norm)
     return tuple(0.0 if value is None else 1.0 + value for value in values)
 
 
