@@ -56,6 +56,20 @@ def test_ten_times_the_tolerance_is_caught_and_half_of_it_is_not() -> None:
         assert missed.verdict == "pass"
 
 
+def test_two_percent_in_one_weight_are_caught_in_bfloat16_and_rounding_is_not() -> None:
+    """0.3 percent in float16; the same runs without a fault pass."""
+    sizes: dict[DType, float] = {"bfloat16": 0.02, "float16": 3e-3}
+    planned = [planted(dtype, size) for dtype, wrong in sizes.items() for size in (wrong, 0.0)]
+    reports = list(run_checks(planned))
+    for caught, clean in zip(reports[::2], reports[1::2], strict=True):
+        assert [split.verdict for split in caught.splits] == ["pass", "fail"]
+        assert (caught.exit_code, caught.gradient_rule) == (1, "unexplained")
+        assert "sample 3 weighs 1.0" in caught.findings[0].summary
+        assert (clean.verdict, clean.gradient_rule) == ("pass", "token-mean")
+        shares = [split.steps[0].vs_reference.sample for split in clean.splits]
+        assert all(share is not None and share < 1 for share in shares)
+
+
 def test_a_user_can_ask_where_the_tolerances_come_from(tmp_path: Path) -> None:
     config = write_config(tmp_path, splits=["1x8x1", "1x1x8"], steps=1, tolerances={"loss": 0.25})
     ended = accumcheck("run", config, "--explain-tolerances", "-o", tmp_path / "report.json")
@@ -69,4 +83,4 @@ def test_a_user_can_ask_where_the_tolerances_come_from(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 80
     tolerances = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["tolerances"]
     assert (tolerances["loss"], tolerances["origins"]["loss"]["chosen"]) == (0.25, "configuration")
-    assert [one["accumulation_steps"] for one in tolerances["measured"]] == [8, 1]
+    assert [one["accumulation_steps"] for one in tolerances["measured"]] == [8, 1, 8, 1]  # two of each size
