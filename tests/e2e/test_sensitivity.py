@@ -1,4 +1,4 @@
-"""An error of ten times the tolerance is caught, and half a tolerance is none: planted in a real Trainer."""
+"""An error of ten times the tolerance is caught, and half of one sample's is none: planted in a real Trainer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def test_ten_times_the_tolerance_is_caught_and_half_of_it_is_not() -> None:
         # the error that it makes in the gradient is proportional to the one that was planted
         ten_times = 10 * tried.tolerances.weights * TRIED / part_in_weights(tried)
         allowed.append(tried.tolerances.weights)
-        planned += [planted(dtype, ten_times), planted(dtype, ten_times / 20)]
+        assert tried.tolerances.sample is not None
+        planned += [planted(dtype, ten_times), planted(dtype, tried.tolerances.sample.least / 2)]
     reports = list(run_checks(planned))
     for caught, missed, weights in zip(reports[::2], reports[1::2], allowed, strict=True):
         assert (caught.verdict, caught.exit_code) == ("fail", 1)
