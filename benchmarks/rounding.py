@@ -146,6 +146,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=10, help="models of each kind (default: %(default)s)")
     options.add_argument("--out", type=Path, metavar="FILE", help="a Markdown file")
     given = options.parse_args()
+    torch.set_num_threads(1)  # of models this small more threads wait for each other
     lines = ["| model | dtype | samples | computations | allowed: median, largest | largest share of it taken up |"]
     lines.append(f"|{' --- |' * 6}")
     for name in given.model:
