@@ -9,20 +9,22 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clean.draw import case
+from clean.draw import DATA, case
 
 from accumcheck.check import run_checks
 from accumcheck.record import Report
 
-CHUNK = 20
-"""Cases in one launch."""
+CHUNK = 60
+"""Cases in one launch, which imports everything once."""
 HERE = str(Path(__file__).parent)
+MAKE_TINY = Path(__file__).parents[1] / "configs" / "examples" / "make_tiny.py"
 
 
 def upper_bound(alarms: int, runs: int, confidence: float = 0.95) -> float:
@@ -58,15 +60,18 @@ def _nearest(report: Report) -> float | None:
     if tolerances is None:
         return None
     names = ("loss", "grad_norm", "gradient", "weights")
+    of_samples = [step.vs_reference.sample or 0.0 for split in report.splits for step in split.steps]
     return max(
-        (
+        *of_samples,
+        *(
             (getattr(found, name) or 0.0) / (getattr(tolerances, name) or 1.0)
             for split in report.splits
             for step in split.steps
             for found in (step.vs_control, step.vs_reference)
             for name in names
         ),
-        default=None,
+        0.0,
+        0.0,
     )
 
 
@@ -118,6 +123,8 @@ def main() -> None:
     kept = given.resume.read_text(encoding="utf-8").splitlines() if given.resume and given.resume.exists() else []
     results = [one for one in map(json.loads, kept) if one["number"] in asked]
     due = sorted(set(asked) - {one["number"] for one in results})
+    if due and not DATA.exists():
+        subprocess.run([sys.executable, str(MAKE_TINY), "--into", str(DATA)], check=True)
     for first in range(0, len(due), CHUNK):
         cases = [case(number) for number in due[first : first + CHUNK]]
         reports = run_checks([one.check for one in cases], path=[HERE])

@@ -54,7 +54,19 @@ COUNTED = ("Llama", "Llama, tied", "Qwen2", "Gemma", "LLaVA", "ViT")
 """Those that today's Trainer trains right. The others are trained with the benchmark's own count: under transformers
 5.24.0, GPT-2 and its like get one label per row too many, and BERT's classes ignore the count that they are given."""
 OF_TEXT = tuple(name for name in MODELS if name not in ("ViT", "LLaVA"))
+DATA = Path(__file__).parents[2] / "reports" / "clean-data"
+"""What TRL's scripts and sentence-transformers train: made by `clean_runs.py` with configs/examples/make_tiny.py."""
 DTYPES = ("float64", "float32", "bfloat16", "float16")
+
+
+KINDS = (
+    *("trainer",) * 5,
+    *("accelerate",) * 2,
+    *("callable",) * 3,
+    *("script",) * 2,
+    "trl-sft",
+    "sentence-transformers",
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Case:
 def case(number: int) -> Case:
     """The case of that number."""
     draw = random.Random(number)
-    kind = draw.choice(("trainer",) * 5 + ("accelerate",) * 2 + ("callable",) * 3 + ("script",) * 2)
+    kind = draw.choice(KINDS)
     splits = draw.choice(SPLITS)
     n, b, k = map(int, splits[0].split("x"))
     traits = {"stack": kind, "splits": " ".join(splits)}
@@ -80,7 +92,8 @@ def case(number: int) -> Case:
         "launcher": {"device": "cpu", "timeout": 300},
         "seed": number,
     }
-    more = {"callable": _callable, "script": _script}.get(kind, _loop)(draw, traits, made["global_batch_size"])
+    programs = {"callable": _callable, "script": _script, "trl-sft": _trl, "sentence-transformers": _sentences}
+    more = programs.get(kind, _loop)(draw, traits, made["global_batch_size"])
     if "epoch" in traits:
         del made["steps"]
     check = read_config(json.dumps({**made, **more}), Place(f"case {number}"), Path())
@@ -149,3 +162,30 @@ def _script(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, An
     traits["model"] = f"loop, {kind}"
     numbers = ["{per_device_train_batch_size}", "{gradient_accumulation_steps}", "{steps}"]
     return {"stack": "script", "script": {"module": PROGRAM, "arguments": [kind, *numbers]}}
+
+
+def _trl(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:
+    """TRL's script for supervised fine-tuning; its bf16 is true by default where the hardware has it."""
+    dtype, autocast, checkpointing = draw.choice(("float32", "bfloat16")), draw.random() < 0.3, draw.random() < 0.3
+    everything, smoothing = draw.random() < 0.5, draw.random() < 0.3
+    traits.update(model="Llama of TRL's", dtype=dtype, checkpointing="yes" if checkpointing else "no")
+    if autocast:
+        traits["autocast"] = "bf16"
+    arguments = ["--model_name_or_path", DATA / "llama", "--dataset_name", DATA / "trl", "--output_dir", DATA / "saves"]
+    arguments += ["--max_length", 256, "--dtype", dtype, "--bf16", autocast, "--gradient_checkpointing", checkpointing]
+    arguments += ["--completion_only_loss", not everything, "--label_smoothing_factor", 0.1 if smoothing else 0.0]
+    return {"stack": "trl-sft", "trl": {"arguments": [str(one) for one in arguments]}}
+
+
+def _sentences(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:
+    """A loss of pairs of sentences that is a mean over them."""
+    autocast = draw.random() < 0.3
+    traits.update(model="embedder", dtype="float32")
+    if autocast:
+        traits["autocast"] = "bf16"
+    trained = {"model": str(DATA / "embedder"), "train": str(DATA / "sentences" / "train.jsonl")}
+    return {
+        "stack": "sentence-transformers",
+        "sentence_transformers": {**trained, "loss": "CosineSimilarityLoss"},
+        **({"training_arguments": {"bf16": True}} if autocast else {}),
+    }

@@ -1,4 +1,4 @@
-"""An error of ten times the tolerance is caught, and half a tolerance is none: planted in a real Trainer."""
+"""An error of ten times the tolerance is caught, and half of one sample's is none: planted in a real Trainer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def test_ten_times_the_tolerance_is_caught_and_half_of_it_is_not() -> None:
         # the error that it makes in the gradient is proportional to the one that was planted
         ten_times = 10 * tried.tolerances.weights * TRIED / part_in_weights(tried)
         allowed.append(tried.tolerances.weights)
-        planned += [planted(dtype, ten_times), planted(dtype, ten_times / 20)]
+        assert tried.tolerances.sample is not None
+        planned += [planted(dtype, ten_times), planted(dtype, tried.tolerances.sample.least / 2)]
     reports = list(run_checks(planned))
     for caught, missed, weights in zip(reports[::2], reports[1::2], allowed, strict=True):
         assert (caught.verdict, caught.exit_code) == ("fail", 1)
@@ -54,6 +55,20 @@ def test_ten_times_the_tolerance_is_caught_and_half_of_it_is_not() -> None:
         assert (caught.loss_rule, caught.gradient_rule) == ("token-mean", "unexplained")
         assert part_in_weights(caught) == pytest.approx(10 * weights, rel=0.2)
         assert missed.verdict == "pass"
+
+
+def test_two_percent_in_one_weight_are_caught_in_bfloat16_and_rounding_is_not() -> None:
+    """0.3 percent in float16; the same runs without a fault pass."""
+    sizes: dict[DType, float] = {"bfloat16": 0.02, "float16": 3e-3}
+    planned = [planted(dtype, size) for dtype, wrong in sizes.items() for size in (wrong, 0.0)]
+    reports = list(run_checks(planned))
+    for caught, clean in zip(reports[::2], reports[1::2], strict=True):
+        assert [split.verdict for split in caught.splits] == ["pass", "fail"]
+        assert (caught.exit_code, caught.gradient_rule) == (1, "unexplained")
+        assert "sample 3 weighs 1.0" in caught.findings[0].summary
+        assert (clean.verdict, clean.gradient_rule) == ("pass", "token-mean")
+        shares = [split.steps[0].vs_reference.sample for split in clean.splits]
+        assert all(share is not None and share < 1 for share in shares)
 
 
 def test_a_user_can_ask_where_the_tolerances_come_from(tmp_path: Path) -> None:
@@ -69,4 +84,4 @@ def test_a_user_can_ask_where_the_tolerances_come_from(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 80
     tolerances = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["tolerances"]
     assert (tolerances["loss"], tolerances["origins"]["loss"]["chosen"]) == (0.25, "configuration")
-    assert [one["accumulation_steps"] for one in tolerances["measured"]] == [8, 1]
+    assert [one["accumulation_steps"] for one in tolerances["measured"]] == [8, 1, 8, 1]  # two of each size

@@ -11,7 +11,7 @@ import torch
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.record import Divergence
-from accumcheck.reference.noise import Noise, RightAnswer, measure_noise
+from accumcheck.reference.noise import Noise, RightAnswer, _passes, measure_noise
 from accumcheck.workload.assemble import Workload
 
 SAMPLES = [{"x": torch.tensor([value, 1.0], dtype=torch.float64)} for value in (1.0, 2.0, 3.0, 6.0)]
@@ -43,7 +43,11 @@ def plain(batch: Any) -> tuple[torch.Tensor, int]:
 
 def test_what_sums_alike_in_every_order_has_no_noise() -> None:
     found = measured(plain, [1, 2, 4])
-    assert [(one.order, one.size) for one in found.passes] == [("last sample first", size) for size in (1, 2, 4)]
+    # 24 degrees of freedom would take seven passes of four samples: there are six
+    orders = ["last sample first"] * 3 + ["shuffled"] * 3
+    assert [(one.order, one.size) for one in found.passes] == list(zip(orders, (1, 2, 4, 1, 2, 4), strict=True))
+    assert len({one.factor for one in found.passes}) == 6
+    assert [one.loss_unit for one in found.passes] == [2.0**-53] * 6
     assert found.batch_effect == 0
     assert found.floor.gradient == pytest.approx(0, abs=1e-15)
     assert found.floor.loss == pytest.approx(2.0**-53)  # half a unit in the last place of a float64
@@ -58,7 +62,7 @@ def test_the_largest_of_the_passes_is_the_floor() -> None:
 
     found = measured(off, [1, 2, 4])
     assert found.floor == Divergence(*(cast(float, pytest.approx(4e-6)),) * 3)
-    assert [one.apart.gradient for one in found.passes] == pytest.approx([0, 1e-6, 4e-6], abs=1e-12)
+    assert [one.apart.gradient for one in found.passes] == pytest.approx([0, 1e-6, 4e-6] * 2, abs=1e-12)
 
 
 def test_a_loss_is_known_no_closer_than_its_own_dtype() -> None:
@@ -80,7 +84,7 @@ def test_what_is_too_large_for_rounding_is_the_batches_doing() -> None:
 
     found = measured(depends, [1, 4])
     assert found.batch_effect == pytest.approx(0.5)
-    assert [one.size for one in found.passes] == [1]
+    assert {one.size for one in found.passes} == {1}
     assert found.floor.gradient == pytest.approx(0, abs=1e-15)
 
 
@@ -96,7 +100,7 @@ def test_a_loss_that_one_sample_alone_has_not_depends_on_the_batch() -> None:
 
     found = measured(contrasts, [1, 4], truth=NOTHING)
     assert found.batch_effect == 1  # all of what is found
-    assert [one.size for one in found.passes] == [1]
+    assert {one.size for one in found.passes} == {1}
     assert (found.floor.grad_norm, found.floor.gradient) == (0, 0)
 
 
@@ -113,6 +117,30 @@ def test_a_pass_that_overflows_measures_nothing() -> None:
         loss, rows = plain(batch)
         return loss * (float("inf") if rows == 4 else 1.0), rows
 
-    assert [one.size for one in measured(overflows, [1, 4]).passes] == [1]
+    assert {one.size for one in measured(overflows, [1, 4]).passes} == {1}
     nothing = measured(overflows, [4])
     assert (nothing.floor, nothing.batch_effect) == (Divergence(None, None, None), 0)
+
+
+def test_each_pass_back_propagates_another_number_and_takes_it_out_again() -> None:
+    seen: list[float] = []
+
+    def watched(batch: Any) -> tuple[torch.Tensor, int]:
+        loss, rows = plain(batch)
+        loss.register_hook(lambda gradient: seen.append(float(gradient)))
+        return loss, rows
+
+    found = measured(watched, [4])
+    assert seen == [one.factor for one in found.passes]
+    assert seen[0] == 1.0
+    assert all(1 < factor < 2 for factor in seen[1:])
+    # exact in eight binary digits, as bfloat16 has them
+    assert all(float(torch.tensor(factor, dtype=torch.bfloat16)) == factor for factor in seen)
+    for one in found.passes:
+        assert one.gradient == pytest.approx([3, 1], abs=1e-15)
+
+
+@pytest.mark.parametrize(("samples", "shapes", "passes"), [(4, [4], 6), (8, [1, 8], 4), (24, [1, 24], 2), (1, [1], 6)])
+def test_of_many_samples_few_passes_are_enough(samples: int, shapes: list[int], passes: int) -> None:
+    """24 degrees of freedom: each pass but one gives as many as there are samples. There are no more than six."""
+    assert len(list(_passes(range(samples), shapes))) == passes

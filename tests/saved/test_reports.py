@@ -30,7 +30,7 @@ SPLIT_KEYS = (
     "traceback expected verdict duration_seconds steps loss_rule gradient_rule updates sample_weights trajectory log"
 )
 STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
-TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured loss_rounding"
+TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured loss_rounding sample"
 WEIGHT_KEYS = "scale min max dropped duplicated condition residual values"
 FINDING_KEYS = "id severity splits loss_rule gradient_rule summary explanation consequence advice expected source known"
 

@@ -6,8 +6,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accumcheck.judge.measure.compare import Truth
+from accumcheck.judge.measure.compare import Recovery, Truth
 from accumcheck.record import Split, SplitResult, StepRecord, Tolerances
+
+
+@dataclass(frozen=True, slots=True)
+class WrongSample:
+    """A sample whose weight is further off than rounding can explain.
+
+    ``times``: over its right weight, None where it should weigh nothing; ``explained``: what rounding explains, the
+    same.
+    """
+
+    sample: int
+    times: float | None
+    explained: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +28,8 @@ class Effect:
     """How big a fault is in one split: observed over right, in the step where it is worst.
 
     ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error, ``weights`` the part of
-    it that is in how samples are weighted, where that part alone is beyond its tolerance.
+    it that is in how samples are weighted, where that part alone is beyond its tolerance; ``sample``: the one whose
+    weight is the most beyond its own, where the gradient as a whole is not.
     """
 
     split: Split
@@ -23,9 +37,16 @@ class Effect:
     grad_norm: float | None
     gradient: float | None
     weights: float | None = None
+    sample: WrongSample | None = None
 
 
-def effect_of(result: SplitResult, truths: Sequence[Truth], base: SplitResult | None, tolerances: Tolerances) -> Effect:
+def effect_of(
+    result: SplitResult,
+    truths: Sequence[Truth],
+    base: SplitResult | None,
+    tolerances: Tolerances,
+    recovered: Sequence[Recovery] = (),
+) -> Effect:
     """The split's ratios to the truth (or to ``base``, where there is no truth), in its worst step."""
 
     def off(step: StepRecord) -> float:
@@ -44,6 +65,7 @@ def effect_of(result: SplitResult, truths: Sequence[Truth], base: SplitResult | 
         grad_norm=_ratio(worst.grad_norm, right.grad_norm if right else None),
         gradient=divergence.gradient,
         weights=_in_weights_alone(result, tolerances),
+        sample=_wrong_sample(result, tolerances, recovered),
     )
 
 
@@ -69,7 +91,33 @@ def size(effects: Sequence[Effect], against: str) -> str:
         words.append(f"gradient off by up to {max(errors):.2g} of its norm")
     if parts := [effect.weights for effect in effects if effect.weights is not None]:
         words.append(f"wrong sample weights account for {max(parts):.2g} of its norm, more than rounding can")
+    if samples := [effect.sample for effect in effects if effect.sample is not None]:
+        words.append(_of_sample(samples[0]))
     return "; ".join(words)
+
+
+def _of_sample(one: WrongSample) -> str:
+    if one.times is None or one.explained is None:
+        return f"sample {one.sample}, which should weigh nothing, has a weight that rounding cannot explain"
+    return (
+        f"sample {one.sample} weighs {one.times:.7g} times what it should, and rounding explains {one.explained:.2g} "
+        "of that"
+    )
+
+
+def _wrong_sample(result: SplitResult, tolerances: Tolerances, recovered: Sequence[Recovery]) -> WrongSample | None:
+    """The sample of the first step whose weight takes up most of what it is allowed, if that is more than all of it."""
+    if not recovered or not result.steps or recovered[0].samples is None or result.split not in recovered[0].of:
+        return None
+    noise, found, first = recovered[0].samples, recovered[0].of[result.split], result.steps[0].vs_reference
+    if first.sample is None or not first.sample > 1 or not (first.gradient or 0.0) <= tolerances.gradient:
+        return None
+    at, _ = noise.worst(found.weights)
+    due = float(noise.right[at])
+    if due <= 0:
+        return WrongSample(found.members[at], None, None)
+    times = (float(found.weights[at]) - float(noise.off[at])) / due
+    return WrongSample(found.members[at], times, float(noise.allowed[at]) / due)
 
 
 def _in_weights_alone(result: SplitResult, tolerances: Tolerances) -> float | None:

@@ -111,7 +111,10 @@ def gather(
     recovered: list[Recovery] = []
     if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
         for step, truth in enumerate(alone):
-            recovered.append(recover(step, [one for one in good if step < len(one.steps)], truth, reference))
+            there = [one for one in good if step < len(one.steps)]
+            # what the user allows the gradient holds for every sample of it
+            by_sample = check.tolerances.gradient is None
+            recovered.append(recover(step, there, truth, reference, by_sample=by_sample))
     losses = [step.loss for one in good for step in one.steps]
     precision = _precision(check, reference)
     tolerances = resolve(check.tolerances, precision, measured(reference, recovered), losses)

@@ -13,7 +13,7 @@ from accumcheck.judge.measure.recovery import summarise
 from accumcheck.judge.rules.explain import Rules, explain, with_others
 from accumcheck.judge.rules.fit import Fit, fit_gradient, fit_loss
 from accumcheck.judge.rules.over_steps import from_a_step
-from accumcheck.judge.rules.step import Step
+from accumcheck.judge.rules.step import Array, Step
 from accumcheck.record import ReferenceObservation, SampleWeights, Split, SplitObservation
 from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 
@@ -102,6 +102,7 @@ def _fit_gradients(
     tolerances = seen.tolerances
     in_weights = tolerances.gradient if tolerances.weights is None else tolerances.weights
     observed = []
+    noise = []
     for position, recovery in list(enumerate(seen.recovered))[steps]:
         for split in splits:
             if position >= len(split.steps):
@@ -110,9 +111,15 @@ def _fit_gradients(
             if found is None:
                 return Fit(UNEXPLAINED)
             observed.append((_step(split, position, reference, found.members), found, recovery.gram))
+            noise.append(recovery.samples)
     if not observed:
         return Fit(UNEXPLAINED)
-    fit = fit_gradient(observed, in_weights, tolerances.gradient)
+
+    def by_sample(at: int, predicted: Array) -> bool:
+        samples = noise[at]
+        return samples is None or samples.fits(observed[at][1].weights, predicted)
+
+    fit = fit_gradient(observed, in_weights, tolerances.gradient, by_sample)
     # of many samples that are nearly alike the weights cannot be solved for, and a right gradient is right all the same
     if not fit.found and max(found.residual for _, found, _ in observed) > tolerances.gradient:
         records = [record for split in splits for record in seen.records[split.split][steps]]

@@ -37,12 +37,13 @@ def finite(step: StepRecord) -> bool:
 
 
 def diverges(found: Divergence, tolerances: Tolerances) -> tuple[bool, bool]:
-    """Whether the loss, and whether the gradient, its norm or its weights, is beyond tolerance; NaN is."""
+    """Whether the loss, and whether the gradient, its norm, its weights or one weight, is beyond tolerance; NaN is."""
     return (
         _beyond(found.loss, tolerances.loss),
         _beyond(found.gradient, tolerances.gradient)
         or _beyond(found.grad_norm, tolerances.grad_norm)
-        or _beyond(found.weights, tolerances.weights),
+        or _beyond(found.weights, tolerances.weights)
+        or _beyond(found.sample, 1.0),
     )
 
 

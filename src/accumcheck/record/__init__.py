@@ -41,7 +41,7 @@ from accumcheck.record.reported import (
     WorstParameter,
 )
 from accumcheck.record.split import Severity, Split, Status, Verdict
-from accumcheck.record.tolerances import NoiseMeasurement, ToleranceOrigin, Tolerances
+from accumcheck.record.tolerances import NoiseMeasurement, SampleTolerance, ToleranceOrigin, Tolerances
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -68,6 +68,7 @@ __all__ = [
     "ReferenceObservation",
     "ReferenceStep",
     "Report",
+    "SampleTolerance",
     "SampleWeights",
     "Severity",
     "Split",

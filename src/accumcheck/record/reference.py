@@ -25,6 +25,8 @@ class Divergence:
     weights: float | None = field(default=None, metadata=LATER)
     """The part of the gradient's that is in how samples are weighted, ||sum((w_i - w'_i) g_i)|| / ||g'||."""
     # rounding is mostly outside the span of the samples' gradients, so that this part is known several times as closely
+    sample: float | None = field(default=None, metadata=LATER)
+    """The largest error of one sample's weight, over what rounding explains in that weight: above 1 it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,17 @@ class Recomputation:
     """The first step's batch computed once more without any stack, in another order and other micro-batches.
 
     ``order`` in words; ``size``: samples at once; ``apart``: relative differences from the sum of the single samples;
-    ``gradient``: ``[coordinates]``, as accumulated in the run's own dtype.
+    ``gradient``: ``[coordinates]``, as accumulated in the run's own dtype; ``factor``: of the loss before it was
+    back-propagated, which the gradient was divided by again; ``loss_unit``: half a unit in the last place of 1 in the
+    dtype that the loss came in.
     """
 
     order: str
     size: int
     apart: Divergence
     gradient: npt.NDArray[np.floating[Any]]
+    factor: float = 1.0
+    loss_unit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class NoiseMeasurement:
     accumulation_steps: Count
     apart: Divergence
     """The differences."""
+    factor: float = field(default=1.0, metadata=LATER)
+    """What the loss was multiplied by before it was back-propagated, and the gradient divided by again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,28 @@ class ToleranceOrigin:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleTolerance:
+    """How far the weight of one sample may be off in step 1, and where that comes from: each sample has its own."""
+
+    least: float
+    """A share of the right weight: that of the sample that is known most closely."""
+    middle: float
+    """Likewise, the median of all samples."""
+    most: float
+    """Likewise, that of the sample that is known least closely."""
+    noise: float
+    """The standard error of one computation, in each direction of the samples' gradients, relative to the gradient."""
+    degrees: Count
+    """Of freedom: how many numbers that standard error was estimated from."""
+    times: float
+    """So many standard errors are allowed (Student's t)."""
+    false_alarms: float
+    """The probability that a weight of a right run exceeds that."""
+    floor: float
+    """A share of the right weight: what is allowed of any sample."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tolerances:
     """The relative differences allowed, and the measured noise floor that they come from."""
 
@@ -62,3 +86,5 @@ class Tolerances:
     """What the noise floor is the largest of."""
     loss_rounding: float = field(default=0.0, metadata=LATER)
     """Half a unit of the last decimal that the stack reports losses in, absolute, for each reported loss compared."""
+    sample: SampleTolerance | None = field(default=None, metadata=LATER)
+    """Of one sample's weight; null: it was not judged by itself."""

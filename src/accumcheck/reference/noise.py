@@ -2,12 +2,18 @@
 
 The right loss and gradient of one global batch are computed again in other orders and micro-batch shapes, accumulated
 in the run's own dtype as a stack would, and compared with the sum of the single samples.
+
+Rounding repeats itself: the same samples, back-propagated from the same number, round in the same way in every order
+and in nearly the same way in every shape, so that two such passes show less than what a stack may do. Passes therefore
+also differ in what the loss is multiplied by before it is back-propagated, as stacks do (by 1/k, by n/N, by a loss
+scale): by a factor that is exact in every dtype, and that the gradient is divided by again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +27,14 @@ from accumcheck.workload.assemble import Workload
 
 CEILING = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 """Beyond this, a difference between batches and single samples is no rounding: the model depends on its batch."""
+
+
+FACTORS = (1.0, 83 / 64, 109 / 64, 37 / 32, 3 / 2, 61 / 32)
+"""What the loss is multiplied by, pass by pass: less than 2, not powers of two, exact with bfloat16's eight digits."""
+
+DEGREES = 24
+"""Degrees of freedom wanted for the noise of one sample's weight: of fewer, a bound a false alarm in 100,000 runs wide
+would be a fifth wider or more (Student's t)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,16 @@ NO_NOISE = Noise(Divergence(None, None, None), (), 0.0)
 """Of a batch without a finite loss and gradient, which nothing can be compared with."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One recomputation: ``size`` samples at once, in this order, from the loss times ``factor``."""
+
+    words: str
+    order: tuple[int, ...]
+    size: int
+    factor: float
+
+
 def measure_noise(
     workload: Workload,
     loss_of: LossOf,
@@ -60,7 +84,7 @@ def measure_noise(
     shapes: Sequence[int],
     dtype: str,
 ) -> Noise:
-    """Compute the batch anew in micro-batches of each of ``shapes`` samples, in reversed order.
+    """Compute the batch anew in micro-batches of each of ``shapes`` samples.
 
     Shape 1 has as many accumulation steps as the batch has samples, more than any split of it can have: where a small
     gradient is added to the large sum of those before it, the run's own dtype loses its last digits, the more often
@@ -69,32 +93,46 @@ def measure_noise(
     total = int(tokens[list(members)].sum())
     passes: list[Recomputation] = []
     effect = 0.0
-    backwards = list(reversed(members))
-    for shape in shapes:
+    for one in _passes(members, shapes):
         workload.model.zero_grad(set_to_none=True)
         loss, known_to = 0.0, 0.0
-        for start in range(0, len(backwards), shape):
-            chosen = backwards[start : start + shape]
+        for start in range(0, len(one.order), one.size):
+            chosen = list(one.order[start : start + one.size])
             if not tokens[chosen].any():
                 continue  # nothing is predicted there
             mean, _ = loss_of(workload.collator([workload.samples[index] for index in chosen]))
             part = mean * (int(tokens[chosen].sum()) / total)
-            torch.autograd.backward(part)
+            torch.autograd.backward(part, torch.full_like(part, one.factor))
             loss += float(part.detach())
             known_to = torch.finfo(mean.dtype).eps / 2
         entries, norm = reader.read(workload.model)
+        entries, norm = entries / one.factor, norm / one.factor
         # a head that computes its loss in bfloat16 hands out three digits, even where two such numbers agree
         of_loss = max(_relative(abs(loss - truth.loss), abs(truth.loss)), known_to)
         of_norm = _relative(abs(norm - truth.grad_norm), truth.grad_norm)
         of_gradient = _relative(float(np.linalg.norm(entries - truth.gradient)), float(np.linalg.norm(truth.gradient)))
         if not all(map(math.isfinite, (of_loss, of_norm, of_gradient))):
             continue  # an overflow of the run's own dtype measures nothing
-        if shape > 1 and max(of_loss, of_gradient) > CEILING[dtype]:
+        if one.size > 1 and max(of_loss, of_gradient) > CEILING[dtype]:
             effect = max(effect, of_loss, of_gradient)
             continue
-        passes.append(Recomputation("last sample first", shape, Divergence(of_loss, of_norm, of_gradient), entries))
+        apart = Divergence(of_loss, of_norm, of_gradient)
+        passes.append(Recomputation(one.words, one.size, apart, entries, one.factor, known_to))
     workload.model.zero_grad(set_to_none=True)
     return Noise(_largest([one.apart for one in passes]), tuple(passes), effect)
+
+
+def _passes(members: Sequence[int], shapes: Sequence[int]) -> Iterator[_Pass]:
+    """Each shape in turn, until there are enough numbers for the noise of one sample's weight, or no more factors."""
+    if not members:
+        return
+    enough = max(len(shapes), 1 + math.ceil(DEGREES / len(members)))
+    for number, factor in zip(range(enough), FACTORS, strict=False):
+        order, words = list(reversed(members)), "last sample first"
+        if number >= len(shapes):
+            random.Random(number).shuffle(order)
+            words = "shuffled"
+        yield _Pass(words, tuple(order), shapes[number % len(shapes)], factor)
 
 
 def _relative(difference: float, right: float) -> float:

@@ -182,6 +182,7 @@ def _off(at: int, step: StepRecord, tolerances: Tolerances) -> str:
                 value, allowed = getattr(found, name), getattr(tolerances, name)
                 if value is not None and allowed is not None and not value <= allowed:
                     return f"steps[{at}].{against}.{name} comes to {value:.3g}, and {allowed:.3g} is allowed"
+            return f"steps[{at}].{against}.sample comes to {found.sample:.3g}, and 1 is allowed"
     return ""
 
 

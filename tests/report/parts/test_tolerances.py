@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from accumcheck.record import Divergence, NoiseMeasurement, Report, ToleranceOrigin, Tolerances
+from accumcheck.record import Divergence, NoiseMeasurement, Report, SampleTolerance, ToleranceOrigin, Tolerances
 from accumcheck.report.formats import table
 from accumcheck.saved.reports import report_from_json, report_to_json
 from tests.report import examples, written
@@ -33,9 +33,10 @@ def report() -> Report:
         },
         measured=(
             NoiseMeasurement("last sample first", 1, 128, replace(floor, grad_norm=6.1e-4)),
-            NoiseMeasurement("last sample first", 128, 1, again),
+            NoiseMeasurement("last sample first", 128, 1, again, 1.296875),
         ),
         loss_rounding=5e-5,
+        sample=SampleTolerance(5.4e-3, 9.4e-3, 1.6e-2, 4.1e-4, 128, 6.3, 1e-5, 3.90625e-3),
     )
     clean = examples.clean()
     assert clean.model is not None
@@ -62,13 +63,22 @@ weights    8.0e-03  1.1e-03  5.5e-03  1.0e-01  8.0e-03  dtype
 Noise floor: the error of floating point alone. The reference recomputed the 128
 samples of step 1 without the stack, in accumulated micro-batches, in bfloat16;
 the noise floor is the largest difference from the sum over single samples. The
-noise of the gradient norm is taken to be at least that of the weights.
+loss was multiplied by another number each time, and the gradient divided by it
+again, so that all digits are rounded anew. The noise of the gradient norm is
+taken to be at least that of the weights.
 
-                   samples  accum.
-order              at once   steps     loss  grad norm  gradient  weights
--------------------------------------------------------------------------
-last sample first        1     128  6.4e-04    6.1e-04   1.2e-02  1.1e-03
-last sample first      128       1  1.4e-05    7.2e-04   1.0e-02  9.8e-04
+                   samples  accum.   loss
+order              at once   steps  times     loss  grad norm  gradient  weights
+--------------------------------------------------------------------------------
+last sample first        1     128   1.00  6.4e-04    6.1e-04   1.2e-02  1.1e-03
+last sample first      128       1   1.30  1.4e-05    7.2e-04   1.0e-02  9.8e-04
+
+One sample: in step 1 the weight of each sample may be off by 5.4e-03 to 1.6e-02
+of itself, with a median of 9.4e-03. The recomputations scatter by 4.1e-04 of
+the gradient in each direction of the samples' gradients, a standard error with
+128 degrees of freedom. 6.3 times what that makes of a weight is allowed: a
+right run exceeds it with a probability of 1e-05 (Student's t). No weight is
+judged closer than 3.9e-03.
 """
 
 

@@ -70,7 +70,8 @@ def _of_rules(
 ) -> Finding:
     truths, control = judged.seen.truths, judged.seen.control
     base = None if truths else next((one for one in results if one.split == control), None)
-    effects = [effect_of(one, truths.get(one.split, ()), base, judged.seen.tolerances) for one in members]
+    seen = judged.seen
+    effects = [effect_of(one, truths.get(one.split, ()), base, seen.tolerances, seen.recovered) for one in members]
     first = members[0].split
     loss, gradient = judged.explanation.loss_of(first), judged.explanation.gradient_of(first)
     finding = divergence_finding(severity, effects, loss, gradient, "reference" if truths else "control")

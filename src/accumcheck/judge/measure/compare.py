@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from accumcheck.judge.measure.errors import gradient_error, loss_difference, relative, worst_parameter
 from accumcheck.judge.measure.recovery import System, blocks, weight_error
+from accumcheck.judge.measure.sample_noise import SampleNoise
 from accumcheck.record import (
     Divergence,
     ReferenceObservation,
@@ -67,13 +68,14 @@ class Recovery:
     """The weights of every split in one step; ``gram``: ``g_i . g_j`` of that step's samples, ``[members, members]``.
 
     ``truth``: of these samples; ``noise``: of each recomputation of this step, the part of its difference from the
-    truth that is in the weights.
+    truth that is in the weights; ``samples``: what rounding does to each weight, None where that was not measured.
     """
 
     truth: Truth
     of: Mapping[Split, Recovered]
     gram: npt.NDArray[np.float64]
     noise: tuple[float, ...] = ()
+    samples: SampleNoise | None = None
 
 
 def truth_of(reference: ReferenceObservation, step: int) -> Truth:
@@ -182,11 +184,15 @@ def recover(
     splits: Sequence[SplitObservation],
     truth: Truth,
     reference: ReferenceObservation,
+    *,
+    by_sample: bool = True,
 ) -> Recovery:
     """Solve a step's gradients for the weights of its samples; nothing, where a sample's gradient is not finite.
 
     The linear system has a column for every sample that any split was fed in this step; it is factored once. The
     reference's recomputations, which are of the first step (0), are solved with it.
+
+    ``by_sample``: false leaves out what rounding does to single weights, so that they are not judged by it.
     """
     splits = [split for split in splits if step < len(split.steps)]
     fed = {index for split in splits for index in samples_of(split.steps[step]) if index >= 0}
@@ -207,7 +213,12 @@ def recover(
     }
     right = _right(members, ideal, truth)
     noise = tuple(weight_error(weights, right, system.gram) for weights, _ in solved[len(sound) :])
-    return Recovery(truth, found, system.gram, noise)
+    samples = None
+    if again and by_sample:
+        unit = max(one.loss_unit for one in reference.recomputed)
+        weights = [weights for weights, _ in solved[len(sound) :]]
+        samples = SampleNoise.of(weights, right, system, reference.model.dtype, unit, tests=len(sound) * len(members))
+    return Recovery(truth, found, system.gram, noise, samples)
 
 
 def with_weights(
@@ -230,7 +241,8 @@ def with_weights(
             vs_control = replace(vs_control, weights=weight_error(mine.weights, other.weights, recovery.gram))
         if mine is not None and truth is recovery.truth:
             right = _right(mine.members, mine.ideal, truth)
-            vs_reference = replace(vs_reference, weights=weight_error(mine.weights, right, recovery.gram))
+            one = None if recovery.samples is None else recovery.samples.worst(mine.weights)[1]
+            vs_reference = replace(vs_reference, weights=weight_error(mine.weights, right, recovery.gram), sample=one)
         found.append(replace(record, vs_control=vs_control, vs_reference=vs_reference))
     return tuple(found)
 

@@ -77,6 +77,22 @@ class System:
         return cls(gradients, chosen, norms, solved, inverse, condition)
 
     @property
+    def rank(self) -> int:
+        """How many directions are solved for."""
+        return round(float(np.trace(self.inverse @ self.cosines)))
+
+    @property
+    def determined(self) -> npt.NDArray[np.float64]:
+        """How much of each weight the gradients determine, ``[samples]``: 1 but where some lie in others' span."""
+        return np.diagonal(self.inverse @ self.cosines)
+
+    @property
+    def unit_errors(self) -> npt.NDArray[np.float64]:
+        """By how much noise of norm 1 in each direction moves each weight, ``[samples]``: its standard error."""
+        unit = np.where(self.norms > 0, self.norms, 1.0)
+        return np.asarray(np.sqrt(np.maximum(np.diagonal(self.inverse), 0.0)) / unit)
+
+    @property
     def gram(self) -> npt.NDArray[np.float64]:
         """``g_i . g_j``, ``[samples, samples]``, in the directions that are solved for.
 

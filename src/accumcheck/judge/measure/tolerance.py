@@ -12,6 +12,7 @@ from accumcheck.record import (
     Divergence,
     NoiseMeasurement,
     ReferenceObservation,
+    SampleTolerance,
     ToleranceOrigin,
     Tolerances,
 )
@@ -41,10 +42,11 @@ was computed by a forward pass that is random. (Summing them again costs less th
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What floating point alone does in this run: the largest of ``passes``."""
+    """What floating point alone does in this run: the largest of ``passes``; ``sample``: to one sample's weight."""
 
     floor: Divergence
     passes: tuple[NoiseMeasurement, ...] = ()
+    sample: SampleTolerance | None = None
 
 
 def measured(reference: ReferenceObservation | None, recovered: Sequence[Recovery]) -> Measured:
@@ -64,6 +66,7 @@ def measured(reference: ReferenceObservation | None, recovered: Sequence[Recover
             samples_at_once=one.size,
             accumulation_steps=-(-count // one.size),
             apart=replace(one.apart, weights=of_weights[position] if position < len(of_weights) else None),
+            factor=one.factor,
         )
         for position, one in enumerate(reference.recomputed)
     )
@@ -72,7 +75,8 @@ def measured(reference: ReferenceObservation | None, recovered: Sequence[Recover
         # to first order the norm changes by the part of the noise along the gradient, which lies in the samples' span;
         # in the few recomputations the signs of that part may happen to cancel
         floor = replace(floor, grad_norm=max(floor.grad_norm, floor.weights))
-    return Measured(floor, passes)
+    samples = recovered[0].samples if recovered else None
+    return Measured(floor, passes, samples.as_record() if samples is not None else None)
 
 
 def random_by(reference: ReferenceObservation | None, dtype: str) -> float | None:
@@ -124,7 +128,7 @@ def resolve(wanted: ToleranceConfig, dtype: str, noise: Measured, losses: Sequen
     if found.weights is not None:
         weights, origins["weights"] = _one(wanted.gradient, floor.weights, found.weights, ceiling)
     half = reporting_step(losses) / 2
-    return Tolerances(loss, grad_norm, gradient, found, weights, origins, noise.passes, half)
+    return Tolerances(loss, grad_norm, gradient, found, weights, origins, noise.passes, half, noise.sample)
 
 
 def _one(

@@ -81,7 +81,10 @@ def fit_loss(steps: Sequence[tuple[Step, float]], losses: Array, tolerance: floa
 
 
 def fit_gradient(
-    steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]], in_weights: float, outside: float
+    steps: Sequence[tuple[Step, Weighted, npt.NDArray[np.float64]]],
+    in_weights: float,
+    outside: float,
+    by_sample: Callable[[int, Array], bool] | None = None,
 ) -> Fit:
     """The rule whose ``sum(w_i g_i)`` is every observed gradient.
 
@@ -97,6 +100,7 @@ def fit_gradient(
             ``[members, members]``.
         in_weights: how far ``sum(w_i g_i)`` may be from the prediction, relative to its norm.
         outside: how large the residual may be, relative to the same.
+        by_sample: whether each weight of the step at a position is, by itself, near enough to the predicted ones.
     """
     weights_of = _remembered([step for step, _, _ in steps])
 
@@ -105,7 +109,9 @@ def fit_gradient(
         off = found.weights - predicted
         whole = float(predicted @ gram @ predicted)
         residual = (found.residual * found.norm) ** 2
-        return float(off @ gram @ off) <= in_weights**2 * whole and residual <= outside**2 * whole
+        if not (float(off @ gram @ off) <= in_weights**2 * whole and residual <= outside**2 * whole):
+            return False
+        return by_sample is None or by_sample(position, predicted)
 
     def fits(position: int, rule: Rule, tail_over_k: bool) -> bool:
         step = steps[position][0]

@@ -101,6 +101,8 @@ def _beyond(name: Measure, split: SplitResult, tolerances: Tolerances | None) ->
     limits = [(difference_in(one, name), allowed(tolerances, name)) for one in found]
     if name == "gradient" and tolerances is not None and tolerances.weights is not None:
         limits += [(one.weights, tolerances.weights) for one in found]
+    if name == "gradient":
+        limits += [(one.sample, 1.0) for one in found]
     values = [] if name == "gradient" else [_value(name, step) for step in split.steps]
     too_far = [value is not None and (limit is None or not value <= limit) for value, limit in limits]
     return any(map(numbers.is_bad, values)) or any(too_far)

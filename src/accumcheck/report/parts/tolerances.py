@@ -9,7 +9,7 @@ from accumcheck.report.blocks import Cell, Column, Sentence, Table
 from accumcheck.report.numbers import MISSING
 
 if TYPE_CHECKING:
-    from accumcheck.record import Divergence, Report, ToleranceOrigin
+    from accumcheck.record import Divergence, Report, SampleTolerance, ToleranceOrigin
 
 _NAMES = {"loss": "loss", "grad_norm": "grad norm", "gradient": "gradient", "weights": "weights"}
 _ORIGINS = (
@@ -25,6 +25,7 @@ _MEASURED = (
     Column(("", "order"), "left", gap=0, leave_out=1),
     Column(("samples", "at once")),
     Column(("accum.", "steps"), leave_out=2),
+    Column(("loss", "times"), leave_out=3),
     *(Column(("", name)) for name in _NAMES.values()),
 )
 
@@ -70,18 +71,33 @@ def passages(report: Report) -> list[Sentence | Table]:
     noise = (
         f"Noise floor: the error of floating point alone. The reference recomputed the {samples} samples of step 1 "
         f"without the stack, in accumulated micro-batches, in {dtype}; the noise floor is the largest difference from "
-        "the sum over single samples. The noise of the gradient norm is taken to be at least that of the weights."
+        "the sum over single samples. The loss was multiplied by another number each time, and the gradient divided "
+        "by it again, so that all digits are rounded anew. The noise of the gradient norm is taken to be at least that "
+        "of the weights."
     )
     again = tuple(
         (
             Cell(one.order),
             Cell(str(one.samples_at_once)),
             Cell(str(one.accumulation_steps)),
+            Cell(f"{one.factor:.2f}"),
             *(Cell(_number(value)) for value in _four(one.apart)),
         )
         for one in tolerances.measured
     )
-    return [*found, Sentence(noise), Table(_MEASURED, again, caption="Relative differences")]
+    found += [Sentence(noise), Table(_MEASURED, again, caption="Relative differences")]
+    return [*found, Sentence(_of_sample(tolerances.sample))] if tolerances.sample is not None else found
+
+
+def _of_sample(sample: SampleTolerance) -> str:
+    return (
+        f"One sample: in step 1 the weight of each sample may be off by {_number(sample.least)} to "
+        f"{_number(sample.most)} of itself, with a median of {_number(sample.middle)}. The recomputations scatter by "
+        f"{_number(sample.noise)} of the gradient in each direction of the samples' gradients, a standard error with "
+        f"{sample.degrees} degrees of freedom. {sample.times:.1f} times what that makes of a weight is allowed: a "
+        f"right run exceeds it with a probability of {sample.false_alarms:g} (Student's t). No weight is judged closer "
+        f"than {_number(sample.floor)}."
+    )
 
 
 def _parts(origin: ToleranceOrigin) -> tuple[float | None, ...]:
