@@ -16,6 +16,7 @@ PROCESS = (
     "docs/test_method.py",
     "environments/test_overlay.py",
     "environments/test_lend.py",
+    "environments/test_wheels.py",
     "guard/test_guard.py",
     "guard/test_judge.py",
     "hotfixes/test_hotfixes.py::test_what_is_printed",

@@ -74,6 +74,7 @@ def test_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tolerances: {loss: 0.001, grad_norm: auto, gradient: auto}
         severity: {}
         update: auto
+        expect: []
         launcher: {device: auto, oversubscribe: false, timeout: 600.0,
           nnodes: 1, node_rank: 0, single_process: python}
         seed: 0
