@@ -78,7 +78,7 @@ def run_checks(
     ):
         for number, (check, events) in enumerate(zip(checks, runs, strict=True)):
             run = place.run(number)
-            report = _report(check, run, events, started_at, clock, allow_skipped=allow_skipped, strict=strict)
+            report = report_of(check, run, events, started_at, clock, allow_skipped=allow_skipped, strict=strict)
             place.kept.update(_named_logs(report, run))
             yield report
             started_at, clock = datetime.now(timezone.utc), time.monotonic()
@@ -112,7 +112,7 @@ def _named_logs(report: Report, run: Path) -> Iterator[Path]:
         yield logs_of(run, REFERENCE)
 
 
-def _report(
+def report_of(
     check: CheckConfig,
     folder: Path,
     events: Sequence[Event],
@@ -122,7 +122,17 @@ def _report(
     allow_skipped: bool,
     strict: bool,
 ) -> Report:
-    """Collect and judge what a run left in its folder; no secret goes further than this."""
+    """Collect and judge what a run left in its folder; no secret goes further than this.
+
+    Args:
+        check: the resolved configuration.
+        folder: the run's.
+        events: all of the run.
+        started_at: when it began.
+        clock: the same moment of the monotonic clock.
+        allow_skipped: see `run_check`.
+        strict: see `run_check`.
+    """
     plan = next(event for event in events if isinstance(event, Planned))
     observations, reference = collect_run(folder, plan.splits, events)
     with np.errstate(all="ignore"), warnings.catch_warnings():  # a NaN is a finding, and never a warning of numpy's

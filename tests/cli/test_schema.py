@@ -12,6 +12,7 @@ from accumcheck.config.schema import config_schema
 from accumcheck.saved.bisections import bisection_schema
 from accumcheck.saved.comparisons import comparison_schema
 from accumcheck.saved.reports import report_schema
+from accumcheck.saved.surveys import survey_schema
 
 app = typer.Typer()
 app.add_typer(schema_app, name="schema")
@@ -34,8 +35,10 @@ def test_the_schema_of_the_report() -> None:
     assert json.loads(result.stdout) == report_schema()
 
 
-@pytest.mark.parametrize(("of", "schema"), [("upgrade", comparison_schema), ("bisect", bisection_schema)])
-def test_the_schemas_of_what_is_run_under_several_releases(of: str, schema: Callable[[], object]) -> None:
+@pytest.mark.parametrize(
+    ("of", "schema"), [("upgrade", comparison_schema), ("bisect", bisection_schema), ("survey", survey_schema)]
+)
+def test_the_schemas_of_what_other_commands_write(of: str, schema: Callable[[], object]) -> None:
     result = CliRunner().invoke(app, ["schema", of])
     assert result.exit_code == 0
     assert json.loads(result.stdout) == schema()

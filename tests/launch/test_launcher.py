@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from accumcheck.launch.launcher import _why_ended, last_words
+from accumcheck.launch.launcher import last_words, why_ended
 from accumcheck.runfolder.place import Place
 from accumcheck.runfolder.space import EXIT_NO_SPACE
 
@@ -37,9 +37,9 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_a_conductor_that_was_killed_is_named_with_the_signal(place: Place) -> None:
-    assert _why_ended(-15, place) == "the conductor, which leads the run, was killed by SIGTERM"
+    assert why_ended(-15, place) == "the conductor, which leads the run, was killed by SIGTERM"
 
 
 def test_one_that_failed_has_said_why_or_could_not_for_want_of_space(place: Place) -> None:
-    assert _why_ended(1, place) == "KeyError: 'script'"
-    assert _why_ended(EXIT_NO_SPACE, place).startswith("no space left on the device mounted at ")
+    assert why_ended(1, place) == "KeyError: 'script'"
+    assert why_ended(EXIT_NO_SPACE, place).startswith("no space left on the device mounted at ")

@@ -10,14 +10,16 @@ from accumcheck import report
 from accumcheck.record import Report
 from accumcheck.record.bisection import Bisection
 from accumcheck.record.comparison import Comparison
+from accumcheck.record.survey import Survey
 from accumcheck.report.document import Document
 from accumcheck.report.documents.bisection import BisectionDocument
 from accumcheck.report.documents.check import CheckDocument
 from accumcheck.report.documents.comparison import ComparisonDocument
 from accumcheck.report.documents.selftest import SelftestDocument
+from accumcheck.report.documents.survey import SurveyDocument
 from accumcheck.selftest.run import Outcome, exit_code
 
-Record = Report | Comparison | Bisection | list[Outcome]
+Record = Report | Comparison | Bisection | Survey | list[Outcome]
 
 
 def document(record: Record, **options: Any) -> Document:
@@ -27,6 +29,8 @@ def document(record: Record, **options: Any) -> Document:
         return ComparisonDocument(record)
     if isinstance(record, Bisection):
         return BisectionDocument(record)
+    if isinstance(record, Survey):
+        return SurveyDocument(record)
     return SelftestDocument(record, exit_code(record))
 
 

@@ -19,6 +19,7 @@ from accumcheck.cli.init import init
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.selftest import selftest
+from accumcheck.cli.survey import survey
 from accumcheck.cli.upgrade import upgrade
 from accumcheck.cli.validate import validate
 from accumcheck.errors import AccumcheckError, ConfigError
@@ -39,6 +40,7 @@ app.command()(validate)
 app.command()(upgrade)
 app.command()(bisect)
 app.command()(compare)
+app.command()(survey)
 app.command()(selftest)
 app.command()(init)
 app.command()(env)

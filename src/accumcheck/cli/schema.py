@@ -42,3 +42,11 @@ def bisect() -> None:
     from accumcheck.saved.bisections import bisection_schema
 
     typer.echo(json.dumps(bisection_schema(), indent=2))
+
+
+@schema_app.command("survey")
+def survey() -> None:
+    """Print the JSON Schema of what survey writes (draft 2020-12)."""
+    from accumcheck.saved.surveys import survey_schema
+
+    typer.echo(json.dumps(survey_schema(), indent=2))

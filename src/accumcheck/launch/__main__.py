@@ -31,7 +31,7 @@ def main() -> NoReturn:
     # where the names of semaphores begin so, whoever removes the run's files knows them
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
-    server.start(["accumcheck.work.preload"])
+    server.start(["accumcheck.work.fork_server"])
     for number in range(int(sys.argv[2])):
         Conductor(place.run(number), server, lifetime).lead()
     lifetime.end()

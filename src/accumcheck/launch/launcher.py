@@ -53,7 +53,7 @@ def launch(
     """
     for number, check in enumerate(checks):
         write_plan(place.run(number), check)
-    with _conductor(place, len(checks), python, path) as conductor:
+    with leading(place, "accumcheck.launch", [str(place.root), str(len(checks))], python, path) as conductor:
         for number in range(len(checks)):
             yield _follow(place.run(number), place, conductor, on_event)
 
@@ -73,7 +73,7 @@ def _follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_even
             time.sleep(POLL_SECONDS)
     if any(isinstance(event, Ended) for event in events):
         return events
-    cause = _why_ended(conductor.wait(), place)
+    cause = why_ended(conductor.wait(), place)
     plan = next((event for event in events if isinstance(event, Planned)), None)
     if plan is None:
         raise LaunchError(f"the run could not be started: {cause} (log: {place.conductor_log})")
@@ -82,7 +82,7 @@ def _follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_even
     return [*events, *(Finished(job, "error", Reason("crashed", cause), 0.0) for job in lost)]
 
 
-def _why_ended(code: int, place: Place) -> str:
+def why_ended(code: int, place: Place) -> str:
     """Why the conductor ended before its time, by its exit code and its last words."""
     if code == EXIT_NO_SPACE:
         return no_space(place.root)
@@ -101,11 +101,22 @@ def last_words(log: str) -> str:
 
 
 @contextlib.contextmanager
-def _conductor(place: Place, runs: int, python: str, path: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def leading(
+    place: Place, module: str, arguments: Sequence[str], python: str, path: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the process that leads the runs of a place, and end its group, whatever happens.
+
+    Args:
+        place: where it writes; its standard output and standard error go to the conductor's log.
+        module: is run as a program.
+        arguments: its command line.
+        python: the interpreter under test.
+        path: where it looks for modules first.
+    """
     searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
     with place.conductor_log.open("wb") as stream:
         conductor = subprocess.Popen(
-            [python, "-m", "accumcheck.launch", str(place.root), str(runs)],
+            [python, "-m", module, *arguments],
             stdin=subprocess.PIPE,  # held open: the conductor ends its group when it is closed
             stdout=stream,
             stderr=subprocess.STDOUT,

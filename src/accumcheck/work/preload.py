@@ -1,4 +1,4 @@
-"""Imported once by the fork server: everything that every worker needs, so that no worker pays for it again.
+"""Imported once by whatever forks workers: everything that every worker needs, so that no worker pays for it again.
 
 Importing must not touch CUDA: a forked process could not use it afterwards.
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.runfolder.layout import RUN_FOLDER, read_plan
-from accumcheck.work.end_with_parent import end_with_parent
 
 MODULES = (
     "numpy",
@@ -78,7 +77,3 @@ def preload() -> None:
     # the imports' memory once more, for every worker.
     gc.collect()
     gc.freeze()
-
-
-end_with_parent()
-preload()

@@ -33,10 +33,12 @@ LOST_PEER_SECONDS = 0.5
 """How long a failed process of several stays: ten times the interval at which the agent looks for dead ones."""
 
 
-def run(job: Job) -> None:
-    """Do the job and say when all has been said; on failure leave the cause in its folder and end this process."""
+def run(job: Job, workload: Workload | None = None) -> None:
+    """Do the job and say when all has been said; on failure leave the cause in its folder and end this process.
+
+    ``workload``: where whoever forked this process has made it already; it is made here otherwise.
+    """
     process = int(os.environ["RANK"])
-    workload = None
     check, events = job.check, EventLog(job.run)
     try:
         events.emit(WorkerStarted(job.name, process, os.getpid()))
@@ -45,7 +47,7 @@ def run(job: Job) -> None:
         if isinstance(stack, ProgramSpec):
             _run_program(stack, job, check, process)
         else:
-            workload = _build(check, job.device)
+            workload = workload or _build(check, job.device)
             _run_loop(stack, job, check, workload, process)
         events.emit(WorkerDone(job.name, process))
     except BaseException as error:

@@ -21,9 +21,11 @@ def to_json(record: object) -> str:
     from accumcheck.record import Report
     from accumcheck.record.bisection import Bisection
     from accumcheck.record.comparison import Comparison
+    from accumcheck.record.survey import Survey
     from accumcheck.saved.bisections import bisection_to_json
     from accumcheck.saved.comparisons import comparison_to_json
     from accumcheck.saved.reports import report_to_json
+    from accumcheck.saved.surveys import survey_to_json
 
     if isinstance(record, Report):
         return report_to_json(record)
@@ -31,6 +33,8 @@ def to_json(record: object) -> str:
         return comparison_to_json(record)
     if isinstance(record, Bisection):
         return bisection_to_json(record)
+    if isinstance(record, Survey):
+        return survey_to_json(record)
     return json.dumps(record, indent=2, allow_nan=False) + "\n"
 
 

@@ -1,0 +1,51 @@
+"""A survey as JSON: written, described, and read back from a file that is not trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accumcheck.errors import ConfigError
+from accumcheck.record import SCHEMA_VERSION
+from accumcheck.record.survey import Survey
+from accumcheck.redaction import redacted
+from accumcheck.saved.file import read_text
+from accumcheck.saved.parse import parse
+from accumcheck.saved.write import to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def survey_to_json(survey: Survey) -> str:
+    """The survey as JSON text, ASCII only, ending in a line break."""
+    return to_json(redacted(survey))
+
+
+def survey_schema() -> dict[str, Any]:
+    """The schema (JSON Schema 2020-12) that every survey of this version satisfies."""
+    from accumcheck.saved.schema import schema_of
+
+    return schema_of(Survey, "accumcheck survey")
+
+
+def read_survey(path: Path) -> Survey:
+    """The survey in a JSON file that ``accumcheck survey -o survey.json`` has written.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no survey that this version knows; each line of the text begins
+            with the file's path.
+    """
+    from accumcheck.saved.read import record_from
+
+    text = read_text(path)
+    try:
+        found = parse(text)
+        if not isinstance(found, dict) or "classes" not in found:
+            raise ConfigError("not a survey: a JSON object with classes was expected")
+        version = str(found.get("schema_version"))
+        if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+            raise ConfigError(f"a survey of schema version {version[:20]}; this accumcheck reads {SCHEMA_VERSION}")
+        survey: Survey = redacted(record_from(Survey, found))
+        return survey
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error

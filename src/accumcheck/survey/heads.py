@@ -1,0 +1,97 @@
+"""The head classes of the installed transformers: every model class that computes a loss of labels."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from accumcheck.survey.asked import Asked, Head
+from accumcheck.survey.tasks import REGISTRIES, named_task, registry_task
+
+
+def find_heads(asked: Asked) -> list[Head]:
+    """The head classes that are asked for, by name. Their modules are imported: all of them in half a minute.
+
+    A head is a model class that its package exports, whose forward takes labels, or the ends of a span, and that is not
+    the bare model of its type. Classes of TensorFlow and JAX are none. A module that cannot be imported has no heads
+    that could be seen.
+    """
+    registered, bare = _registered(), _names("MODEL_MAPPING_NAMES")
+    found = {}
+    for module, names in _exported().items():
+        folder = module.rpartition(".")[0].rpartition(".")[2]
+        if not any(asked.may_want(name, folder) for name in names):
+            continue
+        with contextlib.suppress(Exception):
+            loaded = importlib.import_module(f"transformers.{module}")
+            for name in names:
+                cls = getattr(loaded, name, None)
+                if name not in bare and is_head(cls):
+                    found[name] = Head(name, module, _model_type(cls), registered.get(name) or named_task(name))
+    return [found[name] for name in sorted(found) if asked.wants(found[name])]
+
+
+def is_head(cls: Any) -> bool:
+    """Whether this is a model class whose forward takes labels."""
+    from transformers import PreTrainedModel
+
+    forward: Any = getattr(cls, "forward", None)
+    if not (isinstance(cls, type) and issubclass(cls, PreTrainedModel)):
+        return False
+    try:
+        takes = inspect.signature(forward).parameters
+    except (TypeError, ValueError):
+        return False
+    return any(map(_is_label, takes))
+
+
+def _is_label(name: str) -> bool:
+    """Whether a parameter of this name holds what is to be predicted; ``input_labels`` describe a prompt's points."""
+    return name in ("labels", "start_positions") or (
+        name.endswith(("_label", "_labels")) and not name.startswith("input_")
+    )
+
+
+def _exported() -> Mapping[str, list[str]]:
+    """By module, from ``transformers`` on, the public names of all modules of models in torch."""
+    import transformers
+
+    found: dict[str, list[str]] = {}
+    for name, module in _classes_of(transformers).items():
+        last = module.rsplit(".", 1)[-1]
+        if last.startswith("modeling_") and not last.startswith(("modeling_tf_", "modeling_flax_")):
+            found.setdefault(module, []).append(name)
+    return found
+
+
+def _classes_of(package: Any) -> Mapping[str, str]:
+    """By public name the module, relative to ``transformers``: its lazy package keeps this table in every release."""
+    table: Mapping[str, str] = vars(package)["_class_to_module"]
+    return table
+
+
+def _model_type(cls: Any) -> str:
+    config = getattr(cls, "config_class", None)
+    return str(getattr(config, "model_type", "") or "")
+
+
+def _registered() -> dict[str, str]:
+    """By class name the task of the first registry that has it."""
+    found: dict[str, str] = {}
+    for registry in REGISTRIES:
+        for name in _names(f"MODEL_FOR_{registry}_MAPPING_NAMES"):
+            found.setdefault(name, registry_task(registry))
+    return found
+
+
+def _names(registry: str) -> frozenset[str]:
+    from transformers.models.auto import modeling_auto
+
+    def each() -> Iterator[str]:
+        for item in getattr(modeling_auto, registry, {}).values():
+            yield from (item,) if isinstance(item, str) else item
+
+    return frozenset(each())

@@ -1,0 +1,148 @@
+"""The process that runs a survey: ``python -m accumcheck.survey.server ROOT``.
+
+It imports torch, transformers and every modeling module once. Each class then has a process of its own, forked from
+here, and with it a group: one that crashes, hangs or takes too much memory costs itself alone, and nothing of it is
+left for the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from accumcheck.launch.devices import Devices, detect
+from accumcheck.launch.endings import ending
+from accumcheck.launch.environment import describe_environment, set_environment
+from accumcheck.launch.lifetime import Lifetime
+from accumcheck.record import Reason
+from accumcheck.runfolder.place import Place
+from accumcheck.survey.asked import Asked, Head, check_of
+from accumcheck.survey.wire import ClassEnded, Found, read_asked, tell
+from accumcheck.work.end_with_parent import end_with_parent
+
+_POLL_SECONDS = 0.01
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A class that is being checked."""
+
+    number: int
+    started: float
+
+
+def main() -> NoReturn:
+    """Survey what the folder that the argument names asks for, and exit with 0."""
+    place = Place(Path(sys.argv[1]), Path(os.environ["TMPDIR"]))
+    lifetime = Lifetime(place)
+    lifetime.end_with_parent()
+    set_environment(place.root)
+    asked = read_asked(place.root)
+    try:
+        _survey(place, asked)
+    except OSError as error:
+        lifetime.fail(error)
+    except Exception:
+        traceback.print_exc()  # read by the parent; Python's own end would wait for the thread that watches it
+        sys.stderr.flush()
+        os._exit(1)
+    lifetime.end()
+
+
+def _survey(place: Place, asked: Asked) -> None:
+    from accumcheck.work.preload import preload
+
+    preload()
+    from accumcheck.survey.heads import find_heads
+
+    devices = detect("cpu")
+    known = set(asked.skip)
+    heads = [head for head in find_heads(asked) if head.name not in known]
+    gc.collect()
+    gc.freeze()  # see accumcheck.work.preload
+    tell(place.root, Found(tuple(heads), describe_environment("trainer", devices, "gloo")))
+    _check_all(place, asked, heads, devices)
+
+
+def _check_all(place: Place, asked: Asked, heads: list[Head], devices: Devices) -> None:
+    """Keep as many classes running as there are jobs, until all have ended."""
+    running: dict[int, Running] = {}
+    waiting = list(enumerate(heads))
+    while waiting or running:
+        while waiting and len(running) < asked.jobs:
+            number, head = waiting.pop(0)
+            running[_start(place, asked, number, head, devices)] = Running(number, time.monotonic())
+        time.sleep(_POLL_SECONDS)
+        for pid, one in list(running.items()):
+            seconds = time.monotonic() - one.started
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if not ended and seconds <= asked.timeout:
+                continue
+            _end_group(pid)
+            reason = _reason(os.waitstatus_to_exitcode(status)) if ended else _hung(asked)
+            if not ended:
+                os.waitpid(pid, 0)
+            del running[pid]
+            tell(place.root, ClassEnded(one.number, round(seconds, 3), reason))
+
+
+def _reason(code: int) -> Reason | None:
+    return Reason("crashed", f"its process {ending(code)}") if code else None
+
+
+def _hung(asked: Asked) -> Reason:
+    return Reason("hung", f"not finished after {asked.timeout:g} s (--timeout)")
+
+
+def _end_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _start(place: Place, asked: Asked, number: int, head: Head, devices: Devices) -> int:
+    """Fork the process of a class; its id, which is also its group's."""
+    from accumcheck.survey.one import forked, run_class
+
+    run = place.run(number)
+    run.mkdir()
+    check = check_of(head, asked.splits, asked.timeout)
+
+    def work() -> None:
+        os.setpgid(0, 0)
+        end_with_parent()
+        _limit_memory(asked.memory)
+        with (run / "log").open("wb") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        run_class(run, check, devices)
+
+    pid = forked(work)
+    with contextlib.suppress(OSError):  # whichever of the two comes first
+        os.setpgid(pid, pid)
+    return pid
+
+
+def _limit_memory(gib: float) -> None:
+    """Bound what this process and each that it forks may take beyond what was imported, where the system can."""
+    taken = 0
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmData:"):
+                taken = int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError):
+        limit = taken + int(gib * _GIB)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+if __name__ == "__main__":
+    main()

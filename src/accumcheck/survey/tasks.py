@@ -1,0 +1,62 @@
+"""What a head class is trained for: by the registries of transformers, else by its name."""
+
+from __future__ import annotations
+
+import re
+
+REGISTRIES = (
+    "IMAGE_TEXT_TO_TEXT",
+    "VISION_2_SEQ",
+    "VISUAL_QUESTION_ANSWERING",
+    "DOCUMENT_QUESTION_ANSWERING",
+    "TABLE_QUESTION_ANSWERING",
+    "SPEECH_SEQ_2_SEQ",
+    "CTC",
+    "AUDIO_CLASSIFICATION",
+    "AUDIO_FRAME_CLASSIFICATION",
+    "AUDIO_XVECTOR",
+    "VIDEO_CLASSIFICATION",
+    "IMAGE_CLASSIFICATION",
+    "ZERO_SHOT_OBJECT_DETECTION",
+    "OBJECT_DETECTION",
+    "UNIVERSAL_SEGMENTATION",
+    "INSTANCE_SEGMENTATION",
+    "SEMANTIC_SEGMENTATION",
+    "IMAGE_SEGMENTATION",
+    "DEPTH_ESTIMATION",
+    "MASKED_IMAGE_MODELING",
+    "SEQUENCE_CLASSIFICATION",
+    "TOKEN_CLASSIFICATION",
+    "QUESTION_ANSWERING",
+    "MULTIPLE_CHOICE",
+    "NEXT_SENTENCE_PREDICTION",
+    "SEQ_TO_SEQ_CAUSAL_LM",
+    "CAUSAL_LM",
+    "MASKED_LM",
+)
+"""In this order: what generates text of images is also registered as a causal model, and the like."""
+
+ALIASES = {
+    "vision-2-seq": "image-text-to-text",
+    "seq-to-seq-causal-lm": "seq2seq-lm",
+    "speech-seq-2-seq": "speech-seq2seq",
+    "x-vector": "audio-xvector",
+    "lmhead-model": "causal-lm",
+}
+"""The names that are shown, where they are not the registry's or the class's own."""
+
+
+def registry_task(registry: str) -> str:
+    """The task of a registry: ``CAUSAL_LM`` is ``causal-lm``."""
+    name = registry.lower().replace("_", "-")
+    return ALIASES.get(name, name)
+
+
+def named_task(name: str) -> str:
+    """The task that a class's name says: ``DetrForObjectDetection`` is ``object-detection``."""
+    _, found, what = name.rpartition("For")
+    if not found or not what:
+        what = "CausalLM" if "LMHead" in name else name
+    words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+", what)
+    task = "-".join(words).lower()
+    return ALIASES.get(task, task)
