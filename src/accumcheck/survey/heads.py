@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from accumcheck.survey.asked import Asked, Head
 from accumcheck.survey.tasks import REGISTRIES, named_task, registry_task
+
+_OTHER = re.compile(r"^(TF|Flax)[A-Z]|^[a-z_]|(Config|Processor|Tokenizer|TokenizerFast|Extractor|Cache|Output)$")
+"""Public names that are no model class in torch."""
 
 
 def find_heads(asked: Asked) -> list[Head]:
@@ -19,19 +22,19 @@ def find_heads(asked: Asked) -> list[Head]:
     the bare model of its type. Classes of TensorFlow and JAX are none. A module that cannot be imported has no heads
     that could be seen.
     """
+    import transformers
+
     registered, bare = _registered(), _names("MODEL_MAPPING_NAMES")
-    found = {}
-    for module, names in _exported().items():
-        folder = module.rpartition(".")[0].rpartition(".")[2]
-        if not any(asked.may_want(name, folder) for name in names):
+    found = []
+    for name, folder in sorted(_exported().items()):
+        if name in bare or not asked.may_want(name, folder):
             continue
         with contextlib.suppress(Exception):
-            loaded = importlib.import_module(f"transformers.{module}")
-            for name in names:
-                cls = getattr(loaded, name, None)
-                if name not in bare and is_head(cls):
-                    found[name] = Head(name, module, _model_type(cls), registered.get(name) or named_task(name))
-    return [found[name] for name in sorted(found) if asked.wants(found[name])]
+            cls = getattr(transformers, name)
+            if is_head(cls):
+                module = str(cls.__module__).removeprefix("transformers.")
+                found.append(Head(name, module, _model_type(cls), registered.get(name) or named_task(name)))
+    return [head for head in found if asked.wants(head)]
 
 
 def is_head(cls: Any) -> bool:
@@ -55,15 +58,16 @@ def _is_label(name: str) -> bool:
     )
 
 
-def _exported() -> Mapping[str, list[str]]:
-    """By module, from ``transformers`` on, the public names of all modules of models in torch."""
+def _exported() -> dict[str, str]:
+    """By name of what may be a model class in torch, the folder of its model."""
     import transformers
 
-    found: dict[str, list[str]] = {}
+    found = {}
     for name, module in _classes_of(transformers).items():
-        last = module.rsplit(".", 1)[-1]
-        if last.startswith("modeling_") and not last.startswith(("modeling_tf_", "modeling_flax_")):
-            found.setdefault(module, []).append(name)
+        parts = module.split(".")  # models.bert.modeling_bert; models.bert before 4.50 or so
+        file = parts[2] if len(parts) > 2 else "modeling_"
+        if parts[0] == "models" and len(parts) > 1 and file.startswith("modeling_") and not _OTHER.search(name):
+            found[name] = parts[1]
     return found
 
 
