@@ -36,6 +36,10 @@ class UnsupportedError(WorkloadError):
     reason_kind = "unsupported"
 
 
+class NoImagesError(UnsupportedError):
+    """No synthetic images can be made for this model; on text alone it may be checked."""
+
+
 class UnsupportedProgramError(UnsupportedError):
     """No split of the program can be checked, whatever its numbers: the way it trains has no answer to compare with."""
 

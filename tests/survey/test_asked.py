@@ -8,7 +8,7 @@ import pytest
 
 from accumcheck.config.faults import Place
 from accumcheck.config.load import read_config
-from accumcheck.survey.asked import PROCESSES, Asked, Head, check_of, config_of, config_text
+from accumcheck.survey.asked import PROCESSES, Asked, Head, check_of, config_of, config_text, on_text_alone
 
 HEAD = Head("BertForMaskedLM", "models.bert.modeling_bert", "bert", "masked-lm")
 
@@ -48,6 +48,6 @@ def test_every_split_has_the_global_batch(processes: int) -> None:
 
 
 def test_the_configuration_that_is_shown_is_the_check_that_is_run(tmp_path: Path) -> None:
-    splits = Asked(processes=2).splits
-    text = config_text(config_of(HEAD, splits))
-    assert read_config(text, Place("x.yaml"), tmp_path) == check_of(HEAD, splits, 600.0)
+    check = check_of(HEAD, Asked(processes=2).splits, 600.0)
+    for one in (check, on_text_alone(check)):
+        assert read_config(config_text(config_of(one)), Place("x.yaml"), tmp_path) == one

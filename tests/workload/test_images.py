@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from accumcheck.config.model import ModelConfig
-from accumcheck.errors import WorkloadError
+from accumcheck.errors import NoImagesError
 from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
@@ -73,6 +73,24 @@ def test_a_default_image_token_beyond_a_small_vocabulary_moves_into_it() -> None
     assert int((build_samples(check(config), model, 1)[0]["input_ids"] == 95).sum()) == 4
 
 
+GUESSED = ["blip", "blip-2", "git", "fuyu", "lfm2_vl", "deepseek_vl_hybrid"]
+"""Whose images are found by what the model says of guesses."""
+
+
+@pytest.mark.parametrize("model_type", GUESSED)
+def test_a_guessed_layout_gives_every_sample_its_own_image(model_type: str) -> None:
+    config = ModelConfig(config={"model_type": model_type}, shrink=True, dtype="float64")
+    model = build_model(config, seed=0, device="cpu")
+    samples = build_samples(check(config, max_length=16), model, 2)
+    collator = Collator.of(model)
+    assert not torch.equal(samples[0]["pixel_values"], samples[1]["pixel_values"])
+    changed = {**samples[0], "pixel_values": samples[1]["pixel_values"]}
+    with torch.no_grad():
+        alone, together, other = (float(model(**collator(some)).loss) for some in ([samples[0]], samples, [changed]))
+    assert alone != pytest.approx(other, rel=1e-6)  # the image is seen
+    assert together != pytest.approx(alone, rel=1e-6)
+
+
 @pytest.mark.parametrize("images", [1, 2])
 @pytest.mark.parametrize("model_type", ["llava_next", "paligemma", "gemma3", "qwen2_vl", "qwen2_5_vl", "idefics3"])
 @since("4.57.0", "some of these models take their images in another way")
@@ -91,9 +109,10 @@ def test_a_batch_has_the_token_weighted_mean_loss_of_its_samples(model_type: str
     assert together == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_architecture_without_a_recipe_is_named() -> None:
+def test_an_architecture_that_takes_no_image_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     config = ModelConfig(config={"model_type": "git"}, shrink=True)
     model = build_model(config, seed=0, device="cpu")
+    monkeypatch.setattr("accumcheck.workload.image_search._said", lambda *_: "ValueError: not like this")
 
-    with pytest.raises(WorkloadError, match=r"GitForCausalLM: no synthetic images can be made for model type 'git'"):
+    with pytest.raises(NoImagesError, match=r"for model type 'git' \(ValueError: not like this\)"):
         build_samples(check(config), model, 1)

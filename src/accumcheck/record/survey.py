@@ -42,6 +42,8 @@ class SurveyedClass:
     duration_seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
     """What is wrong, one entry per fault."""
+    note: str = ""
+    """What its check leaves out; empty: nothing."""
     config: dict[str, Any] = field(default_factory=dict)
     """The configuration of this check alone, as accumcheck run takes it."""
 

@@ -14,7 +14,7 @@ a dictionary of the same."""
 IGNORED = -100
 """The label of a position that is not predicted (the ``ignore_index`` of torch's cross entropy)."""
 
-IMAGE_FIELDS = ("pixel_", "image_")
+IMAGE_FIELDS = ("pixel_", "image_", "high_res_pixel_", "spatial_shapes", "target_sizes")
 """Begin the names of image fields."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accumcheck.config.model import CheckConfig, DataConfig, LauncherConfig, ModelConfig, SyntheticData
@@ -28,12 +28,14 @@ class Head:
         module: where it is defined, from ``transformers`` on.
         model_type: of its configuration.
         task: what it is trained for.
+        config: fields of its configuration that have no default under which it can be made.
     """
 
     name: str
     module: str
     model_type: str
     task: str
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Asked:
 def check_of(head: Head, splits: tuple[Split, ...], timeout: float) -> CheckConfig:
     """The check of one class: its own configuration, shrunk, on synthetic samples of uneven length, on the CPU."""
     return CheckConfig(
-        model=ModelConfig(config={"model_type": head.model_type}, architecture=head.name, shrink=True),
+        model=ModelConfig(config={"model_type": head.model_type, **head.config}, architecture=head.name, shrink=True),
         global_batch_size=GLOBAL_BATCH,
         splits=splits,
         data=DataConfig(synthetic=SyntheticData(min_length=SHORTEST, max_length=LONGEST)),
@@ -99,15 +101,27 @@ def check_of(head: Head, splits: tuple[Split, ...], timeout: float) -> CheckConf
     )
 
 
-def config_of(head: Head, splits: tuple[Split, ...]) -> dict[str, Any]:
-    """The same check as one writes it in a file for ``accumcheck run``."""
+def on_text_alone(check: CheckConfig) -> CheckConfig:
+    """The same check without images."""
+    assert check.data.synthetic is not None
+    return replace(check, data=replace(check.data, synthetic=replace(check.data.synthetic, images_per_sample=0)))
+
+
+def config_of(check: CheckConfig) -> dict[str, Any]:
+    """The check of one class as one writes it in a file for ``accumcheck run``."""
+    synthetic = check.data.synthetic
+    assert synthetic is not None
+    assert check.splits is not None
+    data = {"min_length": synthetic.min_length, "max_length": synthetic.max_length}
+    images = {} if synthetic.images_per_sample else {"images_per_sample": 0}
+    model = check.model
     return {
-        "model": {"config": {"model_type": head.model_type}, "architecture": head.name, "shrink": True},
-        "data": {"synthetic": {"min_length": SHORTEST, "max_length": LONGEST}},
-        "global_batch_size": GLOBAL_BATCH,
-        "steps": 1,
-        "splits": [str(split) for split in splits],
-        "launcher": {"device": "cpu"},
+        "model": {"config": dict(model.config or {}), "architecture": model.architecture, "shrink": model.shrink},
+        "data": {"synthetic": data | images},
+        "global_batch_size": check.global_batch_size,
+        "steps": check.steps,
+        "splits": [str(split) for split in check.splits],
+        "launcher": {"device": check.launcher.device},
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accumcheck.config.splits import control_of
+from accumcheck.errors import NoImagesError
 from accumcheck.launch.devices import Devices
 from accumcheck.launch.endings import ending
 from accumcheck.launch.environment import describe_environment
@@ -21,8 +22,9 @@ from accumcheck.record import Reason
 from accumcheck.runfolder.events import Ended, EventLog, Finished, Planned, Started
 from accumcheck.runfolder.failures import read_errors, reason_of
 from accumcheck.runfolder.job import Job
-from accumcheck.runfolder.layout import REFERENCE
+from accumcheck.runfolder.layout import REFERENCE, write_plan
 from accumcheck.runfolder.membership import drawn_order
+from accumcheck.survey.asked import on_text_alone
 from accumcheck.work import worker
 
 if TYPE_CHECKING:
@@ -47,23 +49,36 @@ def run_class(run: Path, check: CheckConfig, devices: Devices) -> None:
     events, control = EventLog(run), control_of(check.splits)
     splits = sorted(check.splits, key=lambda split: split != control)
     events.emit(Planned(check.splits, control, describe_environment(check.known_stack, devices, BACKEND)))
-    workload = _built(run, check, events, splits)
-    if workload is not None:
-        _run_jobs(run, check, workload, splits, events)
-    events.emit(Ended())
-
-
-def _built(run: Path, check: CheckConfig, events: EventLog, splits: list[Split]) -> Workload | None:
-    from accumcheck.workload.assemble import build_workload
-
     try:
-        return build_workload(check, "cpu")
+        check, workload = _built(check)
     except Exception as error:
         traceback.print_exc()
         reason = reason_of(error, run)
         for split in splits:
             events.emit(Finished(str(split), "error", reason, 0.0))
-        return None
+    else:
+        _run_jobs(run, check, workload, splits, events)
+    write_plan(run, check)
+    events.emit(Ended())
+
+
+def _built(check: CheckConfig) -> tuple[CheckConfig, Workload]:
+    """The workload of a check, and the check: that on text alone, where no images can be made.
+
+    Raises:
+        Exception: whatever making it raises.
+    """
+    from accumcheck.workload.assemble import build_workload
+
+    try:
+        return check, build_workload(check, "cpu")
+    except NoImagesError:
+        with contextlib.suppress(Exception):
+            text = on_text_alone(check)
+            workload = build_workload(text, "cpu")
+            workload.model(**workload.collator(workload.samples[:1]))  # some do not run without images
+            return text, workload
+        raise
 
 
 def _run_jobs(run: Path, check: CheckConfig, workload: Workload, splits: list[Split], events: EventLog) -> None:

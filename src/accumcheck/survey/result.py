@@ -9,7 +9,7 @@ from accumcheck.record.survey import NOT_CHECKED, ClassVerdict, NotCheckedKind, 
 from accumcheck.survey.asked import Head, config_of
 
 if TYPE_CHECKING:
-    from accumcheck.record import Split
+    from accumcheck.config.model import CheckConfig
 
 _KINDS: dict[ReasonKind, NotCheckedKind] = {
     "unsupported": "unsupported",
@@ -21,10 +21,11 @@ _KINDS: dict[ReasonKind, NotCheckedKind] = {
     "refused": "unsupported",
 }
 """A survey's kinds of reason, which are fewer than a split's."""
+TEXT_ALONE = "checked on text alone: no synthetic images can be made for it"
 _VERDICTS: dict[str, ClassVerdict] = {"pass": "pass", "warn": "warn", "fail": "fail"}
 
 
-def class_of(head: Head, report: Report, splits: tuple[Split, ...], seconds: float) -> SurveyedClass:
+def class_of(head: Head, report: Report, check: CheckConfig, seconds: float) -> SurveyedClass:
     """What the check of a class came to; it is not checked where the check could not be decided.
 
     A check that fails under one split and was not decided under another fails.
@@ -42,11 +43,12 @@ def class_of(head: Head, report: Report, splits: tuple[Split, ...], seconds: flo
         reason="" if reason is None else reason.text,
         duration_seconds=seconds,
         findings=report.findings,
-        config=config_of(head, splits),
+        config=config_of(check),
+        note="" if check.data.synthetic is None or check.data.synthetic.images_per_sample else TEXT_ALONE,
     )
 
 
-def class_without(head: Head, reason: Reason, splits: tuple[Split, ...], seconds: float) -> SurveyedClass:
+def class_without(head: Head, reason: Reason, check: CheckConfig, seconds: float) -> SurveyedClass:
     """A class whose processes ended before its check could be judged."""
     return SurveyedClass(
         name=head.name,
@@ -56,7 +58,7 @@ def class_without(head: Head, reason: Reason, splits: tuple[Split, ...], seconds
         reason_kind=_KINDS[reason.kind],
         reason=reason.text,
         duration_seconds=seconds,
-        config=config_of(head, splits),
+        config=config_of(check),
     )
 
 

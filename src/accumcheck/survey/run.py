@@ -14,12 +14,14 @@ from pathlib import Path
 
 from accumcheck import __version__
 from accumcheck.check import report_of
+from accumcheck.config.model import CheckConfig
 from accumcheck.errors import AccumcheckError, LaunchError
 from accumcheck.launch.launcher import leading, why_ended
 from accumcheck.record import Environment, Reason
 from accumcheck.record.survey import ComparedSurvey, Survey, SurveyedClass, SurveySummary
 from accumcheck.redaction import redacted
 from accumcheck.runfolder.events import Ended, EventFollower, Planned
+from accumcheck.runfolder.layout import read_plan
 from accumcheck.runfolder.place import Place, new_place
 from accumcheck.survey.asked import Asked, Head, check_of, config_text
 from accumcheck.survey.changes import WORSE
@@ -94,22 +96,22 @@ class Surveyor:
     def _judged(self, place: Place, end: ClassEnded) -> SurveyedClass:
         """The class whose processes have ended; its folder is removed."""
         head, run = self._heads[end.number], place.run(end.number)
-        splits = self.asked.splits
+        check = check_of(head, self.asked.splits, self.asked.timeout)
         try:
             events = list(EventFollower(run).new())
             planned = any(isinstance(event, Planned) for event in events)
             ended = any(isinstance(event, Ended) for event in events)
             if end.reason is not None or not (planned and ended):
                 reason = end.reason or Reason("crashed", "its process ended before its check did")
-                return redacted(class_without(head, reason, splits, end.seconds))
-            check = check_of(head, splits, self.asked.timeout)
+                return redacted(class_without(head, reason, check, end.seconds))
+            check = read_plan(CheckConfig, run)
             started = datetime.now(timezone.utc)
             report = report_of(check, run, events, started, time.monotonic(), allow_skipped=False, strict=False)
-            return class_of(head, report, splits, end.seconds)
+            return class_of(head, report, check, end.seconds)
         except (ArithmeticError, LookupError, ValueError, TypeError, AssertionError) as error:
             # a class that the judge cannot judge is one that is not checked: the others are not lost with it
             reason = Reason("crashed", f"it could not be judged: {type(error).__name__}: {error}")
-            return redacted(class_without(head, reason, splits, end.seconds))
+            return redacted(class_without(head, reason, check, end.seconds))
         finally:
             shutil.rmtree(run, ignore_errors=True)
 

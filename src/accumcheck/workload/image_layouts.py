@@ -12,8 +12,8 @@ import torch
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Layout: TypeAlias = Callable[[int], tuple[tuple[int, ...], dict[str, torch.Tensor]]]
-"""Number of images -> the shape of the sample's ``pixel_values``, and its other image fields."""
+Layout: TypeAlias = "Callable[[int], dict[str, torch.Tensor | tuple[int, ...]]]"
+"""From a number of images to the sample's image fields: the shape of random values, or the values."""
 
 _GRID_SIDE = 2  # features along each side of an image whose size is free
 
@@ -33,16 +33,16 @@ def layout_of(model: PreTrainedModel) -> Layout | None:
     if getattr(model.config, "image_grid_pinpoints", None) and "image_sizes" in takes:
         return _tiles(model, channels, height, width)
     if "pixel_attention_mask" in takes:
-        return lambda images: (
-            (1, images, channels, height, width),
-            {"pixel_attention_mask": torch.ones(1, images, height, width, dtype=torch.long)},
-        )
+        return lambda images: {
+            "pixel_values": (1, images, channels, height, width),
+            "pixel_attention_mask": torch.ones(1, images, height, width, dtype=torch.long),
+        }
     if "image_sizes" in takes and vision.model_type == "pixtral":
-        return lambda images: (
-            (images, channels, height, width),
-            {"image_sizes": torch.tensor([[height, width]] * images)},
-        )
-    return lambda images: ((images, channels, height, width), {})
+        return lambda images: {
+            "pixel_values": (images, channels, height, width),
+            "image_sizes": torch.tensor([[height, width]] * images),
+        }
+    return lambda images: {"pixel_values": (images, channels, height, width)}
 
 
 def _tiles(model: PreTrainedModel, channels: int, height: int, width: int) -> Layout | None:
@@ -52,7 +52,10 @@ def _tiles(model: PreTrainedModel, channels: int, height: int, width: int) -> La
         return None
     size = torch.tensor([height, width])
     tiles = int(count(image_size=size, grid_pinpoints=model.config.image_grid_pinpoints, patch_size=height))
-    return lambda images: ((images, tiles, channels, height, width), {"image_sizes": size.repeat(images, 1)})
+    return lambda images: {
+        "pixel_values": (images, tiles, channels, height, width),
+        "image_sizes": size.repeat(images, 1),
+    }
 
 
 def _flat_patches(vision: Any) -> Layout | None:
@@ -63,10 +66,10 @@ def _flat_patches(vision: Any) -> Layout | None:
     side = _GRID_SIDE * int(getattr(vision, "spatial_merge_size", 1))
     channels = getattr(vision, "in_channels", None) or getattr(vision, "in_chans", None) or 3
     values = channels * int(getattr(vision, "temporal_patch_size", 1)) * patch * patch
-    return lambda images: (
-        (images * side * side, values),
-        {"image_grid_thw": torch.tensor([[1, side, side]] * images)},
-    )
+    return lambda images: {
+        "pixel_values": (images * side * side, values),
+        "image_grid_thw": torch.tensor([[1, side, side]] * images),
+    }
 
 
 def pair(size: Any) -> tuple[int, int]:

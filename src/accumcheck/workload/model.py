@@ -16,7 +16,7 @@ from accumcheck.workload.architecture import config_of_class, load_config, model
 from accumcheck.workload.causes import named_cause
 from accumcheck.workload.determinism import sub_configs, turn_off_config_dropout, turn_off_module_dropout
 from accumcheck.workload.hub import source_options
-from accumcheck.workload.images import fit_image_tokens
+from accumcheck.workload.image_tokens import fit_image_tokens
 from accumcheck.workload.random_weights import draw_weights
 from accumcheck.workload.shrink import shrink
 

@@ -29,7 +29,7 @@ def said_of(one: SurveyedClass) -> str:
         for finding in one.findings
         if finding.severity in ("fail", "warn") and finding.loss_rule is None and finding.gradient_rule is None
     )
-    return "; ".join([one.rule, *found])
+    return "; ".join([one.rule, *found, *([one.note] if one.note else [])])
 
 
 def classes_counted(number: int) -> str:

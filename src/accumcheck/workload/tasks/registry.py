@@ -10,6 +10,7 @@ from accumcheck.workload.tasks import (
     causal_text,
     ctc,
     image_classification,
+    image_seq2seq,
     image_text,
     masked_text,
     multiple_choice,
@@ -36,6 +37,7 @@ TASKS: tuple[TaskSpec, ...] = (
     masked_text.TASK,
     seq2seq_text.TASK,
     speech_seq2seq.TASK,
+    image_seq2seq.TASK,
     image_text.TASK,
     causal_text.TASK,
 )

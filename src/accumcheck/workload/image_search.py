@@ -1,0 +1,135 @@
+"""How a model wants its images: it is run, and what it says where it cannot be run says what to try next."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from accumcheck.rows.collate import Collator
+from accumcheck.rows.sample import IGNORED, Sample
+from accumcheck.rows.vocabulary import embedded_ids
+from accumcheck.workload.special_ids import special_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from accumcheck.workload.images import ImageRecipe
+
+_WANTED = (
+    re.compile(r"tokens:? \d+[,;]? (?:image )?features:? (\d+)", re.IGNORECASE),
+    re.compile(r"number of image tokens \(?\d+\)?.*number of image features \(?(\d+)\)?", re.IGNORECASE),
+)
+_SMALL_SQUARE = 4
+_MOST_GUESSES = 64
+_MISSING = re.compile(r"^AttributeError: '\w+Config' object has no attribute '(\w+_token_id)'")
+_COUNTED = re.compile(r"token|feature|mask|placeholder|size of tensor|elements", re.IGNORECASE)
+"""What errors speak of where the number of placeholders may be wrong."""
+
+
+def first_that_runs(
+    model: PreTrainedModel, recipes: Iterator[Callable[[int], ImageRecipe]], known: int | None
+) -> ImageRecipe | str:
+    """The first recipe that the model runs with.
+
+    Args:
+        model: is run, in evaluation of nothing: no gradient is kept.
+        recipes: each makes a recipe for a number of features of an image.
+        known: the number of features that the config implies, if it does.
+
+    Returns:
+        The recipe, or the model's complaint about the first that it had no better one about.
+    """
+    complaint = ""
+    for recipe in recipes:
+        found: int | str = _ask(model, recipe, known)
+        if not isinstance(found, str):
+            return recipe(found)
+        complaint = complaint or found
+    return complaint
+
+
+def _ask(model: PreTrainedModel, recipe: Callable[[int], ImageRecipe], first: int | None) -> int | str:
+    """Features per image: the number that the model runs with. A model that is given another says what it wanted.
+
+    Returns:
+        The number, or the model's complaint about the number that it had asked for, else about the first.
+    """
+    if not recipe(1).tokens:  # nothing stands for an image
+        said = _complaint(model, recipe(0))
+        return 0 if said is None else said
+    waiting: list[int] = [*([first] if first else []), _SMALL_SQUARE, *range(1, _MOST_GUESSES)]
+    tried, asked, first_complaint = set[int](), set[int](), ""
+    while waiting:
+        features = waiting.pop(0)
+        if features in tried:
+            continue
+        tried.add(features)
+        complaint = _complaint(model, recipe(features))
+        if complaint is None:
+            return features
+        first_complaint = first_complaint or complaint
+        wanted = next((int(found.group(1)) for pattern in _WANTED if (found := pattern.search(complaint))), None)
+        if features in asked and wanted is None:
+            return complaint  # the number was right; something else is not
+        if wanted is not None:
+            numbers = _counts(wanted, model)
+            asked.update(numbers)
+            waiting = [*numbers, *waiting]
+        elif not _COUNTED.search(complaint):
+            return complaint
+    return first_complaint
+
+
+def _counts(wanted: int, model: PreTrainedModel) -> list[int]:
+    """What a model may mean by so many features: some count the numbers in them."""
+    width = getattr(model.config.get_text_config(), "hidden_size", 0) or 0
+    parts = [wanted // width] if width > 1 and wanted > width and wanted % width == 0 else []
+    return [*parts, wanted]
+
+
+def _complaint(model: PreTrainedModel, recipe: ImageRecipe) -> str | None:
+    """What the model says to one sample; None where it runs.
+
+    An id without which its forward does not run, and which its config lacks, is given to the config on the way.
+    """
+    while True:
+        complaint = _said(model, recipe)
+        missing = _MISSING.search(complaint or "")
+        if missing is None or hasattr(model.config, missing.group(1)):
+            return complaint
+        setattr(model.config, missing.group(1), _free_id(model))
+
+
+def _free_id(model: PreTrainedModel) -> int:
+    """An id that nothing else means."""
+    taken = special_ids(model.config)
+    return next(number for number in range((embedded_ids(model) or 1) - 1, -1, -1) if number not in taken)
+
+
+def _said(model: PreTrainedModel, recipe: ImageRecipe) -> str | None:
+    """What it says to one sample, and to two: what a model takes of one image need not be what it takes of several."""
+    for samples in (1, 2):
+        try:
+            _run(model, [_sample(model, recipe, number) for number in range(samples)])
+        except Exception as error:  # whatever a model raises that was given the wrong number, or the wrong shape
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _sample(model: PreTrainedModel, recipe: ImageRecipe, number: int) -> Sample:
+    ids = torch.tensor([*recipe.tokens, *[0] * (1 + number)])
+    labels = torch.zeros(2, dtype=torch.long) if model.config.is_encoder_decoder else torch.full_like(ids, IGNORED)
+    sample = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    sample |= recipe.token_fields(ids, labels) | recipe.fields(1, f"probe:{number}", model.dtype)
+    takes = inspect.signature(model.forward).parameters
+    return {name: value for name, value in sample.items() if name in takes}
+
+
+@torch.no_grad()
+def _run(model: PreTrainedModel, samples: list[Sample]) -> None:
+    batch = Collator.of(model)(samples)
+    model(**{name: value.to(model.device) for name, value in batch.items()})

@@ -1,0 +1,34 @@
+"""Text of images, by an encoder of images (and of a prompt, where it takes one) and a decoder."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from accumcheck.rows.sample import Sample
+from accumcheck.workload.draws import Maker, SampleKey, Text, longest_target, text_row
+from accumcheck.workload.images import PIXELS, image_recipe
+from accumcheck.workload.tasks.protocol import Head, TaskSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from accumcheck.config.model import SyntheticData
+
+
+def _fits(head: Head) -> bool:
+    return head.generates and head.encodes and not head.takes.isdisjoint(PIXELS)
+
+
+def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
+    text, longest, recipe = Text.of(model, data), longest_target(model), image_recipe(model)
+
+    def make(draw: random.Random, length: int, key: SampleKey) -> Sample:
+        ids = [*recipe.tokens * max(1, data.images_per_sample), *text.ids(draw, length)]
+        row = text_row(ids, text.target(draw, longest))
+        return row | recipe.fields(max(1, data.images_per_sample), str(key), model.dtype)
+
+    return make
+
+
+TASK = TaskSpec(name="image-seq2seq", fits=_fits, maker=_maker)
