@@ -36,8 +36,12 @@ class UnsupportedError(WorkloadError):
     reason_kind = "unsupported"
 
 
-class NoImagesError(UnsupportedError):
-    """No synthetic images can be made for this model; on text alone it may be checked."""
+class UnsupportedHeadError(UnsupportedError):
+    """Nothing is known of this kind of head, whatever the model's size."""
+
+
+class NoMediaError(UnsupportedError):
+    """No synthetic images or sounds can be made for this model; on text alone it may be checked."""
 
 
 class UnsupportedProgramError(UnsupportedError):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from accumcheck.config.model import ModelConfig
-from accumcheck.errors import NoImagesError
+from accumcheck.errors import NoMediaError
 from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
@@ -114,5 +114,5 @@ def test_an_architecture_that_takes_no_image_is_named(monkeypatch: pytest.Monkey
     model = build_model(config, seed=0, device="cpu")
     monkeypatch.setattr("accumcheck.workload.image_search._said", lambda *_: "ValueError: not like this")
 
-    with pytest.raises(NoImagesError, match=r"for model type 'git' \(ValueError: not like this\)"):
+    with pytest.raises(NoMediaError, match=r"for model type 'git' \(ValueError: not like this\)"):
         build_samples(check(config), model, 1)

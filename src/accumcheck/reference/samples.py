@@ -104,9 +104,9 @@ def _predicted(loss: torch.Tensor, logits: Any) -> torch.Tensor | None:
     return found if bool(found.any()) else None
 
 
-def _of_tokens(labels: torch.Tensor | None, *, batched: bool) -> bool:
+def _of_tokens(labels: Any, *, batched: bool) -> bool:
     """Whether these labels have one entry per token: class numbers, in a row for each sample."""
-    return labels is not None and labels.ndim > batched and not labels.is_floating_point()
+    return isinstance(labels, torch.Tensor) and labels.ndim > batched and not labels.is_floating_point()
 
 
 def rows_in(batch: Batch) -> int:

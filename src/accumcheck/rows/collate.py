@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel
 
+LISTS = ("mask_labels", "class_labels")
+"""Fields of which every row has another number of entries, so that a batch of them is a list."""
 
-def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Tensor]:
+
+def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, Any]:
     """Make one micro-batch.
 
-    Image fields are concatenated along their own first dimension. All others are stacked; where their shapes differ,
+    Image fields are concatenated along their own first dimension. What is a mapping for each row, such as the objects
+    of an image, and the `LISTS` become a list. All others are stacked; where their shapes differ,
     each is first padded on the right to the largest: ``input_ids`` with the padding id, ``labels`` with -100 (and
     fields whose names have these in them, as ``chosen_input_ids``), all others with 0.
 
@@ -29,14 +34,17 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, torch.Ten
         pad_token_id: fills ``input_ids``.
 
     Returns:
-        Tensors whose first dimension is the batch, except for image fields, where it is all the images' (or patches').
+        Tensors whose first dimension is the batch, except for image fields, where it is all the images' (or patches');
+        and lists with one entry a row.
     """
     fills = {"input_ids": pad_token_id, "labels": IGNORED}
-    batch = {}
+    batch: dict[str, Any] = {}
     for name in {name: None for sample in samples for name in sample}:
         # some rows may have no image; every other field is in all of them
         values = [sample[name] for sample in samples if name in sample]
-        if name.startswith(IMAGE_FIELDS):
+        if isinstance(values[0], Mapping) or name in LISTS:
+            batch[name] = values
+        elif name.startswith(IMAGE_FIELDS):
             batch[name] = torch.cat(padded_to_largest(values))
         else:
             fill = next((value for part, value in fills.items() if part in name), 0)
@@ -81,6 +89,6 @@ class Collator:
                     return cls(value)
         return cls(0)
 
-    def __call__(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+    def __call__(self, samples: Sequence[Sample]) -> dict[str, Any]:
         """Make one micro-batch of ``samples``."""
         return collate(samples, self.pad_token_id)

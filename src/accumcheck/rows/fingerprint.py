@@ -26,7 +26,8 @@ def fingerprint(row: Mapping[str, torch.Tensor]) -> str:
         if mask is not None and mask.shape == ids.shape:
             ids = ids[mask.detach().cpu().bool()]
         return _digest(ids.long())
-    floats = [row[name] for name in sorted(row) if row[name].is_floating_point() and "label" not in name]
+    tensors = {name: value for name, value in sorted(row.items()) if isinstance(value, torch.Tensor)}
+    floats = [value for name, value in tensors.items() if value.is_floating_point() and "label" not in name]
     return _digest(torch.cat([_coarse(value) for value in floats])) if floats else ""
 
 

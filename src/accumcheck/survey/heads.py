@@ -14,6 +14,10 @@ from accumcheck.survey.tasks import REGISTRIES, named_task, registry_task
 _OTHER = re.compile(r"^(TF|Flax)[A-Z]|^[a-z_]|(Config|Processor|Tokenizer|TokenizerFast|Extractor|Cache|Output)$")
 """Public names that are no model class in torch."""
 
+_TEXT, _IMAGE, _SOUND = {"model_type": "bert"}, {"model_type": "vit"}, {"model_type": "wav2vec2"}
+_DECODER = {"model_type": "bert", "is_decoder": True, "add_cross_attention": True}
+"""What stands in for the encoder and the decoder of a class that is made of any two."""
+
 
 def find_heads(asked: Asked) -> list[Head]:
     """The head classes that are asked for, by name. Their modules are imported: all of them in half a minute.
@@ -33,7 +37,8 @@ def find_heads(asked: Asked) -> list[Head]:
             cls = getattr(transformers, name)
             if is_head(cls):
                 module = str(cls.__module__).removeprefix("transformers.")
-                found.append(Head(name, module, _model_type(cls), registered.get(name) or named_task(name)))
+                task = registered.get(name) or named_task(name)
+                found.append(Head(name, module, _model_type(cls), task, fields_of(cls)))
     return [head for head in found if asked.wants(head)]
 
 
@@ -49,6 +54,24 @@ def is_head(cls: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return any(map(_is_label, takes))
+
+
+def fields_of(cls: Any) -> dict[str, Any]:
+    """The fields without which the configuration of a class makes no model of all its parts.
+
+    A part that is left out by default is asked for; an encoder and a decoder that have no default are small ones.
+    """
+    config_class = getattr(cls, "config_class", None)
+    if config_class is None:
+        return {}
+    parts = getattr(config_class, "sub_configs", None) or {}
+    try:
+        made = config_class()
+    except Exception:  # whatever a configuration raises without its parts
+        takes = frozenset(inspect.signature(cls.forward).parameters)
+        encoder = _SOUND if "input_values" in takes else _IMAGE if "pixel_values" in takes else _TEXT
+        return {"encoder": encoder, "decoder": _DECODER}
+    return {name: {} for name in parts if getattr(made, name, None) is None}
 
 
 def _is_label(name: str) -> bool:

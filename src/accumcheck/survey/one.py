@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accumcheck.config.splits import control_of
-from accumcheck.errors import NoImagesError
+from accumcheck.errors import NoMediaError
 from accumcheck.launch.devices import Devices
 from accumcheck.launch.endings import ending
 from accumcheck.launch.environment import describe_environment
@@ -72,7 +72,7 @@ def _built(check: CheckConfig) -> tuple[CheckConfig, Workload]:
 
     try:
         return check, build_workload(check, "cpu")
-    except NoImagesError:
+    except NoMediaError:
         with contextlib.suppress(Exception):
             text = on_text_alone(check)
             workload = build_workload(text, "cpu")

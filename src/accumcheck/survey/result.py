@@ -21,7 +21,7 @@ _KINDS: dict[ReasonKind, NotCheckedKind] = {
     "refused": "unsupported",
 }
 """A survey's kinds of reason, which are fewer than a split's."""
-TEXT_ALONE = "checked on text alone: no synthetic images can be made for it"
+TEXT_ALONE = "checked on text alone: no synthetic images or sounds can be made for it"
 _VERDICTS: dict[str, ClassVerdict] = {"pass": "pass", "warn": "warn", "fail": "fail"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import transformers
@@ -31,6 +32,9 @@ _OTHER_HEADS = (
     "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES",
 )
 """In the order in which a head is looked for when neither the user nor the config names one."""
+
+
+BYTES = 256
 
 
 def load_config(model: ModelConfig) -> PretrainedConfig:
@@ -113,12 +117,17 @@ def config_of_class(config: PretrainedConfig, cls: Any) -> PretrainedConfig:
 def text_vocabulary(model: PreTrainedModel) -> int:
     """The number of ids that text may use: the vocabulary that the model both embeds and predicts.
 
+    Of a model without a single table of token embeddings, the smallest vocabulary in its config; where that has none,
+    for example since it hashes characters, the ids of bytes.
+
     Raises:
-        UnsupportedError: the model has no single table of token embeddings.
+        UnsupportedError: it takes no token ids.
     """
     size = embedded_ids(model)
-    if size is None:
-        raise UnsupportedError(
-            f"{type(model).__name__}: no samples can be made: it has no single table of token embeddings"
-        )
-    return size
+    if size is not None:
+        return size
+    takes = inspect.signature(model.forward).parameters
+    if "input_ids" not in takes and "labels" not in takes:
+        raise UnsupportedError(f"{type(model).__name__}: no samples can be made: it takes no token ids")
+    sizes = [vars(part).get("vocab_size") for part in sub_configs(model.config)]
+    return min((size for size in sizes if isinstance(size, int) and size > 0), default=BYTES)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
+from accumcheck.errors import UnsupportedHeadError, WorkloadError
 from accumcheck.rows.collate import Collator
+from accumcheck.rows.fields import moved
+from accumcheck.workload.causes import named_cause
 from accumcheck.workload.data import Sample, build_samples
-from accumcheck.workload.model import build_model
+from accumcheck.workload.model import models_to_try
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Callable
+
+    from transformers import PreTrainedModel
 
     from accumcheck.config.model import CheckConfig
 
@@ -27,9 +34,41 @@ class Workload:
 def build_workload(check: CheckConfig, device: str) -> Workload:
     """Make the model on ``device`` and the samples on the CPU.
 
+    A model that is shrunk is run on the first samples. Where it cannot be, or no samples can be made for it, it is
+    shrunk in the next of `accumcheck.workload.shrink_ways`.
+
     Raises:
         WorkloadError: the model or the data could not be made.
     """
-    model = build_model(check.model, seed=check.seed, device=device)
-    samples = build_samples(check, model, check.sample_count)
-    return Workload(model, samples, Collator.of(model))
+    first: WorkloadError | None = None
+    for make in models_to_try(check.model, seed=check.seed, device=device):
+        try:
+            return _made(check, make)
+        except WorkloadError as error:
+            if not check.model.shrink or _is_final(error):
+                raise
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _made(check: CheckConfig, make: Callable[[], PreTrainedModel]) -> Workload:
+    model = make()
+    collator = Collator.of(model)
+    if check.model.shrink:
+        with named_cause(check.model, what="cannot be run"):
+            samples = build_samples(check, model, check.sample_count)
+            _run(model, collator, samples[:2])
+    else:
+        samples = build_samples(check, model, check.sample_count)
+    return Workload(model, samples, collator)
+
+
+@torch.no_grad()
+def _run(model: PreTrainedModel, collator: Collator, samples: list[Sample]) -> None:
+    model(**moved(collator(samples), next(model.parameters()).device))
+
+
+def _is_final(error: WorkloadError) -> bool:
+    """Whether no size of the model would change it: a package lacks, or nothing is known of this kind of head."""
+    return isinstance(error, UnsupportedHeadError) or isinstance(error.__cause__, ImportError)

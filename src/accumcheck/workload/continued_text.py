@@ -30,7 +30,8 @@ def continued_text_maker(model: PreTrainedModel, data: SyntheticData, recipe: Im
         WorkloadError: the model embeds no token ids.
     """
     text = Text.of(model, data)
-    images = list(recipe.tokens) * data.images_per_sample if recipe else []
+    count = data.images_per_sample if recipe and recipe.has_pixels else 1  # of sounds, a row has one
+    images = list(recipe.tokens) * count if recipe else []
 
     def make(draw: random.Random, length: int, key: SampleKey) -> Sample:
         tokens = text.ids(draw, length)
@@ -42,7 +43,7 @@ def continued_text_maker(model: PreTrainedModel, data: SyntheticData, recipe: Im
         if recipe is None:
             return sample
         sample |= recipe.token_fields(sample["input_ids"], sample["labels"])
-        return sample | recipe.fields(data.images_per_sample, str(key), model.dtype)
+        return sample | recipe.fields(count, str(key), model.dtype)
 
     return make
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from accumcheck.errors import UnsupportedError
+from accumcheck.rows.fields import moved
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.determinism import sub_configs
 from accumcheck.workload.image_layouts import pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from transformers import PreTrainedModel
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 AUDIO = ("input_features", "input_values")
 """Under which names models take sound: as a spectrogram, or as a wave (some take a spectrogram under the second)."""
 
+VIDEO = ("pixel_values", "pixel_values_videos")
+"""Under which names models take videos."""
+
 _IMAGE_SIDES = (32, 64, 128, 224, 384, 512)
 _WAVES = (10400, 16000, 32000, 64000)  # 0.65 seconds at 16 kHz, and more
+_VIDEO_FRAMES = (2, 8, 16)
 _FRAMES = (64, 128, 256, 1024, 3000)
 
 
@@ -41,11 +46,29 @@ def image_shape(model: PreTrainedModel) -> tuple[int, ...]:
     Raises:
         UnsupportedError: none of those tried is one.
     """
-    found, _ = _first_that_runs(model, "pixel_values", _image_shapes(model), {"labels": _label(model)})
+    found, _ = _first_that_runs(model, "pixel_values", image_shapes(model), {"labels": _label(model)})
     return found
 
 
-def _image_shapes(model: PreTrainedModel) -> Iterator[tuple[int, ...]]:
+def video_shape(model: PreTrainedModel) -> tuple[str, tuple[int, ...]]:
+    """Under which name a model takes one sample's video, and in which shape: ``[1, frames, channels, height, width]``.
+
+    Raises:
+        UnsupportedError: none of those tried is one that the model trains on.
+    """
+    takes = inspect.signature(model.forward).parameters
+    name = next(name for name in reversed(VIDEO) if name in takes)
+    fields: dict[str, Any] = {}
+    for part in sub_configs(model.config):
+        fields = {**vars(part), **fields}
+    known = [fields[one] for one in ("num_frames", "frames_per_clip", "num_frames_per_clip") if fields.get(one)]
+    shapes = ((1, frames, *shape[1:]) for frames in (*known, *_VIDEO_FRAMES) for shape in image_shapes(model))
+    found, _ = _first_that_runs(model, name, shapes, {"labels": _label(model)})
+    return name, found
+
+
+def image_shapes(model: PreTrainedModel) -> Iterator[tuple[int, ...]]:
+    """Shapes that one image may have, ``[1, channels, height, width]``: the config's own sizes first."""
     parts = [vars(part) for part in sub_configs(model.config)]
     channels = next(
         (part[name] for part in parts for name in ("num_channels", "in_channels", "in_chans") if part.get(name)), 3
@@ -55,23 +78,25 @@ def _image_shapes(model: PreTrainedModel) -> Iterator[tuple[int, ...]]:
         yield (1, int(channels), *pair(size))
 
 
-def sound_shape(model: PreTrainedModel, labels: torch.Tensor) -> tuple[str, tuple[int, ...], int]:
+def sound_shape(model: PreTrainedModel, labels: torch.Tensor | None) -> tuple[str, tuple[int, ...], int]:
     """Under which name a model takes one sample's sound, in which shape, and how many frames it makes of it.
 
     Args:
         model: is run on one sample until a shape suits it.
-        labels: one sample's, ``[1, ...]``.
+        labels: one sample's, ``[1, ...]``; None where it must be run without, to know what they look like.
 
     Raises:
         UnsupportedError: none of the shapes tried is one that the model trains on.
     """
     takes = inspect.signature(model.forward).parameters
     name = next(name for name in AUDIO if name in takes)
-    found, outputs = _first_that_runs(model, name, _sound_shapes(model, name), {"labels": labels})
+    found, outputs = _first_that_runs(
+        model, name, sound_shapes(model, name), {} if labels is None else {"labels": labels}
+    )
     return name, found[1:], int(outputs.logits.shape[1])
 
 
-def _sound_shapes(model: PreTrainedModel, name: str) -> Iterator[tuple[int, ...]]:
+def sound_shapes(model: PreTrainedModel, name: str) -> Iterator[tuple[int, ...]]:
     """Spectrograms of the lengths that the config names, then of some others; waves of some lengths."""
     fields: dict[str, Any] = {}
     for part in sub_configs(model.config):
@@ -101,18 +126,53 @@ def _label(model: PreTrainedModel) -> torch.Tensor:
 def _first_that_runs(
     model: PreTrainedModel, name: str, shapes: Iterator[tuple[int, ...]], fields: Sample
 ) -> tuple[tuple[int, ...], Any]:
-    complaint = "no shape is known"
+    complaint = ""
     for shape in shapes:
         values = random_features(shape, "probe", model.dtype).to(model.device)
         try:
             outputs = model(**{name: values}, **{field: value.to(model.device) for field, value in fields.items()})
-            if not bool(torch.isfinite(outputs.loss)):
-                raise ValueError(f"the loss is {float(outputs.loss)}")
+            if fields:
+                _check_loss(outputs)
             return shape, outputs
         except Exception as error:  # whatever a model raises that was given the wrong shape
-            complaint = f"{type(error).__name__}: {first_line(str(error))}"
-    kind = model.config.model_type
-    raise UnsupportedError(
-        f"{type(model).__name__}: no synthetic {name} can be made for model type {kind!r} ({complaint}); "
-        "where the model is shrunk, try shrink: false"
+            complaint = complaint or f"{type(error).__name__}: {first_line(str(error))}"
+    raise _unsupported(model, name, complaint or "no shape is known")
+
+
+def first_that_trains(model: PreTrainedModel, name: str, batches: Iterable[Mapping[str, Any]]) -> int:
+    """The number of the first of these batches of one sample that a model computes a loss of.
+
+    Args:
+        model: is run on them.
+        name: of what was guessed, for the message.
+        batches: on the CPU.
+
+    Raises:
+        UnsupportedError: it computes a loss of none.
+    """
+    complaint = ""
+    for number, batch in enumerate(batches):
+        try:
+            with torch.no_grad():
+                _check_loss(model(**moved(batch, model.device)))
+            return number
+        except NotImplementedError as error:
+            raise UnsupportedError(f"{type(model).__name__} computes no loss: {first_line(str(error))}") from None
+        except Exception as error:  # whatever a model raises that was given the wrong shape
+            complaint = complaint or f"{type(error).__name__}: {first_line(str(error))}"
+    raise _unsupported(model, name, complaint or "no shape is known")
+
+
+def _check_loss(outputs: Any) -> None:
+    """Raise a `ValueError` where a model returned no loss, or one that is not finite."""
+    if getattr(outputs, "loss", None) is None:
+        raise ValueError("the model returned no loss")
+    if not bool(torch.isfinite(outputs.loss).all()):
+        raise ValueError(f"the loss is {float(outputs.loss.mean())}")
+
+
+def _unsupported(model: PreTrainedModel, name: str, complaint: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{type(model).__name__}: no synthetic {name} can be made for model type {model.config.model_type!r} "
+        f"({complaint}); where the model is shrunk, try shrink: false"
     )

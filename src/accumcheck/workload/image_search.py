@@ -12,6 +12,7 @@ import torch
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.sample import IGNORED, Sample
 from accumcheck.rows.vocabulary import embedded_ids
+from accumcheck.workload.extra_inputs import extra_inputs
 from accumcheck.workload.special_ids import special_ids
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _sample(model: PreTrainedModel, recipe: ImageRecipe, number: int) -> Sample:
     labels = torch.zeros(2, dtype=torch.long) if model.config.is_encoder_decoder else torch.full_like(ids, IGNORED)
     sample = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
     sample |= recipe.token_fields(ids, labels) | recipe.fields(1, f"probe:{number}", model.dtype)
+    sample |= extra_inputs(model, sample)
     takes = inspect.signature(model.forward).parameters
     return {name: value for name, value in sample.items() if name in takes}
 

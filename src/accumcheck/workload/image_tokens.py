@@ -36,6 +36,12 @@ def image_token_id(config: PretrainedConfig) -> int | None:
     return None
 
 
+def sound_token_id(config: PretrainedConfig) -> int | None:
+    """The id that stands for a feature of a sound, where the config names one."""
+    names = ("audio_token_id", "audio_token_index")
+    return next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
+
+
 def wrappers_of(config: PretrainedConfig) -> list[tuple[int, int]]:
     """The pairs of ids that may stand around an image."""
     found = [(getattr(config, start, None), getattr(config, end, None)) for start, end in WRAPPERS]

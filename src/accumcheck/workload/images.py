@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from accumcheck.errors import NoImagesError
+from accumcheck.errors import NoMediaError
 from accumcheck.rows.sample import IGNORED
 from accumcheck.rows.vocabulary import embedded_ids
 from accumcheck.workload.causes import first_line
@@ -53,6 +53,11 @@ class ImageRecipe:
             found[name] = value
         return found
 
+    @property
+    def has_pixels(self) -> bool:
+        """Whether these are images, and no sounds."""
+        return not self.layout(1).keys().isdisjoint(PIXELS)
+
     def token_fields(self, input_ids: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
         """The fields with one entry per token that say which tokens are an image's, or the answer's."""
         marks = {
@@ -66,7 +71,7 @@ def image_recipe(model: PreTrainedModel) -> ImageRecipe:
     """The recipe that fits the model: a layout by what its forward takes, and as many tokens as it wants features.
 
     Raises:
-        NoImagesError: no recipe fits this architecture.
+        NoMediaError: no recipe fits this architecture.
     """
     known = llava_features(model.config)
     recipes = _recipes(model)
@@ -121,8 +126,8 @@ def _token(model: PreTrainedModel) -> int | None:
     return token
 
 
-def _unsupported(model: PreTrainedModel, why: str) -> NoImagesError:
-    return NoImagesError(
+def _unsupported(model: PreTrainedModel, why: str) -> NoMediaError:
+    return NoMediaError(
         f"{type(model).__name__}: no synthetic images can be made for model type {model.config.model_type!r} ({why}); "
         "where the model is shrunk, try shrink: false; or check it on text alone, with images_per_sample: 0"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +20,36 @@ from accumcheck.workload.determinism import sub_configs, turn_off_config_dropout
 from accumcheck.workload.hub import source_options
 from accumcheck.workload.image_tokens import fit_image_tokens
 from accumcheck.workload.random_weights import draw_weights
-from accumcheck.workload.shrink import shrink
+from accumcheck.workload.shrink_ways import WAYS, Way
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from accumcheck.config.model import ModelConfig
 
 
-# Tried in turn: some architectures (Zamba shares weights between layers) build from a certain depth on only.
-_DEPTHS = (2, 8)
-
-
 def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) -> PreTrainedModel:
-    """Build the model that a check trains.
+    """Build the model that a check trains; of the ways to shrink one, the first that builds.
+
+    See `models_to_try`, whose arguments these are.
+
+    Raises:
+        WorkloadError: the model cannot be had; one line that says which and why.
+    """
+    first: WorkloadError | None = None
+    for make in models_to_try(model, seed=seed, device=device):
+        try:
+            return make()
+        except WorkloadError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def models_to_try(
+    model: ModelConfig, *, seed: int, device: torch.device | str
+) -> Iterator[Callable[[], PreTrainedModel]]:
+    """What makes the model that a check trains: several where it is to be shrunk, the smallest first.
 
     Args:
         model: which model, in which dtype, with which weights.
@@ -37,12 +57,13 @@ def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) ->
             and in every transformers release.
         device: where the parameters are created; no copy on another device or in another dtype is made on the way.
 
-    Returns:
-        The model in train mode with every dropout at 0 and without a key-value cache. All parameters have the
-        requested dtype; buffers keep what the architecture gives them (rotary frequencies stay float32).
+    Yields:
+        A function that gives the model in train mode with every dropout at 0 and without a key-value cache. All
+        parameters have the requested dtype; buffers keep what the architecture gives them (rotary frequencies stay
+        float32). It raises a `WorkloadError`, one line, where the model cannot be had in this way.
 
     Raises:
-        WorkloadError: the model cannot be had; one line that says which and why.
+        WorkloadError: the model cannot be had in any way.
     """
     if model.weights == "pretrained" and (model.shrink or model.name_or_path is None):
         what = "a shrunk model" if model.shrink else "an inline config"
@@ -50,10 +71,22 @@ def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) ->
     config = load_config(model)
     cls = model_class(config, model)
     config = config_of_class(config, cls)
-    if model.shrink:
-        built = _smallest(cls, model, config, torch.device(device), seed)
-    else:
-        built = _build(cls, model, config, torch.device(device), seed)
+    if not model.shrink:
+        yield lambda: _finished(_build(cls, model, config, torch.device(device), seed), model)
+        return
+    for way in WAYS:
+
+        def make(way: Way = way) -> PreTrainedModel:
+            with named_cause(model, what="cannot be shrunk"):
+                small = way.shrink(config)
+            if way.largest is not None:
+                _check_size(cls, model, small, way.largest)
+            return _finished(_build(cls, model, small, torch.device(device), seed), model)
+
+        yield make
+
+
+def _finished(built: PreTrainedModel, model: ModelConfig) -> PreTrainedModel:
     turn_off_module_dropout(built)
     dtype: torch.dtype = getattr(torch, model.dtype)
     for parameter in built.parameters():
@@ -72,20 +105,12 @@ def _name_padding(built: PreTrainedModel) -> None:
             part.pad_token_id = Collator.of(built).pad_token_id
 
 
-def _smallest(
-    cls: Any, model: ModelConfig, config: PretrainedConfig, device: torch.device, seed: int
-) -> PreTrainedModel:
-    """The model at the smallest depth that builds; the first's error where none does."""
-    first: WorkloadError | None = None
-    for layers in _DEPTHS:
-        try:
-            with named_cause(model, what="cannot be shrunk"):
-                small = shrink(config, layers=layers)
-            return _build(cls, model, small, device, seed)
-        except WorkloadError as error:
-            first = first or error
-    assert first is not None
-    raise first
+def _check_size(cls: Any, model: ModelConfig, config: PretrainedConfig, largest: int) -> None:
+    """Raise a `WorkloadError` where a model would have more parameters than this, which are not made."""
+    with named_cause(model), torch.device("meta"):
+        found = sum(parameter.numel() for parameter in _makes(cls, model)(copy.deepcopy(config)).parameters())
+    if found > largest:
+        raise WorkloadError(f"it cannot be shrunk: with its own widths it has {found:,} parameters")
 
 
 def _build(cls: Any, model: ModelConfig, config: PretrainedConfig, device: torch.device, seed: int) -> PreTrainedModel:
@@ -112,6 +137,8 @@ def _prepare(config: PretrainedConfig, dtype: torch.dtype) -> None:
         setattr(part, _dtype_name(), dtype)
         if hasattr(part, "use_cache"):
             part.use_cache = False
+        if getattr(part, "default_language", "") is None and getattr(part, "languages", None):
+            part.default_language = part.languages[0]  # with an adapter for each language, one of them is spoken
         if hasattr(part, "use_mamba_kernels") and find_spec("mamba_ssm") is None:
             part.use_mamba_kernels = False  # releases before 5.0 refuse to run without them unless told
 
@@ -127,16 +154,20 @@ def _drawn(
     options: dict[str, Any] = {_dtype_name(): dtype}
     if model.attn_implementation is not None:
         options["attn_implementation"] = model.attn_implementation
-    if hasattr(cls, "_model_mapping"):
-        make, options["trust_remote_code"] = cls.from_config, model.trust_remote_code
-    else:
-        make = cls._from_config
+    make = _makes(cls, model)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         with torch.device(device):
             built: PreTrainedModel = make(config, **options)
     draw_weights(built, seed)
     return built
+
+
+def _makes(cls: Any, model: ModelConfig) -> Any:
+    """What makes a model of a config."""
+    if hasattr(cls, "_model_mapping"):
+        return functools.partial(cls.from_config, trust_remote_code=model.trust_remote_code)
+    return cls._from_config
 
 
 def _pretrained(
@@ -151,4 +182,4 @@ def _pretrained(
     return built
 
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "models_to_try"]

@@ -76,14 +76,36 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS) -> PretrainedConfi
         _shrink_rope(part, before)
         if sectioned and "vocab_size" in before:
             _section_rope(part)
-        _shrink_experts(part)
+        shrink_experts(part)
         _shrink_lengths(part, before)
         _restore_overrides(part, overrides, before, kept)
+        _fill(part)
+    shrink_vocabulary(small, vocabularies)
+    return small
+
+
+def shrink_vocabulary(config: PretrainedConfig, vocabularies: list[int]) -> None:
+    """Bound every vocabulary, and move the special ids into it, in place; ``vocabularies``: their sizes before."""
+    for part in sub_configs(config):
         for name, value in _numbers(part):
             if "vocab" in name and value > VOCABULARY:
                 setattr(part, name, VOCABULARY)
-    move_special_ids(small, min([VOCABULARY, *vocabularies]))
-    return small
+        if "vocab_size" in vars(part) and part.vocab_size is None:
+            part.vocab_size = VOCABULARY  # some leave it to their tokenizer
+    move_special_ids(config, min([VOCABULARY, *vocabularies]))
+
+
+def _fill(part: PretrainedConfig) -> None:
+    """Give numbers that have no default the one that follows from the others, in place."""
+    fields = vars(part)
+    heads = _first(part, "num_attention_heads", "n_head", "num_heads", "n_heads")
+    width = _first(part, *_OWN_WIDTH)
+    if "head_dim" in fields and fields["head_dim"] is None and heads and width:
+        part.head_dim = width // heads
+    experts = any(_EXPERTS.search(name) and isinstance(value, int) for name, value in fields.items())
+    for name, value in list(fields.items()):
+        if value is None and experts and _PER_TOKEN.search(name):
+            setattr(part, name, 2)
 
 
 def _layer_overrides(part: PretrainedConfig) -> dict[int, dict[str, Any]]:
@@ -186,7 +208,8 @@ def _width(name: str, value: int, own: int | None, hidden: set[int]) -> int:
     return HIDDEN if _HIDDEN.search(name) else min(value, FEED_FORWARD)
 
 
-def _shrink_experts(part: PretrainedConfig) -> None:
+def shrink_experts(part: PretrainedConfig) -> None:
+    """At most four experts, two for a token, in place."""
     for name, value in _numbers(part):
         if name == "top_k" and value == 50:  # the default of text generation, which old releases keep in the config
             continue
@@ -218,7 +241,10 @@ def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
 def _shrink_rope(part: PretrainedConfig, before: dict[str, Any]) -> None:
     """Rotary widths, sections and factor tables, in proportion to the head size."""
     old_heads = before.get("num_attention_heads") or before.get("n_head") or 1
-    old = before.get("head_dim") or (before.get("hidden_size") or before.get("n_embd") or HIDDEN) // old_heads
+    width = before.get("hidden_size") or before.get("n_embd") or HIDDEN
+    if not isinstance(old_heads, int) or not isinstance(width, int):  # one for each stage: nothing rotates there
+        return
+    old = before.get("head_dim") or width // old_heads
     new = _first(part, "head_dim") or HEAD_DIM
     if isinstance(before.get("rotary_dim"), int):
         part.rotary_dim = max(2, before["rotary_dim"] * new // old // 2 * 2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from accumcheck.errors import WorkloadError
 from accumcheck.rows.fingerprint import fingerprint
 from accumcheck.workload.draws import SampleKey
+from accumcheck.workload.extra_inputs import extra_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,7 @@ def synthetic_samples(
     for index, length in zip(range(count), _lengths(data, seed), strict=False):
         for attempt in range(20):
             sample = make(random.Random(f"{seed}:{index}:{attempt}"), length, SampleKey(seed, index))
+            sample = {**extra_inputs(model, sample), **sample}
             if fingerprint(sample) not in seen:
                 break
         else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import transformers
 
 from accumcheck.errors import WorkloadError
+from accumcheck.workload import tasks
 from accumcheck.workload.tasks.protocol import Head
 from accumcheck.workload.tasks.registry import TASKS, task_of
 
@@ -33,6 +36,23 @@ def fitting(name: str, takes: set[str], *, generates: bool = False, encodes: boo
         ("MineForImageClassification", IMAGES, False, False, "image-classification"),
         ("MineForAudioClassification", {"input_values", "labels"}, False, False, "audio-classification"),
         ("MineForCTC", {"input_values", "labels"}, False, False, "ctc"),
+        ("MineForCausalLM", {*TEXT, "input_features"}, True, False, "audio-text"),
+        ("MineForConditionalGeneration", BOTH, True, True, "image-seq2seq"),
+        ("MineForNextSentencePrediction", TEXT, False, False, "next-sentence-prediction"),
+        ("MineForPreTraining", {*TEXT, "next_sentence_label"}, False, False, "pre-training"),
+        ("MineForXVector", {"input_values", "labels"}, False, False, "audio-classification"),
+        ("MineForAudioFrameClassification", {"input_values", "labels"}, False, False, "audio-frame-classification"),
+        ("MineForVideoClassification", IMAGES, False, False, "video-classification"),
+        ("MineForObjectDetection", IMAGES, False, False, "objects"),
+        ("MineForSemanticSegmentation", IMAGES, False, False, "dense-images"),
+        ("MineForDepthEstimation", IMAGES, False, False, "dense-images"),
+        (
+            "MineForUniversalSegmentation",
+            {"pixel_values", "mask_labels", "class_labels"},
+            False,
+            False,
+            "universal-segmentation",
+        ),
     ],
 )
 def test_a_head_is_known_by_its_name_and_inputs(
@@ -45,9 +65,9 @@ def test_a_head_is_known_by_its_name_and_inputs(
     ("name", "takes", "generates"),
     [
         ("MineForCausalLM", TEXT, False),  # computes no loss for what it generates
-        ("MineForCausalLM", {*TEXT, "input_features"}, True),  # sound beside text
         ("MineForImageClassification", TEXT, False),  # takes no pixels
-        ("MineForNextSentencePrediction", TEXT, False),
+        ("MineForEntityClassification", TEXT, False),
+        ("MineForPreTraining", {*TEXT, "pixel_values"}, False),  # of images beside text
     ],
 )
 def test_what_fits_no_task_is_none(name: str, takes: set[str], generates: bool) -> None:
@@ -69,17 +89,19 @@ def test_the_head_is_read_off_the_model() -> None:
     assert task_of(model).name == "seq2seq-text"
 
 
-def test_no_two_tasks_share_a_name() -> None:
-    assert len({task.name for task in TASKS}) == len(TASKS) == 12
+def test_every_file_has_a_task_of_its_own_name() -> None:
+    files = {path.stem for path in Path(tasks.__file__).parent.glob("*.py")} - {"__init__", "protocol", "registry"}
+    assert len({task.name for task in TASKS}) == len(TASKS) == len(files)
 
 
 def test_an_unknown_head_is_an_error_with_what_is_known() -> None:
     sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
-    model = transformers.BertForNextSentencePrediction(transformers.BertConfig(vocab_size=32, **sizes))
+    model = transformers.LukeForEntityClassification(
+        transformers.LukeConfig(vocab_size=32, entity_vocab_size=8, entity_emb_size=8, **sizes)
+    )
     with pytest.raises(WorkloadError) as raised:
         task_of(model)
+    known = ", ".join(sorted(task.name for task in TASKS))
     assert str(raised.value) == (
-        "BertForNextSentencePrediction: no samples can be made for this architecture; supported are "
-        "audio-classification, causal-text, ctc, image-classification, image-text, masked-text, multiple-choice, "
-        "question-answering, seq2seq-text, sequence-classification, speech-seq2seq, token-classification"
+        f"LukeForEntityClassification: no samples can be made for this architecture; supported are {known}"
     )

@@ -99,3 +99,75 @@ def test_a_label_of_ctc_has_a_frame_and_one_more_between() -> None:
     for sample in build_samples(check(model), built, COUNT):
         frames = built(input_values=sample["input_values"][None]).logits.shape[1]
         assert 2 * len(sample["labels"]) <= frames
+
+
+def test_the_next_sentence_is_one_label_for_a_row() -> None:
+    found = samples("bert", "BertForNextSentencePrediction")
+    assert {int(sample["labels"]) for sample in found} == {0, 1}
+
+
+def test_pre_training_restores_tokens_and_labels_the_row() -> None:
+    found = samples("bert", "BertForPreTraining")
+    assert {int(sample["next_sentence_label"]) for sample in found} == {0, 1}
+    assert all(bool((sample["labels"] == -100).any()) for sample in found)
+    assert all(bool((sample["labels"] != -100).any()) for sample in found)
+
+
+def test_pre_training_without_a_label_of_the_row_tells_what_was_replaced() -> None:
+    found = samples("electra", "ElectraForPreTraining")
+    assert {int(label) for sample in found for label in sample["labels"]} == {0, 1}
+    assert all(sample["labels"].shape == sample["input_ids"].shape for sample in found)
+
+
+def test_frames_of_a_sound_have_one_speaker_each() -> None:
+    for sample in samples("wav2vec2", "Wav2Vec2ForAudioFrameClassification", num_labels=3)[:4]:
+        assert sample["labels"].shape[-1] == 3
+        assert bool((sample["labels"].sum(dim=-1) == 1).all())
+
+
+def test_a_video_has_frames() -> None:
+    (first, second, *_) = samples("videomae", "VideoMAEForVideoClassification")
+    assert first["pixel_values"].ndim == 5
+    assert first["pixel_values"].shape[2] == 3
+    assert not torch.equal(first["pixel_values"], second["pixel_values"])
+
+
+def test_objects_lie_in_their_image() -> None:
+    found = samples("yolos", "YolosForObjectDetection", num_labels=5)
+    assert {len(sample["labels"]["boxes"]) for sample in found} == {1, 2, 3}
+    for sample in found:
+        middle, size = sample["labels"]["boxes"][:, :2], sample["labels"]["boxes"][:, 2:]
+        assert bool((middle - size / 2 >= -1e-6).all())
+        assert bool((middle + size / 2 <= 1 + 1e-6).all())
+        assert bool((sample["labels"]["class_labels"] < 5).all())
+        assert sample["labels"]["masks"].shape[1:] == sample["pixel_values"].shape[2:]
+
+
+def test_every_pixel_has_a_class() -> None:
+    for sample in samples("segformer", "SegformerForSemanticSegmentation", num_labels=4)[:2]:
+        assert sample["labels"].shape == sample["pixel_values"].shape[2:]
+        assert bool(((sample["labels"] >= 0) & (sample["labels"] < 4)).all())
+
+
+def test_segments_have_masks_that_share_out_the_image() -> None:
+    for sample in samples("maskformer", "MaskFormerForInstanceSegmentation")[:2]:
+        assert len(sample["mask_labels"]) == len(sample["class_labels"])
+        assert bool((sample["mask_labels"].sum(dim=0) == 1).all())
+
+
+@pytest.mark.parametrize(("model_type", "architecture"), [("bros", "BrosForTokenClassification")])
+def test_tokens_that_stand_on_a_page_have_boxes(model_type: str, architecture: str) -> None:
+    for sample in samples(model_type, architecture):
+        assert sample["bbox"].shape == (len(sample["input_ids"]), 4)
+        assert bool((sample["bbox"][:, 2:] > sample["bbox"][:, :2]).all())
+
+
+def test_characters_need_no_table_of_embeddings() -> None:
+    for sample in samples("canine", "CanineForTokenClassification"):
+        assert int(sample["input_ids"].max()) < 256
+
+
+def test_a_sound_in_a_text_has_a_token_for_each_of_its_features() -> None:
+    (first, second, *_) = samples("qwen2_audio", "Qwen2AudioForConditionalGeneration")
+    assert not torch.equal(first["input_features"], second["input_features"])
+    assert bool((first["labels"] == -100).any())

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from accumcheck.config.model import SyntheticData
 
 
+_HEADS = (
+    ("AUDIO_CLASSIFICATION", "ForAudioClassification"),
+    ("AUDIO_XVECTOR", "ForXVector"),  # whose voice it is
+)
+
+
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG001
     name, shape, _ = sound_shape(model, torch.zeros(1, dtype=torch.long))
 
@@ -29,6 +35,6 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG00
 
 TASK = TaskSpec(
     name="audio-classification",
-    fits=lambda head: head.is_one("AUDIO_CLASSIFICATION", "ForAudioClassification", *AUDIO),
+    fits=lambda head: any(head.is_one(registry, ending, *AUDIO) for registry, ending in _HEADS),
     maker=_maker,
 )

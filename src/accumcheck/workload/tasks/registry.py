@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accumcheck.errors import UnsupportedError
+from accumcheck.errors import UnsupportedHeadError
 from accumcheck.workload.tasks import (
     audio_classification,
+    audio_frames,
+    audio_text,
     causal_text,
     ctc,
+    dense_images,
     image_classification,
     image_seq2seq,
     image_text,
     masked_text,
     multiple_choice,
+    next_sentence,
+    objects,
+    pre_training,
     question_answering,
     seq2seq_text,
     sequence_classification,
     speech_seq2seq,
     token_classification,
+    universal_segmentation,
+    video_classification,
 )
 from accumcheck.workload.tasks.protocol import Head, TaskSpec
 
@@ -31,31 +39,42 @@ TASKS: tuple[TaskSpec, ...] = (
     token_classification.TASK,
     multiple_choice.TASK,
     question_answering.TASK,
+    next_sentence.TASK,
     image_classification.TASK,
+    video_classification.TASK,
+    universal_segmentation.TASK,
+    objects.TASK,
+    dense_images.TASK,
     audio_classification.TASK,
+    audio_frames.TASK,
     ctc.TASK,
+    pre_training.TASK,
     masked_text.TASK,
     seq2seq_text.TASK,
     speech_seq2seq.TASK,
     image_seq2seq.TASK,
     image_text.TASK,
+    audio_text.TASK,
     causal_text.TASK,
 )
+
+LABELS = ("labels", "start_positions", "class_labels")
+"""Names under which a forward takes what is to be predicted, of which one is always there."""
 
 
 def task_of(model: PreTrainedModel) -> TaskSpec:
     """Tell the task from the model's head and from what its forward takes.
 
     Raises:
-        UnsupportedError: no samples can be made for this architecture.
+        UnsupportedHeadError: no samples can be made for this architecture.
     """
     head, name = Head.of(model), type(model).__name__
-    if head.takes.isdisjoint(("labels", "start_positions")):
-        raise UnsupportedError(
+    if head.takes.isdisjoint(LABELS):
+        raise UnsupportedHeadError(
             f"{name} computes no loss (its forward takes no labels); choose a model.architecture with a head"
         )
     found = next((task for task in TASKS if task.fits(head)), None)
     if found is None:
         known = ", ".join(sorted(task.name for task in TASKS))
-        raise UnsupportedError(f"{name}: no samples can be made for this architecture; supported are {known}")
+        raise UnsupportedHeadError(f"{name}: no samples can be made for this architecture; supported are {known}")
     return found

@@ -1,0 +1,70 @@
+"""Objects in an image: the class and the box of each, or its mask."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from accumcheck.rows.sample import Sample
+from accumcheck.workload.draws import Maker, SampleKey
+from accumcheck.workload.features import first_that_trains, image_shapes, random_features
+from accumcheck.workload.tasks.protocol import Head, TaskSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from accumcheck.config.model import SyntheticData
+
+MOST = 3
+"""Objects in an image; each has at least one."""
+
+
+def _fits(head: Head) -> bool:
+    boxes = head.is_one("OBJECT_DETECTION", "ForObjectDetection", "labels")
+    parts = head.is_one("INSTANCE_SEGMENTATION", "ForInstanceSegmentation", "labels")
+    return (boxes or parts or head.classes[0].endswith("ForSegmentation")) and {"pixel_values", "labels"} <= head.takes
+
+
+def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG001
+    """Of image sizes, the first that the model trains on."""
+    shapes = list(image_shapes(model))
+    draw = random.Random(0)
+    probes = [
+        {"pixel_values": random_features(shape, "probe", model.dtype), "labels": [_objects(model, draw, shape)]}
+        for shape in shapes
+    ]
+    shape = shapes[first_that_trains(model, "pixel_values", probes)]
+
+    def make(draw: random.Random, _: int, key: SampleKey) -> Sample:
+        pixels = random_features(shape, str(key), model.dtype)
+        return {"pixel_values": pixels, "labels": _objects(model, draw, shape)}
+
+    return make
+
+
+def _objects(model: PreTrainedModel, draw: random.Random, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Boxes as their middle and size, relative to the image's; a mask is the box's inside."""
+    count, (height, width) = draw.randint(1, MOST), shape[-2:]
+    classes = max(1, int(model.config.num_labels))
+    sizes = [(draw.uniform(0.2, 0.5), draw.uniform(0.2, 0.5)) for _ in range(count)]
+    boxes = [[draw.uniform(x / 2, 1 - x / 2), draw.uniform(y / 2, 1 - y / 2), x, y] for x, y in sizes]
+    masks = torch.zeros(count, height, width, dtype=model.dtype)
+    for mask, (x, y, w, h) in zip(masks, boxes, strict=True):
+        rows, columns = (
+            (int((y - h / 2) * height), int((y + h / 2) * height) + 1),
+            (
+                int((x - w / 2) * width),
+                int((x + w / 2) * width) + 1,
+            ),
+        )
+        mask[rows[0] : rows[1], columns[0] : columns[1]] = 1
+    return {
+        "class_labels": torch.tensor([draw.randrange(classes) for _ in range(count)]),
+        "boxes": torch.tensor(boxes, dtype=model.dtype),
+        "masks": masks,
+    }
+
+
+TASK = TaskSpec(name="objects", fits=_fits, maker=_maker)

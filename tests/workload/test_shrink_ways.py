@@ -1,0 +1,51 @@
+"""What is tried where the smallest model does not do."""
+
+from __future__ import annotations
+
+import pytest
+from transformers import ReformerConfig, SwinConfig
+
+from accumcheck.config.model import ModelConfig
+from accumcheck.errors import WorkloadError
+from accumcheck.workload.assemble import build_workload
+from accumcheck.workload.model import build_model
+from accumcheck.workload.shrink_ways import WAYS, shrink_depth
+from tests.workload.tiny import check
+
+
+def test_depth_alone_keeps_the_widths() -> None:
+    full = SwinConfig()
+    small = shrink_depth(full)
+    assert small.depths == [1, 1, 1, 1]
+    assert (small.embed_dim, small.num_heads, small.image_size) == (full.embed_dim, full.num_heads, full.image_size)
+    assert full.depths == [2, 2, 6, 2]
+
+
+def test_the_ways_begin_with_the_smallest() -> None:
+    assert [way.largest for way in WAYS][:2] == [None, None]
+    assert WAYS[-1].largest is not None
+
+
+@pytest.mark.parametrize(
+    ("model_type", "architecture"),
+    [("swin", "SwinForImageClassification"), ("reformer", "ReformerForSequenceClassification")],
+)
+def test_a_model_that_its_smallest_size_breaks_is_made_in_another_way(model_type: str, architecture: str) -> None:
+    model = ModelConfig(config={"model_type": model_type}, shrink=True, architecture=architecture)
+    made = build_workload(check(model, max_length=8), "cpu").model
+    own = {"swin": SwinConfig().embed_dim, "reformer": ReformerConfig().hidden_size}[model_type]
+    assert getattr(made.config, "embed_dim", made.config.hidden_size) == own or made.config.hidden_size == own
+
+
+def test_a_model_that_is_too_large_in_every_way_is_named_with_its_first_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accumcheck.workload.model._drawn", refuse)
+    with pytest.raises(WorkloadError, match="bert config: RuntimeError: way 1"):
+        build_model(ModelConfig(config={"model_type": "bert"}, shrink=True), seed=0, device="cpu")
+
+
+TRIED: list[int] = []
+
+
+def refuse(*_: object) -> None:
+    TRIED.append(1)
+    raise RuntimeError(f"way {len(TRIED)}")
