@@ -11,6 +11,8 @@ FAULTS ?=
 # SCRIPTS_SOURCE is a folder with checkouts of their sources, which are fetched otherwise
 SCRIPTS ?=
 SCRIPTS_SOURCE ?=
+# the transformers release that `make survey` surveys; empty: the installed one
+SURVEY ?=
 # options of scripts/gpu_acceptance.py, for example GPU_ARGS="--case nccl --out reports/gpu"
 GPU_ARGS ?=
 
@@ -26,7 +28,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup quick rest test coverage lint types format releases faults scripts bench sensitivity mutants clean-runs gpu release-check clean
+.PHONY: help demo setup quick rest test coverage lint types format releases faults scripts bench sensitivity mutants clean-runs survey survey-pages gpu release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +82,15 @@ mutants: $(VENV)/.installed-dev ## mutants of the installed Trainer and accelera
 clean-runs: $(VENV)/.installed-dev ## 300 right runs of many kinds, none of which may fail: about half an hour; goes on where it ended
 	@mkdir -p reports
 	@$(BIN)/python benchmarks/clean_runs.py --resume reports/clean-runs.jsonl --out reports/clean-runs.md
+
+survey: $(VENV)/.installed-dev ## every head class of the installed transformers, or of SURVEY=4.57.6: about half an hour; goes on where it ended
+	@mkdir -p reports docs/survey
+	@$(BIN)/accumcheck survey --jobs 2 $(if $(SURVEY),--transformers $(SURVEY)) --resume reports/survey-$(or $(SURVEY),installed).jsonl \
+	  -o reports/survey-$(or $(SURVEY),installed).json || test $$? -lt 2 -o $$? -eq 3
+	@$(BIN)/python -c 'import json, sys; from pathlib import Path; text = Path(sys.argv[1]).read_text(); version = json.loads(text)["environment"]["transformers"]; Path(f"docs/survey/transformers-{version}.json").write_text(text)' reports/survey-$(or $(SURVEY),installed).json
+
+survey-pages: $(VENV)/.installed-dev ## the pages of docs/survey, from the surveys there
+	@$(BIN)/python scripts/survey_pages.py
 
 gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (docs/gpu/README.md)
 	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from transformers import SwinConfig
+from transformers import EsmConfig, SwinConfig
 
 from accumcheck.config.model import ModelConfig
 from accumcheck.errors import WorkloadError
@@ -24,7 +24,7 @@ def test_depth_alone_keeps_the_widths() -> None:
 
 
 def test_the_ways_begin_with_the_smallest() -> None:
-    assert [way.largest for way in WAYS][:2] == [None, None]
+    assert [way.largest for way in WAYS][:-1] == [None, None, None]
     assert WAYS[-1].largest is not None
 
 
@@ -47,3 +47,11 @@ TRIED: list[int] = []
 def refuse(*_: object) -> None:
     TRIED.append(1)
     raise RuntimeError(f"way {len(TRIED)}")
+
+
+def test_fields_without_a_default_are_filled_last() -> None:
+    config = EsmConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    assert config.pad_token_id is None
+    assert WAYS[2].shrink(config).pad_token_id == 0
+    assert WAYS[0].shrink(config).pad_token_id is None
+    assert WAYS[0].shrink(config).vocab_size == 256  # without which nothing can be made

@@ -71,7 +71,9 @@ def fields_of(cls: Any) -> dict[str, Any]:
         takes = frozenset(inspect.signature(cls.forward).parameters)
         encoder = _SOUND if "input_values" in takes else _IMAGE if "pixel_values" in takes else _TEXT
         return {"encoder": encoder, "decoder": _DECODER}
-    return {name: {} for name in parts if getattr(made, name, None) is None}
+    # a part of any type has no default
+    own = [name for name, kind in parts.items() if str(getattr(kind, "model_type", "") or "")]
+    return {name: {} for name in own if getattr(made, name, None) is None}
 
 
 def _is_label(name: str) -> bool:

@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.workload.determinism import sub_configs
+from accumcheck.workload.shrink_fill import fill_fields
 from accumcheck.workload.shrink_layers import LAYERS, shrink_layer_choices, shrink_layers
 from accumcheck.workload.shrink_vision import shrink_vision
 from accumcheck.workload.special_ids import move_special_ids
@@ -52,12 +53,13 @@ _PER_TOKEN = re.compile(r"experts_per_tok|(^|_)(moe_k|top_?k(_experts)?)$|num_se
 _POSITIONS = re.compile(r"^(max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_len(gth)?|max_sequence_length)$")
 
 
-def shrink(config: PretrainedConfig, *, layers: int = LAYERS) -> PretrainedConfig:
+def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False) -> PretrainedConfig:
     """A tiny copy of ``config``: about 2 layers, width 64, 4 heads of 16, 4 experts, 256 token ids, 4 image patches.
 
     Args:
         config: full-size; left as it is.
         layers: how many layers are kept at least.
+        fill: give fields that have no default one, where their names say what they are.
 
     Returns:
         A config of the same class whose model has the same modules, only fewer and narrower.
@@ -80,6 +82,8 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS) -> PretrainedConfi
         _shrink_lengths(part, before)
         _restore_overrides(part, overrides, before, kept)
         _fill(part)
+        if fill:
+            fill_fields(part)
     shrink_vocabulary(small, vocabularies)
     return small
 
@@ -176,6 +180,9 @@ def _shrink_widths(part: PretrainedConfig, hidden: set[int]) -> None:
         new[name] = small[0] if not isinstance(value, (list, tuple)) else type(value)(small)
     if isinstance(getattr(part, "time_step_rank", None), int):
         new["time_step_rank"] = math.ceil(HIDDEN / 16)
+    fields = vars(part)
+    parts = [fields.get(name) for name in ("qk_nope_head_dim", "qk_rope_head_dim")]
+    whole = all(isinstance(value, int) for value in parts) and fields.get("head_dim") == sum(parts)
     for name, value in new.items():
         setattr(part, name, value)
     if {"qk_nope_head_dim", "qk_rope_head_dim"} <= set(new):  # multi-head latent attention: part of a head is rotary
@@ -183,7 +190,7 @@ def _shrink_widths(part: PretrainedConfig, hidden: set[int]) -> None:
         if "qk_head_dim" in new:
             part.qk_head_dim = HEAD_DIM
         if "head_dim" in new:
-            part.head_dim = HEAD_DIM // 2
+            part.head_dim = HEAD_DIM if whole else HEAD_DIM // 2
 
 
 def _heads(name: str, value: int, heads: int) -> int:

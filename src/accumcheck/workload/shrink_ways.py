@@ -51,5 +51,6 @@ def _counts(value: object) -> bool:
 WAYS = (
     Way(shrink),
     Way(partial(shrink, layers=8)),  # Zamba shares weights between layers: it builds from a certain depth on only
+    Way(partial(shrink, fill=True)),
     Way(shrink_depth, largest=120_000_000),
 )

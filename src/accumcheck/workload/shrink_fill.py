@@ -1,0 +1,43 @@
+"""Fields of a config that have no default, without which no model of it can be made."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+_GUESSES: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(r"experts_per_tok|(^|_)(moe_k|top_?k(_experts)?)$|num_selected_experts"), 2),
+    (re.compile(r"(^|_)(num|n)_(\w+_)?experts$"), 4),
+    (re.compile(r"^pad_token_id$"), 0),
+    (re.compile(r"(^|_)(budget|compress_ratio|block_size|chunk_size)$"), 4),
+    (re.compile(r"heads$"), 4),
+    (re.compile(r"head_dim$"), 16),
+    (re.compile(r"(rank|state_size)$"), 16),
+    (re.compile(r"intermediate_size$"), 128),
+)
+
+
+def fill_fields(part: PretrainedConfig) -> None:
+    """Give each such field a small number, or a kind for each layer, as its name says, in place."""
+    layers = getattr(part, "num_hidden_layers", None)
+    for name, value in list(vars(part).items()):
+        if value is not None:
+            continue
+        if name in ("layer_types", "mlp_layer_types") and isinstance(layers, int):
+            _try(part, name, ["full_attention" if name == "layer_types" else "dense"] * layers)
+            continue
+        for pattern, number in _GUESSES:
+            if pattern.search(name):
+                _try(part, name, number)
+                break
+
+
+def _try(part: PretrainedConfig, name: str, value: Any) -> None:
+    """Set a field unless the config refuses it."""
+    try:
+        setattr(part, name, value)
+    except Exception:  # whatever a config's own check raises
+        setattr(part, name, None)
