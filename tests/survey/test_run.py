@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from accumcheck.launch.devices import detect
+from accumcheck.record import Environment
 from accumcheck.record.survey import SurveyedClass
 from accumcheck.runfolder.place import Place
 from accumcheck.survey import server
@@ -39,12 +39,12 @@ def test_classes_are_checked_and_a_broken_one_costs_itself_alone() -> None:
 def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: list[Any], **limits: Any) -> list[ClassEnded]:
     """The news of classes whose processes do this."""
 
-    def run_class(run: Path, check: Any, devices: Any) -> None:
+    def run_class(run: Path, check: Any, environment: Any) -> None:
         works[int(run.name)]()
 
     monkeypatch.setattr("accumcheck.survey.one.run_class", run_class)
     place = Place(tmp_path, tmp_path)
-    server._check_all(place, Asked(jobs=2, **limits), HEADS[: len(works)], detect("cpu"))
+    server._check_all(place, Asked(jobs=2, **limits), HEADS[: len(works)], Environment())
     found = [one for one in NewsFollower(tmp_path).new() if isinstance(one, ClassEnded)]
     return sorted(found, key=lambda one: one.number)
 

@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 
 from accumcheck.config.splits import control_of
 from accumcheck.errors import NoMediaError
-from accumcheck.launch.devices import Devices
 from accumcheck.launch.endings import ending
-from accumcheck.launch.environment import describe_environment
-from accumcheck.record import Reason
+from accumcheck.record import Environment, Reason
 from accumcheck.runfolder.events import Ended, EventLog, Finished, Planned, Started
 from accumcheck.runfolder.failures import read_errors, reason_of
 from accumcheck.runfolder.job import Job
@@ -39,7 +37,7 @@ _LOST_PEER_SECONDS = 5.0
 """How long the other processes of a split may go on when one of them has failed."""
 
 
-def run_class(run: Path, check: CheckConfig, devices: Devices) -> None:
+def run_class(run: Path, check: CheckConfig, environment: Environment) -> None:
     """Run every split and the reference of one check, one after the other, into the run's folder.
 
     The files and events are those of `accumcheck.launch`, so that the check is judged as any other. The first split
@@ -48,7 +46,7 @@ def run_class(run: Path, check: CheckConfig, devices: Devices) -> None:
     assert check.splits is not None
     events, control = EventLog(run), control_of(check.splits)
     splits = sorted(check.splits, key=lambda split: split != control)
-    events.emit(Planned(check.splits, control, describe_environment(check.known_stack, devices, BACKEND)))
+    events.emit(Planned(check.splits, control, environment))
     try:
         check, workload = _built(check)
     except Exception as error:

@@ -19,16 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.launch.devices import Devices, detect
+from accumcheck.launch.devices import detect
 from accumcheck.launch.endings import ending
 from accumcheck.launch.environment import describe_environment, set_environment
 from accumcheck.launch.lifetime import Lifetime
-from accumcheck.record import Reason
+from accumcheck.record import Environment, Reason
 from accumcheck.runfolder.place import Place
 from accumcheck.survey.asked import Asked, Head, check_of
 from accumcheck.survey.wire import ClassEnded, Found, read_asked, tell
 from accumcheck.work.end_with_parent import end_with_parent
 
+BACKEND = "gloo"
 _POLL_SECONDS = 0.01
 _GIB = 2**30
 
@@ -65,23 +66,23 @@ def _survey(place: Place, asked: Asked) -> None:
     preload()
     from accumcheck.survey.heads import find_heads
 
-    devices = detect("cpu")
+    environment = describe_environment("trainer", detect("cpu"), BACKEND)
     known = set(asked.skip)
     heads = [head for head in find_heads(asked) if head.name not in known]
     gc.collect()
     gc.freeze()  # see accumcheck.work.preload
-    tell(place.root, Found(tuple(heads), describe_environment("trainer", devices, "gloo")))
-    _check_all(place, asked, heads, devices)
+    tell(place.root, Found(tuple(heads), environment))
+    _check_all(place, asked, heads, environment)
 
 
-def _check_all(place: Place, asked: Asked, heads: list[Head], devices: Devices) -> None:
+def _check_all(place: Place, asked: Asked, heads: list[Head], environment: Environment) -> None:
     """Keep as many classes running as there are jobs, until all have ended."""
     running: dict[int, Running] = {}
     waiting = list(enumerate(heads))
     while waiting or running:
         while waiting and len(running) < asked.jobs:
             number, head = waiting.pop(0)
-            running[_start(place, asked, number, head, devices)] = Running(number, time.monotonic())
+            running[_start(place, asked, number, head, environment)] = Running(number, time.monotonic())
         time.sleep(_POLL_SECONDS)
         for pid, one in list(running.items()):
             seconds = time.monotonic() - one.started
@@ -109,7 +110,7 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _start(place: Place, asked: Asked, number: int, head: Head, devices: Devices) -> int:
+def _start(place: Place, asked: Asked, number: int, head: Head, environment: Environment) -> int:
     """Fork the process of a class; its id, which is also its group's."""
     from accumcheck.survey.one import forked, run_class
 
@@ -124,7 +125,7 @@ def _start(place: Place, asked: Asked, number: int, head: Head, devices: Devices
         with (run / "log").open("wb") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        run_class(run, check, devices)
+        run_class(run, check, environment)
 
     pid = forked(work)
     with contextlib.suppress(OSError):  # whichever of the two comes first
