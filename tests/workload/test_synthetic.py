@@ -96,12 +96,12 @@ def test_a_vocabulary_without_ordinary_ids_is_refused() -> None:
 
 
 def test_an_architecture_without_samples_is_named() -> None:
-    pairs = ModelConfig(config={"model_type": "bert"}, shrink=True, architecture="BertForNextSentencePrediction")
+    pairs = ModelConfig(config={"model_type": "luke"}, shrink=True, architecture="LukeForEntityClassification")
     bare = ModelConfig(config=LLAVA, architecture="LlamaModel")
 
     with pytest.raises(
         WorkloadError,
-        match=r"NextSentencePrediction: no samples can be made .* supported are audio-classification, ",
+        match=r"EntityClassification: no samples can be made .* supported are audio-classification, ",
     ):
         build_samples(check(pairs), build_model(pairs, seed=0, device="cpu"), 2)
     with pytest.raises(WorkloadError, match=r"LlamaModel computes no loss"):
