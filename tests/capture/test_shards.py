@@ -79,7 +79,7 @@ def test_a_gradient_that_was_never_reduced_is_no_gradient_or_an_error(
 
 def test_shards_that_were_asked_for_and_not_made_are_an_error(read: dict[str, list[dict[str, Any]]]) -> None:
     for seen in read["asked"]:
-        assert "FSDP was asked for, but each of the 2 processes trains the whole model" in seen["error"]
+        assert "FSDP was requested, but each of the 2 processes trains the whole model" in seen["error"]
 
 
 def test_what_wrappers_add_to_a_name_goes() -> None:

@@ -1,7 +1,7 @@
-"""The gradient as it stands when an optimizer changes the parameters, whatever kind of optimizer it is.
+"""The gradient at the moment an optimizer changes the parameters, for any kind of optimizer.
 
-It is read as late as torch allows: after the hooks that a program has put on its optimizer, after the closure that a
-step runs, in the innermost step where one class of optimizer calls the step of its base, and without the scale that a
+It is read as late as torch allows: after the hooks that a program has put on its optimizer, after the step's
+closure, in the innermost step if an optimizer class calls the step of its base class, and without the scale that a
 fused optimizer divides out by itself (``torch.amp.GradScaler`` hands it over as ``optimizer.grad_scale``).
 """
 
@@ -15,16 +15,16 @@ from torch.utils.hooks import RemovableHandle
 
 
 class Steps(Protocol):
-    """Whose functions are called around optimizers' steps."""
+    """The functions that are called around optimizers' steps."""
 
     def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
-        """A step begins. An optimizer whose step calls another one inside begins once."""
+        """A step begins. Called once for an optimizer whose step calls another one inside."""
 
     def closure_begins(self, *, again: bool) -> None:
-        """The step that has begun calls its closure, for the first time or again."""
+        """The current step calls its closure, for the first time or again."""
 
     def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
-        """The parameters of this optimizer are about to be changed, by the gradients that they have now.
+        """The parameters of this optimizer are about to be changed, using their present gradients.
 
         It may be called more than once in a step: the last call for a parameter is what counts.
         """
@@ -54,13 +54,13 @@ class StepWatch:
         return self._outermost
 
     def tell(self, listener: Steps) -> None:
-        """Tell this one from now on: at once of a step that has begun, since its closure may begin the training."""
+        """Call this listener from now on; at once if a step has begun, since its closure may begin the training."""
         self._listener = listener
         if self._outermost is not None:
             listener.step_begins(self._outermost)
 
     def stop(self) -> None:
-        """Take every hook away."""
+        """Remove every hook."""
         for handle in [*self._handles, *self._last.values()]:
             handle.remove()
         self._handles, self._last = [], {}
@@ -72,7 +72,7 @@ class StepWatch:
             self.closures = 0
             if self._listener is not None:
                 self._listener.step_begins(optimizer)
-        # put on anew each time: hooks run in the order in which they were put on, and the program may have added some
+        # registered again each time: hooks run in order of registration, and the program may have added some
         if (old := self._last.pop(id(optimizer), None)) is not None:
             old.remove()
         self._last[id(optimizer)] = optimizer.register_step_pre_hook(self._after_own_hooks)
@@ -112,7 +112,7 @@ class StepWatch:
 
 
 def scale_of(optimizer: torch.optim.Optimizer) -> torch.Tensor | None:
-    """What this optimizer will divide the gradients by inside its step; None where it divides by nothing."""
+    """What this optimizer divides the gradients by inside its step; None if it does not divide them."""
     scale = getattr(optimizer, "grad_scale", None)
     return scale if isinstance(scale, torch.Tensor) else None
 

@@ -1,4 +1,4 @@
-"""The gradient of one window as its optimizers apply it, put together over all of them."""
+"""The gradient of one window as its optimizers apply it, combined over all optimizers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AppliedGradient:
 
     Args:
         reader: which entries are kept.
-        positions: of parameters in the reader, by their ``id``; none where the model is sharded.
+        positions: of parameters in the reader, by their ``id``; empty for a sharded model.
     """
 
     def __init__(self, reader: GradientReader, positions: Mapping[int, int]) -> None:
@@ -35,7 +35,7 @@ class AppliedGradient:
         """The positions of all parameters that an optimizer has ever stepped."""
 
     def held_by(self, optimizers: Iterable[torch.optim.Optimizer]) -> set[int]:
-        """The positions of the parameters that these hold."""
+        """The positions of the parameters that these optimizers hold."""
         found = {self._positions.get(id(parameter)) for one in optimizers for parameter in parameters_in(one)}
         return {position for position in found if position is not None}
 
@@ -43,14 +43,14 @@ class AppliedGradient:
         """Take the whole gradient of a sharded model, which its optimizer is about to apply.
 
         Raises:
-            UnsupportedError: the optimizer steps copies of the parameters, whose gradient is not the model's.
+            UnsupportedError: the optimizer steps copies of the parameters, so the gradient is not in the model.
         """
         entries, norm = self._reader.read(model)
         if norm == 0 and not _steps(optimizer, model):
             raise UnsupportedError(
-                f"the optimizer ({type(optimizer).__name__}) steps other tensors than the model's parameters, "
-                "which have no gradient: the gradient that is applied is not seen; train without what keeps "
-                "copies of its own"
+                f"the optimizer ({type(optimizer).__name__}) steps tensors other than the model's parameters, "
+                "which have no gradient, so accumcheck cannot see the applied gradient; train without whatever "
+                "keeps its own copies of the parameters"
             )
         self._whole = StepGradient(entries, np.array([norm]), 1.0)
 
@@ -67,7 +67,7 @@ class AppliedGradient:
             self._applied[position] = self._reader.part(position, flat if scale is None else flat / scale)
 
     def stepped(self, optimizer: torch.optim.Optimizer) -> bool:
-        """The optimizer has stepped; whether it holds anything of the model."""
+        """Note that the optimizer has stepped; return whether it holds any parameter of the model."""
         held = self.held_by([optimizer])
         if not held and self._whole is None:
             return False
@@ -79,11 +79,11 @@ class AppliedGradient:
         return set().union(*self._stepped)
 
     def stepped_before(self, phase: int) -> set[int]:
-        """Parameters that were changed before this phase of the window and not again: it adds nothing to them."""
+        """Parameters that were changed before this phase of the window and not after: it adds nothing to them."""
         return set().union(*self._stepped[:phase]) - set().union(*self._stepped[phase:])
 
     def about_to_clip(self, tensors: Iterable[torch.Tensor], groups: int) -> None:
-        """Keep gradients that are about to be clipped, after so many groups of the window."""
+        """Keep gradients that are about to be clipped, after this many groups of the window."""
         readings = {}
         for parameter in tensors:
             position = self._positions.get(id(parameter))
@@ -92,11 +92,11 @@ class AppliedGradient:
         self._unclipped.about_to_clip(readings, groups)
 
     def clipped(self, clip: Clip) -> None:
-        """They have been."""
+        """These gradients have now been clipped."""
         self._unclipped.clipped(clip)
 
     def take(self, groups: int, clips: Sequence[Clip]) -> StepGradient:
-        """The gradient of a window of so many groups, as it was before the clips at its end."""
+        """The gradient of a window with this many groups, before the clips at its end."""
         return self._whole or put_together(self._reader, self._applied, self._unclipped.take(groups), clips)
 
     def window_ended(self) -> None:

@@ -1,4 +1,4 @@
-"""In what precision a program's forward passes compute, where that is not the parameters' own: torch's autocast."""
+"""Whether a program's forward passes run under torch's autocast, and in which precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class AutocastWatch:
-    """Looks, in the modules that have parameters of their own, whether autocast is on; ``dtype``: None where it is not.
+    """Checks in every module with parameters of its own whether autocast is on; ``dtype``: None while it is off.
 
     A program may turn it on around the call of its model, or within its forward.
     """
@@ -22,7 +22,7 @@ class AutocastWatch:
         ]
 
     def stop(self) -> None:
-        """Take every hook away."""
+        """Remove every hook."""
         for handle in self._handles:
             handle.remove()
         self._handles = []

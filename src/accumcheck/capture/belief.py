@@ -1,6 +1,6 @@
-"""What a Trainer believes of its model's loss, and where its code is; nothing is run.
+"""What a Trainer assumes about its model's loss, and where its code is; nothing is run.
 
-Releases differ in which of these attributes there are. What is absent is None: not seen.
+Not every release has all of these attributes; a missing one is None.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DIVIDES = r"\bloss\b[^#]*/=?\s*(self\.|args\.)[\w.]*gradient_accumulation_steps
 
 
 def belief_of(trainer: Any) -> StackBelief:
-    """What this Trainer believes of its model.
+    """What this Trainer assumes about its model.
 
     Args:
         trainer: a ``transformers.Trainer``, or an object of a class derived from it.
@@ -43,7 +43,7 @@ def _logs_own_rate(trainer: Any) -> bool | None:
 
 
 def own_loss(trainer: Any) -> tuple[str | None, str | None]:
-    """What computes the loss in the model's place, and where: a label smoother, or what the user gave."""
+    """What computes the loss instead of the model, and where: a label smoother, or a function that the user gave."""
     if (smoother := getattr(trainer, "label_smoother", None)) is not None:
         return type(smoother).__name__, _defined(type(smoother).__call__)
     if (function := getattr(trainer, "compute_loss_func", None)) is not None:

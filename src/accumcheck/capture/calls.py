@@ -1,4 +1,4 @@
-"""The outermost calls of modules that hold trained parameters: what a program feeds its model, and gets back."""
+"""The outermost calls of modules that hold trained parameters: their inputs and outputs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 _WRAPPED = ("module", "_orig_mod", "_fsdp_wrapped_module")
-"""Under which names DDP, ``torch.compile`` and FSDP keep the module that they wrap."""
+"""The names under which DDP, ``torch.compile`` and FSDP keep the module that they wrap."""
 _WRAPPERS = ("DistributedDataParallel", "DataParallel", "OptimizedModule")
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
-    """The module inside DDP and ``torch.compile``, however deep."""
+    """The module inside any number of DDP and ``torch.compile`` wrappers."""
     while type(module).__name__ in _WRAPPERS:
         inner = next((getattr(module, name) for name in _WRAPPED if hasattr(module, name)), None)
         if not isinstance(inner, torch.nn.Module):
@@ -25,9 +25,9 @@ def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def named_inputs(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a module is fed, by the names of its ``forward``'s parameters; a mapping given alone is taken for them.
+    """A module's inputs by the names of ``forward``'s parameters; a single mapping is taken as these names and values.
 
-    What has no name there (``*args``) is called ``input_0`` and so on.
+    An input without a name there (``*args``) is called ``input_0`` and so on.
     """
     if len(args) == 1 and isinstance(args[0], Mapping):
         return {**args[0], **kwargs}
@@ -44,22 +44,22 @@ def named_inputs(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping
 
 
 def holders_of(parameters: Iterable[torch.Tensor]) -> list[torch.nn.Module]:
-    """Every module of this process that has one of these parameters, itself or in a module inside it.
+    """Every module of this process that has one of these parameters, directly or in a submodule.
 
-    torch does not say whose parameters an optimizer holds, so that all objects of the process are looked through; by
-    their type, since asking some of them for their class has effects.
+    torch does not say which module an optimizer's parameters belong to, so all objects of the process are searched; by
+    type, since reading the class of some objects has side effects.
     """
     wanted = {id(parameter) for parameter in parameters}
     return [
         found
         for found in gc.get_objects()
-        # by type: asking an object for its class runs code of its own, which warns in some of torch's
+        # by type: reading an object's class runs its own code, and some of torch's objects then warn
         if issubclass(type(found), torch.nn.Module) and any(id(one) in wanted for one in found.parameters())
     ]
 
 
 def outermost_of(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Module]:
-    """Those that are inside none of the others, without their wrappers, each once."""
+    """The modules that are not inside another one of these, without wrappers, each once."""
     every = list(modules)
     inside = {id(part) for module in every for part in module.modules() if part is not module}
     found = {id(module): module for module in map(unwrapped, (one for one in every if id(one) not in inside))}
@@ -67,18 +67,18 @@ def outermost_of(modules: Iterable[torch.nn.Module]) -> list[torch.nn.Module]:
 
 
 def is_in_backward() -> bool:
-    """Whether autograd is running a backward pass now, in which checkpointed activations are computed anew."""
+    """Whether autograd is running a backward pass now, in which checkpointed activations are recomputed."""
     task = getattr(torch._C, "_current_graph_task_id", None)  # since torch 2.1
     return task is not None and task() != -1
 
 
 class CallWatch:
-    """Watches every call, while gradients are recorded, of a module that is not called by another of the same.
+    """Watches every outermost call of the watched modules while gradients are recorded.
 
     Args:
-        before: called with the module, without DDP and the like, and with what it is fed, by name.
-        after: called with the same module, and with what it returned.
-        unrecorded: called before such a call while no gradients are recorded, as in an evaluation.
+        before: called with the unwrapped module (no DDP or the like) and its inputs by name.
+        after: called with the same module and its output.
+        unrecorded: called before such a call if no gradients are recorded, as in an evaluation.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class CallWatch:
         self._handles: list[Any] = []
 
     def watch(self, modules: Iterable[torch.nn.Module]) -> None:
-        """Watch these, too. Of a compiled module only the outside: what is inside is traced once, hooks with it."""
+        """Watch these as well. Submodules of a compiled module are skipped: they are traced once, with their hooks."""
         every = {id(module): module for module in modules}
         compiled = [module for module in every.values() if type(module).__name__ == "OptimizedModule"]
         traced = {id(part) for module in compiled for part in module.modules() if part is not module}
@@ -108,13 +108,13 @@ class CallWatch:
                 ]
 
     def stop(self) -> None:
-        """Take every hook away."""
+        """Remove every hook."""
         for handle in self._handles:
             handle.remove()
         self._handles, self._watched = [], {}
 
     def _enter(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._inside is not None or is_in_backward():  # activations that are computed anew are no other call
+        if self._inside is not None or is_in_backward():  # recomputed activations are not a new call
             return
         if torch.is_grad_enabled():
             self._inside = module

@@ -1,4 +1,4 @@
-"""Where a program clips its gradient, and by how much: watched at torch's own functions, which all stacks call."""
+"""Where a program clips its gradient, and by how much: seen at torch's own functions, which all stacks call."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LIBRARIES = ("torch", "accelerate", "accumcheck", "lightning", "pytorch_lightni
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One call: by what, the number that it allows, by what the gradient was multiplied, and the line that called.
+    """One call: the kind of clipping, its limit, the factor on the gradient, and the line of the call.
 
-    ``coefficient``: of a clip by norm; 1 where it changed nothing. Of a clip by value, 1 or, where any entry was cut,
-    a number below 1 that says no more than that.
+    ``coefficient``: the factor of a clip by norm; 1 if it changed nothing. For a clip by value, 1, or a number below 1
+    that only says that some entry was cut.
     """
 
     by: Literal["norm", "value"]
@@ -59,7 +59,7 @@ class _Watch:
         self._inside = False
 
     def around(self, original: Any, by: Literal["norm", "value"]) -> Any:
-        """The function with its call watched; its first two parameters have names, and may be given by them."""
+        """The function with its calls watched; its first two parameters may also be given by name."""
         limit_name = "clip_value" if by == "value" else "max_norm"
 
         @functools.wraps(original)
@@ -96,7 +96,7 @@ def _largest(tensors: Iterable[torch.Tensor]) -> float:
 
 
 def _caller() -> str:
-    """The innermost line outside of the libraries that pass a call of clipping on."""
+    """The innermost line outside the libraries that pass a clipping call on."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "")).partition(".")[0]

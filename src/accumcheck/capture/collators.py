@@ -1,10 +1,10 @@
-"""Collators that draw random numbers: every row is given numbers of its own, whatever micro-batch it comes in.
+"""Collators that draw random numbers: each row gets its own numbers, independent of its micro-batch.
 
-A collator that masks at random draws once for a whole micro-batch, so that the same row becomes another one in every
-split, and splits could not be compared. While a collator runs, torch's random functions are answered: an outcome that
-has one entry a row is drawn row by row, each from a generator seeded by the row's content, and by position from the
-row's start, so that padding after it changes nothing. Everything else that is random in a collator cannot be told
-apart by rows and is refused.
+A collator that masks at random draws once for a whole micro-batch. The same row would then differ from split to
+split, and splits could not be compared. While a collator runs, torch's random functions are replaced: a result that
+has one entry per row is drawn row by row, each from a generator seeded by the row's content, and by position from the
+row's start, so that padding after it changes nothing. Any other random number in a collator cannot be assigned to a
+row and is refused.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from accumcheck.capture.patches import Patches, Seam
 from accumcheck.errors import UnsupportedError
 
 _WIDTH = 1024
-"""Entries are drawn in blocks of so many along a row, so that a longer row begins with the numbers of a shorter one."""
+"""Block size along a row. Drawing in blocks makes a longer row begin with the same numbers as a shorter one."""
 _GRAIN = 2**53
-"""Numbers in [0, 1) that a float64 tells apart."""
+"""Number of distinct values in [0, 1) that a float64 resolves."""
 
 
 def give_rows_their_own_numbers(
@@ -56,11 +56,11 @@ def give_rows_their_own_numbers(
 
 
 class RowwiseCollator:
-    """A collator, with the random numbers of each row drawn from the row's content.
+    """A collator whose random numbers for each row depend on the row's content.
 
     Args:
-        collate: the program's.
-        drew: called the first time that it draws, with its name; not in a data loader's own processes.
+        collate: the program's collator.
+        drew: called with the collator's name the first time it draws; not in a data loader's own processes.
     """
 
     def __init__(self, collate: Callable[[Any], Any], drew: Callable[[str], None] | None = None) -> None:
@@ -79,7 +79,7 @@ class RowwiseCollator:
         """Collate these examples.
 
         Raises:
-            UnsupportedError: it draws random numbers that belong to no row.
+            UnsupportedError: it draws random numbers that do not belong to a row.
         """
         if not isinstance(examples, Sequence) or isinstance(examples, (str, bytes)) or not examples:
             return self._collate(examples)
@@ -97,13 +97,13 @@ class RowwiseCollator:
 
 
 class RowwiseDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers torch's random functions for a batch of these examples.
+    """Replaces torch's random functions for a batch of these examples.
 
-    ``calls``: how often one was called; ``answered``: how often it had one entry a row.
+    ``calls``: number of calls; ``answered``: number of calls with one entry per row.
 
     Args:
-        examples: one a row.
-        name: of who draws, for the error.
+        examples: one per row.
+        name: of the collator that draws, for the error.
     """
 
     def __init__(self, examples: Sequence[Any], name: str) -> None:
@@ -116,7 +116,7 @@ class RowwiseDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def of(cls, seeds: Sequence[int], calls: int) -> RowwiseDraws:
-        """For rows with these seeds, after so many calls; what has no entry for each row is left as it is."""
+        """For rows with these seeds, after this many calls; a result without one entry per row is left unchanged."""
         made = cls(seeds, "")
         made._seeds, made.calls = list(seeds), calls
         return made
@@ -141,7 +141,7 @@ class RowwiseDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
     def _uniform(self, shape: torch.Size) -> torch.Tensor | None:
-        """Numbers in [0, 1) of this shape, in float64; None where its first dimension is not the rows."""
+        """Numbers in [0, 1) of this shape, in float64; None if its first dimension is not the rows."""
         if not shape or shape[0] != len(self._examples):
             return None
         length, rest = (shape[1], shape[2:]) if len(shape) > 1 else (1, torch.Size())
@@ -154,7 +154,7 @@ class RowwiseDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _given(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a function of torch's is called with, by name; its defaults too, but for those of the result's kind."""
+    """The arguments of a torch function by name, with defaults, but without those for the kind of the result."""
     known = func._schema.arguments
     defaults = {one.name: one.default_value for one in known if one.has_default_value() and one.name not in _KIND}
     return {**defaults, **{one.name: value for one, value in zip(known, args, strict=False)}, **kwargs}
@@ -166,7 +166,7 @@ _KIND = ("dtype", "device")
 def _drawn(
     func: Any, given: Mapping[str, Any], uniform: Callable[[torch.Size], torch.Tensor | None]
 ) -> torch.Tensor | None:
-    """What a random function gives when its numbers are made of these uniform ones; None where it is not known."""
+    """The result of a random function computed from these uniform numbers; None if the function is not known."""
     name = func._schema.name.removeprefix("aten::")
     inplace = name.endswith("_")
     name = name.rstrip("_").removesuffix("_like")
@@ -227,24 +227,24 @@ def _digest(value: Any, update: Callable[[bytes], None]) -> None:
         update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
     elif isinstance(value, (str, bytes, bool, int, float, complex, type(None), np.generic)):
         update(f"{value!r},".encode())
-    else:  # an image, an object of the program's own
+    else:  # an image, or an object of the program
         update(pickle.dumps(value))
 
 
 def name_of(collate: Any) -> str:
-    """How to call a collator in a sentence: a function's name, or that of an object's class."""
+    """The collator's name in messages: the function's, or that of the object's class."""
     inner = getattr(collate, "data_collator", collate)  # Trainer's, which removes columns first
     return str(getattr(inner, "__qualname__", None) or type(inner).__name__)
 
 
 def _states() -> dict[str, Any]:
-    """The states of the generators that torch does not answer for."""
+    """The states of random generators other than torch's."""
     kind, keys, *rest = np.random.get_state()
     return {"Python's random": random.getstate(), "numpy.random": (kind, bytes(np.asarray(keys)), *rest)}
 
 
 def _refused(name: str, how: str) -> UnsupportedError:
     return UnsupportedError(
-        f"the collator {name} draws random numbers for a micro-batch as a whole ({how}), so that what a row becomes "
-        "depends on the split; draw one number for each row with torch, or make such rows before they are collated"
+        f"the collator {name} draws random numbers for a micro-batch as a whole ({how}), so a row's content "
+        "depends on the split; draw one number for each row with torch, or make these rows before they are collated"
     )

@@ -1,7 +1,7 @@
 """What each micro-batch's backward adds to the gradient in this process, before it is accumulated or reduced.
 
-A hook on a parameter receives the gradient of one backward pass: DDP's reduction and the sum over the window come
-later. A program can do to the accumulated gradient what it likes; this is what its backward passes have made.
+A hook on a parameter receives the gradient of one backward pass, before DDP's reduction and before the sum over the
+window. Whatever the program does to the accumulated gradient later, this is what its backward passes produced.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from accumcheck.capture.coordinates import GradientReader, share_out
 from accumcheck.capture.shards.whole import flat_of
 
 ENTRIES = 8192
-"""Kept of each micro-batch's gradient at least: far more than a step has samples, so that they can be solved for."""
+"""Minimum of entries kept per micro-batch: far more than a step has samples, so that sample weights can be solved."""
 OF_A_STEP = 2**21
 """Kept of all micro-batches of a step together: 8 MiB. A small model's gradients are kept whole."""
 
 
 def entries_each(micro_batches: int) -> int:
-    """How many entries to keep of each micro-batch's contribution, where a step has so many of them."""
+    """How many entries to keep of each micro-batch's contribution, if a step has this many micro-batches."""
     return max(ENTRIES, OF_A_STEP // max(micro_batches, 1))
 
 
 class Contributions:
-    """Collects the gradient of each group of backward passes, at some of the entries that are kept of the whole.
+    """Collects the gradient of each group of backward passes, at some of the entries that the reader keeps.
 
     Args:
         reader: says which entries of which parameters are kept.
-        parameters: by the names that the reader knows; what is missing contributes nothing.
-        on_gradient: called with the parameter's position at each of its gradients; says whether that is the first of a
+        parameters: by the names that the reader knows; a missing one contributes nothing.
+        on_gradient: called with the parameter's position at each gradient; returns whether that is the first of a
             new group.
         limit: how many of the reader's entries; None for all.
     """
@@ -73,13 +73,13 @@ class Contributions:
         return np.repeat([position in positions for position in range(len(self._shares))], self._shares)
 
     def stop(self) -> None:
-        """Take every hook away."""
+        """Remove every hook."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
 
     def _close_group(self) -> None:
-        """What came so far belongs to the group before."""
+        """End the current group with the gradients so far."""
         if not self._open:
             return
         parts = [
@@ -90,7 +90,7 @@ class Contributions:
         self._open = {}
 
     def drop(self, groups: int) -> None:
-        """Forget the last so many groups."""
+        """Forget this many groups at the end."""
         self._close_group()
         if groups:
             del self._groups[-groups:]
@@ -99,7 +99,7 @@ class Contributions:
         """The next groups since the last call, ``[groups, entries]``.
 
         Args:
-            ignored: for each group the positions of the parameters that it adds nothing to, whatever came back.
+            ignored: for each group the positions of parameters to which it adds nothing, even if a gradient came.
         """
         self._close_group()
         taken, self._groups = self._groups[: len(ignored)], self._groups[len(ignored) :]
@@ -111,7 +111,7 @@ class Contributions:
         chosen = self._chosen[position]
 
         def received(gradient: torch.Tensor | None) -> None:
-            if gradient is None:  # a part of the graph that nothing was differentiated through
+            if gradient is None:  # a part of the graph that was not differentiated
                 return
             if self._on_gradient(position):
                 self._close_group()

@@ -1,6 +1,6 @@
-"""Which entries of the gradient are kept, and how they are read off a model.
+"""Which entries of the gradient are kept, and how they are read from a model.
 
-The recovery is a linear system, and any subset of its equations is still exact: a big model needs a few hundred
+Sample weights solve a linear system, and any subset of its equations is still exact: a big model needs a few hundred
 thousand entries of its gradient, not billions. Every parameter keeps a share, so that a fault in one of them shows.
 """
 
@@ -19,15 +19,15 @@ from accumcheck.errors import UnsupportedError
 from accumcheck.record import Coordinates
 
 LIMIT = 262_144
-"""Entries kept at most: with 128 samples in float32 that is 128 MiB of reference gradients a step."""
+"""Maximum of entries kept: with 128 samples in float32 that is 128 MiB of reference gradients per step."""
 
 
 def share_out(sizes: Sequence[int], limit: int) -> list[int]:
-    """How many entries each parameter keeps: all of a small one, an equal share of what is left for the others.
+    """How many entries each parameter keeps: all of a small one; the others share the rest equally.
 
     Args:
         sizes: number of entries of each parameter.
-        limit: entries kept in all; exceeded only where there are more parameters than entries, by keeping one of each.
+        limit: entries kept in total; exceeded only if there are more parameters than that: then one entry of each.
     """
     kept = [0] * len(sizes)
     left = limit
@@ -41,9 +41,9 @@ def share_out(sizes: Sequence[int], limit: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One parameter's gradient: its kept entries, ``[entries]``, the norm of all of it, and the dtype that it had.
+    """One parameter's gradient: its kept entries, ``[entries]``, the norm of the whole gradient, and its dtype.
 
-    ``projections``: of all of it, on random directions; empty where all entries are kept.
+    ``projections``: of the whole gradient on random directions; empty if all entries are kept.
     """
 
     entries: npt.NDArray[np.floating[Any]]
@@ -52,20 +52,20 @@ class Reading:
     projections: tuple[float, ...] = ()
 
     def over(self, coefficient: float) -> Reading:
-        """The gradient that this one is ``coefficient`` times."""
+        """This gradient divided by ``coefficient``."""
         projections = tuple(one / coefficient for one in self.projections)
         return Reading(self.entries / coefficient, self.norm / coefficient, self.dtype, projections)
 
 
 PROJECTIONS = 4
-"""Random directions that a parameter is projected on which is not kept whole."""
+"""Number of random directions on which the gradient of a parameter is projected if not all its entries are kept."""
 _AT_ONCE = 2**22
 
 
 def projected(gradient: torch.Tensor, seed: int) -> tuple[float, ...]:
-    """``v . g`` for `PROJECTIONS` vectors ``v`` of random signs: the same for one seed and size, on every device.
+    """``v . g`` for `PROJECTIONS` vectors ``v`` of random signs: the same on every device for a given seed and size.
 
-    The mean square of ``v . e`` is the square of the norm of ``e``, whatever entry of it is not 0.
+    The mean square of ``v . e`` is the squared norm of ``e``, whichever of its entries are not 0.
     """
     generator = torch.Generator().manual_seed(seed)
     found = torch.zeros(PROJECTIONS, dtype=torch.float64)
@@ -123,18 +123,18 @@ class GradientReader:
         )
 
     def positions_of(self, parameters: Mapping[str, torch.nn.Parameter]) -> dict[int, int]:
-        """Where each of these parameters, by its ``id``, stands among the reader's; others are left out."""
+        """The position of each of these parameters, by its ``id``, among the reader's; others are left out."""
         at = {name: position for position, name in enumerate(self.coordinates.names)}
         return {id(parameter): at[name] for name, parameter in parameters.items() if name in at}
 
     def entries(self, position: int, flat: torch.Tensor) -> npt.NDArray[np.floating[Any]]:
-        """The kept entries of one parameter's tensor, which is flat: as float64 for a float64 one, else as float32."""
+        """The kept entries of one parameter's flat tensor: as float64 for a float64 one, else as float32."""
         pick = self.picks[position]
         chosen = flat if pick is None else flat[pick.to(flat.device)]
         return chosen.to(torch.float64 if flat.dtype == torch.float64 else torch.float32, copy=True).cpu().numpy()
 
     def part(self, position: int, gradient: torch.Tensor) -> Reading:
-        """The kept entries of one parameter's gradient, which is flat, with its norm and its projections."""
+        """The kept entries of one parameter's flat gradient, with its norm and its projections."""
         pick = self.picks[position]
         return Reading(
             self.entries(position, gradient),
@@ -144,11 +144,11 @@ class GradientReader:
         )
 
     def _gradients(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:
-        """The gradient of each parameter of the reader, whole and flat; zeros where none has reached it.
+        """The gradient of each parameter of the reader, whole and flat; zeros if no gradient has reached it.
 
         Raises:
             LookupError: the model lacks one of the reader's parameters.
-            UnsupportedError: a parameter is of another size.
+            UnsupportedError: a parameter has a different size.
         """
         parameters: dict[str, Whole] = {parameter.name: parameter for parameter in parameters_of(model)}
         for name, numel in zip(self.coordinates.names, self.numels, strict=True):
@@ -157,7 +157,7 @@ class GradientReader:
             if parameters[name].numel != numel:
                 raise UnsupportedError(
                     f"the optimizer's step finds {parameters[name].numel} entries of {name} in this process, which had "
-                    f"{numel} when training began: it was cut in a way that is not known here"
+                    f"{numel} when training began: it is sharded in an unsupported way"
                 )
             yield parameters[name].gradient()
 
@@ -165,7 +165,7 @@ class GradientReader:
         """The kept entries, shape ``[coordinates]``, and the norm of the whole gradient.
 
         Entries come as float64 for a float64 model, else as float32, which holds every bfloat16 and float16 exactly.
-        Of a sharded model, every process of its group must read: one parameter at a time is gathered.
+        If the model is sharded, every process of its group must call this: one parameter at a time is gathered.
         """
         entries: list[torch.Tensor] = []
         squares: list[torch.Tensor] = []

@@ -1,4 +1,4 @@
-"""What the model is fed, forward by forward: read off its inputs, or told by the stack."""
+"""What the model is fed in each forward: read from its inputs, or reported by the stack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accumcheck.capture.windows import Call, Window
 
 
 class FindsRows(Protocol):
-    """Knows rows again."""
+    """Identifies rows by their content."""
 
     def find(self, batch: Mapping[str, Any]) -> tuple[int, ...]:
         """A number for every row of a batch."""
@@ -23,12 +23,12 @@ class FindsRows(Protocol):
 
 
 class Forwards:
-    """Puts the forwards of one process into the window that is open.
+    """Adds the forwards of one process to the open window.
 
     Args:
         window: of the process.
-        samples: knows rows again.
-        begins: called with the model when a forward of it begins.
+        samples: identifies rows.
+        begins: called with the model when one of its forwards begins.
     """
 
     def __init__(self, window: Window, samples: FindsRows, begins: Callable[[torch.nn.Module], None]) -> None:
@@ -37,9 +37,9 @@ class Forwards:
         self._begins = begins
         self._calling: Watched | None = None
         self.are_told = False
-        """Rows are told by `feed`, and not read off the model's inputs."""
+        """Rows are reported through `feed` and not read from the model's inputs."""
         self.has_trainer = False
-        """Whether a Trainer feeds the model: then forwards belong to the micro-batch that was told last."""
+        """Whether a Trainer feeds the model: then forwards belong to the micro-batch that was reported last."""
 
     def watch(self, model: torch.nn.Module, patches: Patches) -> None:
         """Watch the forwards of this model, until the patches are undone."""
@@ -51,12 +51,12 @@ class Forwards:
         self._window.call(Call(0, self._samples.find(batch)), told=True)
 
     def called(self, module: int, batch: Mapping[str, Any]) -> None:
-        """One of the trained modules is called; ``batch``: by name, empty where it is fed no data of its own."""
+        """One of the trained modules is called; ``batch``: inputs by name, empty if it is fed no data directly."""
         self._calling = Watched(batch.get(TOKEN_COUNT))
         self._window.call(Call(module, self._samples.find(batch) if batch else (), self._calling))
 
     def returned(self, output: Any) -> None:
-        """The module that was called last has returned this."""
+        """The module that was called last has returned this output."""
         if self._calling is not None:
             self._calling.returned(output)
             self._calling = None

@@ -1,4 +1,4 @@
-"""One step's gradient, put together from what each optimizer applied and what was there before it was clipped."""
+"""One step's gradient, combined from what each optimizer applied and from the gradients before clipping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accumcheck.capture.unclipped import Before
 class StepGradient:
     """``entries``: ``[coordinates]``; ``norms``: of each parameter's whole gradient, ``[parameters]``.
 
-    ``projections``: likewise, of those of which not all entries are kept, see `Reading`; ``clips``: how often it was
+    ``projections``: the same for parameters whose entries are not all kept, see `Reading`; ``clips``: how often it was
     clipped.
     """
 
@@ -31,7 +31,7 @@ class StepGradient:
 
     @property
     def norm(self) -> float:
-        """Of the whole gradient."""
+        """The norm of the whole gradient."""
         return float(np.sqrt(np.square(self.norms).sum()))
 
 
@@ -41,13 +41,13 @@ def put_together(
     unclipped: Mapping[int, Before],
     clips: Sequence[Clip],
 ) -> StepGradient:
-    """The gradient that the optimizers were given, before it was clipped.
+    """The gradient that the optimizers were given, before clipping.
 
     Args:
-        reader: says where each parameter's entries go; those that no optimizer applied are zeros.
-        applied: by the parameter's position, when it was about to be changed.
-        unclipped: what was there before ``clips``, as far as they reached the parameter.
-        clips: those after the window's last backward pass.
+        reader: says where each parameter's entries go; zeros for parameters that no optimizer applied.
+        applied: by the parameter's position, just before it was changed.
+        unclipped: the gradients before ``clips``, for the parameters that these clips include.
+        clips: the clips after the window's last backward pass.
     """
     coefficient = math.prod(clip.coefficient for clip in clips)
     entries, norms, projections = [], [], []

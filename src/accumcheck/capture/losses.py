@@ -1,7 +1,7 @@
-"""What became of every loss that the model returned: how the stack scaled it before it was differentiated.
+"""How the stack scaled each loss that the model returned before it was differentiated.
 
 Nothing is replaced: a hook on the returned tensor receives the derivative of what the stack back-propagated with
-respect to it, which is the very factor that the stack put on it (1/k, the number of processes, 1, ...).
+respect to it, which is exactly the factor that the stack put on it (1/k, the number of processes, 1, ...).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TOKEN_COUNT = "num_items_in_batch"
 
 
 def loss_in(output: Any) -> torch.Tensor | None:
-    """The loss in what a model's forward returned: its ``loss``, or the first scalar, with a graph if there is one."""
+    """The loss in a forward's output: its ``loss``, or the first scalar, preferably one with a graph."""
     found = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
     if found is None and isinstance(output, (tuple, list)):
         numbers = [one for one in output if isinstance(one, torch.Tensor) and one.numel() == 1]
@@ -30,9 +30,9 @@ def loss_in(output: Any) -> torch.Tensor | None:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One forward: the loss that it returned, what that was multiplied by, and the token count that it was passed.
+    """One forward: the loss that it returned, the factor on that loss, and the token count that was passed to it.
 
-    A ``factor`` of None with a loss: no gradient reached the model's own loss, another one was differentiated.
+    A loss with a ``factor`` of None: no gradient reached the model's own loss; another one was differentiated.
     """
 
     loss: float | None = None
@@ -42,10 +42,10 @@ class Passage:
 
 @dataclass
 class Watched:
-    """One forward that has begun: the count it was passed, the loss it returned, and what came back of it.
+    """One forward that has begun: the token count passed to it, the loss it returned, and the gradient that came back.
 
-    ``used``: whether a gradient has come back to anything that it returned; None where it has returned nothing that
-    could be differentiated, or nothing yet.
+    ``used``: whether a gradient has come back to anything it returned; None if it has returned nothing that could be
+    differentiated, or nothing yet.
     """
 
     count: Any = None
@@ -54,7 +54,7 @@ class Watched:
     used: bool | None = None
 
     def returned(self, output: Any) -> None:
-        """The forward has returned this."""
+        """The forward has returned this output."""
         for tensor in _differentiable(output):
             self.used = False
             tensor.register_hook(self._came_back)  # type: ignore[no-untyped-call]
@@ -64,25 +64,25 @@ class Watched:
             loss.register_hook(self._differentiated)  # type: ignore[no-untyped-call]
 
     def passage(self, loss_scale: float = 1.0) -> Passage:
-        """What is known of it now; ``loss_scale``: what losses were multiplied by for float16's sake only."""
+        """What is known about it now; ``loss_scale``: the factor on losses that is only there for float16."""
         return Passage(
             loss=_number(self.loss),
             factor=_number(None if self.factor is None else self.factor / loss_scale),
             token_count=_number(self.count),
         )
 
-    # Where DDP looks for unused parameters, it hands the hooks of what is not differentiated None.
+    # If DDP looks for unused parameters, it passes None to the hooks of tensors that are not differentiated.
 
     def _came_back(self, gradient: torch.Tensor | None) -> None:
         self.used = self.used or gradient is not None
 
     def _differentiated(self, gradient: torch.Tensor | None) -> None:
-        if gradient is not None:  # of the shape of the loss
+        if gradient is not None:  # has the shape of the loss
             self.factor = gradient.detach().clone()
 
 
 def _differentiable(output: Any, limit: int = 32) -> list[torch.Tensor]:
-    """The tensors with a graph in what a forward returned, at most so many."""
+    """The tensors with a graph in a forward's output, at most ``limit``."""
     found: list[torch.Tensor] = []
     waiting = [output]
     while waiting and len(found) < limit:

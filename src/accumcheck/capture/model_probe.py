@@ -1,7 +1,7 @@
-"""The model is asked how it makes its loss: by a few more forwards on a small batch, outside of any training.
+"""Finds out how the model computes its loss, by a few extra forwards on a small batch, outside of any training.
 
-Does the loss change when the token count that the model is passed doubles? Which line of which file calls which loss
-function? The answers are the model's own, in the release that is installed; no name of a model or release is known.
+Does the loss change when the token count passed to the model doubles? Which line of which file calls which loss
+function? The answers come from the installed model itself; no model or release is known by name here.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _CLOSE = 0.02
 
 
 def probe_model(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> LossProbe:
-    """How the model makes its loss; None for what could not be seen, and for `keeps_apart`, which is asked alone.
+    """How the model computes its loss; None for what could not be seen, and for `keeps_apart`, a separate probe.
 
     Args:
         model: in the mode in which it is trained.
-        batch: what it is fed, on its device.
-        count: a token count to pass; any positive number does.
+        batch: its inputs, on its device.
+        count: a token count to pass; any positive number will do.
     """
     found = LossProbe()
-    # whatever a model may raise: what cannot be seen must not break a run
+    # a model may raise anything: a failed probe must not break a run
     with torch.no_grad(), contextlib.suppress(Exception), _same_random_numbers(model):
         found = _traced(model, batch)
     with torch.no_grad(), contextlib.suppress(Exception):
@@ -42,20 +42,20 @@ def probe_model(model: torch.nn.Module, batch: Mapping[str, Any], count: int) ->
     return found
 
 
-# --- does it keep the texts of one row apart --------------------------------------------------------------------------
+# --- does it separate the texts of one row ----------------------------------------------------------------------------
 
 
 def keeps_apart(model: torch.nn.Module, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool | None:
-    """Whether a text's logits are the same behind another, in one row with positions that begin again, as alone.
+    """Whether a text's logits are the same alone and after another text in one row, where positions begin again.
 
     Args:
         model: returns logits for every position.
-        first: one text on the model's device, fields of shape ``[length]``, ``input_ids`` and ``position_ids`` among
-            them.
+        first: one text on the model's device, fields of shape ``[length]``, including ``input_ids`` and
+            ``position_ids``.
         second: another.
 
     Returns:
-        None where the model could not be asked.
+        None if the model could not be probed.
     """
     with torch.no_grad(), contextlib.suppress(Exception), _same_random_numbers(model):
         fields = ("input_ids", "position_ids")
@@ -70,14 +70,14 @@ def keeps_apart(model: torch.nn.Module, first: Mapping[str, Any], second: Mappin
 
 
 def _answer_to_count(model: torch.nn.Module, batch: Mapping[str, Any], count: int) -> CountAnswer | None:
-    """``divides``, ``ignores``, ``partly`` (a term beside), ``rejects``: what the loss does when the count doubles."""
+    """What the loss does when the count doubles: ``divides``, ``ignores``, ``partly`` (one term does), ``rejects``."""
     parameters = inspect.signature(model.forward).parameters
     if TOKEN_COUNT not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
         return "rejects"
     device = next(model.parameters()).device
     as_tensor: Callable[[int], Any] = lambda number: torch.tensor(number, device=device)  # noqa: E731
     failure: Exception | None = None
-    for kind in (as_tensor, int):  # releases differ in which of the two they take
+    for kind in (as_tensor, int):  # some releases accept only one of the two
         try:
             once, twice = (_loss(model, {**batch, TOKEN_COUNT: kind(number)}) for number in (count, 2 * count))
         except Exception as error:
@@ -98,7 +98,7 @@ def _loss(model: torch.nn.Module, batch: Mapping[str, Any]) -> float | None:
 
 @contextlib.contextmanager
 def _same_random_numbers(model: torch.nn.Module) -> Iterator[None]:
-    """The same ones each time, for a model that draws some; none are taken from the process."""
+    """The same random numbers each time, for a model that draws some; the process's own generators are not advanced."""
     device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
@@ -109,7 +109,7 @@ def _same_random_numbers(model: torch.nn.Module) -> Iterator[None]:
 
 
 class _LossCalls(TorchFunctionMode):
-    """Sees every call of torch while it is active; keeps those that reduce to one number, and where they stand."""
+    """Sees every torch call while active; keeps those that reduce to one number, with the line of the call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class _LossCalls(TorchFunctionMode):
 
 
 def _traced(model: torch.nn.Module, batch: Mapping[str, Any]) -> LossProbe:
-    """The first loss function that a forward calls, or, where it calls none, the call that made the loss itself."""
+    """The first loss function that a forward calls, or, if it calls none, the call that produced the loss."""
     seen = _LossCalls()
     with seen:
         loss = loss_in(model(**batch))
@@ -140,7 +140,7 @@ def _traced(model: torch.nn.Module, batch: Mapping[str, Any]) -> LossProbe:
 
 
 def _seen(function: str, reduction: str | None) -> LossProbe:
-    """A call that is being made: the line that makes it, and the line of the ``forward`` that this is a part of."""
+    """The call being made: its line, and the line of the ``forward`` around it."""
     calls, forwards = [], []
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:

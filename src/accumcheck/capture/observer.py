@@ -1,8 +1,8 @@
-"""What is watched inside a worker: at torch's seams, so that any stack can be watched and none is changed.
+"""What is observed inside a worker: through torch's hooks, so that any stack can be observed without changing it.
 
-Forwards say what the model was fed and which loss it returned, hooks on parameters what each backward pass adds, a hook
-in ``Optimizer.step`` what is about to be applied, torch's clipping functions what was cut off before that, and the
-stack's own log says what its user is told.
+Forwards show the model's inputs and the loss it returned, hooks on parameters what each backward pass adds, a hook
+in ``Optimizer.step`` the gradient about to be applied, torch's clipping functions how it was clipped before, and the
+stack's own log the numbers that its user sees.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ Optimizers = Callable[[], Iterable[torch.optim.Optimizer]]
 class Observer:
     """Collects one process's view of the optimizer steps of one split and writes it into ``folder``.
 
-    The files are those of `accumcheck.runfolder.steps`, and where the stack has a Trainer, what it believes of its
+    The files are those of `accumcheck.runfolder.steps` and, if the stack has a Trainer, what it assumes about its
     model (`accumcheck.runfolder.of_split`).
 
     Args:
         folder: the split's.
-        process: which one this is.
-        samples: knows rows again.
-        on_step: called with every step that was seen, counted from 0.
-        accumulation_steps: those that the stack was asked for.
-        whole: keep as much of each micro-batch's contribution as of the gradient, however many there are.
+        process: this process's rank.
+        samples: identifies rows.
+        on_step: called with the number of every step seen, counted from 0.
+        accumulation_steps: the number requested of the stack.
+        whole: keep as many entries of each micro-batch's contribution as of the gradient, however many there are.
     """
 
     def __init__(
@@ -95,12 +95,12 @@ class Observer:
         """Start watching this model (the bare one, before any wrapper) and every optimizer of the process.
 
         Args:
-            model: all that is trained.
+            model: holds everything that is trained.
             seed: decides which entries of the gradient are kept.
-            rows_are_told: what the model is fed is told by `feed`, and not read off its forward.
-            optimizers: those that the program has made so far, where that is known.
-            steps: where optimizers are watched already; a training may begin in the closure of a first step.
-            schedules: those of the program; None where the learning rates are not its own.
+            rows_are_told: the model's inputs are reported through `feed`, not read from its forward.
+            optimizers: those that the program has made so far, if known.
+            steps: a watch that already sees the optimizers; training may begin in the closure of the first step.
+            schedules: the program's; None if it does not set the learning rates itself.
         """
         self._forwards.are_told = rows_are_told
         self._model = model
@@ -123,12 +123,12 @@ class Observer:
         steps.tell(self)
 
     def stop(self) -> None:
-        """Stop watching: what the process does from here on is not recorded."""
+        """Stop watching: nothing is recorded from here on."""
         self._close_if_stepped()
         self._patches.undo()
 
     def trained_by(self, trainer: Any) -> None:
-        """Take the Trainer that the stack trains with, to look at what it believes of its model."""
+        """Take the stack's Trainer, to read what it assumes about its model."""
         self._trainer = trainer
         self._forwards.has_trainer = trainer is not None
 
@@ -144,7 +144,7 @@ class Observer:
 
     @property
     def steps_begun(self) -> int:
-        """The steps so far, with the one whose window is still open."""
+        """The steps so far, including the one whose window is still open."""
         return len(self._log.steps) + self._window.has_stepped
 
     def write(self) -> None:
@@ -165,17 +165,17 @@ class Observer:
         self._forwards.feed(batch)
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Take what the stack tells its user about optimizer step ``step``, counted from 1 as stacks do."""
+        """Take what the stack logs for optimizer step ``step``, counted from 1 as stacks do."""
         self._close_if_stepped()
         self._log.told(step, logs)
 
     def called(self, module: int, batch: Mapping[str, Any]) -> None:
-        """One of the trained modules is called; ``batch``: by name, empty where it is fed no data of its own."""
+        """One of the trained modules is called; ``batch``: inputs by name, empty if it is fed no data directly."""
         self.catch_up()
         self._forwards.called(module, batch)
 
     def returned(self, output: Any) -> None:
-        """The module that was called last has returned this."""
+        """The module that was called last has returned this output."""
         self._forwards.returned(output)
 
     def _forward_begins(self, model: torch.nn.Module) -> None:
@@ -191,7 +191,7 @@ class Observer:
     def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
         """See `accumcheck.capture.applied.Steps`.
 
-        All processes are here together, so that what they have in pieces can be gathered.
+        All processes get here together, so shards can be gathered.
         """
         if self._engine.found:
             return
@@ -213,7 +213,7 @@ class Observer:
     def closure_begins(self, *, again: bool) -> None:
         """See `accumcheck.capture.applied.Steps`.
 
-        The first call is made at the weights that the step begins with, as the other splits' are; later ones are not.
+        The first call uses the weights that the step begins with, as in the other splits; later calls do not.
         """
         if again and self._closure_from is None:
             self._closure_from = self._window.done
@@ -236,10 +236,10 @@ class Observer:
             self._window.step(id(optimizer))
 
     def changed(self, before: Mapping[int, torch.Tensor]) -> None:
-        """A step has changed weights that were these, by the ids of the parameters; they are about to be put back."""
+        """A step has changed the weights; ``before``: the old ones, by parameter id. They are about to be restored."""
         if self._engine.found or self._updates is None or self._process != 0:
             return
-        if self._closure_from is not None:  # a search along several gradients, whose differences are all rounding
+        if self._closure_from is not None:  # a search along several gradients, which differ only by rounding
             return
         assert self._model is not None
         self._updates.changed(self._model.parameters(), before)
@@ -254,10 +254,10 @@ class Observer:
         self._window.clipped(clip)
 
     def catch_up(self) -> None:
-        """A forward is about to begin: if everyone has stepped who may, the step before it is complete.
+        """A forward is about to begin: if every optimizer that may step has stepped, the step before it is complete.
 
-        Who holds parameters that have not been changed yet may step later in the same window, as the second optimizer
-        of a GAN does. If it does not, the window ends where one that has stepped steps again.
+        An optimizer with parameters that have not been changed yet may step later in the same window, as the second
+        one of a GAN does. If it does not, the window ends when an optimizer steps a second time.
         """
         if not self._window.has_stepped or self._stepping:
             return
@@ -279,7 +279,7 @@ class Observer:
         self._applied.window_ended()
 
     def _keep(self, closed: Closed, gradient: StepGradient, loss_scale: float) -> None:
-        """Write one step down: the gradient that was read, and what was fed for it."""
+        """Record one step: the gradient that was read, and the rows it came from."""
         parts = micro_batches_of(closed.groups, self._k, self._samples.join)
         if self._contributions is not None and self._applied is not None:
             ignored = [self._applied.stepped_before(group.phase) for group in closed.groups if group.backward]

@@ -1,8 +1,8 @@
-"""Everything that accumcheck replaces in installed code, and its undoing at the end of a job.
+"""Everything that accumcheck replaces in installed code; all of it is undone at the end of a job.
 
-Most of what is seen is seen through hooks that torch and transformers offer. Where there is none, a function is
-replaced by one that calls it. Every such place is a `Seam`: a stack says which of them it needs, and no other can be
-replaced in its jobs, so that the table in docs/stacks.md is what happens.
+Most observations use hooks that torch and transformers offer. Where there is no hook, a function is
+replaced by one that calls it. Every such place is a `Seam`: a stack says which seams it needs, and no other can be
+replaced in its jobs, so the table in docs/stacks.md is complete.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ class Seam(Enum):
     """A place in installed code that can be replaced; its value is where it is, as Python names it."""
 
     TRAINING_ARGUMENTS = "transformers.TrainingArguments.__post_init__"
-    """Sets the split's numbers and what holds weights still, before a program reads its arguments."""
+    """Sets the split's numbers and keeps the weights fixed, before a program reads its arguments."""
     TRAINER = "transformers.Trainer.__init__"
     """Finds the Trainer that a program makes, and adds a callback that reads its log."""
     TRAINING_STEP = "transformers.Trainer.training_step"
     """Sees each micro-batch; replaced on the one Trainer that was found."""
     TRAIN = "transformers.Trainer.train"
-    """Repeats what a hot-fix sets, where a class derived from Trainer set it otherwise."""
+    """Sets the hot-fix's values again if a class derived from Trainer changed them."""
     OPTIMIZER = "torch.optim.Optimizer.__init__"
     """Finds the model of a training loop by the parameters that its optimizer is given."""
     DATA_LOADER = "torch.utils.data.DataLoader.__init__"
-    """Gives each row random numbers of its own where a collator draws them."""
+    """Gives each row its own random numbers if a collator draws them."""
     SCHEDULE = "torch.optim.lr_scheduler.LRScheduler.__init__"
-    """Finds the schedules of learning rates that a program makes, and the lines that make them."""
+    """Finds the learning-rate schedules that a program makes, and the lines that make them."""
     BATCHES = "torch.utils.data.DataLoader.__iter__"
     """Sees which batch a loop holds while it draws random numbers for its rows."""
     YAML = "yaml.load"
     """Puts the split's numbers into a YAML file that a program reads."""
     CLIPPING = "torch.nn.utils.clip_grad_norm_"
-    """Reads the gradient before it is clipped, and by how much; wherever the function was imported to."""
+    """Reads the gradient before clipping, and the clipping factor; in every module that imported the function."""
     CLIPPING_VALUES = "torch.nn.utils.clip_grad_value_"
-    """The same, of clipping entry by entry."""
+    """The same, for clipping by value."""
     CLIPPING_TO_A_NORM = "torch.nn.utils.clip_grads_with_norm_"
-    """The same, where the norm was computed before."""
+    """The same, for clipping with a norm that was computed before."""
     GRAD_SCALER = "torch.amp.GradScaler.scale"
     """Reads the scale of losses in float16."""
     GROUP = "torch.distributed.destroy_process_group"
-    """Keeps the group until the reference is computed, which may need it; only in the reference's process."""
+    """Keeps the process group until the reference is computed, which may need it; only in the reference's process."""
     RENDEZVOUS = "torch.distributed.distributed_c10d.rendezvous"
-    """Gives a program of one process torchrun's variables when it makes a process group."""
+    """Gives a single-process program torchrun's variables when it makes a process group."""
     ENGINE_STEP = "deepspeed.DeepSpeedEngine.step"
     """Reads the gradient before DeepSpeed applies it; replaced on the one engine that trains the model."""
 
     @property
     def attribute(self) -> str:
-        """The name under which it is found on its class, module or object."""
+        """Its name on its class, module or object."""
         return self.value.rpartition(".")[2]
 
 
@@ -60,7 +60,7 @@ _ABSENT = object()
 
 
 class Patches:
-    """What is replaced in this process, undone last first. A context manager: leaving it undoes everything."""
+    """What is replaced in this process. A context manager: leaving it undoes everything, in reverse order."""
 
     def __init__(self, allowed: Collection[Seam]) -> None:
         self._allowed = frozenset(allowed)
@@ -73,26 +73,26 @@ class Patches:
         self.undo()
 
     def wrap(self, seam: Seam, owner: Any, make: Callable[[Any], Any]) -> None:
-        """Replace what stands at a seam.
+        """Replace the function at a seam.
 
         Args:
-            seam: one of those that were allowed.
+            seam: one of the allowed seams.
             owner: the class, module or object on which it is replaced.
-            make: from what stands there now (of an object: the bound method) to what takes its place.
+            make: takes the present function (for an object: the bound method) and returns the replacement.
 
         Raises:
-            AssertionError: the stack did not say that it needs the seam; a fault of accumcheck itself.
+            AssertionError: the stack does not list the seam; a bug in accumcheck.
         """
         assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
         self.assign(owner, seam.attribute, make(getattr(owner, seam.attribute)))
 
     def substitute(self, seam: Seam, original: Any, replacement: Any) -> None:
-        """Replace a function in every module that has it by now: ``from ... import`` copies names.
+        """Replace a function in every module that already has it: ``from ... import`` copies names.
 
         Args:
-            seam: one of those that were allowed.
-            original: the function, under its own name or that of the seam.
-            replacement: what takes its place.
+            seam: one of the allowed seams.
+            original: the function, under its own name or the seam's.
+            replacement: the new function.
         """
         assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
         for module in list(sys.modules.values()):
@@ -101,7 +101,7 @@ class Patches:
                     self.assign(module, name, replacement)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
-        """Set an attribute of this process's own state, such as ``sys.argv``, until the end of the job."""
+        """Set an attribute of this process's state, such as ``sys.argv``, until the end of the job."""
         before = vars(owner).get(name, _ABSENT)
         setattr(owner, name, value)
 
@@ -114,10 +114,10 @@ class Patches:
         self.at_end(restore)
 
     def at_end(self, undo: Callable[[], None]) -> None:
-        """Call this when everything is undone, for example a hook's ``remove``."""
+        """Register a function to call when everything is undone, for example a hook's ``remove``."""
         self._undo.append(undo)
 
     def undo(self) -> None:
-        """Put everything back, the last replacement first; what was undone is not undone again."""
+        """Undo everything, the last replacement first; calling it again does nothing."""
         while self._undo:
             self._undo.pop()()

@@ -1,4 +1,4 @@
-"""Places in installed code, as they are named to the user: ``transformers/trainer.py:2106``."""
+"""Places in installed code, as messages name them: ``transformers/trainer.py:2106``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""By what a gradient scaler has multiplied the losses, for float16's sake."""
+"""The factor by which a gradient scaler has multiplied the losses, for float16."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from accumcheck.capture.patches import Patches, Seam
 
 
 class ScaleWatch:
-    """Watches ``torch.amp.GradScaler.scale`` until the patches are undone; ``scale`` is that of its last call."""
+    """Watches ``torch.amp.GradScaler.scale`` until the patches are undone; ``scale``: the factor of its last call."""
 
     def __init__(self, patches: Patches) -> None:
         self.scale = 1.0

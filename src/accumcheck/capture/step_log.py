@@ -1,4 +1,4 @@
-"""One process's steps as they are written down: gradients as they come, the rest at the end."""
+"""Records one process's steps: gradients as they come, the rest at the end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StepLog:
 
     Args:
         folder: the split's.
-        process: which one this is.
+        process: this process's rank.
         join: the numbers of the rows of one micro-batch that several forwards were fed.
         on_step: called with every step that was kept, counted from 0.
     """
@@ -60,15 +60,15 @@ class StepLog:
         loss_scale: float,
         by_parameter: bool,
     ) -> None:
-        """Write one step down.
+        """Record one step.
 
         Args:
             parts: its micro-batches.
-            gradient: as it was applied, before it was clipped.
-            update: what the optimizers would have made of it.
-            clipped_within: the clips that more backward passes of the window came after.
-            loss_scale: what losses are multiplied by before they are differentiated.
-            by_parameter: whether the gradient's norms are those of the parameters.
+            gradient: as it was applied, without clipping.
+            update: what the optimizers would have done with it.
+            clipped_within: the clips that were followed by more backward passes of the window.
+            loss_scale: the factor on losses before they are differentiated.
+            by_parameter: whether the gradient has one norm per parameter.
         """
         step = len(self.steps)
         write_gradient(self._folder, self._process, step, gradient.entries)
@@ -95,19 +95,19 @@ class StepLog:
     def keep_contributions(
         self, groups: Sequence[Group], parts: Sequence[Part], added: npt.NDArray[np.floating[Any]]
     ) -> None:
-        """Write down what each micro-batch of the step that is kept next added to the gradient.
+        """Record what each micro-batch of the next step added to the gradient.
 
         Args:
             groups: of the window.
             parts: its micro-batches.
-            added: ``[groups, entries]``, by the groups that a gradient has come of.
+            added: ``[groups, entries]``, for the groups that produced a gradient.
         """
         if all(group.backward for group in groups) and all(part.groups for part in parts):
             each = [added[list(part.groups)].sum(axis=0) for part in parts]
             write_contributions(self._folder, self._process, len(self.steps), np.stack(each) if each else added)
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Take what the stack tells its user about optimizer step ``step``, counted from 1 as stacks do."""
+        """Take what the stack logs for optimizer step ``step``, counted from 1 as stacks do."""
         if "loss" not in logs or not 1 <= step <= len(self.steps):
             return
         seen = replace(self.steps[step - 1], loss=float(logs["loss"]))
@@ -123,10 +123,10 @@ class StepLog:
         """Write what is known at the end.
 
         Args:
-            rest: groups of a window that no step has ended.
-            trained: of the model; None where the watching has never begun.
-            weights: that every step begins with; None where no change of them was seen.
-            trainer: of transformers, whose view of its model is kept, or None.
+            rest: groups of a window that did not end with a step.
+            trained: of the model; None if watching never began.
+            weights: with which every step begins; None if no change of them was seen.
+            trainer: a transformers Trainer, whose assumptions about its model are kept, or None.
         """
         left = [part.rows for part in micro_batches_of(rest, 1, self._join) if part.rows]
         write_unapplied(self._folder, self._process, [MicroBatch(self._process, rows) for rows in left])
@@ -136,7 +136,7 @@ class StepLog:
             write_weights(self._folder, weights)
         write_steps(self._folder, self._process, self.steps)
         if trainer is not None and self._process == 0:
-            with contextlib.suppress(Exception):  # a user's own Trainer may be anything: what is not seen is not said
+            with contextlib.suppress(Exception):  # a user's own Trainer may raise anything; then nothing is recorded
                 write_belief(self._folder, belief_of(trainer))
 
     def _micro_batch(self, part: Part, loss_scale: float) -> MicroBatch:
@@ -145,7 +145,7 @@ class StepLog:
 
 
 def _together(clips: Sequence[Clip]) -> Clipped | None:
-    """The place of the first, and the least coefficient of all."""
+    """The place of the first, and the smallest coefficient of all."""
     return Clipped(clips[0].place, min(clip.coefficient for clip in clips)) if clips else None
 
 
@@ -156,14 +156,14 @@ def trained_record(
     held: Collection[int],
     schedules: tuple[Schedule, ...],
 ) -> TrainedRecord:
-    """What is known of the trained parameters at the end.
+    """What is known about the trained parameters at the end.
 
     Args:
-        reader: names them.
-        contributions: of micro-batches; None where they were not seen.
-        touched: the positions of those that a gradient has come to.
-        held: of those that an optimizer has stepped.
-        schedules: of the learning rate, as the program made them.
+        reader: has their names.
+        contributions: of micro-batches; None if they were not seen.
+        touched: the positions of parameters that received a gradient.
+        held: the positions of parameters that an optimizer has stepped.
+        schedules: of the learning rate, made by the program.
     """
     names = reader.coordinates.names
     return TrainedRecord(

@@ -1,4 +1,4 @@
-"""What a Trainer tells its user, read through its own callback."""
+"""What a Trainer logs, read through its callback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 
 
 class TrainerLog(TrainerCallback):  # type: ignore[misc]
-    """Passes on what Trainer logs: the step, counted from 1, and the numbers; and that its training has ended."""
+    """Passes on what Trainer logs (the step, counted from 1, and the numbers), and the end of its training."""
 
     def __init__(
         self, told: Callable[[int, Mapping[str, Any]], None], ended: Callable[[], None] = lambda: None

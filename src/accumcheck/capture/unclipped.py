@@ -1,4 +1,4 @@
-"""The gradient as it was before a window's clips, parameter by parameter, and what each of these clips did."""
+"""The gradient before a window's clips, parameter by parameter, and what each of these clips did."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accumcheck.capture.clipping import Clip
 from accumcheck.capture.coordinates import Reading
 
 _SAME = 8
-"""In units of the dtype's epsilon: how far an entry may be from its clipped value and still be it."""
+"""Tolerance for recognising an entry as its clipped value, in units of the dtype's epsilon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Before:
     clips: tuple[Clip, ...] = ()
 
     def undo(self, applied: Reading, of_step: Sequence[Clip]) -> Reading:
-        """What was applied, as it was before those clips that belong to the step.
+        """The applied gradient without the clips that belong to the step.
 
-        Undone exactly, from what was there before; where something else has changed the gradient since, by the clips'
+        Exact, from the kept gradient; if something else has changed the gradient since, by dividing by the clips'
         coefficients.
         """
         clips = [clip for clip in self.clips if any(clip is one for one in of_step)]
@@ -45,7 +45,7 @@ class Before:
 
 
 class Unclipped:
-    """Keeps the gradient before the first clip that follows a backward pass. Two clips in a row are both undone."""
+    """Keeps the gradient before the first clip after a backward pass. Two clips in a row are both undone."""
 
     def __init__(self) -> None:
         self._of: dict[tuple[int, int], Before] = {}
@@ -63,15 +63,15 @@ class Unclipped:
         self._clipping = tuple((groups, position) for position in readings)
 
     def clipped(self, clip: Clip) -> None:
-        """They have been."""
+        """These gradients have now been clipped."""
         for place in self._clipping:
             before = self._of[place]
             self._of[place] = Before(before.reading, (*before.clips, clip))
 
     def take(self, groups: int) -> dict[int, Before]:
-        """Everything of a window of so many groups, by the parameter's position; the rest belongs to the next.
+        """Everything of a window of this many groups, by the parameter's position; the rest belongs to the next.
 
-        Of several, what was there before the last: what was clipped within the window cannot be undone.
+        With several clips, the gradient before the last one: a clip within the window cannot be undone.
         """
         found = {position: self._of[at, position] for at, position in sorted(self._of) if at <= groups}
         self._of = {(at - groups, position): one for (at, position), one in self._of.items() if at > groups}

@@ -18,9 +18,9 @@ Rows = tuple[int, ...]
 
 @dataclass
 class Call:
-    """One outermost forward: the module, the rows it was fed (none where that was no data), and what became of it.
+    """One outermost forward: the module, the rows it was fed (none if its input was not data), and what became of it.
 
-    ``passage``: None for a micro-batch that was told, whatever forwards it has.
+    ``passage``: None for a micro-batch that the stack reported, whatever forwards it has.
     """
 
     module: int
@@ -29,7 +29,7 @@ class Call:
 
     @property
     def used(self) -> bool | None:
-        """Whether it contributes to the gradient; None where that cannot be seen."""
+        """Whether it contributes to the gradient; None if that cannot be seen."""
         return True if self.passage is None else self.passage.used
 
 
@@ -37,8 +37,8 @@ class Call:
 class Group:
     """Forwards, and whether a backward pass has followed them.
 
-    ``told``: its rows were told, not read off forwards; ``phase``: how many optimizers had stepped in its window before
-    it began: what two optimizers of one window are fed one after the other.
+    ``told``: its rows were reported by the stack, not read from forwards; ``phase``: how many optimizers had stepped in
+    its window before it began. It separates what two optimizers of one window are fed one after the other.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -48,9 +48,9 @@ class Group:
 
     @property
     def counted(self) -> list[Call]:
-        """The forwards that a gradient came back to: one that was only looked at feeds nothing.
+        """The forwards that a gradient came back to: the others contribute nothing.
 
-        All of them where none is known to be used: the gradient has come back another way.
+        All of them if none is known to be used: the gradient then came back another way.
         """
         used = [call for call in self.calls if call.used] or [call for call in self.calls if call.used is None]
         return used or self.calls
@@ -58,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One micro-batch: its rows, the passage of its loss where there is just one, and which groups it was."""
+    """One micro-batch: its rows, the passage of its loss if there is exactly one, and its groups."""
 
     rows: Rows
     passage: Watched | None
@@ -66,7 +66,7 @@ class Part:
 
 
 Join = Callable[[Sequence[Rows]], Rows]
-"""From the rows of several forwards, which are different ones, to those of the micro-batch that they are together."""
+"""From the different rows of several forwards to the rows of the micro-batch that they form together."""
 
 
 def one_after_the_other(fed: Sequence[Rows]) -> Rows:
@@ -75,17 +75,17 @@ def one_after_the_other(fed: Sequence[Rows]) -> Rows:
 
 
 def micro_batches_of(groups: Sequence[Group], k: int, join: Join = one_after_the_other) -> list[Part]:
-    """Which groups are one micro-batch.
+    """Which groups form one micro-batch.
 
-    As a rule each is one. A window of ``m * k`` groups has ``m`` backward passes for each micro-batch where they are
-    fed the same rows, as two losses that are differentiated one after the other are; a window of one group with ``k``
-    forwards of one module is a sum of ``k`` losses, differentiated at its end. Where several optimizers of a window are
-    fed one after the other, as the two of a GAN are, micro-batch j is the j-th of each.
+    Usually each group is one. A window of ``m * k`` groups has ``m`` backward passes for each micro-batch if they are
+    fed the same rows, as with two losses that are differentiated one after the other. A window of one group with ``k``
+    forwards of one module is a sum of ``k`` losses, differentiated at its end. If several optimizers of a window are
+    fed one after the other, as in a GAN, micro-batch j is the j-th of each.
 
     Args:
         groups: of the window, in order.
-        k: the accumulation steps that were asked for.
-        join: of a micro-batch that several forwards are fed, such as the three of a triplet.
+        k: the requested accumulation steps.
+        join: for a micro-batch that is fed in several forwards, such as the three of a triplet.
     """
     if len(groups) == 1 and k > 1 and not groups[0].told:
         calls = groups[0].counted
@@ -103,7 +103,7 @@ def micro_batches_of(groups: Sequence[Group], k: int, join: Join = one_after_the
 
 
 def _pieces(places: Sequence[int], groups: Sequence[Group], k: int) -> list[Sequence[int]]:
-    """The groups at these places, those of each micro-batch together."""
+    """The groups at these places, grouped by micro-batch."""
     times = len(places) // k if len(places) % k == 0 else 1
     pieces = [places[start : start + times] for start in range(0, len(places), times)] if times > 1 else []
     if not pieces or any(len({fed for at in piece if (fed := _fed([groups[at]]))}) > 1 for piece in pieces):
@@ -122,13 +122,13 @@ def _part(groups: Sequence[Group], piece: Sequence[int], join: Join) -> Part:
 
 
 def _fed(groups: Sequence[Group]) -> tuple[Rows, ...]:
-    """The rows of all forwards; those that several forwards were fed alike count once."""
+    """The rows of all forwards; rows that several forwards share count once."""
     return tuple(dict.fromkeys(call.rows for group in groups for call in group.counted if call.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A window that has ended: its groups, the clips after the last of them, and those between two of them."""
+    """A window that has ended: its groups, the clips after the last group, and the clips between groups."""
 
     groups: tuple[Group, ...]
     clips: tuple[Clip, ...]
@@ -136,14 +136,14 @@ class Closed:
 
 
 class Window:
-    """The window that is open. It ends when everyone who is to step has stepped and the next forward begins.
+    """The open window. It ends when every optimizer that steps in it has stepped and the next forward begins.
 
-    Whoever steps a second time begins a new window, too: what was fed since the last step belongs to that.
+    An optimizer's second step also begins a new window, to which everything fed since the last step belongs.
     """
 
     def __init__(self) -> None:
         self.sees_gradients = True
-        """Whether `backward` will be called: hooks do not see the gradients of a sharded model."""
+        """Whether `backward` will be called: for a sharded model, hooks do not see gradients."""
         self.groups: list[Group] = []
         self._boundary = 0
         self._stepped: list[Hashable] = []
@@ -159,14 +159,14 @@ class Window:
         return who in self._stepped
 
     def call(self, call: Call, *, told: bool = False) -> None:
-        """A forward begins; ``told``: it is a whole micro-batch, of which forwards say nothing more."""
+        """A forward begins; ``told``: it is a whole micro-batch reported by the stack."""
         if not self.groups or self.groups[-1].backward or (told and self.groups[-1].calls):
             self.groups.append(Group(told=told, phase=len(self._stepped)))
         self.groups[-1].calls.append(call)
         self.groups[-1].backward |= not self.sees_gradients
 
     def backward(self) -> bool:
-        """A gradient has been computed; whether it is the group's first."""
+        """A gradient has been computed; returns whether it is the group's first."""
         if not self.groups:
             self.groups.append(Group(phase=len(self._stepped)))
         first = not self.groups[-1].backward
@@ -174,7 +174,7 @@ class Window:
         return first
 
     def drop(self, start: int) -> int:
-        """Forget the groups from a place on; how many of them a gradient has come of."""
+        """Forget the groups from a place on; returns how many of them produced a gradient."""
         dropped, self.groups = self.groups[start:], self.groups[:start]
         return sum(group.backward for group in dropped)
 
@@ -188,7 +188,7 @@ class Window:
         self._boundary = self.done
 
     def close(self) -> Closed:
-        """End it: what came after the last step is the beginning of the next."""
+        """End the window: what came after the last step belongs to the next."""
         groups, self.groups = self.groups[: self._boundary], self.groups[self._boundary :]
         with_gradient = tuple(group for group in groups if group.backward or group.told)
         mine = [(at, clip) for at, clip in self._clips if at <= self._boundary]
@@ -205,10 +205,10 @@ class Window:
 
     @property
     def done(self) -> int:
-        """Groups so far: nothing is added to them any more once another forward begins."""
+        """Number of groups so far: they are complete once another forward begins."""
         return len(self.groups)
 
     @property
     def boundary(self) -> int:
-        """Groups that there were at the last step."""
+        """Number of groups at the last step."""
         return self._boundary

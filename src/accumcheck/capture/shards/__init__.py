@@ -1,4 +1,4 @@
-"""The parameters of a model, whole: however they are cut over processes, each under the name that the model gave it."""
+"""The whole parameters of a model, however they are sharded, each under its name in the model."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Whole", "canonical", "class_of", "is_sharded", "parameters_of"]
 def parameters_of(model: torch.nn.Module) -> Iterator[Whole]:
     """Every parameter once, in the order of ``named_parameters()`` of the model before it was sharded.
 
-    Sharded by torch's FSDP, ``FullyShardedDataParallel`` or ``fully_shard``, a parameter is gathered when it is asked
-    for, and only it: every process must then ask for the same ones in the same order. No process asks another for the
-    parameters of a model that is not sharded. What DeepSpeed's engine trains is likewise gathered.
+    Under torch's FSDP (``FullyShardedDataParallel`` or ``fully_shard``), a parameter is gathered when it is requested,
+    one at a time: every process must request the same ones in the same order. Parameters that DeepSpeed's engine trains
+    are gathered as well. For a model that is not sharded, processes do not communicate.
 
     Raises:
-        WorkloadError: the parameters are distributed in a way that is not known here (tensor parallel).
+        WorkloadError: the parameters are distributed in an unsupported way (tensor parallel).
     """
     check_data_parallel_alone(model)
     engine = engine_of(model)
@@ -43,5 +43,5 @@ def parameters_of(model: torch.nn.Module) -> Iterator[Whole]:
 
 
 def is_sharded(model: torch.nn.Module) -> bool:
-    """Whether FSDP or DeepSpeed holds this model's parameters, in as many processes as there may be."""
+    """Whether FSDP or DeepSpeed holds this model's parameters, even if there is only one process."""
     return has_flat_parameters(model) or is_fully_sharded(model) or is_partitioned(model)

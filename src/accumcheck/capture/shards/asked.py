@@ -1,4 +1,4 @@
-"""Whether what was asked for is what happened: a program that asks for shards and gets none is another experiment."""
+"""Whether requested sharding took place: a program that requests shards and gets none is a different experiment."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from accumcheck.errors import UnsupportedError
 
 
 def check_engine_was_made(arguments: Any) -> None:
-    """Whether DeepSpeed was asked for, by the Trainer's arguments or by accelerate's environment; no engine trains.
+    """Where no engine trains, require that neither the Trainer's arguments nor accelerate's environment ask for one.
 
     Args:
-        arguments: ``TrainingArguments``; None where a loop trains.
+        arguments: ``TrainingArguments``; None if a loop trains.
 
     Raises:
-        UnsupportedError: it was.
+        UnsupportedError: DeepSpeed was requested.
     """
     if not getattr(arguments, "deepspeed", None) and not _in_environment("ACCELERATE_USE_DEEPSPEED"):
         return
-    where = "" if torch.cuda.is_available() else ", and on a CPU leaves DeepSpeed out without a word"
+    where = "" if torch.cuda.is_available() else ", and on a CPU silently ignores DeepSpeed"
     raise UnsupportedError(
-        f"DeepSpeed was asked for, but no engine of it trains the model: accelerate {version('accelerate')} makes one "
-        f"on GPUs and other accelerators{where}; run it there, or without deepspeed"
+        f"DeepSpeed was requested, but no DeepSpeed engine trains the model: accelerate {version('accelerate')} makes "
+        f"one on GPUs and other accelerators{where}; run it there, or without deepspeed"
     )
 
 
 def check_shards_were_made(sharded: bool, arguments: Any) -> None:
-    """Whether a model is sharded where FSDP was asked for; one process alone has nothing to share.
+    """Require that a model is sharded if FSDP was requested; a single process has nothing to shard.
 
     Args:
         sharded: whether the model that is trained is.
-        arguments: ``TrainingArguments``; None where a loop trains.
+        arguments: ``TrainingArguments``; None if a loop trains.
 
     Raises:
         UnsupportedError: it is whole in every process.
@@ -43,15 +43,15 @@ def check_shards_were_made(sharded: bool, arguments: Any) -> None:
     asked = getattr(arguments, "fsdp", None) or _in_environment("ACCELERATE_USE_FSDP")
     if not asked or sharded or not dist.is_initialized() or dist.get_world_size() == 1:
         return
-    where = "" if torch.cuda.is_available() else ", and on a CPU leaves FSDP out without a word"
+    where = "" if torch.cuda.is_available() else ", and on a CPU silently ignores FSDP"
     raise UnsupportedError(
-        f"FSDP was asked for, but each of the {dist.get_world_size()} processes trains the whole model: accelerate "
+        f"FSDP was requested, but each of the {dist.get_world_size()} processes trains the whole model: accelerate "
         f"{version('accelerate')} shards on GPUs and other accelerators{where}; run it there, or without fsdp"
     )
 
 
 def check_gpus_are_not_shared(sharded: bool, device: torch.device) -> None:
-    """Shards whose processes have not a GPU each: they talk over gloo, whose collectives for shards crash on GPUs.
+    """Refuse shards whose processes share GPUs: they use gloo, whose collectives for shards crash on GPUs.
 
     Seen with torch 2.11 on an H200: whichever process gathers first is killed by SIGSEGV.
 
@@ -60,7 +60,7 @@ def check_gpus_are_not_shared(sharded: bool, device: torch.device) -> None:
         device: of its parameters.
 
     Raises:
-        UnsupportedError: its processes would talk over gloo about what is on a GPU.
+        UnsupportedError: its processes would use gloo for shards on a GPU.
     """
     if not sharded or device.type != "cuda" or not dist.is_initialized() or dist.get_world_size() == 1:
         return

@@ -1,4 +1,4 @@
-"""The steps of DeepSpeed's engine: the torch optimizer in it is only given buffers of the engine's."""
+"""The steps of DeepSpeed's engine: the torch optimizer in it only gets the engine's buffers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accumcheck.capture.patches import Patches
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 
 OnStep = Callable[[Any, StepGradient, float], None]
-"""Called with the engine, the whole gradient that it is about to apply, and what losses were multiplied by."""
+"""Called with the engine, the whole gradient that it is about to apply, and the scale of the losses."""
 
 
 class EngineWatch:
@@ -33,14 +33,14 @@ class EngineWatch:
 
     @property
     def found(self) -> bool:
-        """Whether an engine trains the model; then torch's optimizers say nothing of it."""
+        """Whether an engine trains the model; then torch's optimizers do not show its steps."""
         return self._engine is not None
 
     def look_for(self, model: torch.nn.Module, reader: GradientReader) -> None:
-        """Look for the engine of this model, unless it is known.
+        """Look for the engine of this model, unless it is known already.
 
         Raises:
-            UnsupportedError: the engine does what accumcheck has never compared with the truth.
+            UnsupportedError: the engine uses a feature that accumcheck has not been validated with.
         """
         if self._engine is not None:
             return

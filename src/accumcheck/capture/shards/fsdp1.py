@@ -1,7 +1,7 @@
-"""Parameters under ``torch.distributed.fsdp.FullyShardedDataParallel`` (FSDP1): flattened into units, which are cut.
+"""Parameters under ``torch.distributed.fsdp.FullyShardedDataParallel`` (FSDP1): flattened into sharded units.
 
-A unit's ``FlatParameter`` says of each parameter in it which of its entries this process has. What a process has is put
-in its place among zeros, and summed over processes: with one parameter at a time, no more memory is needed than for it.
+A unit's ``FlatParameter`` says which entries of each of its parameters this process has. These entries are put in
+place in a tensor of zeros and summed over processes: one parameter at a time, so memory is needed for one only.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Flattened:
         """See `Whole.value`."""
         held = self._flat.detach()
         if self.handle.uses_sharded_strategy and held.numel() != self._flat._sharded_size.numel():
-            held = self._flat._local_shard.detach()  # what a forward has gathered is of its own precision
+            held = self._flat._local_shard.detach()  # a forward may gather in another precision
         return self._gathered(held)
 
     def gradient(self) -> torch.Tensor:
@@ -74,7 +74,7 @@ class Flattened:
         return self._placed(shard[start : start + here.numel_in_shard] if here.in_shard else None)
 
     def _placed(self, piece: torch.Tensor | None) -> torch.Tensor:
-        """The whole from every process's piece of it; None where a process has none."""
+        """The whole from every process's piece; None for a process without one."""
         whole = torch.zeros(self.numel, dtype=self._flat.dtype, device=self.handle.device)
         here = self._flat._shard_param_infos[self.index]
         if piece is not None:
@@ -91,7 +91,7 @@ class Flattened:
 
 
 def has_flat_parameters(model: torch.nn.Module) -> bool:
-    """Whether a parameter of the model was flattened into a unit, or is one."""
+    """Whether a parameter of the model was flattened into a unit, or is a unit."""
     return any(
         getattr(parameter, "_fsdp_flattened", False) or getattr(parameter, "_is_flat_param", False)
         for parameter in model.parameters()
@@ -99,10 +99,10 @@ def has_flat_parameters(model: torch.nn.Module) -> bool:
 
 
 def parameters_of_units(model: torch.nn.Module) -> Iterator[Whole]:
-    """The parameters of all units, and those that are in none, in the order in which the model's modules have them.
+    """The parameters of all units, and those outside units, in the order of the model's modules.
 
     Raises:
-        UnsupportedError: a parameter's unit is not found, or the pieces of a unit do not make it whole.
+        UnsupportedError: a parameter's unit is not found, or the pieces of a unit are not complete.
     """
     of_module: dict[int, list[tuple[str, Any, int]]] = {}
     taken: set[tuple[int, str]] = set()
@@ -122,18 +122,18 @@ def parameters_of_units(model: torch.nn.Module) -> Iterator[Whole]:
                 continue
             seen.add(id(parameter))
             if getattr(parameter, "_fsdp_flattened", False):
-                where = "is in an FSDP unit that is not found in this process"
+                where = "is in an FSDP unit that was not found in this process"
                 raise UnsupportedError(f"{canonical(prefix + name)} {where}")
             yield Plain(canonical(prefix + name), parameter)
 
 
 def _handles(model: torch.nn.Module) -> list[Any]:
-    """The units of the model and of what wraps it."""
+    """The units of the model and of its wrapper."""
     from torch.distributed.fsdp import FullyShardedDataParallel
 
     wrappers = [module for module in model.modules() if isinstance(module, FullyShardedDataParallel)]
     if not isinstance(model, FullyShardedDataParallel):
-        # the model does not know its wrapper, which has the unit of all that no other unit has
+        # the model does not know its wrapper, whose unit holds everything that is in no other unit
         wrappers += [
             found
             for found in gc.get_objects()
@@ -146,7 +146,7 @@ def _handles(model: torch.nn.Module) -> list[Any]:
 
 
 def _require_all_pieces(handle: Any) -> None:
-    """Whether the pieces that the processes have of each parameter make it whole.
+    """Require that the processes' pieces of each parameter are complete.
 
     Raises:
         UnsupportedError: they do not.

@@ -1,6 +1,6 @@
-"""Parameters under ``torch.distributed.fsdp.fully_shard`` (FSDP2): each is a DTensor, cut along one dimension.
+"""Parameters under ``torch.distributed.fsdp.fully_shard`` (FSDP2): each is a DTensor, sharded along one dimension.
 
-Types are told by their names: between torch 2.4 and 2.13 they moved from one module to another.
+Types are recognised by name: between torch 2.4 and 2.13 they moved from one module to another.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Distributed:
 
     @property
     def numel(self) -> int:
-        """See `Whole.numel`; of a DTensor that is the number of all its entries."""
+        """See `Whole.numel`; for a DTensor this counts all its entries."""
         return int(self.parameter.numel())
 
     @property
@@ -41,7 +41,7 @@ class Distributed:
         return self._whole(self.parameter.detach())
 
     def gradient(self) -> torch.Tensor:
-        """See `Whole.gradient`. A process without one contributes zeros: the others wait for it all the same."""
+        """See `Whole.gradient`. A process without one contributes zeros, since the others wait for it."""
         grad = self.parameter.grad
         if grad is None:
             grad = torch.zeros_like(self.parameter)
@@ -76,7 +76,7 @@ def is_fully_sharded(model: torch.nn.Module) -> bool:
 
 
 def class_of(model: torch.nn.Module) -> type:
-    """The class of which the model was made: ``fully_shard`` gives it another, which is derived from that one."""
+    """The model's original class: ``fully_shard`` replaces it by a class derived from it."""
     kind = type(model)
     if not _is_fsdp_module(model):
         return kind
@@ -84,17 +84,17 @@ def class_of(model: torch.nn.Module) -> type:
 
 
 def reshard(model: torch.nn.Module) -> None:
-    """Let go of what was gathered for a forward or a backward: only the shards are what the optimizer trains."""
+    """Free what was gathered for a forward or a backward: the optimizer trains only the shards."""
     for module in model.modules():
         if _is_fsdp_module(module):
             module.reshard()  # type: ignore[operator]
 
 
 def check_data_parallel_alone(model: torch.nn.Module) -> None:
-    """Whether parameters are sharded by data parallelism and by nothing else.
+    """Require that parameters are sharded by data parallelism only.
 
     Raises:
-        UnsupportedError: a parameter is cut by tensor or expert parallelism.
+        UnsupportedError: a parameter is sharded by tensor or expert parallelism.
     """
     by_fsdp = is_fully_sharded(model)
     for name, parameter in model.named_parameters():
@@ -103,8 +103,8 @@ def check_data_parallel_alone(model: torch.nn.Module) -> None:
         cuts = sum(not placement.is_replicate() for placement in parameter.placements)  # type: ignore[attr-defined]
         if cuts > 1 or not by_fsdp:
             raise UnsupportedError(
-                f"{name} is sharded by tensor or expert parallelism, under which processes are fed the same rows: that "
-                "is not a split of a global batch, and is not checked; run it with data parallelism alone (DDP, FSDP)"
+                f"{name} is sharded by tensor or expert parallelism, where processes are fed the same rows: this "
+                "is not a split of a global batch, and is not checked; run it with data parallelism only (DDP, FSDP)"
             )
 
 

@@ -1,4 +1,4 @@
-"""One parameter, whole: what all kinds of sharding are turned into."""
+"""One whole parameter: the common form of all kinds of sharding."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _WRAPPERS = {"_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_orig_mod"}
 
 
 class Whole(Protocol):
-    """One parameter of a model. Its tensors are flat, of all its entries, and the same in every process of a group."""
+    """One parameter of a model. Its tensors are flat, complete, and the same in every process of a group."""
 
     @property
     def name(self) -> str:
-        """As the model names it, without what wrappers add."""
+        """Its name in the model, without what wrappers add."""
 
     @property
     def numel(self) -> int:
-        """How many entries it has, wherever they are."""
+        """How many entries it has in all processes together."""
 
     @property
     def requires_grad(self) -> bool:
@@ -31,15 +31,15 @@ class Whole(Protocol):
         """Of its entries, as the optimizer has them."""
 
     def value(self) -> torch.Tensor:
-        """Its entries, shape ``[numel]``; every process of its group must ask."""
+        """Its entries, shape ``[numel]``; every process of its group must call this."""
 
     def gradient(self) -> torch.Tensor:
-        """What the optimizer would apply, shape ``[numel]``; zeros where no gradient has reached it.
+        """The gradient that the optimizer would apply, shape ``[numel]``; zeros if none has reached it.
 
-        Every process of its group must ask.
+        Every process of its group must call this.
 
         Raises:
-            WorkloadError: the gradient is not of this parameter's size.
+            WorkloadError: the gradient does not have this parameter's size.
         """
 
 
@@ -51,7 +51,7 @@ def flat_of(gradient: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Plain:
-    """A parameter that this process has whole."""
+    """A parameter that is not sharded."""
 
     name: str
     parameter: torch.Tensor

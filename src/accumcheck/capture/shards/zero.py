@@ -1,8 +1,8 @@
-"""Parameters under DeepSpeed's engine: ZeRO 1, 2 and 3, which keep gradients in buffers of their own.
+"""Parameters under DeepSpeed's engine: ZeRO 1, 2 and 3, which keep gradients in their own buffers.
 
-The gradient is whole in no process. It can be gathered between the last micro-batch's backward and ``engine.step``, by
+No process has the whole gradient. It can be gathered between the last micro-batch's backward and ``engine.step``, by
 DeepSpeed's own ``safe_get_full_grad``; in the step of torch's optimizer, which the engine calls, it is gone (0.19.8).
-DeepSpeed is asked for nothing unless the program has imported it.
+DeepSpeed is never imported here; it is used only if the program has imported it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from accumcheck.capture.patches import Patches, Seam
 from accumcheck.errors import RefusedError, UnsupportedError
 
 AGREEMENT = 1e-2
-"""How far the norm that was read may be from the engine's own, which it sums in the precision of its gradients."""
+"""Allowed difference between the norm read here and the engine's own, which is summed in its gradients' precision."""
 
 
 @dataclass(frozen=True)
 class Partitioned:
     """A parameter that an engine trains; under ZeRO 3 the parameter itself is in pieces too.
 
-    ``engine``: None where parameters are cut up and no engine trains them; they have values and no gradients then.
+    ``engine``: None if parameters are partitioned but no engine trains them; then they have values and no gradients.
     """
 
     name: str
@@ -66,17 +66,17 @@ class Partitioned:
         """See `Whole.gradient`; without the scale that the engine puts on float16 losses.
 
         Raises:
-            UnsupportedError: there is no engine that trains it, or the engine does not hand the gradient out.
+            UnsupportedError: no engine trains it, or the engine does not return the gradient.
         """
         if self.engine is None:
-            raise UnsupportedError(f"DeepSpeed has cut up {self.name}, but no engine of it that trains it was found")
-        # where a release leaves one, it is this process's own, and would be handed out in the place of the mean
+            raise UnsupportedError(f"DeepSpeed has partitioned {self.name}, but no engine that trains it was found")
+        # a .grad that some releases leave is this process's own, and would be returned instead of the mean
         own, self.parameter.grad = self.parameter.grad, None
         try:
             found = _deepspeed().utils.safe_get_full_grad(self.parameter)
         except Exception as error:
             raise UnsupportedError(
-                f"DeepSpeed {_release()} does not hand out the gradient of {self.name} before its step "
+                f"DeepSpeed {_release()} does not return the gradient of {self.name} before its step "
                 f"({type(error).__name__}: {error}); run it without DeepSpeed, or with FSDP"
             ) from error
         finally:
@@ -85,7 +85,7 @@ class Partitioned:
         if found is None or found.numel() != self.numel:
             entries = "no gradient" if found is None else f"a gradient of {found.numel()} entries"
             raise UnsupportedError(
-                f"DeepSpeed {_release()} hands out {entries} of {self.name}, which has {self.numel}; run it without "
+                f"DeepSpeed {_release()} returns {entries} for {self.name}, which has {self.numel}; run it without "
                 "DeepSpeed, or with FSDP"
             )
         whole: torch.Tensor = found.detach().reshape(-1) / loss_scale_of(self.engine)
@@ -93,12 +93,12 @@ class Partitioned:
 
 
 def is_partitioned(model: torch.nn.Module) -> bool:
-    """Whether DeepSpeed has cut parameters of the model up, as ZeRO 3 does."""
+    """Whether DeepSpeed has partitioned parameters of the model, as ZeRO 3 does."""
     return any(hasattr(parameter, "ds_id") for parameter in model.parameters())
 
 
 def engine_of(model: torch.nn.Module) -> Any:
-    """The ``DeepSpeedEngine`` that trains the model; None where there is none."""
+    """The ``DeepSpeedEngine`` that trains the model; None if there is none."""
     if "deepspeed" not in sys.modules:
         return None
     for found in gc.get_objects():
@@ -112,13 +112,13 @@ def engine_of(model: torch.nn.Module) -> Any:
 
 
 def around_steps(patches: Patches, engine: Any, before: Callable[[], None], after: Callable[[], None]) -> None:
-    """Be there at every step in which the engine updates its parameters, and not at those that only accumulate.
+    """Call functions around every engine step that updates parameters, not around those that only accumulate.
 
     Args:
         patches: undoes it.
         engine: a ``DeepSpeedEngine``.
-        before: called when all micro-batches of the step were differentiated and reduced.
-        after: called when the parameters were updated.
+        before: called after all micro-batches of the step were differentiated and reduced.
+        after: called after the parameters were updated.
     """
 
     def observed_around(step: Any) -> Any:
@@ -137,16 +137,16 @@ def around_steps(patches: Patches, engine: Any, before: Callable[[], None], afte
 
 
 def check_engine(engine: Any) -> None:
-    """What an engine may do beside ZeRO 1, 2 and 3 in data parallelism, which is all that was compared with the truth.
+    """Refuse engine features other than ZeRO 1, 2 and 3 in data parallelism, the only ones that were validated.
 
     Raises:
-        UnsupportedError: it does.
+        UnsupportedError: the engine uses one.
     """
     found = [what for what, does in _beside(engine) if does]
     if found:
         raise UnsupportedError(
-            f"DeepSpeed {_release()} trains with {', '.join(found)}: what gradient it applies then is not seen here; "
-            "ZeRO 1, 2 and 3 without it are"
+            f"DeepSpeed {_release()} trains with {', '.join(found)}: accumcheck cannot see the gradient applied then; "
+            "use ZeRO 1, 2 or 3 without it"
         )
 
 
@@ -166,7 +166,7 @@ def _beside(engine: Any) -> list[tuple[str, bool]]:
 
 
 def _told(engine: Any, name: str) -> Any:
-    """What a method of the engine says; None where the release has none. Offloading to ``none`` is no offloading."""
+    """The result of a method of the engine; None if the release does not have it, or for an offload to ``none``."""
     answer = getattr(type(engine), name, None)
     told = None if answer is None else answer(engine)
     device = getattr(told, "device", None)
@@ -174,53 +174,53 @@ def _told(engine: Any, name: str) -> Any:
 
 
 def cast_by(engine: Any) -> str:
-    """What to say of weights that the engine was told to hold in 16 bits, whatever they were made in; else nothing."""
+    """A phrase about weights that the engine was told to cast to 16 bits; empty if it was not."""
     for name, dtype in (("bfloat16_enabled", "bfloat16"), ("fp16_enabled", "float16")):
         if _told(engine, name):
-            return f", whose weights DeepSpeed has cast to {dtype}, in which the model is to be made"
+            return f", whose weights DeepSpeed has cast to {dtype}; create the model in that dtype"
     return ""
 
 
 def loss_scale_of(engine: Any) -> float:
-    """The factor on losses, and so on gradients until the step: 1 unless the engine trains in float16."""
+    """The factor on losses, and on gradients before the step: 1 unless the engine trains in float16."""
     return float(getattr(engine.optimizer, "loss_scale", 1.0))
 
 
 def check_norm(engine: Any, norm: float) -> None:
-    """Whether the engine has applied the gradient that was read, by the norm that it has computed of it.
+    """Require that the engine has applied the gradient that was read, by comparing norms.
 
     Args:
         engine: after its step.
-        norm: of what was read before it.
+        norm: of the gradient that was read before the step.
 
     Raises:
-        RefusedError: it is another gradient, or the step was left out.
-        UnsupportedError: the engine does not say.
+        RefusedError: it is another gradient, or the step was skipped.
+        UnsupportedError: the engine computes no norm.
     """
     if getattr(engine.optimizer, "overflow", False):
         raise RefusedError(
-            "DeepSpeed left an optimizer step out, since a gradient is not finite (loss scale from now on: "
-            f"{loss_scale_of(engine):g}); in float16 begin with a smaller one (initial_scale_power: 8 in DeepSpeed's "
-            "configuration), else look for what is not finite"
+            "DeepSpeed skipped an optimizer step because a gradient is not finite (loss scale from now on: "
+            f"{loss_scale_of(engine):g}); in float16 start with a smaller one (initial_scale_power: 8 in DeepSpeed's "
+            "configuration), otherwise look for the value that is not finite"
         )
     own = engine.get_global_grad_norm()
     if own is None:
         raise UnsupportedError(
-            "DeepSpeed computes no gradient norm, by which what was read is compared with what it applies; let it "
-            "(leave compute_grad_norm out of its configuration)"
+            "DeepSpeed computes no gradient norm, so the gradient that was read cannot be compared with the applied "
+            "one; remove compute_grad_norm from its configuration"
         )
     own = float(own)
     if not math.isfinite(norm) and not math.isfinite(own):
         return
     if not math.isclose(norm, own, rel_tol=AGREEMENT, abs_tol=1e-12):
         raise RefusedError(
-            f"the gradient that DeepSpeed {_release()} hands out has a norm of {norm:.6g}, the one that it applies has "
-            f"{own:.6g}: they are not the same, and what is applied is not seen"
+            f"the gradient that DeepSpeed {_release()} returns has a norm of {norm:.6g}, the one that it applies has "
+            f"{own:.6g}: they differ, so accumcheck cannot see the applied gradient"
         )
 
 
 def _deepspeed() -> Any:
-    """The package, which the program has imported."""
+    """The package, if the program has imported it."""
     return sys.modules["deepspeed"]
 
 
