@@ -49,7 +49,7 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(here: Path, capsys: py
     (here / "check.yaml").write_text("mine", encoding="utf-8")
     assert main(["init"]) == 2
     assert (here / "check.yaml").read_text(encoding="utf-8") == "mine"
-    assert "check.yaml: exists already and is not changed" in capsys.readouterr().err
+    assert "check.yaml: exists already and was not changed" in capsys.readouterr().err
     assert main(["init", "--force"]) == 0
     assert load_config(here / "check.yaml").global_batch_size >= 8
 
@@ -121,7 +121,7 @@ def test_a_missing_training_file_and_two_sources_are_usage_errors(
     assert main(["init", "--from-llamafactory", "nope.yaml"]) == 2
     assert "nope.yaml: there is no such file; give the file of llamafactory-cli train" in capsys.readouterr().err
     assert main(["init", "--model", "gpt2", "--from-llamafactory", "nope.yaml"]) == 2
-    assert "each says what is trained; give one of them" in capsys.readouterr().err
+    assert "each of them says what is trained; give only one" in capsys.readouterr().err
     assert not (here / "check.yaml").exists()
 
 
@@ -164,8 +164,8 @@ def test_a_model_may_be_given_for_a_stack_that_is_not_a_program(here: Path) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--stack", "trl-sft", "--model", "gpt2"], "--stack and --model: each says what is trained; give one of them"),
-        (["--stack", "trainer", "--script", "a.py"], "--stack and --script: each says what is trained; give one"),
+        (["--stack", "trl-sft", "--model", "gpt2"], "--stack and --model: each of them says what is trained; give only one"),
+        (["--stack", "trainer", "--script", "a.py"], "--stack and --script: each of them says what is trained; give only one"),
         (["--stack", "trl-stf"], "--stack trl-stf: expected one of trainer, accelerate, trl-sft, "),
         (["--stack", "trl-stf"], "did you mean 'trl-sft'?"),
     ],

@@ -35,7 +35,7 @@ def test_a_fault_of_the_program_itself_reads_as_undecided(
     assert main(["schema", "config"]) == 3
     captured = capsys.readouterr()
     assert type(fault).__name__ in captured.err
-    assert captured.err.endswith("accumcheck: this is a fault of accumcheck itself; nothing is decided\n")
+    assert captured.err.endswith("accumcheck: this is a bug in accumcheck; there is no verdict\n")
     assert captured.out == ""
 
 
@@ -69,7 +69,7 @@ def test_an_interruption_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: 
 
     monkeypatch.setattr(schema, "config_schema", interrupted)
     assert main(["schema", "config"]) == 130
-    assert capsys.readouterr().err == "accumcheck: interrupted; every process was ended\n"
+    assert capsys.readouterr().err == "accumcheck: interrupted; all processes were stopped\n"
 
 
 def test_what_typer_cannot_do_is_an_error_of_usage_and_no_divergence(

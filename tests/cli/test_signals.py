@@ -76,7 +76,7 @@ def test_while_modules_are_imported(tmp_path: Path, module: str, sign: signal.Si
     assert out == ""
     assert err in (
         "accumcheck: interrupted; nothing was started\n",
-        "accumcheck: interrupted; every process was ended\n",
+        "accumcheck: interrupted; all processes were stopped\n",
     )
 
 
@@ -95,7 +95,7 @@ def test_what_was_ignored_at_the_start_stays_ignored(tmp_path: Path, ignored: si
     process = start(program, tmp_path, {**env, "PLANTED_SIGNAL": str(int(other))}, ignored)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert err.endswith("accumcheck: interrupted; every process was ended\n")
+    assert err.endswith("accumcheck: interrupted; all processes were stopped\n")
 
 
 @pytest.fixture

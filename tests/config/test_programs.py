@@ -194,7 +194,7 @@ def test_a_script_in_place_of_a_configuration_is_told_what_to_write(tmp_path: Pa
     with pytest.raises(ConfigError) as raised:
         load_config(script)
     assert str(raised.value) == (
-        f"{script}: this is a Python script, and the configuration of a check was expected; write one with accumcheck "
+        f"{script}: this is a Python script; expected the configuration of a check. Write one with accumcheck "
         f"init --script {script}, then run accumcheck run check.yaml"
     )
     with pytest.raises(ConfigError, match="there is no such file; give the path of a YAML file"):
@@ -216,7 +216,7 @@ def test_a_script_is_found_in_the_working_directory_too_and_beside_the_configura
         found()
     assert str(raised.value) == (
         f"{path}:4: script.path: there is no file {tmp_path}/configs/src/train.py, nor {tmp_path}/src/train.py; a path "
-        "is relative to the configuration, else to the working directory"
+        "is relative to the configuration or else the working directory"
     )
     for folder in (tmp_path, tmp_path / "configs"):
         (folder / "src").mkdir()

@@ -50,7 +50,7 @@ def test_splits_say_what_their_global_batch_is(splits: list[Any]) -> None:
     [
         (None, "splits: missing; give for example splits=['1x8x1', '1x2x4'] (n x b x k), or global_batch_size"),
         ("auto", "splits: found 'auto'; give for example splits=['1x8x1', '1x2x4'] (n x b x k), or global_batch_size"),
-        (["1x8x1", "1x2x4", "1x2x2"], "splits: 1x8x1 of 8, 1x2x2 of 4 samples; all splits of a check are of one "),
+        (["1x8x1", "1x2x4", "1x2x2"], "splits: 1x8x1 of 8, 1x2x2 of 4 samples; all splits of a check have the same "),
         (["1x8"], "splits: splits[0]: found '1x8' (text); expected n x b x k, for example 4x16x2, with n"),
         ([], "splits: splits: found a list; expected auto or a list of 1 to 256 splits, for example [1x8x1, 2x2x2]"),
     ],

@@ -54,5 +54,5 @@ def test_a_placeholder_is_passed_on_where_it_is_written_twice() -> None:
 )
 def test_a_name_that_is_not_known_is_said_with_the_closest_one(text: str, meant: str) -> None:
     assert meant in unknown(text)
-    assert "Write braces of the program's own twice: {{" in unknown(text)
+    assert "Double the braces that belong to the program: {{" in unknown(text)
     assert fill(text, NUMBERS) == text

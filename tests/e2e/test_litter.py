@@ -126,7 +126,7 @@ def test_an_ended_parent_leaves_nothing_behind(running: Running, temporary: Path
     _, err = running.parent.communicate(timeout=60)
     if signs != [signal.SIGKILL]:
         assert running.parent.returncode == 130
-        assert err.endswith("accumcheck: interrupted; every process was ended\n")
+        assert err.endswith("accumcheck: interrupted; all processes were stopped\n")
         assert "Traceback" not in err
     nothing_is_left(running, temporary)
 

@@ -168,7 +168,7 @@ def test_an_interrupted_build_ends_what_it_started_and_leaves_nothing(
     run.send_signal(word)
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
-    assert err.splitlines()[-1] == "accumcheck: interrupted; every process was ended"
+    assert err.splitlines()[-1] == "accumcheck: interrupted; all processes were stopped"
     assert names(shelf_of(tmp_path)) == []
     assert processes_with(f"MARK={tmp_path}") == []
 

@@ -94,7 +94,7 @@ def compare(old: str, new: bytes, folder: Path) -> tuple[int, str, str]:
 def check_answer(code: int, out: str, err: str, folder: Path) -> None:
     """Every answer is a comparison, or a message with the file's name in every line."""
     assert "Traceback" not in err
-    assert "fault of accumcheck" not in err
+    assert "bug in accumcheck" not in err
     assert code in (0, 1, 2, 3)
     if code == 2:
         assert out == ""

@@ -61,7 +61,7 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that belong to no command."""
+    """Take the options of the program itself."""
 
 
 def execute(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def execute(argv: Sequence[str] | None = None) -> int:
 
     Raises:
         KeyboardInterrupt: the run was interrupted; every process has been ended.
-        Exception: a fault of accumcheck itself.
+        Exception: a bug in accumcheck.
     """
     try:
         code = app(args=argv, prog_name=app.info.name, standalone_mode=False)
@@ -79,18 +79,18 @@ def execute(argv: Sequence[str] | None = None) -> int:
     except AccumcheckError as error:
         typer.echo(f"accumcheck: {error}", err=True)
         return error.exit_code
-    except typer.Abort:  # what older releases of click make of Ctrl-C
+    except typer.Abort:  # how older releases of click report Ctrl-C
         raise KeyboardInterrupt from None
-    except SystemExit as ended:  # typer has answered a shell that completes a command line
+    except SystemExit as ended:  # typer has answered the shell's request for completions
         return USAGE if ended.code else 0
     except Exception as error:
         show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
         if not callable(show) or not isinstance(exit_code, int):
             raise
-        # before it is broken into the lines of a box
+        # before it is wrapped into the lines of a box
         error.message = redacted_text(str(getattr(error, "message", "")))  # type: ignore[attr-defined]
-        show()  # a usage error of click's, which typer either imports or carries with it
+        show()  # a usage error of click, which typer either imports or bundles
         return exit_code
-    if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code, without a word
+    if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code and prints nothing
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0

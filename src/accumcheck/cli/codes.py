@@ -1,4 +1,4 @@
-"""Exit codes that belong to no single command."""
+"""Exit codes that several commands share."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ INTERRUPTED = 130
 
 
 def without_pass(code: int) -> int:
-    """What a command ends with where something that was asked for is missing: 0 becomes 3, all else stays."""
+    """The exit code if something that was requested is missing: 3 instead of 0, any other code unchanged."""
     return UNDECIDED if code == PASSED else code

@@ -1,4 +1,4 @@
-"""The group of all commands: what typer would turn into an exit code of its own is made what it is here."""
+"""The group of all commands. It keeps typer from choosing exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Commands(TyperGroup):
     """Keeps typer's own exit codes out of the program's, where 1 is a divergence and 0 a pass."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Read the arguments. What typer cannot do there, such as naming the shell, is an error of usage."""
+        """Read the arguments. What typer cannot do there, such as detecting the shell, is a usage error."""
         try:
             return super().make_context(*args, **kwargs)
         except typer.Exit as ended:
@@ -24,7 +24,7 @@ class Commands(TyperGroup):
         """Run a command.
 
         Raises:
-            RuntimeError: the command ended in a way that typer takes for an exit (of 1, 0 or 130).
+            RuntimeError: the command ended in a way that typer would turn into an exit code (1, 0 or 130).
         """
         try:
             return super().invoke(ctx)

@@ -20,13 +20,13 @@ def deliver(
     """Write every file, print the report, and exit. A file that cannot be written does not stop the rest.
 
     Args:
-        exit_code: the verdict's.
+        exit_code: of the verdict.
         show: prints the report on standard output.
-        files: those asked for with ``--output``.
-        write: writes one of them; raises `AccumcheckError` where it cannot be written, on a full disk for example.
+        files: requested with ``--output``.
+        write: writes one of them; raises `AccumcheckError` if it cannot be written, for example on a full disk.
 
     Raises:
-        typer.Exit: always; with 3 where a file is missing, unless the verdict's code is another than 0.
+        typer.Exit: always; with 3 if a file is missing, unless the verdict's code is not 0.
     """
     for path in files or ():
         try:

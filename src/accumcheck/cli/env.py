@@ -31,7 +31,7 @@ def env() -> None:
         rows["can run"] = (
             f"splits of up to {devices.count} processes with nccl, more with launcher.oversubscribe and gloo"
             if devices.kind == "cuda"
-            else "splits of any number of processes with gloo; side by side up to the number of cores"
+            else "splits of any number of processes with gloo; in parallel up to the number of cores"
         )
     width = max(len(name) for name in rows)
     for name, value in rows.items():

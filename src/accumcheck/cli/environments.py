@@ -1,4 +1,4 @@
-"""``accumcheck environments``: the isolated environments that runs have left for the next."""
+"""``accumcheck environments``: the isolated environments that runs keep for later runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def list_(
     from accumcheck.report.streams import console_for
 
     if format_ not in FORMATS:
-        raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
+        raise ConfigError(f"--format {format_}: unknown format; use {' or '.join(FORMATS)}")
     shelf = Shelf()
     entries = shelf.entries()
     if format_ == "json":
@@ -56,7 +56,7 @@ def prune(
     older_than: Annotated[float, typer.Option("--older-than", metavar="DAYS", min=0, help=OLDER_THAN_HELP)] = 30,
     all_: Annotated[bool, typer.Option("--all", help="Remove all of them, whenever used.")] = False,
 ) -> None:
-    """Remove environments that are no longer used, and what builds that were killed have left.
+    """Remove environments that are no longer used, and the remains of builds that were killed.
 
     What a run is using stays. Exit codes: 0; 3 where something that was to
     go is in use.
@@ -90,7 +90,7 @@ def _as_dict(entry: Entry) -> dict[str, Any]:
 
 
 def _moment(seconds: float) -> str | None:
-    """Seconds since the epoch as a date and time; None for a file's time that no calendar has."""
+    """Seconds since the epoch as a date and time; None if they are outside the calendar."""
     try:
         return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
     except (OSError, OverflowError, ValueError):

@@ -46,9 +46,9 @@ def init(
     if isinstance(chosen, ProgramSpec) or (stack is not None and sources != ["--model"]):
         sources = ["--stack", *sources]
     if len(sources) > 1:
-        raise ConfigError(f"{' and '.join(sources)}: each says what is trained; give one of them")
+        raise ConfigError(f"{' and '.join(sources)}: each of them says what is trained; give only one")
     if output.exists() and not force:
-        raise ConfigError(f"{output}: exists already and is not changed; give another -o FILE, or --force")
+        raise ConfigError(f"{output}: exists already and was not changed; give another -o FILE, or --force")
     folder = output.resolve().parent
     if not folder.is_dir():
         raise ConfigError(f"{output}: the folder {folder} does not exist; create it first")
@@ -61,7 +61,7 @@ def init(
         text = starter_of_program(devices, chosen)
     else:
         text = starter(model, devices, folder, chosen)
-    if not isinstance(chosen, ProgramSpec):  # of such a stack, the user has yet to name the files
+    if not isinstance(chosen, ProgramSpec):  # with a program, the user has yet to name the files
         read_config(text, Place(str(output)), folder)  # so that a missing model folder is reported first
     try:
         output.write_text(text, encoding="utf-8")
@@ -72,10 +72,10 @@ def init(
 
 
 def _stack(name: str | None) -> LoopSpec | ProgramSpec:
-    """The stack that is asked for; the first of the registry where none is.
+    """The requested stack; the first of the registry if none was requested.
 
     Raises:
-        ConfigError: there is no such stack.
+        ConfigError: the stack does not exist.
     """
     from accumcheck.config.faults import did_you_mean
     from accumcheck.errors import ConfigError

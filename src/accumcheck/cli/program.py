@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code.
 
-    Whatever happens to the standard streams, to the process by a signal, or in accumcheck itself: nothing is raised,
-    and the code is never 0 for what did not pass, nor 1 for what did not diverge.
+    It never raises, whatever happens to the standard streams, by a signal, or inside accumcheck itself,
+    and the code is never 0 unless the check passed, nor 1 unless a split diverged.
 
     Args:
-        argv: the arguments. None: those of this process, whose signals and standard streams then stay as they are set
-            here until it ends; otherwise they are given back.
+        argv: the arguments. None: those of this process, whose signals and standard streams then stay as set here
+            until it ends; otherwise they are restored.
     """
     signals, streams = Signals(starting=argv is None), StandardStreams()
     try:
@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(argv: Sequence[str] | None, signals: Signals) -> int:
-    """The exit code of the commands, of an interruption, or of a fault in accumcheck."""
-    # Before numpy is imported: the judge rounds alike on every machine, as workers do under torchrun's own default,
-    # and on a busy machine threads of a matrix product do not wait for each other longer than it takes.
+    """The exit code of the commands, of an interruption, or of a bug in accumcheck."""
+    # Before numpy is imported: the judge then rounds the same on every machine, as workers do under torchrun's default,
+    # and on a busy machine the threads of a matrix product do not wait for each other longer than it takes.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         from accumcheck.cli.app import execute
@@ -52,7 +52,7 @@ def _guarded(argv: Sequence[str] | None, signals: Signals) -> int:
         signals.over()
         return code
     except KeyboardInterrupt:
-        print("accumcheck: interrupted; every process was ended", file=sys.stderr)  # noqa: T201
+        print("accumcheck: interrupted; all processes were stopped", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except BaseException:
         _tell_fault()
@@ -64,13 +64,13 @@ def _tell_fault() -> None:
         import traceback
 
         traceback.print_exc()
-        print("accumcheck: this is a fault of accumcheck itself; nothing is decided", file=sys.stderr)  # noqa: T201
-    except BaseException:  # out of memory again, say: the code must still be that of a fault
+        print("accumcheck: this is a bug in accumcheck; there is no verdict", file=sys.stderr)  # noqa: T201
+    except BaseException:  # for example out of memory again: the exit code must still be that of a bug
         return
 
 
 def _arrived(code: int, streams: StandardStreams) -> int:
-    """The exit code, given whether all that was printed on standard output arrived there."""
+    """The exit code, depending on whether everything printed on standard output arrived there."""
     lost = streams.settle()
     if lost is None:
         return code

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from accumcheck.runfolder.events import Event, OnEvent
 
 TRANSFORMERS_HELP = (
-    "Check this transformers release (or: latest), with the dependencies of that time, in its own environment."
+    "Check this transformers release (or: latest), with the dependencies of its time, in its own environment."
 )
 WITH_HELP = (
     "Also have this package in that environment: accelerate==1.4.0, 'trl @ ./checkout', a wheel, "
@@ -27,7 +27,7 @@ WITH_HELP = (
 )
 EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
 HOTFIX_HELP = (
-    "Apply this hot-fix (accumcheck hotfix list) to the Trainer, and compare with a short run without it: is it a cure?"
+    "Apply this hot-fix (accumcheck hotfix list) to the Trainer, and compare with a short run without it: does it help?"
 )
 IMPORTING = "importing torch and transformers"
 SET_HELP = "Override one key of the configuration, for example --set steps=1. Repeatable."
@@ -99,7 +99,7 @@ def run(
 
 
 def tell(progress: Progress, check: CheckConfig) -> OnEvent:
-    """What each event of a run means on the progress display."""
+    """Show each event of a run on the progress display."""
     from accumcheck.runfolder.events import Finished, Planned, ReferenceProgress, Started, StepDone
     from accumcheck.runfolder.layout import REFERENCE
 

@@ -1,7 +1,7 @@
-"""Signals that end the program: Ctrl-C (SIGINT), a CI system's request (SIGTERM), a closed terminal (SIGHUP).
+"""Signals that stop the program: Ctrl-C (SIGINT), a CI system's request (SIGTERM), a closed terminal (SIGHUP).
 
-All three mean the same: whatever runs is ended, and the exit code is 130. One that was ignored when the program was
-started, as ``nohup`` does with SIGHUP and a shell with the SIGINT of a background job, stays ignored.
+All three mean the same: everything running is stopped, and the exit code is 130. One that was ignored when the program
+was started, as ``nohup`` does with SIGHUP and a shell with the SIGINT of a background job, stays ignored.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEAT_SECONDS = 10.0
 """A closed terminal sends several signals, and people press Ctrl-C twice: a second one within this time is dropped, so
-that it does not stop the processes and files of the run from being cleaned up."""
+that it does not interrupt the cleanup of the run's processes and files."""
 _RESEND_SECONDS = 0.05
 
 
 class Signals:
-    """Turns the signals into KeyboardInterrupt, and before anything was started into the end of the process."""
+    """Turns the signals into KeyboardInterrupt or, before anything was started, ends the process at once."""
 
     def __init__(self, *, starting: bool) -> None:
         """``starting``: nothing but imports has happened yet; `started` says when that is over."""
@@ -37,7 +37,7 @@ class Signals:
         self._unraisable = sys.unraisablehook
 
     def take(self) -> None:
-        """Handle the signals; those that are ignored stay so."""
+        """Handle the signals; ignored ones stay ignored."""
         for one in ENDING:
             if signal.getsignal(one) not in (signal.SIG_IGN, None):  # None: handled by someone outside Python
                 self._before[one] = signal.signal(one, self._on_signal)
@@ -54,12 +54,12 @@ class Signals:
         self._starting = False
 
     def over(self) -> None:
-        """The exit code is known and nothing is left to end: signals change nothing any more."""
+        """The exit code is known and nothing is running: signals have no effect from now on."""
         self._over = True
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self._starting:
-            # KeyboardInterrupt is not safe while modules are imported: some catch it, and Python swallows it in places.
+            # KeyboardInterrupt is not safe during imports: some modules catch it, and Python swallows it in places.
             try:
                 os.write(2, b"accumcheck: interrupted; nothing was started\n")
             finally:
@@ -71,7 +71,7 @@ class Signals:
         raise KeyboardInterrupt
 
     def _on_unraisable(self, told: sys.UnraisableHookArgs) -> None:
-        """Python drops an exception that is raised in a destructor, say; an interruption comes again a moment later."""
+        """Python drops an exception raised in a destructor, for example; the interruption is then sent again soon."""
         if not (isinstance(told.exc_type, type) and issubclass(told.exc_type, KeyboardInterrupt)):
             self._unraisable(told)
             return

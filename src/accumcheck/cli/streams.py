@@ -1,7 +1,7 @@
-"""The standard streams of the program: what cannot be written is dropped, and the exit code says so at the end.
+"""The standard streams of the program: output that cannot be written is dropped, and the exit code says so at the end.
 
-No command guards what it prints. Below Python's text and buffer layers, writing here never fails: when the reader of a
-pipe has left, the disk is full or the terminal is gone, the run goes on. Python's own flush at exit, which would end
+No command needs to guard its output. Below Python's text and buffer layers, writing never fails here: if the reader of
+a pipe has left, the disk is full or the terminal is gone, the run goes on. Python's own flush at exit, which would end
 the program with code 120, has nothing left that could fail.
 """
 
@@ -21,14 +21,14 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class Sink(io.RawIOBase):
-    """Writes to a descriptor; after the first error it drops what it is given.
+    """Writes to a descriptor; after the first error it drops everything.
 
     Attributes:
         lost: why something could not be written, or None.
     """
 
     def __init__(self, descriptor: int, *, absent: bool = False) -> None:
-        """``absent``: the program was started without this stream, so nothing may be written to the descriptor."""
+        """``absent``: the program was started without this stream; nothing may be written to the descriptor."""
         super().__init__()
         self._descriptor = descriptor
         self._absent = absent
@@ -56,7 +56,7 @@ class Sink(io.RawIOBase):
         return memoryview(data).nbytes
 
     def settle(self) -> None:
-        """Learn of an error that the system reports no sooner than when a file is closed, as on network disks."""
+        """Detect an error that the system reports only when a file is closed, as on network disks."""
         if self.lost is None and not self._absent:
             try:
                 os.close(os.dup(self._descriptor))
@@ -69,14 +69,14 @@ class Sink(io.RawIOBase):
         while True:
             try:
                 return os.write(self._descriptor, data)
-            except BlockingIOError:  # someone else has made a shared pipe or terminal non-blocking
+            except BlockingIOError:  # another process has made a shared pipe or terminal non-blocking
                 select.select([], [self._descriptor], [])
 
 
 class StandardStreams:
     """Puts `Sink` under standard output and standard error.
 
-    A stream that is not the process's own, such as the one with which pytest captures, is left alone.
+    A stream that is not the process's own, such as pytest's capture, is left alone.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class StandardStreams:
         """Write what is still buffered.
 
         Returns:
-            Why something that was printed on standard output did not arrive there, or None.
+            Why something printed on standard output did not arrive there, or None.
         """
         _flush()
         if self._out is None:
@@ -116,7 +116,7 @@ class StandardStreams:
 def text_stream(sink: Sink, like: IO[str] | None) -> IO[str]:
     """A text stream over ``sink`` with the encoding and buffering of ``like``.
 
-    What the encoding lacks is written as an escape: printing a name with odd characters is no error.
+    A character missing in the encoding is written as an escape: printing a name with odd characters is not an error.
     """
     errors = getattr(like, "errors", None)
     return io.TextIOWrapper(
@@ -132,13 +132,13 @@ def text_stream(sink: Sink, like: IO[str] | None) -> IO[str]:
 def _occupy_descriptors() -> None:
     """Open /dev/null at each of 0, 1 and 2 that is closed.
 
-    Otherwise the next file that is opened takes the number, and what a child process prints would land in it.
+    Otherwise the next opened file would get that number, and a child process's output would end up in it.
     """
     for descriptor in (STDIN, STDOUT, STDERR):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
             os.set_inheritable(descriptor, True)
 
 

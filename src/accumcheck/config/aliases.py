@@ -35,7 +35,7 @@ ALIASES: dict[Keys, Keys] = {
 """A key's other name -> its canonical path."""
 
 LENGTH_ALIASES: tuple[Keys, ...] = (("sequence_len",), ("cutoff_len",))
-"""axolotl's and LLaMA-Factory's name of the greatest length: ``data.synthetic.max_length``, or with ``data.jsonl`` or
+"""axolotl's and LLaMA-Factory's names for the maximum length: ``data.synthetic.max_length``, or with ``data.jsonl`` or
 ``data.dataset`` ``data.max_length``."""
 
 
@@ -59,7 +59,7 @@ ELSEWHERE: dict[str, str] = {
     ),
     **dict.fromkeys(_SHARED_ARGUMENTS, "not a top-level key; write it under training_arguments"),
 }
-"""A top-level key of other tools -> where its matter belongs here."""
+"""A top-level key of other tools -> where to write it here."""
 
 
 def canonical_path(keys: Keys) -> Keys:
@@ -71,7 +71,7 @@ def canonical_path(keys: Keys) -> Keys:
 
 
 def rename_aliases(tree: Item, faults: Faults) -> None:
-    """Move what a file says under aliases to the canonical keys; an alias next to its canonical key is noted."""
+    """Move values under aliases to their canonical keys; an alias next to its canonical key is an error."""
     for alias, target in ALIASES.items():
         item = remove(tree, alias)
         if item is not None:
@@ -99,7 +99,7 @@ def _rename_in_split(split: Item, path: KeyPath, faults: Faults) -> None:
 
 
 def place_lengths(tree: Item, faults: Faults) -> None:
-    """Move `LENGTH_ALIASES` to the key that fits the data's source, once file and command line are one tree."""
+    """Move `LENGTH_ALIASES` to the key that fits the data's source, after file and command line were merged."""
     of_files = given(tree, ("data", "jsonl")) or given(tree, ("data", "dataset"))
     target: Keys = ("data", "max_length") if of_files else ("data", "synthetic", "max_length")
     found = [(alias, item) for alias in LENGTH_ALIASES if (item := remove(tree, alias)) is not None]
@@ -120,7 +120,7 @@ def _move(tree: Item, alias: Keys, target: Keys, item: Item, faults: Faults) -> 
 
 
 def both_given(target: Keys, present: Item) -> str:
-    """What to say where two names of one key are given."""
+    """The message if a key is given under two names."""
     name = f" as {present.alias}" if present.alias else ""
     return f"another name of {show_path(target)}, which is also given{name} ({present.place}); keep one"
 

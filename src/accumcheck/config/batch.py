@@ -1,4 +1,4 @@
-"""The global batch size that splits come to, for a check that says nothing else of it."""
+"""The global batch size derived from the splits, if a check does not give one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from accumcheck.errors import ConfigError
 
 
 def batch_of(splits: Any) -> int:
-    """The global batch size that splits come to, for whoever has said nothing else of it.
+    """The global batch size derived from the splits.
 
     Args:
-        splits: as a configuration has them: a list of texts, mappings or `Split`; None where there are none.
+        splits: as in a configuration: a list of texts, mappings or `Split`; None if there are none.
 
     Raises:
-        ConfigError: they do not say.
+        ConfigError: the splits do not determine it.
     """
     if splits in (None, "auto"):
         found = "missing" if splits is None else "found 'auto'"
@@ -32,5 +32,5 @@ def batch_of(splits: Any) -> int:
     batches = {split.global_batch_size: split for split in reversed(read)}
     if len(batches) > 1:
         each = ", ".join(f"{split} of {batch}" for batch, split in reversed(batches.items()))
-        raise ConfigError(f"splits: {each} samples; all splits of a check are of one global batch, n x b x k")
+        raise ConfigError(f"splits: {each} samples; all splits of a check have the same global batch, n x b x k")
     return next(iter(batches))

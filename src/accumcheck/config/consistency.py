@@ -1,4 +1,4 @@
-"""What single keys cannot tell: sums, alternatives, and keys that contradict each other."""
+"""Checks over several keys: sums, alternatives, and keys that contradict each other."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from accumcheck.config.reading import Reading
 
 OF_EPOCHS = {"epochs", "samples"}
-"""What is said of the data of a program: how many rows an epoch of it has."""
+"""The keys of ``data`` that a program may have: how many rows an epoch has."""
 
 
 def check_consistency(tree: Item, reading: Reading, faults: Faults) -> None:
-    """Note every contradiction between keys.
+    """Record every contradiction between keys.
 
     Args:
         tree: the configuration with canonical keys, for the places.
-        reading: what of it is valid; what is not was noted before.
-        faults: where to note.
+        reading: its valid part; errors in the rest are already recorded.
+        faults: where errors are recorded.
     """
     checks = _Consistency(tree, reading, faults)
     checks.splits()
@@ -62,7 +62,7 @@ class _Consistency:
         return given(self.tree, keys)
 
     def note(self, keys: KeyPath, message: str) -> None:
-        """Note a fault at the key, or at the nearest section above it that was written."""
+        """Record an error at the key, or at the nearest section above it in the file."""
         self.faults.add(self.place(keys), name_of(find(self.tree, keys), keys), message)
 
     def place(self, path: KeyPath) -> Place:
@@ -169,7 +169,7 @@ class _Consistency:
         return any(given(self.tree, keys) for keys in DATA_SOURCES[1:])
 
     def epochs(self) -> None:
-        """Epochs need a number of samples, and leave none for steps to say."""
+        """Epochs need a number of samples, and exclude steps."""
         epochs, samples = self.check.data.epochs, self.check.data.samples
         if epochs is None:
             if samples is not None and not self.reading.is_wrong("data", "epochs"):
@@ -187,7 +187,7 @@ class _Consistency:
             self.note(("steps",), f"found {self.check.steps}, but data.epochs gives {steps} steps; remove steps")
 
     def amounts(self) -> None:
-        """What is made and computed of all steps together is bounded, too."""
+        """The totals over all steps are limited as well."""
         if self.reading.is_wrong("global_batch_size") or self.reading.is_wrong("steps"):
             return
         batch, data, synthetic = self.check.global_batch_size, self.check.data, self.check.data.synthetic
@@ -216,7 +216,7 @@ class _Consistency:
                 )
 
     def program(self) -> None:
-        """A program of the user's makes the model and the data."""
+        """The user's program makes the model and the data."""
         stack = self.check.stack
         for key, what in (("model", "model"), ("data", "data"), ("trajectory_steps", "training steps")):
             of_epochs = key == "data" and set(self.reading.plain.get(key) or ()) <= OF_EPOCHS
@@ -224,7 +224,7 @@ class _Consistency:
                 self.note((key,), f"has no effect with stack: {stack}: the program has its own {what}; remove it")
 
     def stack(self) -> None:
-        """Each stack has the keys that are its own, and obeys what it is given."""
+        """Each stack has its own keys, and uses those it is given."""
         if self.reading.is_wrong("stack"):
             return
         stack = find_stack(self.check.stack)
@@ -247,7 +247,7 @@ class _Consistency:
             self.note(("data", "epochs"), f"not available with stack: {stack.name}; write steps")
 
     def sections(self) -> None:
-        """What each section says of its own keys together, noted at one that was given, the command line's if any."""
+        """Contradictions that a section finds among its keys, recorded at a given one (the command line first)."""
         for path, section in _sections_of(self.check, ()):
             listed = any(isinstance(part, int) for part in path)  # its places in a list hold where none was left out
             for names, message in (
@@ -257,7 +257,7 @@ class _Consistency:
                 self.note(max(here, key=lambda keys: self.place(keys).on_command_line, default=path), message)
 
     def launcher(self) -> None:
-        """What several machines need."""
+        """The keys that several machines need."""
         launcher = self.check.launcher
         nnodes, rank = launcher.nnodes, launcher.node_rank
         if rank >= nnodes and not self.reading.is_wrong("launcher", "nnodes"):

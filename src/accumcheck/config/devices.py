@@ -1,4 +1,4 @@
-"""How many devices there seem to be, found without torch, so that a plan can be shown at once."""
+"""An estimate of the number of devices without torch, so that a plan can be shown at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from accumcheck.config.model import LauncherConfig
 
 MOST_CPU_PROCESSES = 8
-"""More processes than this on one CPU show no fault that fewer would not, and only take longer."""
+"""More processes than this on one CPU find no additional faults and only take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def assume_devices(
 ) -> AssumedDevices:
     """Count GPUs as CUDA_VISIBLE_DEVICES says, or by their device files; else CPU cores, at most `MOST_CPU_PROCESSES`.
 
-    Every machine is taken to be like this one. The launch counts again, with torch.
+    Every machine is assumed to be like this one. The launch counts again, with torch.
     """
     devices = _cpu() if launcher.device == "cpu" else _gpus(environ, device_folder)
     if launcher.device == "auto" and devices.count == 0:

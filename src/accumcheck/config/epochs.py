@@ -1,4 +1,4 @@
-"""Whole epochs instead of a number of steps: how many samples, and how many steps they make."""
+"""Whole epochs instead of a number of steps: the number of samples and the resulting steps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from accumcheck.record import Split
 
 
 def steps_of(epochs: int, samples: int, global_batch_size: int) -> int:
-    """Optimizer steps of all epochs; the last of each takes what is left of the samples."""
+    """Optimizer steps of all epochs; the last step of each takes the remaining samples."""
     return epochs * math.ceil(samples / global_batch_size)
 
 
 def samples_of_epoch(global_batch_size: int, splits: Iterable[Split] | None) -> int:
     """A number of samples that shows the end of an epoch: a global batch, and about three quarters of another.
 
-    Where it can be, what is left is a multiple of every ``n * b``, so that no data loader has to fill a micro-batch.
+    If possible, the remainder is a multiple of every ``n * b``, so that no data loader has to fill a micro-batch.
 
     Args:
         global_batch_size: B.
@@ -26,7 +26,7 @@ def samples_of_epoch(global_batch_size: int, splits: Iterable[Split] | None) -> 
     chunks = [split.replicas * split.per_device_train_batch_size for split in splits or ()]
     chunks = [chunk for chunk in chunks if chunk < batch]
     best = 3 * batch // 4
-    # which chunks divide what is left depends on its common divisor with the batch alone, since all divide the batch
+    # which chunks divide the remainder depends only on its common divisor with the batch, since all divide the batch
     left = {best, *(near for d in _divisors(batch) for near in (best // d * d, best // d * d + d))}
 
     def unfit(left: int) -> tuple[int, float, int]:

@@ -1,4 +1,4 @@
-"""Collecting everything that is wrong with a configuration, to say it all at once."""
+"""Collects all errors of a configuration, to report them at once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Place:
 
 
 def argument_place(argument: str) -> Place:
-    """The place of what one ``--set`` says."""
+    """The place of one ``--set``."""
     shown = argument if argument.isprintable() else repr(argument)
     return Place(f"--set {shorten(shown, _LONGEST_ARGUMENT)}", on_command_line=True)
 
@@ -55,7 +55,7 @@ def show_path(path: KeyPath) -> str:
 
 
 def shorten(text: str, longest: int = _LONGEST) -> str:
-    """At most so many characters of the text, for a message."""
+    """At most ``longest`` characters of the text, for a message."""
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
@@ -65,7 +65,7 @@ def either(words: Sequence[str]) -> str:
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the closest of the options, or nothing where none is close."""
+    """``; did you mean 'x'?`` for the closest of the options, or nothing if none is close."""
     if len(word) > _LONGEST:
         return ""
     known = list(options)
@@ -83,12 +83,12 @@ class Faults:
         return len(self._found)
 
     def add(self, place: Place, path: str, message: Message) -> None:
-        """Note one error.
+        """Record one error.
 
         Args:
-            place: where it is.
+            place: of the error.
             path: the key as `show_path` writes it, or empty for the whole file.
-            message: what is wrong; a function is called only where the message is printed.
+            message: what is wrong; a function is called only if the message is printed.
         """
         self._found[place, path, message] = None
 

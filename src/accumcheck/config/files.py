@@ -1,4 +1,4 @@
-"""Reading a file that the user names: a regular one, of a bounded size, as UTF-8 text."""
+"""Reads a file that the user names: a regular file of limited size, as UTF-8 text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_text(path: Path, instead: str) -> str:
 
     Args:
         path: as the user named it.
-        instead: what to do where it is not there or of another kind, for example "give the path of a YAML file".
+        instead: advice if it is missing or not a regular file, for example "give the path of a YAML file".
 
     Raises:
         ConfigError: it cannot be read, is longer than `limits.FILE_BYTES`, or is not UTF-8; it never waits for a pipe.
@@ -35,7 +35,7 @@ def read_text(path: Path, instead: str) -> str:
 
 
 def _read(path: Path, instead: str) -> bytes:
-    """At most one byte more than is allowed."""
+    """At most one byte more than allowed."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

@@ -1,4 +1,4 @@
-"""The largest values that a configuration may hold. Each is far above real trainings and far below what hangs."""
+"""The largest values that a configuration may hold. Each is far above real trainings and far below what would hang."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 from accumcheck.declare.keys import Auto, Number
 
 FILE_BYTES = 262_144
-"""Of a configuration file, or of one ``--set``: 256 KiB."""
+"""Size of a configuration file, or of one ``--set``: 256 KiB."""
 VALUES = 5_000
-"""Values in one document, those that anchors repeat included."""
+"""Values in one document, including those that anchors repeat."""
 DEPTH = 50
 """Levels of lists and mappings inside each other."""
 NUMBER_DIGITS = 100
 """Digits of a whole number; more are read as infinity, which no key takes."""
 TOLD = 100
-"""Errors that are printed; the others are counted."""
+"""Errors that are printed; the rest are only counted."""
 
 SPLITS = 256
-"""Splits of one check: each is a run of its own."""
+"""Splits of one check: each is a separate run."""
 BATCH = 1_000_000
 PROCESSES = 65_536
 SAMPLES = 10_000_000
@@ -38,7 +38,7 @@ Tokens = Annotated[int, Number(2, 10_000_000)]
 Images = Annotated[int, Number(0, 1_000)]
 Fraction = Annotated[float, Number(0, 1, below=True)]
 Tolerance = Annotated[Annotated[float, Number(1e-16, 1, "a relative difference")] | None, Auto()]
-"""A relative difference: float64 resolves 1e-16, and 1 is all of it. None is ``auto``."""
+"""A relative difference: float64 resolves 1e-16, and 1 means 100 %. None is ``auto``."""
 Seconds = Annotated[float, Number(1, 2_592_000, "a number of seconds")]
 """From a second to 30 days."""
 Machines = Annotated[int, Number(1, 10_000)]

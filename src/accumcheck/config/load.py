@@ -42,7 +42,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> CheckConfig:
     """
     if path.suffix == ".py" and path.is_file():
         raise ConfigError(
-            f"{path}: this is a Python script, and the configuration of a check was expected; write one with "
+            f"{path}: this is a Python script; expected the configuration of a check. Write one with "
             f"accumcheck init --script {path}, then run accumcheck run check.yaml"
         )
     text = read_text(path, "give the path of a YAML file")
@@ -50,13 +50,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> CheckConfig:
 
 
 def read_config(text: str, whole: Place, folder: Path, overrides: Sequence[str] = ()) -> CheckConfig:
-    """Read and check a configuration that is at hand as text; see `load_config`.
+    """Read and check a configuration given as text; see `load_config`.
 
     Args:
         text: YAML.
         whole: where the text comes from, for messages.
         folder: what relative paths in the text are relative to.
-        overrides: as of `load_config`.
+        overrides: as in `load_config`.
 
     Raises:
         ConfigError: anything is wrong.
@@ -86,7 +86,7 @@ def read_config(text: str, whole: Place, folder: Path, overrides: Sequence[str] 
 
 
 def _complete(check: CheckConfig, tree: Item) -> CheckConfig:
-    """The defaults that depend on other keys."""
+    """Fill in the defaults that depend on other keys."""
     model, data = check.model, check.data
     if not given(tree, ("model", "weights")) and model.name_or_path is not None and not model.shrink:
         model = replace(model, weights="pretrained")

@@ -1,4 +1,4 @@
-"""What is said of a value that a key does not allow: what was found, what was expected, and a hint."""
+"""Messages about a value that a key does not allow: what was found, what was expected, and a hint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUOTED = {
     float: re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?"),
     bool: re.compile(r"(?i:true|false|yes|no|on|off)"),
 }
-"""By type, the texts that would be one without their quotes."""
+"""By type: texts that would be valid without their quotes."""
 
 
 def name_of(item: Item | None, path: KeyPath) -> str:
@@ -26,7 +26,7 @@ def name_of(item: Item | None, path: KeyPath) -> str:
 
 
 def describe(item: Item) -> str:
-    """What was found, for a message: its text, and its type where that could be taken for another."""
+    """What was found, for a message: its text, and its type if that could be mistaken."""
     value = item.value
     if value is None:
         return "nothing"
@@ -40,7 +40,7 @@ def describe(item: Item) -> str:
 
 
 def expected(declared: Declared) -> str:
-    """What the key allows, in words that follow "expected"."""
+    """What the key allows, as words after "expected"."""
     if declared.section is not None:
         return f"a mapping of keys: {', '.join(keys_of(declared.section))}"
     if declared.words:
@@ -51,7 +51,7 @@ def expected(declared: Declared) -> str:
 
 
 def hint(declared: Declared, item: Item) -> str:
-    """How to mend the value, where that can be guessed; it begins with ``; ``."""
+    """How to fix the value, if that can be guessed; begins with ``; ``."""
     value = item.value
     if declared.words:
         choice = declared.find(OneOf)
@@ -65,7 +65,7 @@ def hint(declared: Declared, item: Item) -> str:
 
 
 def unknown_key(section: type[Any], path: KeyPath, other_names: tuple[str, ...] = ()) -> str:
-    """What is said of a key that a section does not have: those that it has, and which was probably meant."""
+    """The message for an unknown key: the keys that the section has, and which one was probably meant."""
     *above, name = path
     names = list(keys_of(section))
     deeper = [f"'{show_path((*above, *found))}'" for found in _deeper(section, str(name))]
@@ -74,7 +74,7 @@ def unknown_key(section: type[Any], path: KeyPath, other_names: tuple[str, ...] 
 
 
 def _deeper(section: type[Any], name: str) -> list[tuple[str, ...]]:
-    """Where the sections inside this one have a key of that name."""
+    """The paths of keys with that name in the sections inside this one."""
     found: list[tuple[str, ...]] = []
     for declared in keys_of(section).values():
         if declared.section is not None:

@@ -1,4 +1,4 @@
-"""The configuration as a whole: its top-level keys, and how it travels to the workers."""
+"""The configuration as a whole: its top-level keys, and how it is passed to the workers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _Own = TypeVar("_Own", bound=Section)
 
 
 def compute_dtype(dtype: str, training_arguments: Mapping[str, Any]) -> str:
-    """What a model of ``dtype`` computes in: with mixed precision in fewer bits, and with rounding to match."""
+    """The dtype that a model of ``dtype`` computes in: with mixed precision one of fewer bits."""
     if dtype in ("float64", "float32") and training_arguments.get("bf16"):
         return "bfloat16"
     if dtype in ("float64", "float32") and training_arguments.get("fp16"):
@@ -64,13 +64,13 @@ def compute_dtype(dtype: str, training_arguments: Mapping[str, Any]) -> str:
 class CheckConfig(Section):
     """One check, resolved: what ``accumcheck validate`` prints and the workers receive.
 
-    With a stack that is a program, the program makes the model and the data, and ``model`` says nothing.
-    With ``data.epochs``, ``steps`` follows from the samples: the last step of an epoch takes what is left.
+    With a stack that is a program, the program makes the model and the data, and ``model`` is empty.
+    With ``data.epochs``, ``steps`` follows from the samples: the last step of an epoch takes the remaining ones.
     ``splits`` is None for ``auto``: which splits are sensible depends on the devices, known only at the launch.
     """
 
     model: ModelConfig
-    """Which model is trained: exactly one of name_or_path and config; none with a stack that is a program."""
+    """Model to train: exactly one of name_or_path and config; neither with a stack that is a program."""
     global_batch_size: Annotated[Batch, Required("global_batch_size: 128")]
     """Samples of one optimizer step, B = n * b * k in every split."""
     splits: Annotated[Splits | None, Auto(null=False), Required("splits: [1x8x1, 1x2x4]")]
@@ -94,8 +94,8 @@ class CheckConfig(Section):
     severity: Severities = field(default_factory=dict)
     """Severity by weighting rule; default: unshifted-token-mean warns, other rules than token-mean fail."""
     update: Annotated[str, OneOf(("auto", "off"))] = "auto"
-    """What the optimizers do is compared too: learning rates, clipping, changes of the weights. auto: the user's own
-    steps are made and taken back; off: plain steps, without a copy of the weights or the optimizer's state."""
+    """Whether updates are compared as well: learning rates, clipping, changes of the weights. auto: the user's own
+    steps are made and undone; off: plain steps, without a copy of the weights or the optimizer's state."""
     expect: ExpectedFailures = ()
     """Known failures, each with its reason: still run and shown, they do not fail the run; one that is gone is
     reported."""
@@ -108,12 +108,12 @@ class CheckConfig(Section):
 
     @property
     def compute_dtype(self) -> str:
-        """What the model computes in; see `compute_dtype`."""
+        """The dtype that the model computes in; see `compute_dtype`."""
         return compute_dtype(self.model.dtype, self.training_arguments)
 
     @property
     def runs_program(self) -> bool:
-        """Whether the model and the data come from a program of the user's."""
+        """Whether the model and the data come from the user's program."""
         return isinstance(find_stack(self.stack), ProgramSpec)
 
     def own(self, section: type[_Own]) -> _Own:
@@ -123,22 +123,22 @@ class CheckConfig(Section):
 
     @property
     def known_stack(self) -> str:
-        """The stack, by its own name where a script is one that accumcheck knows: ``trl.scripts.sft`` is TRL's."""
+        """The stack; for a script that accumcheck knows, its stack's name: ``trl.scripts.sft`` is TRL's."""
         module = self.script.module if self.script is not None else None
         return (module and stack_of_module(module)) or self.stack
 
     @property
     def sample_count(self) -> int:
-        """The samples of the data set, all distinct."""
+        """Number of distinct samples in the data set."""
         return self.data.samples if self.data.samples is not None else self.steps * self.global_batch_size
 
     @property
     def samples_trained(self) -> int:
-        """The samples of all steps together; one that comes in every epoch counts each time."""
+        """Number of samples in all steps together; one that comes in every epoch counts each time."""
         return self.sample_count * (self.data.epochs or 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration in canonical names, made of JSON types; splits in their short form."""
+        """The configuration in JSON types under canonical names; splits in their short form."""
         plain = asdict(self)
         plain["splits"] = "auto" if self.splits is None else [str(split) for split in self.splits]
         return plain
@@ -152,7 +152,7 @@ class CheckConfig(Section):
 
 
 def _restored(hint: Any, plain: Any) -> Any:
-    """The value of a declared type, from what `dataclasses.asdict` and JSON made of it."""
+    """A value of the declared type, restored from `dataclasses.asdict` and JSON."""
     kind, _, _ = plain_type(hint)
     if plain is None:
         return None

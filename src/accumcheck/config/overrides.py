@@ -1,4 +1,4 @@
-"""``--set a.b=c``: the command line over the file, key by key."""
+"""``--set a.b=c``: values of the command line replace those of the file, key by key."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ALTERNATIVES = (MODEL_SOURCES, DATA_SOURCES, DATA_COLUMNS)
 
 
 def apply_overrides(tree: Item, overrides: Sequence[str], faults: Faults) -> None:
-    """Put each ``key.path=value`` into the tree in place of what the file says; later ones win.
+    """Put each ``key.path=value`` into the tree instead of the file's value; later ones win.
 
-    A value is YAML; an empty one is null. A key that the file cannot have together with the one given (`model.config`
-    with `model.name_or_path`) is taken out, so that the command line wins there too.
+    A value is YAML; an empty one is null. A key of the file that excludes the given one (`model.config`
+    with `model.name_or_path`) is removed, so that the command line wins there as well.
     """
     for argument in overrides:
         place = argument_place(argument)

@@ -11,7 +11,7 @@ from accumcheck.stacks.registry import STACKS
 
 
 def own_keys() -> dict[str, tuple[OwnKey, list[str]]]:
-    """Every key that belongs to stacks, and the names of those, in the order of `STACKS`."""
+    """Every key that belongs to stacks, with the names of these stacks, in the order of `STACKS`."""
     found: dict[str, tuple[OwnKey, list[str]]] = {}
     for stack in STACKS:
         for own in stack.own:

@@ -1,4 +1,4 @@
-"""Files and directories that a configuration names: found from where they were written, and there."""
+"""Files and directories that a configuration names: made absolute and checked."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Faults) -> None:
-    """Make the paths in ``plain`` absolute, and note those where nothing is, or nothing that can be read.
+    """Make the paths in ``plain`` absolute, and record an error for those that are missing or cannot be read.
 
     Args:
         tree: where the values were written.
         plain: valid values, which are changed.
         folder: what a path in the file is relative to; one on the command line is relative to the working directory.
-        faults: where to note.
+        faults: where errors are recorded.
     """
     for keys, kind in _located(CheckConfig, ()):
         section: Any = plain
@@ -51,7 +51,7 @@ def _located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located
 
 
 def _is_path(text: str, kind: Located) -> bool:
-    """A hub id may stand where a directory may, and a module where a Python file may."""
+    """Whether it is a path: where a directory is allowed so is a hub id, and where a Python file is, so is a module."""
     if kind == "directory":
         return text.startswith(("./", "../", "/", "~")) or text in (".", "..")
     return kind in ("file", "program") or text.endswith(".py")
@@ -78,7 +78,7 @@ def _existing(text: str, item: Item, keys: Keys, folder: Path, faults: Faults, k
         found = f"{shown} is not a {what}" if exists else f"there is no {what} {shown}"
         hint = "; a hub id is written without ./, ../, / or ~ in front" if directory else ""
         if kind == "program" and elsewhere != path:
-            hint = f", nor {_shown(elsewhere)}; a path is relative to the configuration, else to the working directory"
+            hint = f", nor {_shown(elsewhere)}; a path is relative to the configuration or else the working directory"
         faults.add(item.place, name, f"{found}{hint}")
     elif not readable:
         faults.add(item.place, name, f"{shown} cannot be read: permission denied")
@@ -92,5 +92,5 @@ def _shown(path: Path) -> str:
 def _is_file(path: Path) -> bool:
     try:
         return path.expanduser().is_file()
-    except (OSError, RuntimeError, ValueError):  # what is no path is told where it is resolved
+    except (OSError, RuntimeError, ValueError):  # an invalid path is reported when it is resolved
         return False

@@ -1,4 +1,4 @@
-"""Where in the configuration's file the splits stand, for reports that point at lines; and any other key."""
+"""The lines of splits and other keys in the configuration file, for reports that point at lines."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 def config_file(path: Path, overrides: Sequence[str] = ()) -> ConfigFile:
     """The lines of the splits in a file that `load_config` has read.
 
-    Splits that were given with ``--set``, or as ``auto``, stand on the line of the key ``splits``, else on that of
+    Splits given with ``--set``, or as ``auto``, get the line of the key ``splits``, or else that of
     ``model``; a file that cannot be read a second time has only its first line.
 
     Args:
         path: the file, as the user named it.
-        overrides: as of `load_config`.
+        overrides: as in `load_config`.
     """
     nowhere = Faults()
     tree = _tree(path, nowhere)
@@ -45,7 +45,7 @@ def place_of_key(path: Path, key: KeyPath, overrides: Sequence[str] = ()) -> Pla
     Args:
         path: the file, as the user named it.
         key: the key's path in canonical names; one that was not written stands where the section above it does.
-        overrides: as of `load_config`.
+        overrides: as in `load_config`.
     """
     nowhere = Faults()
     tree = _tree(path, nowhere)

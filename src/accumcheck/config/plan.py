@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be run. ``config.splits`` is ``splits``; ``devices`` is the number assumed for ``auto``."""
+    """What will be run. ``config.splits`` equals ``splits``; ``devices`` is the number assumed for ``auto``."""
 
     config: CheckConfig
     splits: tuple[Split, ...]

@@ -1,4 +1,4 @@
-"""From a tree of YAML values to a `CheckConfig`: pydantic finds what is wrong; here it is reported with its place."""
+"""From a tree of YAML values to a `CheckConfig`: pydantic finds errors; here they are reported with their places."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _IN_PLACE = {"model": {}, "global_batch_size": 1, "splits": "auto"}
-"""What stands in place of required keys that are missing or wrong, so that the others can be looked at together."""
+"""Placeholders for required keys that are missing or wrong, so that the others can still be checked together."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What could be read of a tree.
+    """The valid part of a tree.
 
     Attributes:
-        check: every valid key; wrong ones have their default, wrong splits are left out.
-        wrong: the paths of what was left out.
+        check: every valid key; wrong ones have their default value, wrong splits are left out.
+        wrong: the paths that were left out.
         plain: the plain values that ``check`` was made of.
     """
 
@@ -52,13 +52,13 @@ class Reading:
         return list(zip(valid, self.check.splits or (), strict=False))
 
     def is_wrong(self, *path: str | int) -> bool:
-        """Whether something was wrong with a key, with anything in it, or with what it is in."""
+        """Whether there was an error in a key, inside it, or in a section around it."""
         return any(one[: len(path)] == path or path[: len(one)] == one for one in self.wrong)
 
 
 @lru_cache(maxsize=1)
 def adapter() -> TypeAdapter[CheckConfig]:
-    """The reader of configurations that pydantic makes of the declarations.
+    """Pydantic's reader for the declarations.
 
     Without plugins: pydantic would look for them in the metadata of every installed package.
     """
@@ -83,11 +83,11 @@ def read_tree(tree: Item, faults: Faults) -> Reading:
         faults: where every error is noted.
 
     Returns:
-        What is valid.
+        Its valid part.
     """
     plain: dict[str, Any] = _plain(tree, CheckConfig)
     wrong: set[KeyPath] = set()
-    in_place: dict[str, Any] = {"model": {}}  # a program has none; whether it is missing is checked elsewhere
+    in_place: dict[str, Any] = {"model": {}}  # a program has no model; whether it is missing is checked elsewhere
     while True:
         try:
             check = adapter().validate_python({**in_place, **plain})
@@ -106,7 +106,7 @@ def read_tree(tree: Item, faults: Faults) -> Reading:
 
 
 def read_splits(splits: Item, faults: Faults) -> list[tuple[int, Split]]:
-    """The valid splits of what stands under the key ``splits``, with their places in the list."""
+    """The valid splits under the key ``splits``, with their places in the list."""
     tree = Item({"global_batch_size": Item(1, splits.place), "splits": splits}, splits.place)
     rename_aliases(tree, faults)
     return read_tree(tree, faults).splits(tree)
@@ -115,7 +115,7 @@ def read_splits(splits: Item, faults: Faults) -> list[tuple[int, Split]]:
 def _plain(item: Item, kind: Any) -> Any:
     """The value without its places.
 
-    A key that is left empty is left out, where it may be. Words of a command line are as they were written (``1e-3``).
+    An empty key is left out, if it may be empty. Words of a command line are kept as they were written (``1e-3``).
     """
     value = item.value
     if isinstance(value, dict):
@@ -135,7 +135,7 @@ def _written(item: Item) -> Any:
 
 
 def _without(plain: Any, dropped: Iterable[KeyPath]) -> Any:
-    """A copy in which these paths are missing."""
+    """A copy without these paths."""
     here = {path[0] for path in dropped if len(path) == 1}
 
     def kept(part: str | int, child: Any) -> Any:
@@ -150,7 +150,7 @@ def _without(plain: Any, dropped: Iterable[KeyPath]) -> Any:
 
 
 def _declared(path: KeyPath, section: type[Section] = CheckConfig) -> tuple[Declared | None, type[Section], KeyPath]:
-    """The key at a path, or the one that holds it; the section it is in; what is left of the path inside its value."""
+    """The key at a path, or the one that holds it; its section; the rest of the path inside its value."""
     first, *rest = path
     declared = keys_of(section).get(str(first))
     if declared is None or not rest:
@@ -167,7 +167,7 @@ def _path(error: ErrorDetails) -> KeyPath:
 
 
 def _dropped(error: ErrorDetails) -> KeyPath:
-    """The path of what must go before the rest is valid."""
+    """The path to remove so that the rest is valid."""
     path = _path(error)
     if error["type"] == "missing":
         return path[:-1] or path
@@ -180,7 +180,7 @@ def _dropped(error: ErrorDetails) -> KeyPath:
 
 
 def _note(tree: Item, error: ErrorDetails, faults: Faults) -> None:
-    """Note one error of pydantic's in our words, at the place of the value."""
+    """Record one of pydantic's errors in our words, at the place of the value."""
     path = _path(error)
     if any((above := find(tree, path[:depth])) is not None and above.broken for depth in range(len(path) + 1)):
         return
@@ -228,7 +228,7 @@ def _words(error: ErrorDetails, declared: Declared, item: Item, rest: KeyPath) -
 
 
 def _each(declared: Declared) -> str:
-    """What each element or value must be, in words that follow "expected"; empty where only all of them are told."""
+    """What each element or value must be, as words after "expected"; empty if that is only known for all together."""
     words = declared.find(Expected)
     return either(declared.value_words) if declared.value_words else words.each if words is not None else ""
 
@@ -238,7 +238,7 @@ def _wrong(item: Item, words: str, way_out: str = "") -> str:
 
 
 def _check_free(tree: Item, faults: Faults) -> None:
-    """Mappings that are passed through hold what JSON can hold."""
+    """Mappings that are passed through may only hold JSON values."""
     for section, path in _sections(CheckConfig, ()):
         for declared in keys_of(section).values():
             item = find(tree, (*path, declared.name))

@@ -1,7 +1,7 @@
 """The configuration's JSON Schema: pydantic's, with descriptions, aliases, and the rules between keys.
 
-It checks every key by itself, required keys, alternatives and aliases. What joins the values of several keys
-(``n * b * k``, ``min_length <= max_length``) JSON Schema cannot say; `accumcheck.config.load` checks it.
+It checks every single key, required keys, alternatives and aliases. Relations between the values of several keys
+(``n * b * k``, ``min_length <= max_length``) cannot be expressed; `accumcheck.config.load` checks them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Schema = dict[str, Any]
 
 
 def config_schema() -> Schema:
-    """The schema of a configuration, JSON Schema draft 2020-12, made of JSON types."""
+    """The schema of a configuration, JSON Schema draft 2020-12, in JSON types."""
     made = adapter().json_schema()
     definitions = made.pop("$defs")
     root: Schema = _described(_inlined(made, definitions), CheckConfig)
@@ -53,7 +53,7 @@ def config_schema() -> Schema:
 
 
 def _stack_rules() -> list[Schema]:
-    """A program has no model, every other stack has one; each stack has the keys that are its own."""
+    """A program has no model, every other stack has one; each stack has its own keys."""
     own_model = {"oneOf": [_given(keys) for source in MODEL_SOURCES for keys in _names(source)]}
     program = _stack_in([stack.name for stack in STACKS if isinstance(stack, ProgramSpec)])
     rules: list[Schema] = [{"if": program, "then": {"not": _present(("model",))}, "else": own_model}]
@@ -77,12 +77,12 @@ def _inlined(schema: Any, definitions: Schema) -> Any:
     if "$ref" in schema:
         target = definitions[schema["$ref"].rpartition("/")[2]]
         return _inlined({**target, **{key: value for key, value in schema.items() if key != "$ref"}}, definitions)
-    titled = isinstance(schema.get("title"), str)  # a key may have that name, too
+    titled = isinstance(schema.get("title"), str)  # a key may have that name as well
     return {key: _inlined(value, definitions) for key, value in schema.items() if not (titled and key == "title")}
 
 
 def _described(schema: Schema, section: type[Section]) -> Schema:
-    """A section's schema with what is said of each key, and the defaults that a user would write."""
+    """A section's schema with each key's description, and defaults as a user would write them."""
     described = meanings_of(section)
     for name, declared in keys_of(section).items():
         found = schema["properties"][name]
@@ -102,7 +102,7 @@ def _described(schema: Schema, section: type[Section]) -> Schema:
 
 
 def meanings_of(section: type[Section]) -> dict[str, str]:
-    """What each key of a section means, those of stacks included, in one line."""
+    """The meaning of each key of a section in one line, including stacks' keys."""
     return {**texts_below_fields(section), **{name: own.meaning for name, (own, _) in own_keys().items()}}
 
 
@@ -124,7 +124,7 @@ def _add_aliases(root: Schema) -> None:
 
 
 def _add_split_aliases(split: Schema) -> None:
-    """A key of a split may stand under any one of its names."""
+    """A key of a split may be given under any one of its names."""
     _described(split, SplitKeys)
     for alias, name in SPLIT_ALIASES.items():
         split["properties"][alias] = {**split["properties"][name], "description": f"Another name of {name}."}
@@ -145,13 +145,13 @@ def _section(root: Schema, keys: Keys) -> Schema:
 
 
 def _present(keys: Keys) -> Schema:
-    """The key is there."""
+    """The key is present."""
     first, *rest = keys
     return {"required": [first], **({"properties": {first: _present(tuple(rest))}} if rest else {})}
 
 
 def _given(keys: Keys) -> Schema:
-    """The key is there and not null."""
+    """The key is present and not null."""
     first, *rest = keys
     inner = _given(tuple(rest)) if rest else {"not": {"type": "null"}}
     return {"required": [first], "properties": {first: inner}}

@@ -1,7 +1,7 @@
-"""The sections of a configuration that every stack shares: each key with its type and default, its meaning below it.
+"""The sections of a configuration that all stacks share: each key with its type and default, and its meaning below.
 
-A type carries its bounds and the words for messages. Frozen dataclasses that know nothing of YAML and import nothing
-heavy: workers read them under other releases' packages.
+A type carries its bounds and the words for messages. The dataclasses do not depend on YAML and import nothing
+heavy, since workers use them with other releases' packages.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class DatasetSource(Section):
 class DataConfig(Section):
     """Where samples come from. Exactly one of ``synthetic``, ``jsonl`` and ``dataset`` is set.
 
-    ``epochs`` and ``samples`` are set together: so many passes over so many samples, instead of a number of steps.
+    ``epochs`` and ``samples`` are set together: a number of passes over a number of samples, instead of steps.
     """
 
     synthetic: SyntheticData | None = field(default_factory=SyntheticData)

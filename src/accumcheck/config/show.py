@@ -32,7 +32,7 @@ def plan_as_dict(plan: Plan, devices: AssumedDevices) -> dict[str, Any]:
 
 
 def plan_as_text(plan: Plan, devices: AssumedDevices, source: str) -> str:
-    """The plan in plain text for 80 columns. All of it is a valid configuration: what is none stands in comments."""
+    """The plan in plain text for 80 columns. It is a valid configuration: everything else is in comments."""
     splits, steps = _count(len(plan.splits), "split"), _count(plan.config.steps, "step")
     samples = _count(plan.config.global_batch_size, "sample")
     lines = [
@@ -71,7 +71,7 @@ def _table(plan: Plan, devices: AssumedDevices) -> list[str]:
 
 
 def _canonical(plan: Plan) -> dict[str, Any]:
-    """The configuration as one would write it: unset keys are left out, unset tolerances are ``auto``."""
+    """The configuration as a user would write it: unset keys are left out, unset tolerances are ``auto``."""
     plain = _without_program_keys(plan.config.to_dict())
     shown = {name: _set(value) if name in _sections() else value for name, value in plain.items()}
     if "data" in shown:
@@ -85,7 +85,7 @@ def _sections() -> list[str]:
 
 
 def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
-    """Of a program only what it is; of another stack all but that. Else the configuration would not be a valid one."""
+    """Without the keys that are invalid here: model and data with a program, the program's keys with other stacks."""
     stack = find_stack(plain["stack"])
     own = [key.name for key in stack.own]
     dropped = [name for name in own_keys() if name not in own or not plain[name]]
@@ -105,7 +105,7 @@ def _tolerances(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def _set(section: dict[str, Any]) -> dict[str, Any]:
-    """The keys of one section that are set; null inside a value (an inline model configuration) stays."""
+    """The keys of one section that are set; a null inside a value (an inline model configuration) is kept."""
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in section.items() if value is not None
     }

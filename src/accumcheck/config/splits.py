@@ -1,4 +1,4 @@
-"""Which splits to compare where the user says ``auto``, and which one the others are compared with."""
+"""Which splits ``auto`` compares, and which one is the control."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def auto_splits(global_batch_size: int, devices: int) -> tuple[Split, ...]:
-    """Splits that tell the weighting rules apart on the devices at hand: at most six, the control first.
+    """Splits that distinguish the weighting rules on the available devices: at most six, the control first.
 
-    On one device: no accumulation, some, and nothing but accumulation. On as many devices as divide the batch by a
-    power of two: no accumulation (tokens counted across devices), and nothing but accumulation. On two: some of both.
+    On one device: no accumulation, some, and only accumulation. On the largest power of two of devices that divides the
+    batch: no accumulation (tokens counted across devices), and only accumulation. On two devices: some of both.
 
     Args:
         global_batch_size: samples of one optimizer step, B; each split is an exact factorisation ``n * b * k = B``.
-        devices: how many devices there are.
+        devices: number of devices.
 
     Raises:
         ValueError: an argument is not positive.

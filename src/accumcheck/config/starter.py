@@ -1,4 +1,4 @@
-"""A configuration to start from, as text with comments: for a model, for a stack, or for a script."""
+"""A configuration to start from, as text with comments: for a model, a stack, or a script."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from accumcheck.record import Split
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 
 PER_PROCESS = 8
-"""Samples of the global batch for each process: enough for uneven micro-batches, and few enough to be quick."""
+"""Samples per process in the global batch: enough for uneven micro-batches, and few enough to be quick."""
 MOST_ON_CPU = 2
-"""Processes on a CPU: two show what more would."""
+"""Processes on a CPU: two are enough to show faults."""
 
 _TINY = """\
 model:
@@ -56,8 +56,8 @@ training_arguments: {} # any field of TrainingArguments, as your training sets i
 _HEAD = "# What accumcheck runs: accumcheck validate FILE shows the plan, accumcheck run FILE is the check.\n"
 
 _SCRIPT = """\
-# A program as python runs it: one that ends in a transformers Trainer is given each split in its TrainingArguments. A
-# loop of its own takes the split's numbers from its command line, for example
+# A program as python runs it. If it uses a transformers Trainer, each split is set in its TrainingArguments. A
+# custom loop takes the split's numbers from its command line, for example
 #   arguments: [--batch, "{{per_device_train_batch_size}}", --accumulate, "{{gradient_accumulation_steps}}"]
 # or from a YAML file that is named there.
 stack: script
@@ -68,24 +68,24 @@ script:
 
 
 def starter(model: str | None, devices: AssumedDevices, folder: Path, stack: LoopSpec) -> str:
-    """The text of a configuration for a stack that trains a model on samples that are made.
+    """The text of a configuration for a stack that trains a model on synthetic samples.
 
     Args:
-        model: a folder, relative to the working directory, or a hub id; None for a tiny model that is made.
-        devices: those that splits are chosen for.
-        folder: where the configuration will be, which paths in it are relative to.
-        stack: what trains.
+        model: a folder, relative to the working directory, or a hub id; None for a tiny generated model.
+        devices: splits are chosen for these.
+        folder: of the configuration; paths in it are relative to this folder.
+        stack: the software under test.
     """
     named = _TINY if model is None else _NAMED.format(name=json.dumps(path_from(folder, model)))
     arguments = _ARGUMENTS
     if stack.training_arguments is not None:
-        arguments = f"training_arguments: {{}} # it obeys {', '.join(stack.training_arguments)}\n"
+        arguments = f"training_arguments: {{}} # it uses {', '.join(stack.training_arguments)}\n"
     chosen = f"stack: {stack.name} # the software under test: {stack.help}\n"
     return "\n".join([_HEAD, named + _DATA, _batch(devices) + STEPS, chosen + arguments])
 
 
 def starter_of_program(devices: AssumedDevices, stack: ProgramSpec) -> str:
-    """The text of a configuration for a stack that brings its own model and data, which are yet to be named in it."""
+    """The text of a configuration for a stack with its own model and data, which the user has yet to fill in."""
     keys = [f"{key.example} # yours" for key in stack.own if key.example]
     chosen = f"stack: {stack.name} # the software under test: {stack.help}\n" + "\n".join(keys) + "\n"
     return "\n".join([_HEAD, chosen, _batch(devices) + STEPS, _ARGUMENTS])
@@ -104,7 +104,7 @@ def _batch(devices: AssumedDevices) -> str:
 
 
 def told_of(devices: AssumedDevices) -> str:
-    """What devices splits are chosen for, in words."""
+    """The devices that splits are chosen for, in words."""
     return f"{devices.count} GPUs ({devices.reason})" if devices.kind == "cuda" else devices.reason
 
 
@@ -114,7 +114,7 @@ def processes_of(devices: AssumedDevices) -> int:
 
 
 def splits_text(splits: Sequence[Split], batch: int, reason: str, own: Split | None = None) -> str:
-    """The keys ``global_batch_size`` and ``splits``, with the reason for them; ``own`` is the user's split of today."""
+    """The keys ``global_batch_size`` and ``splits``, with their reason; ``own``: the split of the user's training."""
     control = control_of(splits)
     lines = [
         f"# For {reason}.",
@@ -128,11 +128,11 @@ def splits_text(splits: Sequence[Split], batch: int, reason: str, own: Split | N
 
 
 def path_from(folder: Path, name: str) -> str:
-    """A path as it is written in ``folder``; what is not a path here stays as it is: a hub id."""
+    """A path relative to ``folder``; a name that is not a path here, such as a hub id, is returned unchanged."""
     try:
         path = Path(name).expanduser()
         there = path.exists()
-    except (OSError, RuntimeError, ValueError):  # too long, of no user, with a zero byte
+    except (OSError, RuntimeError, ValueError):  # too long, of an unknown user, with a zero byte
         return name
     if not there or path.is_absolute():
         return str(path) if path.is_absolute() else name

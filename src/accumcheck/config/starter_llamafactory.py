@@ -1,4 +1,4 @@
-"""A configuration to start from, for a training file of LLaMA-Factory."""
+"""A configuration to start from, for a LLaMA-Factory training file."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _K = "gradient_accumulation_steps"
 
 
 def starter_from_llamafactory(train: Path, devices: AssumedDevices, folder: Path) -> str:
-    """The text of a configuration for ``stack: llamafactory``, with the global batch that the file trains with here.
+    """The text of a configuration for ``stack: llamafactory``, with the file's global batch on these devices.
 
     Args:
-        train: what ``llamafactory-cli train`` is given.
-        devices: the processes that it would be started with, one for each GPU.
-        folder: as of `starter`.
+        train: the file for ``llamafactory-cli train``.
+        devices: one process is started per GPU.
+        folder: as in `starter`.
 
     Raises:
-        ConfigError: the file cannot be read, or is none of LLaMA-Factory's.
+        ConfigError: the file cannot be read, or is not a LLaMA-Factory training file.
     """
     told = _training_file(train)
     b, k = (_whole(told, name, default, train) for name, default in (("per_device_train_batch_size", 8), (_K, 1)))
@@ -45,10 +45,10 @@ def starter_from_llamafactory(train: Path, devices: AssumedDevices, folder: Path
         if name in told
     ]
     head = [
-        f"# The check of {train.name}: does every split of its global batch train alike?",
+        f"# The check of {train.name}: does every split of its global batch train the same?",
         *(f"#   {fact}" for fact in facts),
-        "# accumcheck sets batch size, accumulation, steps, learning rate, logging and output folder; all else is as",
-        "# the file says. A split that does not fit into memory can go, or global_batch_size be less.",
+        "# accumcheck sets batch size, accumulation, steps, learning rate, logging and output folder; the file sets",
+        "# the rest. If a split does not fit into memory, remove it, or reduce global_batch_size.",
     ]
     written = json.dumps(path_from(folder, str(train)))
     stack = f"stack: llamafactory\nllamafactory:\n  train: {written} # relative to this file\n"

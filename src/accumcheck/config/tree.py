@@ -1,4 +1,4 @@
-"""The tree of a configuration's values, each with the place where it was written, and what is done to it by path."""
+"""The tree of a configuration's values, each with the place where it was written, and operations on it by path."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Keys = tuple[str, ...]
 class Item:
     """One value and its place.
 
-    ``text`` is a scalar as it was written; ``alias`` the name that the key was given under, where that is not the
-    canonical one; ``broken`` says that an error was already noted, so that nothing more is said about the value.
+    ``text`` is a scalar as it was written; ``alias`` the name under which the key was given, if that is not the
+    canonical one; ``broken``: an error was already recorded, so no more errors are reported for the value.
     """
 
     value: Value
@@ -49,22 +49,22 @@ def find(tree: Item, path: KeyPath) -> Item | None:
 
 
 def given(tree: Item, path: KeyPath) -> bool:
-    """Whether the key is there and not empty (null)."""
+    """Whether the key is present and not empty (null)."""
     item = find(tree, path)
     return item is not None and (item.value is not None or item.broken)
 
 
 def remove(tree: Item, keys: Keys) -> Item | None:
-    """Take the item at a path of mappings out, and return it, or None."""
+    """Remove the item at a path of mappings and return it, or None."""
     parent = find(tree, keys[:-1])
     return None if parent is None or parent.mapping is None else parent.mapping.pop(keys[-1], None)
 
 
 def put(tree: Item, keys: Keys, item: Item) -> Keys | None:
-    """Set the item at a path of mappings, which are made where they are missing or empty.
+    """Set the item at a path of mappings, which are created if they are missing or empty.
 
     Returns:
-        None, or the path of what stands in the way because it is not a mapping.
+        None, or the path of a value on the way that is not a mapping.
     """
     parent = tree
     for depth, key in enumerate(keys[:-1], start=1):

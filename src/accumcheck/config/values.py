@@ -1,4 +1,4 @@
-"""The values that are of this program's own: splits, rules with severities, words of a command line, and others."""
+"""The value types specific to this program: splits, rules with severities, command-line words, and others."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SHORT_SPLIT = r"^\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9][0-9]{0,6}\s*[xX]\s*0*[1-9
 
 @dataclass(frozen=True, slots=True)
 class SplitKeys(Section):
-    """A split that is written as a mapping."""
+    """A split written as a mapping."""
 
     num_processes: Annotated[Processes, Required("num_processes: 2")]
     """Processes n, one per GPU."""
     per_device_train_batch_size: Annotated[Batch, Required("per_device_train_batch_size: 4")]
-    """Samples b that one process feeds the model at once."""
+    """Samples b that one process feeds the model at once (per-device batch)."""
     gradient_accumulation_steps: Annotated[Batch, Required("gradient_accumulation_steps: 8")]
     """Micro-batches k in one optimizer step."""
 
@@ -80,7 +80,7 @@ Splits = Annotated[
 
 
 def canonical_rule(rule: str) -> str:
-    """The rule by its one name, however its factors were ordered; what is no rule stays as it is."""
+    """The rule's canonical name, whatever the order of its factors; a text that is not a rule is returned unchanged."""
     return str(Rule.parse(rule)) if is_rule(rule) else rule
 
 
@@ -134,7 +134,7 @@ TrainingArguments = Annotated[
     Checked(json=lambda _: {"type": "object", "propertyNames": {"not": {"enum": list(_REFUSED)}}}),
     Expected("a mapping of TrainingArguments' fields, for example {average_tokens_across_devices: true}"),
 ]
-"""TrainingArguments' fields, but for those that accumcheck sets."""
+"""TrainingArguments' fields, except those that accumcheck sets."""
 
 _INLINE = {"type": "object", "properties": {"model_type": {"type": "string"}}, "required": ["model_type"]}
 InlineConfig = Annotated[

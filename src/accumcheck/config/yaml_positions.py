@@ -2,7 +2,7 @@
 
 PyYAML builds the nodes; this module turns them into values, with two differences from YAML 1.1 that prevent surprises:
 ``1e-3`` is a number; dates, ``1:30`` and ``010`` are text. Tags other than the core ones, merge keys, duplicate keys,
-and keys that are not text are errors. Size, values and levels are bounded (`accumcheck.config.limits`), so that any
+and keys that are not text are errors. Size, values and levels are limited (`accumcheck.config.limits`), so that any
 text is read or refused in a fraction of a second.
 """
 
@@ -28,7 +28,7 @@ _BOOLEANS = yaml.SafeLoader.bool_values
 
 
 class _TooMuch(yaml.MarkedYAMLError):
-    """The document has more values or levels than are read; `problem` says which."""
+    """The document has too many values or levels; `problem` says which."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -48,11 +48,11 @@ class _Loader(yaml.SafeLoader):
         self._values = self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Count before anything more of the text is read."""
+        """Count values and levels before more of the text is read."""
         self._values += 1
         self._depth += 1
         mark: yaml.Mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        if self._values > 2 * VALUES:  # each key is a node of its own
+        if self._values > 2 * VALUES:  # each key is a separate node
             _refuse_values(mark)
         if self._depth > DEPTH:
             _refuse_depth(mark)
@@ -87,7 +87,7 @@ def read_document(text: str, place: Place, faults: Faults) -> Item | None:
         The document's value, or None where the document is empty or cannot be read (then `faults` says why).
     """
     if len(text) > FILE_BYTES:
-        faults.add(place, "", f"longer than {FILE_BYTES} characters; a configuration is short")
+        faults.add(place, "", f"longer than {FILE_BYTES} characters, which is the limit; write less")
         return None
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -124,9 +124,9 @@ class _Reader:
         self.count = 0
 
     def read(self, node: yaml.Node, path: KeyPath, place: Place | None) -> Item:
-        """One node. ``place`` is the line of its key; a node without one (a list's element) has its own line."""
+        """One node. ``place`` is the line of its key; a node without a key (a list's element) has its own line."""
         place = place or _line(self.source, node.start_mark)
-        self.count += 1  # once more than PyYAML did, which counts what an anchor repeats but once
+        self.count += 1  # a second count: PyYAML counts a node that anchors repeat only once
         if self.count > VALUES:
             _refuse_values(node.start_mark)
         if len(path) >= DEPTH:
@@ -202,7 +202,7 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which puts text in quotes that `_Loader` would take for a number."""
+    """PyYAML's safe dumper; it also quotes text that `_Loader` would read as a number."""
 
 
 _Dumper.add_implicit_resolver(_TAG + "float", re.compile(f"(?:{_FLOAT.pattern})$"), list("-+.0123456789"))

@@ -1,1 +1,1 @@
-"""How keys of a configuration are declared, for the configuration itself and for the stacks that add to it."""
+"""How configuration keys are declared, by the configuration itself and by the stacks that add keys."""

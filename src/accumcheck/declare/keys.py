@@ -27,7 +27,7 @@ class Section:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - pydantic's name for a dataclass's settings
 
     def contradictions(self) -> list[Contradiction]:
-        """What is wrong with these keys together: the keys, or none for the section as a whole, and the message."""
+        """Errors in the combination of keys: the keys (none for the section as a whole), and the message."""
         return []
 
 
@@ -36,7 +36,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is allowed, and what each element of a list must be, in words that follow "expected"."""
+    """What is allowed, and what each element of a list must be, as words after "expected"."""
 
     words: str
     each: str = ""
@@ -56,7 +56,7 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number within bounds, and never a boolean or a text; ``noun`` is what it is, default: a whole number."""
+    """A number within bounds, not a boolean or a text; ``noun``: its name in messages, default: a whole number."""
 
     lowest: float
     highest: float
@@ -69,14 +69,14 @@ class Number:
         return f"{self.noun} from {self.lowest} to {self.highest}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The type's own schema with the bounds; the upper one is not allowed itself where it is ``below``."""
+        """The type's own schema with the bounds; with ``below``, the upper bound itself is excluded."""
         bounds = {"ge": self.lowest, "lt" if self.below else "le": self.highest}
         return {**handler(source), **bounds, "strict": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """True or false, and never a number or a text."""
+    """True or false, not a number or a text."""
 
     words: str = "true or false"
 
@@ -87,7 +87,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that matches ``pattern``, an expression that ECMAScript, Python and Rust read alike.
+    """A text that matches ``pattern``, an expression that means the same in ECMAScript, Python and Rust.
 
     ``located``: it names a file, a program (in the configuration's folder or the working directory), or may name a
     directory, or a function in a file.
@@ -104,12 +104,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Auto:
-    """The word ``auto`` is allowed, and reads as None; where ``null`` is not, None itself is refused."""
+    """The word ``auto`` is allowed and read as None; if ``null`` is false, None itself is refused."""
 
     null: bool = True
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The type's own schema after the word was replaced."""
+        """The type's own schema, after replacing the word."""
         from pydantic_core import core_schema
 
         def read(value: Any) -> Any:
@@ -134,7 +134,7 @@ class OneOf:
     spellings: Mapping[str, str] = field(default_factory=dict, hash=False)  # since types are hashed
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """One of the words, after another spelling of one was replaced by it."""
+        """One of the words, after replacing other spellings."""
         from pydantic_core import core_schema
 
         def spell(value: Any) -> Any:
@@ -154,10 +154,10 @@ class Checked:
     """A type whose values are read or checked by functions, which raise what `refuse` and `expect` return.
 
     Attributes:
-        source: the type that is read; default: the annotated one.
-        before: makes something that ``source`` reads of what the user gave.
-        after: makes the value of what ``source`` read.
-        json: makes the JSON Schema of that of ``source``.
+        source: the type to read; default: the annotated one.
+        before: turns the user's value into one that ``source`` reads.
+        after: turns what ``source`` read into the final value.
+        json: turns the JSON Schema of ``source`` into the final one.
     """
 
     source: Any = None
@@ -177,16 +177,16 @@ class Checked:
         return schema
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The type's own, or what is made of it."""
+        """The type's own schema, or the one that ``json`` makes of it."""
         return handler(core) if self.json is None else self.json(handler(core))
 
 
 def refuse(message: str, options: tuple[str, ...] = ()) -> Exception:
-    """What a function of `Checked` raises: the message is what the user reads after the key's path.
+    """The error that a function of `Checked` raises; the user reads its message after the key's path.
 
     Args:
         message: why the value is refused.
-        options: the names of which the closest is offered.
+        options: names of which the closest is suggested.
     """
     from pydantic_core import PydanticCustomError
 
@@ -194,7 +194,7 @@ def refuse(message: str, options: tuple[str, ...] = ()) -> Exception:
 
 
 def expect(words: str, hint: str = "") -> Exception:
-    """What a function of `Checked` raises where something else was expected; a hint begins with ``; ``."""
+    """The error that a function of `Checked` raises if something else was expected; a hint begins with ``; ``."""
     from pydantic_core import PydanticCustomError
 
     return PydanticCustomError("expected", "{words}", {"words": words, "hint": hint})
@@ -207,7 +207,7 @@ _Said = TypeVar("_Said")
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One key as it is declared. ``kind`` is the type without None and without ``said``, which is what it carries."""
+    """One declared key. ``kind``: its type without None and without ``said``, the annotations that it carries."""
 
     name: str
     kind: Any
@@ -216,34 +216,34 @@ class Declared:
     default: Any
 
     def find(self, what: type[_Said]) -> _Said | None:
-        """What the type carries of one class, if anything."""
+        """The type's annotation of this class, if there is one."""
         return next((one for one in self.said if isinstance(one, what)), None)
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether null is the same as nothing."""
+        """Whether null means that the key is not given."""
         return self.nullable and self.find(Required) is None
 
     @property
     def section(self) -> type[Section] | None:
-        """The section that the key holds, if it is one."""
+        """The section that the key holds, if any."""
         return self.kind if isinstance(self.kind, type) and issubclass(self.kind, Section) else None
 
     @property
     def element(self) -> type[Section] | None:
-        """The section that each element of a list may be."""
+        """The section that each element of a list may hold."""
         said = plain_type(get_args(self.kind)[0])[1] if get_origin(self.kind) is tuple else ()
         return next((one.source for one in said if isinstance(one, Checked) and one.source is not None), None)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words that it may be."""
+        """The words that are allowed."""
         choice = self.find(OneOf)
         return choice.words if choice is not None else _literal(self.kind)
 
     @property
     def value_words(self) -> tuple[str, ...]:
-        """The words that each value of a mapping may be."""
+        """The words that are allowed as values of a mapping."""
         return _literal(get_args(self.kind)[1]) if get_origin(self.kind) is dict else ()
 
 
@@ -270,7 +270,7 @@ def _declared(place: dataclasses.Field[Any], hint: Any) -> Declared:
 
 
 def plain_type(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
-    """A type without None and annotations; what was said of it; whether it may be None."""
+    """A type without None and annotations; its annotations; whether it may be None."""
     said: tuple[Any, ...] = ()
     nullable = False
     while True:

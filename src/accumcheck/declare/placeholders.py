@@ -1,6 +1,6 @@
-"""Where a command line says a split's numbers: ``{per_device_train_batch_size}``, or a product such as ``{k*n}``.
+"""Placeholders for a split's numbers in a command line: ``{per_device_train_batch_size}``, or a product (``{k*n}``).
 
-Other braces are the program's own: ``{"a": 1}``, ``{0:d}``, ``${oc.env:HOME}``. One that looks like a placeholder is
+Other braces belong to the program: ``{"a": 1}``, ``{0:d}``, ``${oc.env:HOME}``. One that looks like a placeholder is
 written twice to be passed on: ``{{epoch}}`` reaches the program as ``{epoch}``.
 """
 
@@ -20,11 +20,11 @@ NAMES = (
     "global_batch_size",
     "steps",
 )
-"""Canonical names; `SPLIT_ALIASES` and ``B`` are known too."""
+"""Canonical names; `SPLIT_ALIASES` and ``B`` are allowed as well."""
 OF_SPLIT = ("per_device_train_batch_size", "gradient_accumulation_steps")
-"""Those without which a program cannot know how to cut a micro-batch."""
+"""A program needs these to know the size of a micro-batch."""
 PRODUCT = "gradient_accumulation_steps*num_processes"
-"""What programs take that divide it by the number of processes themselves, as nanoGPT does."""
+"""For programs that divide it by the number of processes themselves, as nanoGPT does."""
 
 _ALIASES = {**SPLIT_ALIASES, "B": "global_batch_size", "max_steps": "steps"}
 _LONGEST = 60
@@ -44,14 +44,14 @@ def numbers_of(split: Split, steps: int) -> dict[str, int]:
 
 
 def names_in(text: str) -> Iterator[str]:
-    """Every name that stands in a placeholder of the text: canonical, or as it was written where it is not known."""
+    """Every name in a placeholder of the text: canonical, or as it was written if it is not known."""
     for match in _PLACEHOLDER.finditer(text):
         for name in _factors(match.group(2) or ""):
             yield _ALIASES.get(name, name)
 
 
 def fill(text: str, numbers: Mapping[str, int]) -> str:
-    """The text with the numbers in the place of its placeholders; one with a name that is not known stays.
+    """The text with its placeholders replaced by the numbers; one with an unknown name is left unchanged.
 
     Args:
         text: of a command line, or of a file.
@@ -72,7 +72,7 @@ def fill(text: str, numbers: Mapping[str, int]) -> str:
 
 
 def unknown(text: str) -> str:
-    """What to say of the first name in a placeholder that is not known; empty where all are."""
+    """The message about the first unknown name in a placeholder; empty if all are known."""
     name = next((name for name in names_in(text) if name not in NAMES), None)
     if name is None:
         return ""
@@ -81,7 +81,7 @@ def unknown(text: str) -> str:
     known = ", ".join(f"{{{one}}}" for one in NAMES)
     return (
         f"{{{name[:_LONGEST]}}} is not a placeholder; expected {known}, or a product such as {{{PRODUCT}}}{meant} "
-        f"Write braces of the program's own twice: {{{{{name[:_LONGEST]}}}}}"
+        f"Double the braces that belong to the program: {{{{{name[:_LONGEST]}}}}}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Types of keys that several stacks have: words of a command line, files, modules, functions, models."""
+"""Types of keys that several stacks share: command-line words, files, modules, functions, models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accumcheck.declare.placeholders import unknown
 
 
 def _with_placeholders(word: str) -> str:
-    """The word, after looking at the placeholders in it."""
+    """The word, after checking its placeholders."""
     if message := unknown(word):
         raise refuse(message)
     return word
@@ -17,7 +17,7 @@ def _with_placeholders(word: str) -> str:
 
 _WORD = Checked(after=_with_placeholders, json=lambda _: {"type": ["string", "number", "boolean"]})
 Words = tuple[Annotated[str, _WORD], ...]
-"""Words of a command line, perhaps with placeholders; numbers and booleans are taken as they are written."""
+"""Command-line words, perhaps with placeholders; numbers and booleans are kept as they are written."""
 
 MODULE = Text("a module, for example trl.scripts.sft", r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
 FUNCTION = Text(
