@@ -164,8 +164,14 @@ def test_a_model_may_be_given_for_a_stack_that_is_not_a_program(here: Path) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--stack", "trl-sft", "--model", "gpt2"], "--stack and --model: each of them says what is trained; give only one"),
-        (["--stack", "trainer", "--script", "a.py"], "--stack and --script: each of them says what is trained; give only one"),
+        (
+            ["--stack", "trl-sft", "--model", "gpt2"],
+            "--stack and --model: each of them says what is trained; give only",
+        ),
+        (
+            ["--stack", "trainer", "--script", "a.py"],
+            "--stack and --script: each of them says what is trained; give",
+        ),
         (["--stack", "trl-stf"], "--stack trl-stf: expected one of trainer, accelerate, trl-sft, "),
         (["--stack", "trl-stf"], "did you mean 'trl-sft'?"),
     ],

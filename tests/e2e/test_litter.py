@@ -138,7 +138,7 @@ def test_an_ended_parent_leaves_nothing_behind(running: Running, temporary: Path
         (
             "server",
             "the fork server (process {pid}) was killed by SIGKILL"
-            f"{OUT_OF_MEMORY}; it starts every process of the run, and they end with it",
+            f"{OUT_OF_MEMORY}; it starts all processes of the run, and they end with it",
         ),
         ("0", "process {rank} of 2 was killed by SIGKILL" + OUT_OF_MEMORY),
     ],

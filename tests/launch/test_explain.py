@@ -46,7 +46,7 @@ DEAD = "the fork server (process 7) was killed by SIGKILL"
         ),
         (
             End(exits={0: 255}, errors=[LOST], server_death=DEAD),
-            f"{DEAD}; it starts every process of the run, and they end with it",
+            f"{DEAD}; it starts all processes of the run, and they end with it",
         ),
         (End(exits={0: -7}, full=FULL), FULL),
         (End(exits={0: -11}, full=FULL), "process 0 of 2 was killed by SIGSEGV"),
@@ -55,7 +55,7 @@ DEAD = "the fork server (process 7) was killed by SIGKILL"
             End(error=RuntimeError("no route\nmore"), seconds=4.4, endpoint="10.0.0.1:29500"),
             "torchrun's agent failed at 10.0.0.1:29500 after 4 s: RuntimeError: no route",
         ),
-        (End(seconds=31.0, killed=frozenset({0, 1})), "torchrun's agent did not come back after 31 s"),
+        (End(seconds=31.0, killed=frozenset({0, 1})), "torchrun's agent did not return after 31 s"),
     ],
 )
 def test_the_cause_is_named(end: End, text: str) -> None:

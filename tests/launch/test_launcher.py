@@ -26,7 +26,7 @@ def test_the_exception_is_named_even_where_a_dump_of_threads_follows() -> None:
 
 def test_words_without_an_exception_are_passed_on() -> None:
     assert last_words("cannot allocate memory\n\n") == "cannot allocate memory"
-    assert last_words("") == "no word of why"
+    assert last_words("") == "no message"
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""torchrun's agent, the fork server, devices and time limits: processes are started and ended here only."""
+"""torchrun's agent, the fork server, devices and time limits: the only place where processes are started and ended."""

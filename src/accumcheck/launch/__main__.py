@@ -1,7 +1,7 @@
-"""The process that leads a run: ``python -m accumcheck.launch ROOT RUNS``.
+"""The conductor, the process that runs all jobs: ``python -m accumcheck.launch ROOT RUNS``.
 
-It imports torch beside the fork server, counts the devices, and runs the reference and every split through torchrun's
-agent. It leads a process group of its own, and the whole group ends when the parent lets go of its standard input.
+It imports torch while the fork server starts, counts the devices, and runs the reference and every split through
+torchrun's agent. It has its own process group, which ends as a whole when the parent closes its standard input.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from accumcheck.runfolder.place import Place
 
 
 def main() -> NoReturn:
-    """Run the plans of the folder that the arguments name, one after the other, and exit with 0.
+    """Run the plans in the given folder, one after the other, and exit with 0.
 
-    What failed is in each plan's event log.
+    Failures are in each plan's event log.
     """
     place = Place(Path(sys.argv[1]), Path(os.environ["TMPDIR"]))
     lifetime = Lifetime(place)
     lifetime.end_with_parent()
     set_environment(place.run(0))
-    # where the names of semaphores begin so, whoever removes the run's files knows them
+    # with this prefix, the semaphores can be removed together with the run's files
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
     server.start(["accumcheck.work.fork_server"])

@@ -1,4 +1,4 @@
-"""One job through torchrun's own elastic agent: fresh processes, forked from a server that has paid the imports."""
+"""One job through torchrun's own elastic agent: fresh processes, forked from a server that has done the imports."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from accumcheck.work.worker import run
 
 
 class Agent(threading.Thread):
-    """Runs the agent of one job. Once it has ended, it says how.
+    """Runs the agent of one job and keeps how it ended.
 
-    ``exits``: the exit codes of the workers that failed, by rank, empty where none did; ``error``: what broke the agent
+    ``exits``: the exit codes of failed workers by rank, empty if none failed; ``error``: an exception in the agent
     itself.
     """
 
@@ -62,7 +62,7 @@ class Agent(threading.Thread):
 
 
 def endpoint_of(job: Job, launcher: LauncherConfig, offset: int) -> str:
-    """Where the processes of a job meet: any free port of this machine, unless an endpoint is configured.
+    """The rendezvous of a job's processes: any free port of this machine, unless an endpoint is configured.
 
     ``offset`` is added to the port, so that a job never meets the store of the one before.
     """
@@ -73,7 +73,7 @@ def endpoint_of(job: Job, launcher: LauncherConfig, offset: int) -> str:
 
 
 def is_taken(endpoint: str) -> bool:
-    """Whether someone listens on this port of this machine; an address that is not this machine's counts as free."""
+    """Whether a process listens on this port of this machine; an address of another machine counts as free."""
     host, _, port = endpoint.rpartition(":")
     with socket.socket() as probe:
         try:

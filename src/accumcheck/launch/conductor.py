@@ -1,4 +1,4 @@
-"""Runs the jobs of one plan, side by side where there are slots, and says what happens in the event log."""
+"""Runs the jobs of one plan, in parallel as far as there are slots, and writes the event log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from accumcheck.runfolder.membership import drawn_order, global_batches, unappli
 
 
 class Conductor:
-    """Leads one plan from the folder that it lies in."""
+    """Runs one plan from its folder."""
 
     def __init__(self, run: Path, server: ForkServer, lifetime: Lifetime) -> None:
         self._run, self._server, self._lifetime = run, server, lifetime
@@ -70,7 +70,7 @@ class Conductor:
         self._emit(Ended())
 
     def _emit(self, event: Event) -> None:
-        """Say what happens; a conductor that cannot is of no use to anyone."""
+        """Write an event; if that fails, the conductor ends."""
         try:
             self._events.emit(event)
         except OSError as error:
@@ -79,7 +79,7 @@ class Conductor:
     # --- the schedule -------------------------------------------------------------------------------------------------
 
     def _run_all(self, order: list[str], devices: Devices) -> None:
-        """Start what fits, wait for what ends. The reference starts when the first split has said what it was fed."""
+        """Start jobs that fit and wait for them. The reference starts once the first split has reported its samples."""
         several_nodes = self._check.launcher.nnodes > 1
         slots = Slots(1 if several_nodes else max(devices.count, 1))
         waiting = list(order)
@@ -92,11 +92,11 @@ class Conductor:
                 waiting, reference_due = [], False
             awaited = order[0] in waiting or order[0] in threads
             if self._check.runs_program and (waiting or threads):
-                membership: tuple[tuple[int, ...], ...] = ()  # what splits are fed is known when all have ended
+                membership: tuple[tuple[int, ...], ...] = ()  # known when all splits have ended
             else:
                 membership = self._membership(order[:1] if awaited else order) if reference_due else ()
             if reference_due and (membership or not (waiting or threads)):
-                if not membership:  # no split ran: there is nothing to refer to
+                if not membership:  # no split ran: there is nothing to compute a reference for
                     reference_due = False
                     continue
                 if (taken := slots.take(REFERENCE, 1)) is not None:
@@ -169,19 +169,19 @@ class Conductor:
     # --- what is known ------------------------------------------------------------------------------------------------
 
     def _membership(self, sources: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-        """The samples of each step as the first of these splits that has trained was fed them; empty before that.
+        """The samples of each step, from the first of these splits that has trained; empty if none has.
 
-        The control says it, and another split only where the control did not run.
+        That is the control, or another split if the control did not run.
         """
         for name in sources:
             with contextlib.suppress(FileNotFoundError):
                 steps = drawn_order(self._run / name)
                 epochs = self._check.data.epochs
-                if epochs is not None and not self._check.runs_program:  # whose data set is not known
+                if epochs is not None and not self._check.runs_program:  # a program's data set is not known
                     rest, samples = unapplied_order(self._run / name), self._check.sample_count
                     size = self._check.global_batch_size
                     steps = global_batches(steps, rest, size=size, samples=samples, epochs=epochs)
-                if self._check.runs_program:  # rows may be alike
+                if self._check.runs_program:  # rows may be identical
                     return tuple(map(tuple, steps))
                 return tuple(tuple(sorted(set(step) - {-1})) for step in steps)
         return ()

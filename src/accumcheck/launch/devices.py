@@ -1,4 +1,4 @@
-"""Which devices there are, as torch counts them, without starting CUDA in this process."""
+"""The available devices, as torch counts them, without starting CUDA in this process."""
 
 from __future__ import annotations
 

@@ -28,16 +28,16 @@ def set_environment(run: Path) -> None:
         TORCH_CPP_LOG_LEVEL=os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
     )
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
-        os.environ.pop(name, None)  # of a launcher that we were started by, perhaps: ours are torchrun's own
+        os.environ.pop(name, None)  # perhaps from a launcher that started us: torchrun sets its own
 
 
 def describe_environment(stack: str, devices: Devices, backend: str) -> Environment:
-    """What is trained with, and on what.
+    """The versions and devices of a run.
 
     Args:
         stack: the name of the checked stack.
-        devices: those that were found.
-        backend: over which the processes of a split talk.
+        devices: the devices found.
+        backend: with which the processes of a split communicate.
     """
     found = {}
     packages = {"torch": "torch", "transformers": "transformers", "accelerate": "accelerate"}

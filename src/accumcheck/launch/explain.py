@@ -1,4 +1,4 @@
-"""One line of why a job failed, from all that was seen of its end."""
+"""Explains in one line why a job failed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from accumcheck.runfolder.space import EXIT_NO_SPACE, no_space
 class End:
     """How a job ended.
 
-    ``exits``: the exit codes of the processes that failed, by rank; ``error``: what broke torchrun's agent itself,
-    after ``seconds`` at ``endpoint``; ``killed``: the ranks that we ended ourselves; ``errors``: what the workers said,
-    the earliest first; ``server_death``: how the fork server ended, in words; ``full``: which device has no space left,
+    ``exits``: the exit codes of failed processes by rank; ``error``: an exception in torchrun's agent itself,
+    after ``seconds`` at ``endpoint``; ``killed``: the ranks that we killed; ``errors``: what the workers reported,
+    the earliest first; ``server_death``: how the fork server ended, in words; ``full``: which device is full,
     in words.
     """
 
@@ -35,15 +35,15 @@ class End:
 
 
 def explain(job: Job, end: End) -> Failure:
-    """The cause of it.
+    """The cause of the failure.
 
-    A dead fork server comes first, since it ends workers without a word; then a signal that none of us sent, since what
-    the others say is of the connection that they lost by it; then the first worker's own words; then a full device,
-    which leaves them none, and ends who writes to a mapped file by SIGBUS; then the exit code.
+    A dead fork server comes first, since workers then end without a message; then a signal that we did not send, since
+    the others only report the lost connection; then the first worker's own error; then a full device,
+    where workers cannot write a message, and writing to a mapped file ends with SIGBUS; then the exit code.
     """
     if end.server_death is not None:
-        return _crashed(f"{end.server_death}; it starts every process of the run, and they end with it")
-    # those that the agent ended afterwards carry SIGTERM
+        return _crashed(f"{end.server_death}; it starts all processes of the run, and they end with it")
+    # processes that the agent stopped afterwards ended with SIGTERM
     own = {rank: code for rank, code in end.exits.items() if code != -signal.SIGTERM and rank not in end.killed}
     struck = {rank: code for rank, code in own.items() if code < 0}
     if end.errors and not struck:
@@ -56,7 +56,7 @@ def explain(job: Job, end: End) -> Failure:
         waited = f"at {end.endpoint} after {end.seconds:.0f} s"
         return _crashed(f"torchrun's agent failed {waited}: {type(end.error).__name__}: {text[0]}")
     if not end.exits:
-        return _crashed(f"torchrun's agent did not come back after {end.seconds:.0f} s")
+        return _crashed(f"torchrun's agent did not return after {end.seconds:.0f} s")
     rank, code = next(iter((struck or own or end.exits).items()))
     printed = last_printed(logs_of(job.run, job.name), rank % job.local_processes)
     return Failure(Reason("crashed", f"process {rank} of {job.processes} {ending(code)}", printed))

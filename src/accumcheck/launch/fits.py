@@ -1,4 +1,4 @@
-"""Which splits these devices can run, and over which backend: no torch is needed to say it."""
+"""Which splits these devices can run, and with which backend; works without torch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from accumcheck.record import Reason, Split
 
 
 def machines_of(split: Split, check: CheckConfig) -> int:
-    """How many machines a split spans: all of them where its processes can be dealt out evenly, else one."""
+    """How many machines a split spans: all if its processes can be distributed evenly, else one."""
     nnodes = check.launcher.nnodes
     return nnodes if split.num_processes % nnodes == 0 else 1
 
 
 def why_not(split: Split, check: CheckConfig, devices: Devices) -> Reason | None:
-    """Why a split cannot run on these devices of one machine; None where it can."""
+    """Why a split cannot run on these devices of one machine; None if it can."""
     needed, count = split.num_processes // machines_of(split, check), devices.count
     if devices.kind == "cpu" or needed <= count:
         return None
@@ -31,5 +31,5 @@ def why_not(split: Split, check: CheckConfig, devices: Devices) -> Reason | None
 
 
 def backend_of(device: str, processes: int, gpus: int) -> str:
-    """What the processes of one machine talk over: NCCL wants a GPU for each."""
+    """The communication backend of one machine's processes: NCCL needs one GPU per process."""
     return "nccl" if device == "cuda" and processes <= gpus else "gloo"

@@ -1,4 +1,4 @@
-"""The server that forks every worker: started once, watched, and safe to ask from the threads of several jobs."""
+"""The server that forks every worker: started once, monitored, and safe to use from the threads of several jobs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from accumcheck.launch.endings import ending
 
 POLL_SECONDS = 0.05
 START_SECONDS = 10.0
-"""How long a job waits for a server: where one has died, for the next."""
+"""How long a job waits for a server; after one has died, for the next."""
 MOST_STARTS = 5
-"""How often the server is started in one run: what kills it again and again will not stop."""
+"""How often the server is started in one run; a server that is killed repeatedly would be killed again."""
 DEATH_SECONDS = 2.0
-"""How long after the last word of the server its end may take to be known: its pipes close before it is gone."""
+"""How long it may take to learn of the server's end: its pipes close before the process is gone."""
 
 
 class WorkerHandle(popen_forkserver.Popen):
-    """One worker, as multiprocessing holds it; its exit code is read by one thread at a time.
+    """One worker's handle in multiprocessing; its exit code is read by one thread at a time.
 
-    The code comes through a pipe, once. ``Process.start`` also looks whether other processes of the program have
-    ended, so that the thread that starts a job may read the end of another job's worker while that job's own thread
-    does. Of the two, one gets the code; the other finds the pipe at its end, which multiprocessing takes for the exit
-    code 255, also of a worker that ended well (`multiprocessing.popen_forkserver.Popen.poll`, CPython 3.10 to 3.14).
+    The code comes through a pipe, once. ``Process.start`` also checks whether other processes of the program have
+    ended, so the thread that starts a job may read the exit code of another job's worker while that job's own thread
+    does. One of the two gets the code; the other finds the pipe at its end, which multiprocessing reports as exit
+    code 255, even if the worker succeeded (`multiprocessing.popen_forkserver.Popen.poll`, CPython 3.10 to 3.14).
     """
 
     codes: ClassVar[dict[int, int]] = {}
-    """The exit codes that were read, by the workers' ids: torch's agent keeps one of a job's that fails."""
+    """The exit codes read, by the workers' process ids: torch's agent keeps only one of a failed job's."""
 
     def __init__(self, process: Any) -> None:
         self._reading = threading.Lock()
@@ -42,7 +42,7 @@ class WorkerHandle(popen_forkserver.Popen):
     def poll(self, flag: int = os.WNOHANG) -> int | None:
         """The exit code, or None while the worker lives; without ``os.WNOHANG``, wait for it."""
         if flag != os.WNOHANG and self.returncode is None:
-            multiprocessing.connection.wait([self.sentinel])  # outside of the lock: it may take long
+            multiprocessing.connection.wait([self.sentinel])  # outside the lock: it may take long
         with self._reading:
             code = super().poll(os.WNOHANG)
         if code is not None:
@@ -50,15 +50,15 @@ class WorkerHandle(popen_forkserver.Popen):
         return code
 
     def close(self) -> None:
-        """Close the pipe, which nobody reads at this moment."""
+        """Close the pipe while no thread is reading it."""
         with self._reading:
             super().close()
 
 
 class ForkServer:
-    """The fork server of this process. One that dies is started again for the jobs to come; what ended it is kept.
+    """The fork server of this process. If it dies, it is started again for the next jobs; the cause of death is kept.
 
-    It is started by a thread of its own that lives as long as this process, since on Linux it ends with the thread
+    It is started by a separate thread that lives as long as this process, since on Linux it ends with the thread
     that started it (`accumcheck.work.end_with_parent`).
     """
 
@@ -67,7 +67,7 @@ class ForkServer:
         self._ready = threading.Event()
 
     def start(self, preload: Sequence[str]) -> None:
-        """Start it, and let it import these modules; multiprocessing starts none of its own any more."""
+        """Start it, and let it import these modules; multiprocessing then does not start its own."""
         context.ForkServerProcess._Popen = staticmethod(WorkerHandle)  # type: ignore[assignment]
         multiprocessing.set_forkserver_preload(list(preload))
         server: Any = forkserver._forkserver
@@ -77,7 +77,7 @@ class ForkServer:
     def death_since(self, moment: float) -> str | None:
         """How the server ended after this moment of the monotonic clock, in words; None if it did not.
 
-        Waits `DEATH_SECONDS` for the news.
+        Waits up to `DEATH_SECONDS` to learn of it.
         """
         deadline = time.monotonic() + DEATH_SECONDS
         while True:
@@ -93,7 +93,7 @@ class ForkServer:
             LaunchError: it cannot be started.
         """
         if not self._ready.wait(START_SECONDS):
-            raise LaunchError(self._deaths[-1][1] if self._deaths else "the fork server does not start")
+            raise LaunchError(self._deaths[-1][1] if self._deaths else "the fork server did not start")
 
     def _keep(self, server: Any, start: Callable[[], None]) -> None:
         for _ in range(MOST_STARTS):
@@ -110,9 +110,9 @@ class ForkServer:
 
 
 def _end_of(pid: int) -> str:
-    """Wait for the end of a child and leave it to whoever reaps it; how it ended, in words.
+    """Wait for the end of a child without reaping it; returns how it ended, in words.
 
-    Where the system cannot wait without reaping (macOS before Python 3.13), its end is never known.
+    If the system cannot wait without reaping (macOS before Python 3.13), its end is never known.
     """
     if not hasattr(os, "waitid"):
         threading.Event().wait()

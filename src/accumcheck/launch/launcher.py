@@ -1,4 +1,4 @@
-"""The parent's side of a run: start the conductor, pass on what happens, leave no process behind."""
+"""The parent's side of a run: start the conductor, pass on events, leave no process behind."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def launch(
     python: str = sys.executable,
     path: Sequence[str] = (),
 ) -> Generator[list[Event], None, None]:
-    """Run every job of some checks, one check after the other, and pay for the imports once.
+    """Run every job of some checks, one check after the other, and import torch only once.
 
     Args:
         checks: at least one, resolved.
         place: has a folder for each.
         on_event: called with every event as it happens.
         python: the interpreter under test.
-        path: where it looks for modules first.
+        path: searched first for modules.
 
     Yields:
         The events of each check, in order, as soon as it has ended.
@@ -49,7 +49,7 @@ def launch(
     Raises:
         LaunchError: the conductor ended before it had a plan.
         OSError: nothing can be written there.
-        KeyboardInterrupt: the user interrupted; every process has been ended before it is passed on.
+        KeyboardInterrupt: the user interrupted; it is passed on after all processes were stopped.
     """
     for number, check in enumerate(checks):
         write_plan(place.run(number), check)
@@ -64,7 +64,7 @@ def _follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_even
     events: list[Event] = []
     over = False
     while not over:
-        over = conductor.poll() is not None  # asked first: what it said last is read below
+        over = conductor.poll() is not None  # checked first: its last events are read below
         for event in follower.new():
             events.append(event)
             on_event(event)
@@ -83,7 +83,7 @@ def _follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_even
 
 
 def why_ended(code: int, place: Place) -> str:
-    """Why the conductor ended before its time, by its exit code and its last words."""
+    """Why the conductor ended early, from its exit code and its last output."""
     if code == EXIT_NO_SPACE:
         return no_space(place.root)
     if full := full_device(place.root):
@@ -94,10 +94,10 @@ def why_ended(code: int, place: Place) -> str:
 
 
 def last_words(log: str) -> str:
-    """What a Python process said of its end: the last exception, since a dump of its threads may follow it."""
+    """The last exception that a Python process printed; a dump of its threads may follow it."""
     lines = [line for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if _EXCEPTION.match(line)]
-    return (errors or lines or ["no word of why"])[-1]
+    return (errors or lines or ["no message"])[-1]
 
 
 @contextlib.contextmanager
@@ -117,11 +117,11 @@ def leading(
     with place.conductor_log.open("wb") as stream:
         conductor = subprocess.Popen(
             [python, "-m", module, *arguments],
-            stdin=subprocess.PIPE,  # held open: the conductor ends its group when it is closed
+            stdin=subprocess.PIPE,  # kept open: the conductor ends its group when it is closed
             stdout=stream,
             stderr=subprocess.STDOUT,
             env={**os.environ, "TMPDIR": str(place.scratch), **({"PYTHONPATH": searched} if searched else {})},
-            start_new_session=True,  # a group of its own: Ctrl-C reaches the parent alone, which ends the group
+            start_new_session=True,  # its own group: Ctrl-C only reaches the parent, which ends the group
         )
     try:
         yield conductor

@@ -1,4 +1,4 @@
-"""How long the conductor lives: until its work is done, or its parent is gone, or nothing can be written any more."""
+"""Ends the conductor when its work is done, its parent is gone, or nothing can be written any more."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Lifetime:
     def end_with_parent(self) -> None:
         """From now on, end the group when the parent closes its end of the standard input, or dies.
 
-        Of a parent that died nobody will read anything: the run's files are removed. A parent that is there ends the
+        If the parent died, the run's files are removed, since nobody will read them. A parent that is alive ends the
         group itself, and decides what is kept.
         """
-        if os.getpgrp() == os.getpid():  # else whoever started us by hand would be ended, too
+        if os.getpgrp() == os.getpid():  # else a shell that started us by hand would be ended as well
             threading.Thread(target=self._wait_for_parent, daemon=True).start()
 
     def end(self) -> NoReturn:
-        """The work is done; threads are not waited for: an agent that was given up must not hold the run back."""
+        """The work is done. Threads are not waited for: an abandoned agent must not block the run."""
         self._leave(0)
 
     def fail(self, error: OSError) -> NoReturn:
-        """What happens cannot be written down, so that nobody would know of it."""
+        """Events cannot be written any more, so the run could not be reported."""
         self._leave(EXIT_NO_SPACE if is_no_space(error) else 1, f"{type(error).__name__}: {error}")
 
     def _leave(self, code: int, words: str = "") -> NoReturn:
@@ -58,7 +58,7 @@ class Lifetime:
 
 
 def _kill_others_of_group() -> None:
-    """End who could still write a file while they are removed, where the system lists its processes."""
+    """Kill processes that could still write files while these are removed, if the system has a process list."""
     own = os.getpid()
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Run one job to its end: its agent, the watch over it, and one line of why it failed."""
+"""Runs one job to its end: its agent, its monitoring, and one line about why it failed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from accumcheck.runfolder.space import full_device
 
 POLL_SECONDS = 0.2
 AGENT_GRACE_SECONDS = 8.0
-"""How long an agent may take to come back once its workers were killed before the run goes on without it."""
+"""How long an agent may take to return after its workers were killed, before the run goes on without it."""
 
 
 def run_job(
@@ -33,19 +33,19 @@ def run_job(
 ) -> Failure | None:
     """Run the job to its end and return why it failed, or None.
 
-    A job whose every process has written all it had to say has succeeded, however these processes end.
+    A job whose processes have all written all their results has succeeded, however these processes end.
 
     Args:
         job: the job; its folder exists and is empty.
         launcher: time limit and, for several machines, the rendezvous.
         port_offset: see `endpoint_of`.
-        workers: what the job's processes on this machine have said of themselves so far.
+        workers: what the job's processes on this machine have reported so far.
         server: forks them.
-        given_up: why the run has ended for every job, once it has.
+        given_up: why the run was given up for all jobs, if it was.
     """
     endpoint = endpoint_of(job, launcher, port_offset)
     if launcher.node_rank == 0 and not endpoint.endswith(":0") and is_taken(endpoint):
-        # told here, since an agent that cannot serve the port would wait at it as a client
+        # reported here, since an agent that cannot serve the port would wait there as a client
         text = f"the rendezvous port {endpoint} is already taken; give launcher.rdzv_endpoint another port"
         return Failure(Reason("refused", text))
     started = time.monotonic()
@@ -61,8 +61,8 @@ def run_job(
             killed = now if killed is None else killed
             killed_ranks |= _kill(workers())
         if killed is not None and now - killed > AGENT_GRACE_SECONDS:
-            break  # it waits for someone who never comes
-    vigil.is_over(time.monotonic(), workers(), failed=False)  # what was said last
+            break  # it waits for a process that never comes
+    vigil.is_over(time.monotonic(), workers(), failed=False)  # with the last reports
     if vigil.said_all is not None:
         return None
     if (failure := given_up()) is not None:
@@ -86,18 +86,18 @@ def run_job(
 
 
 def timed_out(limit: float) -> Failure:
-    """The failure of a job that outlived its time limit, in seconds."""
+    """The failure of a job that exceeded its time limit, in seconds."""
     return Failure(Reason("hung", f"timed out: not finished after {limit:g} s (launcher.timeout)"))
 
 
 def _may_be_the_servers(agent: Agent) -> bool:
-    """Whether the fork server may have died: it can no longer say how its workers ended, or be asked for any."""
-    lost = 255  # what multiprocessing takes for the exit code where the server's pipe is at its end
+    """Whether the fork server may have died: then it cannot report how its workers ended, or start new ones."""
+    lost = 255  # the exit code that multiprocessing reports if the server's pipe is at its end
     return lost in agent.exits.values() or agent.error is not None or agent.is_alive()
 
 
 def _kill(workers: Workers) -> set[int]:
-    """Kill those that are alive; their ranks."""
+    """Kill the workers that are alive; returns their ranks."""
     killed = set()
     for rank, pid in workers.pids.items():
         if pid in WorkerHandle.codes:

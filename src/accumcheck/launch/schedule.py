@@ -1,4 +1,4 @@
-"""Which jobs run now: pure bookkeeping of slots, a GPU or a CPU core each."""
+"""Which jobs run now: bookkeeping of slots, each a GPU or a CPU core."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Slots:
-    """The devices of one machine. A job that wants more than there are runs alone, on all of them."""
+    """The devices of one machine. A job that needs more devices than there are runs alone, on all of them."""
 
     total: int
     taken: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def free(self) -> tuple[int, ...]:
-        """The slots that nobody holds, in order."""
+        """The free slots, in order."""
         held = {slot for slots in self.taken.values() for slot in slots}
         return tuple(slot for slot in range(self.total) if slot not in held)
 
@@ -34,10 +34,10 @@ class Slots:
 
 
 def running_order(splits: Sequence[tuple[str, int, int]], control: str) -> list[str]:
-    """The order in which splits are started: the control first, since the reference waits for what it was fed.
+    """The order in which splits are started: the control first, since the reference needs its samples.
 
-    Then those of fewest processes, which share the devices with each other and with the reference; a wide split that
-    came between them would have the devices that the reference leaves free wait for it. Among these the longest first.
+    Then those with the fewest processes, which share the devices with each other and the reference. A wide split
+    between them would leave devices idle until the reference has ended. Among equals, the longest first.
 
     Args:
         splits: name, number of processes and number of forward passes per process and step of each.

@@ -1,4 +1,4 @@
-"""When the workers of a job must be killed: what outlives its time, its peers, or its own last word."""
+"""When the workers of a job must be killed: after its time limit, a peer's failure, or their last report."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from accumcheck.runfolder.events import WorkerDone, WorkerStarted
 GRACE_SECONDS = 3.0
 """How long the other processes of a failed job may take to end by themselves before they are killed."""
 FAREWELL_SECONDS = 10.0
-"""How long processes may take to end that have written all they had to say: on a busy machine seconds."""
+"""How long processes may take to end after writing all their results: seconds on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """What is known of a job's processes on this machine: their ids by rank, and who has said all."""
+    """A job's processes on this machine: their ids by rank, and which have reported everything."""
 
     pids: Mapping[int, int] = field(default_factory=dict)
     done: frozenset[int] = frozenset()
 
     def after(self, event: WorkerStarted | WorkerDone) -> Workers:
-        """What is known once one of them has said this."""
+        """The state after this event of one of them."""
         if isinstance(event, WorkerStarted):
             return replace(self, pids={**self.pids, event.process: event.pid})
         return replace(self, done=self.done | {event.process})
@@ -32,10 +32,10 @@ class Workers:
 class Vigil:
     """Watches one job.
 
-    The agent would end the others of a dead worker with SIGTERM and wait half a minute for it: a rank that hangs must
-    not cost that, and one that only fails to end must not cost the job.
+    After a worker's death the agent would send the others SIGTERM and wait half a minute: a rank that hangs must
+    not cost that time, and one that only fails to exit must not cost the job's result.
 
-    ``processes``: how many the job has on this machine; ``deadline``: of the monotonic clock, as all times here.
+    ``processes``: of the job on this machine; ``deadline``: on the monotonic clock, like all times here.
     """
 
     processes: int
@@ -45,12 +45,12 @@ class Vigil:
     troubled: float | None = None
 
     def is_over(self, now: float, workers: Workers, *, failed: bool) -> bool:
-        """Whether the workers that are left are to be killed now.
+        """Whether the remaining workers must be killed now.
 
         Args:
             now: the time.
-            workers: what is known of them.
-            failed: a worker has left the cause of its death.
+            workers: their state.
+            failed: a worker has reported why it failed.
         """
         if len(workers.done) == self.processes:
             self.said_all = now if self.said_all is None else self.said_all
@@ -62,7 +62,7 @@ class Vigil:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of this id."""
+    """Whether there is a process with this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

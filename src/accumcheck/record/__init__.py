@@ -1,6 +1,6 @@
-"""The dataclasses that everything passes: what was planned, what was observed, what is reported.
+"""The dataclasses passed between all parts: what was planned, what was observed, what is reported.
 
-Nothing of accumcheck's own is imported here. Arrays are numpy's; torch stays inside the workers.
+Nothing else of accumcheck is imported here. Arrays are numpy's; torch is used only in the workers.
 """
 
 from accumcheck.record.before import Before, SplitBefore

@@ -1,4 +1,4 @@
-"""What a run with a hot-fix came to without it."""
+"""The result of a hot-fix's run when it is repeated without the hot-fix."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class SplitBefore:
     gradient_rule: str | None
     """How gradients were weighted."""
     worst: Divergence
-    """From the reference: the largest differences of all steps."""
+    """Differences from the reference, the largest of all steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What the run came to without the hot-fix; the rest of the report is of the run with it."""
+    """The result without the hot-fix; the rest of the report is about the run with it."""
 
     hotfix: str
     """Its name."""
     price: str
-    """What the hot-fix costs."""
+    """The cost of the hot-fix."""
     verdict: Verdict
     exit_code: Annotated[int, OneOf((0, 1, 3))]
     loss_rule: str | None

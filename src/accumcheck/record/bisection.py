@@ -1,4 +1,4 @@
-"""The dataclasses of a search over releases: what each came to, and where the check's verdict (or rule) changed."""
+"""The dataclasses of a search over releases: each release's result, and where the check's verdict (or rule) changed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Literal
 from accumcheck.record.reported import Report
 
 Find = Literal["broken", "fixed"]
-"""What is looked for: the first bad release, or the first that is no longer bad."""
+"""What is searched: the first bad release, or the first that is no longer bad."""
 
 
 State = Literal["good", "bad", "other", "skipped"]
-"""What a release is: ``other`` fails, but not in the way that is looked for."""
+"""The state of a release: ``other`` fails, but not in the way that is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class RulePair:
-    """The weighting rules of the reported loss and of the gradient; None where there is none."""
+    """The weighting rules of the reported loss and of the gradient; None: no rule."""
 
     loss: str | None
     gradient: str | None
 
     @classmethod
     def of(cls, report: Report) -> RulePair:
-        """Those of a run as a whole."""
+        """The rules of a run as a whole."""
         return cls(report.loss_rule, report.gradient_rule)
 
     def __str__(self) -> str:
@@ -34,10 +34,10 @@ class RulePair:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came out under one release.
+    """The result under one release.
 
-    ``report``: None where there is none; ``reason``: why it could not be decided, else empty; ``seconds``: what it
-    took, building the environment included; ``kept``: it is from an earlier search; ``about``: of a commit, the first
+    ``report``: None if there is none; ``reason``: why it could not be decided, else empty; ``seconds``: the time it
+    took, including building the environment; ``kept``: it is from an earlier search; ``about``: for a commit, the first
     line of its message.
     """
 
@@ -49,7 +49,7 @@ class Tried:
     about: str = ""
 
     def state(self, bad: bool | None) -> State:
-        """What the release is, where it is known whether it is a bad one; None: it could not be decided."""
+        """The release's state, given whether it is bad; None: it could not be decided."""
         if bad is None:
             return "skipped"
         if bad:
@@ -61,8 +61,8 @@ class Tried:
 class Step:
     """One release that was tried.
 
-    ``bad``: whether it is a bad one, None where it was skipped; ``meaning``: what bad meant then; ``left``: how many
-    are left, and ``steps``: in how many steps.
+    ``bad``: whether it is bad, None if it was skipped; ``meaning``: what bad meant then; ``left``: how many releases
+    are left, and ``steps``: how many more steps that takes.
     """
 
     tried: Tried
@@ -73,21 +73,21 @@ class Step:
 
     @property
     def state(self) -> State:
-        """What the release is."""
+        """The release's state."""
         return self.tried.state(self.bad)
 
 
 @dataclass(frozen=True, slots=True)
 class Bisection:
-    """Where a search ended.
+    """The result of a search.
 
-    ``meaning``: what makes a release a bad one; ``before`` and ``after``: the last release on the near side of the
-    change, and the first on the far side; ``candidates``: the releases that may be the one looked for, a single one
-    where it was found; ``skipped``: those of them that could not be decided; ``earlier``: what bad meant before the
-    fault that was ended here, each with the release that ended it; ``config``: the check's file, as the user named it;
-    ``package``: whose releases were searched, empty where that is not known of commits; ``of_commits``: commits were
-    searched; ``full``: the candidates in full, ids of commits for example; ``pages``: where the candidates say what
-    they changed.
+    ``meaning``: what makes a release bad; ``before`` and ``after``: the last release on the near side of the
+    change, and the first on the far side; ``candidates``: the releases that may be the one searched for, a single one
+    if it was found; ``skipped``: those of them that could not be decided; ``earlier``: what bad meant before the
+    fault that ended here, each with the release that ended it; ``config``: the check's file, as the user named it;
+    ``package``: whose releases were searched, empty if that is not known for commits; ``of_commits``: commits were
+    searched; ``full``: the candidates in full, for example ids of commits; ``pages``: pages that describe the
+    candidates' changes.
     """
 
     find: Find
@@ -106,12 +106,12 @@ class Bisection:
 
     @property
     def found(self) -> str | None:
-        """The first bad or fixed release; None where only releases that could not be decided are left."""
+        """The first bad or fixed release; None if only releases that could not be decided are left."""
         return self.candidates[0] if len(self.candidates) == 1 else None
 
     @property
     def exit_code(self) -> int:
-        """0, or 3 where it was not found."""
+        """0, or 3 if it was not found."""
         return 3 if self.found is None else 0
 
     @property

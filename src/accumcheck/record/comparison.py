@@ -1,6 +1,6 @@
-"""The dataclasses of two reports of one check beside each other: under two releases, or at two times.
+"""The dataclasses for comparing two reports of one check: under two releases, or at two times.
 
-``old`` is what there was, ``new`` what is to take its place.
+``old`` is the present state, ``new`` the one that would replace it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Change(Generic[Value]):
 
     @property
     def changed(self) -> bool:
-        """Whether it is not the same in both."""
+        """Whether it differs between both."""
         return self.old != self.new
 
 
 @dataclass(frozen=True, slots=True)
 class SplitChange:
-    """One split that both reports have; ``worst``: its largest differences from the reference, of all steps."""
+    """One split in both reports; ``worst``: its largest differences from the reference over all steps."""
 
     split: str
     verdict: Change[Verdict]
@@ -47,9 +47,9 @@ class Drift:
     """How far the reference itself moved: the same weights and data, computed by the code of two releases.
 
     ``loss`` and ``grad_norm``: relative differences, the largest of all steps; ``allowed_loss`` and
-    ``allowed_grad_norm``: what rounding may make of them. ``step`` is the one that moved most, beside what is allowed,
-    ``losses`` and ``grad_norms`` what it came to; ``tokens``: of the first step in which the model predicts another
-    number of tokens, None where there is none. ``beyond``: more than rounding.
+    ``allowed_grad_norm``: the limits for rounding. ``step`` is the one that moved most relative to what is allowed,
+    ``losses`` and ``grad_norms`` its values; ``tokens``: of the first step in which the model predicts another
+    number of tokens, None if there is none. ``beyond``: more than rounding.
     """
 
     loss: float
@@ -67,12 +67,12 @@ class Drift:
 class Changes:
     """What changed between two reports of one check.
 
-    ``splits``: those that both have; ``only_old`` and ``only_new``: those that one has; ``missing``: those without a
-    result in new, which are in old alone, or ran in old and were skipped in new. ``findings_gone``,
-    ``findings_new`` and ``findings_kept``: by what they are about and the rules that they name. ``drift``: None where a
-    reference is missing; ``no_drift_because``: why, or why the drift that there is counts for nothing. ``notes``: what
-    makes the comparison a weaker one. ``worse``: why a split is worse in new, by its label; ``broken``: some split is,
-    or new fails as a whole where old did not; ``undecided``: one of them could not be decided.
+    ``splits``: those in both; ``only_old`` and ``only_new``: those in one of them; ``missing``: those without a
+    result in new: only in old, or run in old and skipped in new. ``findings_gone``,
+    ``findings_new`` and ``findings_kept``: matched by subject and the rules that they name. ``drift``: None if a
+    reference is missing; ``no_drift_because``: why, or why the drift is ignored. ``notes``: what
+    weakens the comparison. ``worse``: why a split is worse in new, by its label; ``broken``: some split is worse,
+    or new fails as a whole but old did not; ``undecided``: one of them could not be decided.
     """
 
     verdict: Change[Verdict]
@@ -101,7 +101,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One check in both: ``config`` is its file, as the user named it; ``exit_code``: what it alone comes to."""
+    """One check in both: ``config`` is its file, as the user named it; ``exit_code``: of this check alone."""
 
     config: str
     old: Report
@@ -112,12 +112,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs of one command; ``old`` and ``new`` name the two sides in the columns' heads, ``title`` in a heading.
+    """All pairs of one command; ``old`` and ``new`` name the two sides in column heads, ``title`` in a heading.
 
-    ``allow_drift``: a reference that moved is told, and changes no exit code; ``allow_missing``: so does a split
-    without a result in new. ``gate``: the sides are environments; otherwise they are saved reports. ``strict``: new
-    must pass; otherwise it must only be no worse. ``package``: the one in whose releases the sides differ, which
-    ``old`` and ``new`` are then; empty where they differ in several.
+    ``allow_drift``: a reference that moved is reported but does not change the exit code; ``allow_missing``: the same
+    for a split without a result in new. ``gate``: the sides are environments; otherwise they are saved reports.
+    ``strict``: new must pass; otherwise it must only be no worse. ``package``: the package whose releases ``old`` and
+    ``new`` are; empty if the sides differ in several packages.
     """
 
     title: str

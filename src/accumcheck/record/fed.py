@@ -1,4 +1,4 @@
-"""What is known of a row that a program fed its model, without the row: enough to tell two apart and to say how."""
+"""A summary of a row that a program fed its model: enough to see whether and how two rows differ."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class FedField:
     """One field of a row.
 
-    ``digest``: of its shape and contents; ``shape``: ``()`` for a single value; ``whole``: it was fed once for all rows
-    of a micro-batch, and not one by one; ``sketch``: of floats, their norm and a few projections that zeros at the end
-    do not change; ``values``: whole numbers of one dimension, which start at ``start`` in their file.
+    ``digest``: of its shape and contents; ``shape``: ``()`` for a single value; ``whole``: fed once for all rows of a
+    micro-batch, not row by row; ``sketch``: for floats, their norm and a few projections that zeros at the end
+    do not change; ``values``: one-dimensional whole numbers, which start at ``start`` in their file.
     """
 
     digest: str
@@ -34,4 +34,4 @@ class FedField:
 
 
 FedRow: TypeAlias = Mapping[str, FedField]
-"""A row by the names of its fields; those of nested fields are joined by dots."""
+"""A row by the names of its fields; names of nested fields are joined by dots."""

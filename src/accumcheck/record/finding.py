@@ -1,4 +1,4 @@
-"""What is wrong, and the published faults that it is."""
+"""What is wrong, and the matching published faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Finding:
     summary: str
     """What is wrong and how much, in one sentence."""
     explanation: str = ""
-    """What the stack does, and why as far as it was seen."""
+    """What the stack does, and why, if that was seen."""
     consequence: str = field(default="", metadata=LATER)
     """What this does to training; may be empty."""
     advice: str = field(default="", metadata=LATER)
@@ -42,11 +42,11 @@ class Finding:
                     "title": "",
                     "url": "",
                     "affected": "Packages and their releases, as PEP 440 specifiers.",
-                    "fixed": "The release that cures it, or the last known not to.",
+                    "fixed": "The release that fixes it, or the last release known not to.",
                     "workaround": "",
                 },
             ),
         ],
         ...,
     ] = ()
-    """Published faults that this is: release, rule and architecture fit."""
+    """Matching published faults: release, rule and architecture fit."""

@@ -1,7 +1,7 @@
-"""How a field of a record is written in saved JSON, where its name and its type do not say it all.
+"""How a field of a record is written in saved JSON, if its name and type are not enough.
 
-A record is a frozen dataclass. Each field of one that is saved has its description below it, as a string: what
-``accumcheck schema`` prints. `accumcheck.saved` derives from these how a record is written, checked and described.
+A record is a frozen dataclass. Each field of a saved record has its description below it, as a string, which
+``accumcheck schema`` prints. `accumcheck.saved` derives from both how a record is written, checked and described.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Always:
-    """Marks a text that this version always writes. When it is read, any text will do."""
+    """Marks a text that this version always writes. Any text is accepted when reading."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Marks a mapping that has exactly these keys, each with its description; ``name``: of what it holds."""
+    """Marks a mapping with exactly these keys, each with its description; ``name``: of its content."""
 
     name: str
     descriptions: Mapping[str, str]
@@ -42,7 +42,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Marks a text that is a split in its short form, ``n x b x k``."""
+    """Marks a text as a split in its short form, ``n x b x k``."""
 
 
 Count = Annotated[int, AtLeast(0)]
@@ -50,14 +50,14 @@ LineNumber = Annotated[int, AtLeast(1)]
 SplitLabel = Annotated[str, Label()]
 
 LATER: Mapping[str, Any] = {"later": True}
-"""Metadata of a field that reports may lack, since older versions did not write it: it then takes its default."""
+"""Metadata of a field that older versions did not write: if it is missing, it takes its default."""
 
 
 def written_as(key: str) -> Mapping[str, Any]:
-    """Metadata of a field whose key in JSON is not its name, for example ``from``."""
+    """Metadata of a field whose key in JSON differs from its name, for example ``from``."""
     return {"key": key}
 
 
 def followed_by(*attributes: str) -> Mapping[str, Any]:
-    """Metadata of a field that is written in short; these attributes of its value follow as keys of their own."""
+    """Metadata of a field that is written in short form; these attributes of its value follow as separate keys."""
     return {"followed_by": attributes}

@@ -1,4 +1,4 @@
-"""What is observed of a stack, in the workers."""
+"""What the workers observe of a stack."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NEVER_CLIPS = 1e30
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """What one process fed the model at once, in the order in which it was fed.
+    """What one process fed the model at once, in the order fed.
 
-    ``samples`` are indices into the workload's samples; -1 is a row that accumcheck did not make.
-    ``loss``: what the model returned; ``factor``: by how much the stack multiplied that loss before it differentiated
-    it (before gradients are averaged over processes), None where no gradient came back to it; ``token_count``: the
-    count that the stack passed the model, None where it passed none.
+    ``samples``: indices into the workload's samples; -1 is a row that accumcheck did not make.
+    ``loss``: what the model returned; ``factor``: by what the stack multiplied that loss before it differentiated
+    it (before gradients are averaged over processes), None if no gradient came back to it; ``token_count``: the
+    count that the stack passed the model, None if it passed none.
     """
 
     process: int
@@ -39,21 +39,21 @@ class MicroBatch:
 
 @dataclass(frozen=True, slots=True)
 class StepObservation:
-    """One optimizer step of one split as the stack did it; steps count from 1, as in the stacks' own logs.
+    """One optimizer step of one split as the stack did it; steps are counted from 1, as in the stacks' own logs.
 
-    ``gradients`` maps a process to the gradient its optimizer received, shape ``[coordinates]`` (before clipping);
-    ``grad_norms`` to the norm of all of that process's gradient, whatever the number of coordinates kept.
-    ``loss`` and ``logged_grad_norm`` are what the stack told its user, None where it told nothing.
-    ``parameter_norms``: of each parameter's whole gradient in process 0, empty where that was not seen;
-    ``parameter_projections``: likewise, its projections on a few random directions, of those that are not kept whole;
-    ``clip_coefficient``: by what the gradient was multiplied when it was clipped, after the window's last backward;
-    ``clipped_within``: where and how it was clipped before that; ``contributions``: of each process, what each of its
-    micro-batches added to the gradient before it was accumulated, ``[micro-batches, entries]`` of `TrainedRecord`.
+    ``gradients`` maps a process to the gradient that its optimizer received, shape ``[coordinates]``, before clipping;
+    ``grad_norms`` to the norm of that process's whole gradient, however many coordinates are kept.
+    ``loss`` and ``logged_grad_norm``: what the stack logged, None if it logged nothing.
+    ``parameter_norms``: of each parameter's whole gradient in process 0, empty if not seen;
+    ``parameter_projections``: its projections on a few random directions, for parameters that are not kept whole;
+    ``clip_coefficient``: the factor by which the gradient was clipped after the window's last backward;
+    ``clipped_within``: where and how it was clipped before that; ``contributions``: for each process, what each of its
+    micro-batches added to the gradient before accumulation, ``[micro-batches, entries]`` of `TrainedRecord`.
     ``learning_rates``, ``weight_decays``: of each parameter group of every optimizer that stepped; ``change``: of the
-    weights by these steps, before they were put back, shape ``[coordinates]``, None where it was not seen;
-    ``change_norm``: of all of it; ``schedule_steps``: how often each of its schedules had been stepped by then, and
-    ``schedule_steps_after`` when the next forward began, or the log was written; ``logged_learning_rate``: what the
-    stack told its user; ``clips``: how often the gradient was clipped after the window's last backward.
+    weights by these steps, before they were restored, shape ``[coordinates]``, None if not seen;
+    ``change_norm``: of the whole change; ``schedule_steps``: how often each schedule had been stepped by then, and
+    ``schedule_steps_after`` when the next forward began, or the log was written; ``logged_learning_rate``: as the
+    stack logged it; ``clips``: how often the gradient was clipped after the window's last backward.
     """
 
     step: int
@@ -99,7 +99,7 @@ class Clipped:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A learning-rate schedule that a program made: its class, the line that made it, and with which numbers."""
+    """A learning-rate schedule that a program made: its class, the line that made it, and its numbers."""
 
     kind: str
     place: str
@@ -110,9 +110,9 @@ class Schedule:
 class TrainedRecord:
     """What one process trains.
 
-    ``coordinates``: of the parameters that need a gradient; ``lacking``: those of them that got one, and that no
-    optimizer that stepped holds; ``entries``: which coordinates are kept of each micro-batch's contribution;
-    ``schedules``: of the learning rates; ``untouched``: those that no backward pass has given a gradient.
+    ``coordinates``: of the parameters that need a gradient; ``lacking``: parameters that got a gradient, but are in no
+    optimizer that stepped; ``entries``: which coordinates are kept of each micro-batch's contribution;
+    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient.
     """
 
     coordinates: Coordinates
@@ -124,12 +124,12 @@ class TrainedRecord:
 
 @dataclass(frozen=True, slots=True)
 class SplitObservation:
-    """All that one split gave: its steps, or why there are none; ``unapplied`` was fed after the last of them.
+    """Everything observed of one split: its steps, or why there are none; ``unapplied``: fed after the last step.
 
-    ``training_arguments``: those that a program made for itself, as far as they are plain values; ``program``: None
-    where the stack is none; ``reason_kind``: what kind of reason ``reason`` is; ``traceback``: see `Reason`;
-    ``trained``: what its first process trains; ``rows``: of a program, what tells those that it was fed from others, by
-    the numbers in ``steps``; ``weights``: None where no change of them was seen.
+    ``training_arguments``: those that a program made itself, if they are plain values; ``program``: None
+    if the stack is not a program; ``reason_kind``: the kind of ``reason``; ``traceback``: see `Reason`;
+    ``trained``: what its first process trains; ``rows``: for a program, what distinguishes the rows it was fed, by
+    the numbers in ``steps``; ``weights``: None if no change of them was seen.
     """
 
     split: Split
@@ -157,19 +157,19 @@ class ProgramRecord:
     split_set_by: tuple[str, ...]
     """Where it found the split's numbers: TrainingArguments, the command line, or the name of a YAML file."""
     sample: str
-    """What is taken for one sample: row, packed row, text of a padding-free row, or pair."""
+    """What counts as one sample: row, packed row, text of a padding-free row, or pair."""
     random_collators: tuple[str, ...] = ()
-    """Collators that drew random numbers, of which each row was given its own."""
+    """Collators that drew random numbers; each row was given its own numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackBelief:
-    """What the stack believes of its model's loss, and where its code is (``file:line``); None is not seen.
+    """What the stack assumes about its model's loss, and where its code is (``file:line``); None: not seen.
 
-    ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it believes that the model takes a token count;
-    ``own_loss``: what computes the loss in the model's place; ``counts_place``: where tokens are counted;
-    ``divides_place``: where the loss is divided by the accumulation steps; ``logs_own_rate``: whether its log is to
-    have the learning rate that the step used, and not the one of the next (releases differ).
+    ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it assumes that the model takes a token count;
+    ``own_loss``: what computes the loss instead of the model; ``counts_place``: where tokens are counted;
+    ``divides_place``: where the loss is divided by the accumulation steps; ``logs_own_rate``: whether its log should
+    show the learning rate of the step itself, not of the next one (releases differ).
     """
 
     stack: str

@@ -14,16 +14,16 @@ ReasonKind = Literal[
     "out-of-memory",
     "refused",
 ]
-"""``unsupported``: accumcheck cannot check this; ``missing-package``: what it needs is not installed;
-``not-enough-devices``: a split wants more GPUs than there are; ``crashed``: something broke; ``hung``: it did not end
-within its time limit; ``out-of-memory``; ``refused``: it ran, or could have, but its result would prove nothing."""
+"""``unsupported``: accumcheck cannot check this; ``missing-package``: a required package is not installed;
+``not-enough-devices``: a split needs more GPUs than there are; ``crashed``: something broke; ``hung``: it did not end
+within its time limit; ``out-of-memory``; ``refused``: it ran, or could have run, but its result would prove nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a job did not run to its end: ``text`` is one line for the user.
 
-    ``traceback``: the last lines of what the program raised, or of what it printed where it raised nothing.
+    ``traceback``: the last lines of the program's exception, or of its output if it raised nothing.
     """
 
     kind: ReasonKind

@@ -1,4 +1,4 @@
-"""What the reference gives: the truth, sample by sample, and what floating point and batching do to it."""
+"""The reference's results: the right values, sample by sample, and the effect of floating point and batching."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Divergence:
     gradient: float | None
     """The norm of the difference over the norm: ||g - g'|| / ||g'||."""
     weights: float | None = field(default=None, metadata=LATER)
-    """The part of the gradient's that is in how samples are weighted, ||sum((w_i - w'_i) g_i)|| / ||g'||."""
-    # rounding is mostly outside the span of the samples' gradients, so that this part is known several times as closely
+    """The part of the gradient's difference that is in the sample weights, ||sum((w_i - w'_i) g_i)|| / ||g'||."""
+    # rounding is mostly outside the span of the samples' gradients, so this part is known several times more precisely
     sample: float | None = field(default=None, metadata=LATER)
     """The largest error of one sample's weight, over what rounding explains in that weight: above 1 it is wrong."""
 
@@ -57,13 +57,13 @@ class Coordinates:
 
 @dataclass(frozen=True, slots=True)
 class LossProbe:
-    """How the model makes its loss, as the model itself answered; None is not seen.
+    """How the model computes its loss, found by probing the model; None: not seen.
 
-    ``token_count``: what the loss does with the count it is passed: ``divides`` by it, ``ignores`` it, divides
-    ``partly`` (a term beside is not divided), or the model ``rejects`` the argument. ``function`` and ``reduction``:
-    the loss function that is called; ``place``: the line (``file:line``) of the model's forward that asks for it;
-    ``call_place``: the line that calls it. ``keeps_apart``: whether a text's output is the same behind another in a
-    padding-free row as alone; asked only where there are such rows.
+    ``token_count``: what the loss does with the count passed to it: ``divides`` by it, ``ignores`` it, divides
+    ``partly`` (another term is not divided), or the model ``rejects`` the argument. ``function`` and ``reduction``:
+    the loss function called; ``place``: the line (``file:line``) of the model's forward that leads to the call;
+    ``call_place``: the line that calls it. ``keeps_apart``: whether a text's output is the same after another text in a
+    padding-free row as alone; only probed if there are such rows.
     """
 
     token_count: CountAnswer | None = None
@@ -78,9 +78,9 @@ class LossProbe:
 class BatchTerm:
     """What makes a model depend on its batch.
 
-    ``name``: in words, for example of the layers or of the model's output; ``additive``: it is a summand of the loss;
-    ``complete``: without it batching changes nothing; ``of_stack``: it is no part of the model but what computes the
-    loss in its place; ``output``: the model's output that an additive term is, by its name alone.
+    ``name``: in words, for example of the layers or the model's output; ``additive``: it is added to the loss;
+    ``complete``: without it batching changes nothing; ``of_stack``: it belongs to what computes the loss instead of the
+    model; ``output``: the name of the model's output, for an additive term.
     """
 
     name: str
@@ -94,8 +94,8 @@ class BatchTerm:
 class RandomForward:
     """A forward pass that is random.
 
-    ``module``: the innermost module that returned something else for the same input, by name and class, empty where
-    none was found; ``apart``: by how much the result differed, relative to it.
+    ``module``: the innermost module that returned another result for the same input, by name and class, empty if
+    none was found; ``apart``: the relative difference of the results.
     """
 
     module: str
@@ -106,9 +106,9 @@ class RandomForward:
 class BatchedStep:
     """One step in micro-batches of one size, computed without any stack: for a model that depends on its batch.
 
-    ``loss``, ``grad_norm`` and ``gradient`` (``[coordinates]``) are of the mean over micro-batches, each weighted as
-    ``base`` says: ``token-mean`` by its predictions, ``microbatch-mean`` like any other. Of these, ``term`` and
-    ``term_gradient`` are what an additive term gives, in a plain mean over micro-batches; None where there is none.
+    ``loss``, ``grad_norm`` and ``gradient`` (``[coordinates]``): of the mean over micro-batches, each weighted as
+    ``base`` says: ``token-mean`` by its predictions, ``microbatch-mean`` equally. Of these, ``term`` and
+    ``term_gradient`` are the part of an additive term, in a plain mean over micro-batches; None without one.
     """
 
     base: str
@@ -124,12 +124,12 @@ class BatchedStep:
 
 @dataclass(frozen=True, slots=True)
 class Recomputation:
-    """The first step's batch computed once more without any stack, in another order and other micro-batches.
+    """The first step's batch computed again without any stack, in another order and other micro-batches.
 
-    ``order`` in words; ``size``: samples at once; ``apart``: relative differences from the sum of the single samples;
+    ``order``: in words; ``size``: samples at once; ``apart``: relative differences from the sum of the single samples;
     ``gradient``: ``[coordinates]``, as accumulated in the run's own dtype; ``factor``: of the loss before it was
-    back-propagated, which the gradient was divided by again; ``loss_unit``: half a unit in the last place of 1 in the
-    dtype that the loss came in.
+    back-propagated, by which the gradient was then divided; ``loss_unit``: half a unit in the last place of 1 in the
+    loss's dtype.
     """
 
     order: str
@@ -142,22 +142,22 @@ class Recomputation:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceObservation:
-    """The independent truth, sample by sample.
+    """The independent reference, sample by sample.
 
     ``losses``: shape ``[samples]``, mean loss per predicted token; ``tokens``: ``[samples]``, predicted tokens as the
     model's own loss counts them; ``labels``: ``[samples]``, labels that are not masked, before any causal shift;
     ``gradients``: ``[samples, coordinates]``, the gradient of each sample's mean token loss; ``grad_norms``: the norm
     of the whole right gradient of each step; ``membership``: the samples of each step;
-    ``noise``: the relative differences that floating point alone makes, the largest of ``recomputed``;
-    ``predicted``: ``[samples]``, predicted tokens, where ``tokens`` are other weights in their place; ``not_judged``:
-    why there is no independent truth: then ``gradients`` are what the program itself made of each sample;
+    ``noise``: the relative differences from floating point alone, the largest of ``recomputed``;
+    ``predicted``: ``[samples]``, predicted tokens, if ``tokens`` holds other weights instead; ``not_judged``:
+    why there is no independent reference: then ``gradients`` are what the program itself computed for each sample;
     ``trains_again``: the program began another training after the one that was observed; ``unused``: parameters that
     no sample's loss depends on, by name: autograd gives them no gradient at all; ``random``: the same batch gave
-    another result when it was computed again, None where it did not, or could not be computed; ``per_microbatch``:
-    what the program's loss adds to the gradient once for every micro-batch, whatever its rows, ``[coordinates]``;
-    ``batch_effect``: the largest relative difference, in loss or gradient, that batching made and that is no noise, 0
-    where the model treats each sample for itself; ``batched``: where it does not, every step for every micro-batch size
-    of the run, and ``batch_term``: why; ``probe``: how the model makes its loss.
+    another result when it was computed again, None if it did not, or could not be computed; ``per_microbatch``:
+    what the program's loss adds to the gradient once per micro-batch, whatever its rows, ``[coordinates]``;
+    ``batch_effect``: the largest relative difference, in loss or gradient, caused by batching and not by noise, 0 if
+    the model treats each sample independently; ``batched``: if it does not, every step for every micro-batch size
+    of the run, and ``batch_term``: why; ``probe``: how the model computes its loss.
     """
 
     losses: npt.NDArray[np.float64]

@@ -1,7 +1,7 @@
 """What is reported: the content of the JSON report.
 
-The fields stand in the order in which they are written; the text below each is its description in the JSON Schema.
-A field that comes later gets a default and ``metadata=LATER``, so that reports without it can still be read.
+The fields are in the order in which they are written; the text below each is its description in the JSON Schema.
+A field that is added later gets a default and ``metadata=LATER``, so that reports without it can still be read.
 """
 
 from __future__ import annotations
@@ -60,35 +60,35 @@ class WeightChange:
     """How far one optimizer step moved the weights."""
 
     norm: float
-    """Of the change of all trained weights."""
+    """The norm of the change of all trained weights."""
     vs_control: float | None
     """Difference from the control's change where the gradient is well above its noise, relative to it there."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateRecord:
-    """What sets the size of one optimizer step, as the program has it; the weights themselves are held still."""
+    """What sets the size of one optimizer step in the program; the weights themselves are kept fixed."""
 
     step: Count
     """The optimizer step's number, from 1."""
     learning_rates: tuple[float, ...]
     """Of every parameter group of every optimizer that stepped."""
     clip_coefficient: float | None
-    """By what the gradient was multiplied when it was clipped; null: clipping was kept out of the way."""
+    """The factor by which the gradient was clipped; null: clipping was disabled."""
     weight_change: WeightChange | None = None
-    """Of the weights, by the program's own optimizers, before it was taken back; null: not seen."""
+    """Change of the weights by the program's own optimizers, before it was undone; null: not seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleWeights:
-    """The coefficients with which the samples entered the gradient, as ratios to the ideal c_i / N; 1 = right."""
+    """The coefficients with which the samples entered the gradient, relative to the ideal c_i / N; 1 = right."""
 
     scale: float
     """Sum of all weights over the sum of the ideal ones."""
     min: float
-    """Smallest of a single sample."""
+    """Smallest weight of a sample."""
     max: float
-    """Largest of a single sample."""
+    """Largest weight of a sample."""
     dropped: tuple[int, ...]
     """Samples with weight 0, by index."""
     duplicated: tuple[int, ...]
@@ -98,12 +98,12 @@ class SampleWeights:
     residual: float
     """Part of the gradient that no weighting explains, relative to its norm."""
     values: tuple[float, ...] = field(default=(), metadata=LATER)
-    """Of every sample of the first step, in the order of their indices."""
+    """The weight of every sample of the first step, in the order of their indices."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """One split: what it gave, and the verdict on it."""
+    """One split: its results and its verdict."""
 
     split: Split = field(
         metadata=followed_by("per_device_train_batch_size", "gradient_accumulation_steps", "num_processes")
@@ -115,11 +115,11 @@ class SplitResult:
     reason: str
     """Why it did not run, fails or could not be decided; else empty."""
     reason_kind: ReasonKind | None = field(default=None, kw_only=True, metadata=LATER)
-    """What kind of reason that is, where it did not run or could not be decided; null: it ran."""
+    """The kind of that reason, if it did not run or could not be decided; null: it ran."""
     traceback: tuple[str, ...] = field(default=(), kw_only=True, metadata=LATER)
-    """The last lines of what the program raised, or printed before it ended; may be empty."""
+    """The last lines of the program's exception, or of its output before it ended; may be empty."""
     expected: str = field(default="", kw_only=True, metadata=LATER)
-    """Why its failure is expected, as the configuration says: it is then a warning; empty: it is not."""
+    """Why its failure is expected, from the configuration: it is then a warning; empty: it is not expected."""
     verdict: Verdict
     duration_seconds: float
     steps: tuple[StepRecord, ...] = ()
@@ -129,18 +129,18 @@ class SplitResult:
     gradient_rule: str | None = None
     """The run's rule where it fits this split, else this split's own; null: none fits."""
     updates: tuple[UpdateRecord, ...] = field(default=(), metadata=LATER)
-    """One entry per optimizer step, of programs; empty where learning rates are not the stack's own."""
+    """One entry per optimizer step, for programs; empty if accumcheck sets the learning rates."""
     sample_weights: SampleWeights | None = None
     """Null: the weights could not be recovered."""
     trajectory: tuple[TrajectoryPoint, ...] = ()
     """Free-running steps with the real optimizer; for plots, not for the verdict."""
     log: str = ""
-    """The file with what the processes printed; may be empty."""
+    """The file with the output of the processes; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceStep:
-    """The truth of one optimizer step."""
+    """The reference's values for one optimizer step."""
 
     step: Count
     """The optimizer step's number, from 1."""
@@ -156,7 +156,7 @@ class ReferenceStep:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Versions and devices; an empty string is not known."""
+    """Versions and devices; an empty string: not known."""
 
     python: str = ""
     torch: str = ""
@@ -189,7 +189,7 @@ class ConfigFile:
 class Report:
     """The result of one check.
 
-    Numbers that are not finite are the strings NaN, Infinity and -Infinity, since JSON has none; null means that there
+    Numbers that are not finite are written as the strings NaN, Infinity and -Infinity; null means that there
     is no value.
     """
 
@@ -208,13 +208,13 @@ class Report:
     config: dict[str, Any]
     """The resolved configuration, in canonical names, without secrets."""
     config_file: ConfigFile | None = field(default=None, metadata=LATER)
-    """Null: the configuration was in no file."""
+    """Null: the configuration was not in a file."""
     model: ModelRecord | None
     """Null: nothing ran to its end."""
     program: ProgramRecord | None = field(default=None, metadata=LATER)
-    """Null: the stack is no program of the user's, or none of it ran."""
+    """Null: the stack is not a user's program, or it did not run."""
     reference: tuple[ReferenceStep, ...]
-    """The independent truth, one entry per optimizer step."""
+    """The independent reference, one entry per optimizer step."""
     tolerances: Tolerances | None
     """Null: nothing was compared."""
     control: str
@@ -229,7 +229,7 @@ class Report:
         dict[str, list[str]],
         Keys("Alternatives", {"loss": "To the loss's rule.", "gradient": "To the gradient's rule."}),
     ] = field(default_factory=lambda: {"loss": [], "gradient": []})
-    """Other rules that also fit, so that they cannot be told from the named ones here."""
+    """Other rules that also fit: this run cannot distinguish them from the named ones."""
     accuracy: Accuracy = field(default="judged", metadata=LATER)
     """Whether the control was compared with an independent truth; else splits were compared with each other only."""
     not_tested: tuple[str, ...] = field(default=(), metadata=LATER)
@@ -237,4 +237,4 @@ class Report:
     findings: tuple[Finding, ...] = ()
     """What is wrong, one entry per fault."""
     before: Before | None = field(default=None, metadata=LATER)
-    """Null: no hot-fix was applied, or nothing is known of the run without it."""
+    """Null: no hot-fix was applied, or the run without it gave no result."""

@@ -1,4 +1,4 @@
-"""A weighting rule as a value, and the one place where its name is written and read.
+"""A weighting rule as a value; only this file writes and reads its name.
 
 The names are those of configurations, reports and known faults: ``token-mean``, ``microbatch-mean*k``,
 ``last-microbatch/n``, ``microbatch-mean*window-geometric(0.5)``, ``dropped-samples``.
@@ -19,13 +19,13 @@ BASES = (
     "unshifted-token-mean",
     "unshifted-device-mean",
 )
-"""The formulas, in the order in which they are preferred where several fit."""
+"""The formulas, in order of preference if several fit."""
 
 WINDOWS = ("last-microbatch", "first-microbatch", "window-geometric", "window-partial")
 """How a weight can depend on the place of its micro-batch in the window, in the order of preference."""
 
 OTHERS = ("dropped-samples", "duplicated-samples", "unsynchronised", "unexplained")
-"""What is said where no formula fits; these have no factors."""
+"""The names used if no formula fits; these have no factors."""
 
 _SHAPE = (
     r"(?:last-microbatch|first-microbatch|window-partial|window-geometric(?:\([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?\))?)"
@@ -44,9 +44,9 @@ _FACTOR = re.compile(r"([*/])([knb])(?:\^([0-9]+))?")
 class Window:
     """How a weight depends on the place j = 1 .. k of its micro-batch in the window of its process.
 
-    ``ratio``: r of ``window-geometric``: the weight is multiplied by r^(k-j), or, where it ``grows``, by r^(j-1); None
-    where any r is meant. ``kept``: the places whose weight is right under ``window-partial``; of a run as a whole it
-    is empty, since they differ by split.
+    ``ratio``: r of ``window-geometric``: the weight is multiplied by r^(k-j), or, if it ``grows``, by r^(j-1); None
+    for any r. ``kept``: the places whose weight is right under ``window-partial``; empty for a run as a whole,
+    since they differ by split.
     """
 
     shape: str
@@ -60,7 +60,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``base * k**k_power * n**n_power * b**b_power``, times what the ``window`` makes of it, if it makes anything."""
+    """``base * k**k_power * n**n_power * b**b_power``, times the ``window``'s factor, if there is one."""
 
     base: str
     k_power: int = 0
@@ -76,10 +76,10 @@ class Rule:
 
     @classmethod
     def parse(cls, name: str) -> Rule:
-        """Read a name; factors may stand in any order, each once.
+        """Read a name; factors may be in any order, each once.
 
         Raises:
-            ValueError: it is no rule's name.
+            ValueError: it is not the name of a rule.
         """
         if name in OTHERS:
             return cls(name)
@@ -100,23 +100,23 @@ class Rule:
 
     @property
     def unscaled(self) -> str:
-        """The name without its factors: the base, the window, or both; ``token-mean`` goes without saying there."""
+        """The name without its factors: the base, the window, or both; with a window, ``token-mean`` is left out."""
         if self.window is None:
             return self.base
         return str(self.window) if self.base == BASES[0] else f"{self.base}*{self.window}"
 
     @property
     def is_formula(self) -> bool:
-        """Whether it says what a sample weighs."""
+        """Whether it is a formula for sample weights."""
         return self.base not in OTHERS
 
     def factor(self, split: Split) -> float:
-        """Its factors, worked out for one split."""
+        """The product of its factors for one split."""
         k, n, b = split.gradient_accumulation_steps, split.replicas, split.per_device_train_batch_size
         return float(k**self.k_power) * float(n**self.n_power) * float(b**self.b_power)
 
     def within(self, split: Split) -> Rule:
-        """What a run's rule comes to in one of its splits: a factor that is 1 is none, nor is a window of one."""
+        """A run's rule in one of its splits: without factors that are 1 there, and without a window if k is 1."""
         k, n, b = split.gradient_accumulation_steps, split.replicas, split.per_device_train_batch_size
         return replace(
             self,
@@ -127,14 +127,14 @@ class Rule:
         )
 
     def matches(self, other: Rule) -> bool:
-        """Whether ``other`` is what this name means: without a ratio any is meant."""
+        """Whether ``other`` matches this name; without a ratio any ratio matches."""
         if self.window is None or other.window is None or self.window.ratio is not None:
             return str(self) == str(other)
         return str(self) == str(replace(other, window=replace(other.window, ratio=None)))
 
 
 TOKEN_MEAN = Rule("token-mean")
-"""What is right."""
+"""The right rule."""
 
 UNEXPLAINED = Rule("unexplained")
 

@@ -1,4 +1,4 @@
-"""A split of a global batch, and the words for what becomes of one."""
+"""A split of a global batch, and the words for its outcome."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Split:
 
     @property
     def replicas(self) -> int:
-        """The processes that see different samples: ``n`` in every rule.
+        """The number of processes that see different samples: ``n`` in every rule.
 
-        Each process holds the whole model, or a shard of it that is gathered before use, so that all of them are.
+        That is all of them: each process has the whole model, or a shard of it that is gathered before use.
         """
         return self.num_processes
 
@@ -67,4 +67,4 @@ SPLIT_ALIASES: dict[str, str] = {
     "k": "gradient_accumulation_steps",
     "gradient_accumulation": "gradient_accumulation_steps",
 }
-"""What accelerate, axolotl, DeepSpeed and torchrun call a split's numbers -> the name that is used here."""
+"""Names of a split's numbers in accelerate, axolotl, DeepSpeed and torchrun -> the name used here."""

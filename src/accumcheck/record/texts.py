@@ -1,4 +1,4 @@
-"""The text below each field of a class: what it means. It is no attribute, so that it is taken from the source."""
+"""The text below each field of a class: its meaning. It is not an attribute, so it is read from the source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def texts_below_fields(kind: type[Any]) -> dict[str, str]:
-    """The texts by the names of the fields, each on one line; none for a class whose source is not there."""
+    """The texts by the names of the fields, each on one line; none if the class's source is missing."""
     body = _classes(kind.__module__).get(kind.__name__, [])
     return {
         field.target.id: " ".join(text.value.value.split())
@@ -23,7 +23,7 @@ def texts_below_fields(kind: type[Any]) -> dict[str, str]:
 
 @cache
 def _classes(module: str) -> dict[str, list[ast.stmt]]:
-    """What stands in each class of a module."""
+    """The statements in each class of a module."""
     try:
         tree = ast.parse(inspect.getsource(sys.modules[module]))
     except (OSError, TypeError):  # a console, or a module that is not written in Python

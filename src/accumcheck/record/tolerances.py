@@ -1,4 +1,4 @@
-"""How far two numbers may differ, and where that comes from."""
+"""How far two numbers may differ, and where these limits come from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from accumcheck.record.reference import Divergence
 
 @dataclass(frozen=True, slots=True)
 class NoiseMeasurement:
-    """The first step's batch once more, computed without the stack, compared with the sum of its single samples."""
+    """The first step's batch recomputed without the stack, compared with the sum of its single samples."""
 
     order: str
     """The order of the samples."""

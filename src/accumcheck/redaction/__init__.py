@@ -1,8 +1,8 @@
-"""Secrets are hidden in everything that leaves: reports in each format, messages, progress, tracebacks.
+"""Hides secrets in all output: reports in each format, messages, progress, tracebacks.
 
-`redacted` is for records, before any format sees them; `redacted_text` for a message; `redacted_streams` for all that a
-process prints. A value is hidden for its name, for the flag before it, for its shape, or because it is the value of an
-environment variable with a secret's name. SECURITY.md lists what counts.
+`redacted` is for records, before any format sees them; `redacted_text` for a message; `redacted_streams` for
+everything that a process prints. A value is hidden because of its name, the flag before it, its shape, or because it
+is the value of an environment variable with a secret's name. SECURITY.md has the list.
 """
 
 from accumcheck.redaction.names import HIDDEN

@@ -21,8 +21,8 @@ def redacted(record: Record) -> Record:
     """A record of the same type with its secrets replaced by `HIDDEN`.
 
     Args:
-        record: a dataclass, mapping, list, tuple or text, nested to any depth; all else stays as it is. What a mapping
-            has under a secret's name is hidden, a flag's value in a list of words, and every secret in a text.
+        record: a dataclass, mapping, list, tuple or text, nested to any depth; anything else is unchanged. Hidden are a
+            mapping's value under a secret's name, a flag's value in a list of words, and every secret in a text.
     """
     values = secret_values()
     hidden: Record = _Walk(values).of(record)
@@ -55,7 +55,7 @@ class _Walk:
         return replace(record, **changed) if changed else record
 
     def _named(self, name: str, value: Any) -> Any:
-        """What stands under a name."""
+        """The value under a name."""
         return _all_hidden(name, value) if is_secret_name(name) else self.of(value)
 
     def _words(self, words: Sequence[Any]) -> Iterator[Any]:
@@ -69,7 +69,7 @@ class _Walk:
 
 
 def _all_hidden(name: str, value: Any) -> Any:
-    """Everything under a secret's name; what is empty, or only says yes or no, stays."""
+    """Hide everything under a secret's name, except empty and boolean values."""
     if isinstance(value, dict):
         return {key: _all_hidden(name, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

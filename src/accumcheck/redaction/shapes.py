@@ -1,4 +1,4 @@
-"""Secrets that are known by their shape, wherever they stand.
+"""Secrets that are recognised by their shape, in any text.
 
 Sources: https://docs.github.com/code-security/secret-scanning (prefixes of many services),
 https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats, RFC 7519 (JWT), RFC 7468 (PEM),
@@ -41,7 +41,7 @@ _SIGNED = re.compile(
 )
 _USER_IN_URL = re.compile(r"(?<=://)(?!git@)[^/\s?#\"'<>]+@")
 _PRIVATE_KEY = re.compile(
-    # up to its end; where that was cut off, the lines of base64
+    # up to its end; if that was cut off, the lines of base64
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[^-]*(?:-(?!----(?:END|BEGIN))[^-]*)*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
     r"|(?:(?:\s|\\+[rn])*[A-Za-z0-9+/=]{8,})*)"
@@ -49,7 +49,7 @@ _PRIVATE_KEY = re.compile(
 
 
 def without_shapes(text: str) -> str:
-    """The text with everything hidden that has a secret's shape."""
+    """The text with everything hidden that looks like a secret."""
     if "-----BEGIN" in text:
         text = _PRIVATE_KEY.sub(HIDDEN, text)
     if "://" in text:

@@ -1,4 +1,4 @@
-"""Standard output and standard error without secrets, whoever prints: commands, progress, click, a traceback."""
+"""Standard output and standard error without secrets, for everything printed: commands, progress, click, tracebacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from accumcheck.redaction.texts import redacted_text
 
 
 class RedactingStream:
-    """A text stream that hides secrets in what is written to it; in all else it is the stream below."""
+    """A text stream that hides secrets in what is written to it, and otherwise behaves like the stream below."""
 
     def __init__(self, below: IO[str]) -> None:
         self._below = below
@@ -20,7 +20,7 @@ class RedactingStream:
         """Write the text without its secrets.
 
         Returns:
-            The length of the text that was given.
+            The length of the given text.
         """
         self._below.write(redacted_text(text))
         return len(text)
@@ -36,7 +36,7 @@ class RedactingStream:
 
 @contextlib.contextmanager
 def redacted_streams() -> Iterator[None]:
-    """Within this, ``sys.stdout`` and ``sys.stderr`` hide secrets; one that is absent stays so."""
+    """Within this context, ``sys.stdout`` and ``sys.stderr`` hide secrets; a missing one stays missing."""
     out, err = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _over(out), _over(err)
     try:

@@ -30,7 +30,7 @@ _PATTERNS = tuple(map(re.compile, _BEFORE_VALUE))
 
 
 def redacted_text(text: str) -> str:
-    """The text with its secrets replaced by `HIDDEN`; what is hidden already stays as it is."""
+    """The text with its secrets replaced by `HIDDEN`; what is hidden already is unchanged."""
     return without_named(without_shapes(without_values(text, secret_values())))
 
 
@@ -40,7 +40,7 @@ def without_values(text: str, values: re.Pattern[str] | None) -> str:
 
 
 def without_named(text: str) -> str:
-    """The text without the values that stand under a secret's name, or after its flag."""
+    """The text without values under a secret's name, or after its flag."""
     for pattern in _PATTERNS:
         text = pattern.sub(_hide, text)
     return text

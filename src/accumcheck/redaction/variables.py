@@ -13,16 +13,16 @@ from urllib.parse import quote
 from accumcheck.redaction.names import is_secret_name, is_secret_value
 
 SHORTEST = 8
-"""Characters; below that a value may be a word of any text."""
+"""Characters; a shorter value may be a word of any text."""
 _SHORTEST_OF_ONE_KIND = 16
-"""The same for letters only, or digits only: ``password`` and ``12345678`` stay readable where they mean no secret."""
+"""The same for only letters or only digits: ``password`` and ``12345678`` stay readable if they are not secrets."""
 
 
 def secret_values(environment: Mapping[str, str] | None = None) -> re.Pattern[str] | None:
-    """Finds the secret values of an environment, this process's unless given, also as JSON and URLs write them.
+    """A pattern for the secret values of an environment (default: this process's), also as JSON and URLs write them.
 
     Returns:
-        None where there is none.
+        None if there are none.
     """
     given = os.environ if environment is None else environment
     return _pattern(

@@ -1,1 +1,1 @@
-"""The independent truth: losses, token counts, gradients, noise floor."""
+"""The independent reference: losses, token counts, gradients, noise floor."""

@@ -1,4 +1,4 @@
-"""Samples one by one: the loss, the token count and the gradient of each alone, and what the right gradient is then."""
+"""Samples one by one: loss, token count and gradient of each alone, and the right gradient computed from them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PROGRESS_EVERY = 8
 
 
 class SamplesAlone:
-    """The samples of a run, each computed by itself.
+    """The samples of a run, each computed alone.
 
     Args:
-        job: says which samples each step has, and where gradients are kept.
+        job: says which samples each step has, and where to keep gradients.
         model: trained; its gradients are cleared.
-        samples: how many there are.
+        samples: their number.
         seed: decides which entries of the gradient are kept.
-        double: gradients are kept in float64.
-        at_step: called with a step's number, from 0, before losses of its samples are asked for.
+        double: keep gradients in float64.
+        at_step: called with a step's number, from 0, before losses of its samples are computed.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class SamplesAlone:
         self.job = job
         self.reader = GradientReader.of(model, seed=seed)
         self.gradients = open_gradients(job.folder, samples, sum(self.reader.coordinates.sizes), double=double)
-        """``[samples, coordinates]``, of each sample's mean loss."""
+        """``[samples, coordinates]``, the gradient of each sample's mean loss."""
         self.means = np.zeros(samples)
-        """``[samples]``, each one's mean loss."""
+        """``[samples]``, each sample's mean loss."""
         self.tokens = np.zeros(samples, dtype=np.int64)
-        """``[samples]``, what each one's mean weighs among the others."""
+        """``[samples]``, the weight of each sample's mean loss."""
         self.norms: list[float] = []
-        """Of each step's right gradient."""
+        """The norm of each step's right gradient."""
         self.reached: set[str] = set()
-        """The parameters that a gradient has come to."""
+        """The parameters that received a gradient."""
         self.first = list(job.membership[0]) if job.membership else list(range(samples))
         """The samples of the first step."""
         self.step = 0
@@ -59,15 +59,15 @@ class SamplesAlone:
         self._at_step = at_step
 
     def at(self, step: int) -> None:
-        """What is computed from here on belongs to this step, counted from 0."""
+        """Set the step, counted from 0, of the following computations."""
         self.step = step
         self._at_step(step)
 
     def compute(self, loss_of: Callable[[int, int], tuple[torch.Tensor, int]]) -> None:
-        """Compute every sample. One that predicts nothing weighs nothing.
+        """Compute every sample. One without predictions has weight 0.
 
         Args:
-            loss_of: called with the sample and its step; returns the mean loss and how many tokens it is the mean of.
+            loss_of: called with the sample and its step; returns the mean loss and its number of tokens.
         """
         membership = self.job.membership
         events = EventLog(self.job.run)
@@ -100,7 +100,7 @@ class SamplesAlone:
             totals.add(tokens)
 
     def weigh(self, tokens: npt.NDArray[np.int64]) -> None:
-        """Weigh the samples otherwise from here on, ``[samples]``."""
+        """Use these sample weights from here on, ``[samples]``."""
         self.tokens = tokens
         self.norms = [self._norm_of(list(members)) for members in self.job.membership]
 
@@ -120,7 +120,7 @@ class SamplesAlone:
 
 
 class _Totals:
-    """The whole gradient of a step, where only some of its entries are kept: its norm is reported."""
+    """The whole gradient of a step, for its norm, if only some of its entries are kept."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = model
@@ -128,7 +128,7 @@ class _Totals:
         self._sums: dict[str, torch.Tensor] = {}
 
     def add(self, tokens: int) -> None:
-        """Add the gradient that is in ``.grad``, that of a sample of so many tokens."""
+        """Add the gradient in ``.grad``, of a sample with this many tokens."""
         self._tokens += tokens
         for parameter in parameters_of(self._model):
             if parameter.requires_grad:

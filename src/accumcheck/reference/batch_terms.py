@@ -1,4 +1,4 @@
-"""What makes a model depend on its batch: found by taking it away and asking again, not by the model's name."""
+"""What makes a model depend on its batch: found by removing a candidate and computing again, not by name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from accumcheck.rows.fed import rows_in
 from accumcheck.rows.sample import Sample
 
 _Normalisation = torch.nn.modules.batchnorm._BatchNorm
-"""The base of every batch normalisation in torch, SyncBatchNorm's too; it has no public name."""
+"""The base class of every batch normalisation in torch, including SyncBatchNorm; it has no public name."""
 
 
 class AdditiveTerm:
-    """Watches a model's forward for outputs that its loss is a sum with, such as a load-balancing loss.
+    """Watches a model's forward for outputs that are added to its loss, such as a load-balancing loss.
 
-    Used as a context: the watching ends with it.
+    Used as a context manager.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
@@ -44,9 +44,9 @@ class AdditiveTerm:
         self._outputs = outputs
 
     def of(self, loss: torch.Tensor) -> torch.Tensor:
-        """What the scalars beside ``loss`` in the last forward's outputs give to it; zero where they give nothing.
+        """The part of the loss that comes from the other scalars in the last forward's outputs; zero if there is none.
 
-        The loss is taken to be linear in them, with the coefficient that is its derivative.
+        The loss is assumed to be linear in them, with its derivative as coefficient.
         """
         found = torch.zeros_like(loss)
         slopes: dict[str, float] = {}
@@ -65,11 +65,11 @@ class AdditiveTerm:
 def batch_term(
     model: torch.nn.Module, loss_of: LossOf, samples: Sequence[Sample], collator: Collator, dtype: str
 ) -> BatchTerm | None:
-    """Say what makes the loss of ``samples`` together another than their mean.
+    """Find why the loss of ``samples`` together differs from their mean.
 
     Returns:
-        A scalar output that is added to the loss, the layers of batch normalisation, or padding that the loss does not
-        leave out; None where it is none of these.
+        A scalar output that is added to the loss, the batch-normalisation layers, or padding that the loss does not
+        leave out; None if it is none of these.
     """
     with AdditiveTerm(model) as additive:
         loss, _ = loss_of(collator(samples))
@@ -87,7 +87,7 @@ def batch_term(
 
 
 def normalisation_of(model: torch.nn.Module) -> BatchTerm | None:
-    """The layers that normalise over the batch; None where there is none in training mode."""
+    """The layers that normalise over the batch; None if none is in training mode."""
     layers = _normalising(model)
     if not layers:
         return None
@@ -104,7 +104,7 @@ def _normalising(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
 def _padding(
     model: torch.nn.Module, loss_of: LossOf, samples: Sequence[Sample], collator: Collator, dtype: str
 ) -> BatchTerm | None:
-    """Padding, if each sample gives its part of the batch's loss where it is padded alone as far as in the batch."""
+    """Padding, if samples that are padded alone as far as in the batch add up to the batch's loss."""
     batch = collator(samples)
     padded = rows_in(batch, getattr(model, "config", None), padded=True)
     if len(padded) != len(samples) or not _adds_up(loss_of, padded, collator, dtype):
@@ -112,7 +112,7 @@ def _padding(
     return BatchTerm(PADDING, additive=False, complete=True)
 
 
-PADDING = "padding: its loss does not leave out padded positions, so that a row's depends on the longest of its batch"
+PADDING = "padding: its loss includes padded positions, so a row's loss depends on the longest row of its batch"
 
 
 def _without(additive: AdditiveTerm, loss_of: LossOf, batch: Any) -> tuple[torch.Tensor, int]:

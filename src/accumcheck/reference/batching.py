@@ -1,8 +1,8 @@
-"""What batching alone does to a model whose loss for a sample depends on the samples beside it.
+"""What batching alone does to a model whose loss for a sample depends on the other samples in its batch.
 
-Such a model (batch normalisation, a load-balancing loss) has no right answer that all splits share: each micro-batch
-size has its own. It is computed here, from the very micro-batches that the splits were fed, in plain PyTorch, so that
-what the model does by itself is told from what a stack does to it.
+Such a model (batch normalisation, a load-balancing loss) has no single right answer for all splits: each micro-batch
+size has its own. It is computed here in plain PyTorch, from the same micro-batches that the splits were fed, to
+separate what the model does by itself from what a stack does.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from accumcheck.workload.assemble import Workload
 
 
 def fed_order(run: Path, membership: Sequence[Sequence[int]]) -> list[list[int]]:
-    """The samples of each step in the order in which they were drawn, as a split that has trained was fed them.
+    """The samples of each step in the order drawn, as fed to a split that has trained.
 
-    Cut in this order, a smaller micro-batch is a piece of a larger one. The judge checks it for every split.
+    In this order, a smaller micro-batch is a part of a larger one. The judge checks this for every split.
 
     Args:
-        run: the folder of the run, in which splits leave what they saw (`accumcheck.runfolder`).
-        membership: the samples of each step, in any order; returned where no split has been fed just these.
+        run: the folder of the run, with the splits' observations (`accumcheck.runfolder`).
+        membership: the samples of each step, in any order; returned if no split was fed exactly these.
     """
     for folder in split_folders(run):
-        with contextlib.suppress(FileNotFoundError):  # it has not ended well
+        with contextlib.suppress(FileNotFoundError):  # it failed
             order = drawn_order(folder)
             if [sorted(step) for step in order] == [sorted(step) for step in membership]:
                 return order
@@ -56,16 +56,16 @@ def batched_steps(
 ) -> list[BatchedStep]:
     """The loss and the gradient of every step for every micro-batch size.
 
-    Micro-batches have the weight of their predictions, as single samples have in the truth of other models; where that
-    differs from one to the next, they are taken as equals too, as a common fault does. An additive ``term`` of the loss
-    is no mean over predictions: it is averaged over micro-batches.
+    Micro-batches are weighted by their predictions, like single samples in the reference of other models; if that
+    differs between them, they are also weighted equally, as a common fault does. An additive ``term`` of the loss
+    is not a mean over predictions: it is averaged over micro-batches.
     """
     found = []
     with AdditiveTerm(workload.model) as additive:
         split_off = additive.of if term is not None and term.additive else torch.zeros_like
 
         def mean(batches: Sequence[Sequence[int]], main: Sequence[float], extra: Sequence[float]) -> _Mean:
-            """Of the loss without its term, and of the term, each weighted so."""
+            """The mean of the loss without its term, and of the term, each with these weights."""
             workload.model.zero_grad(set_to_none=True)
             loss = 0.0
             for batch, of_main, of_term in zip(batches, main, extra, strict=True):

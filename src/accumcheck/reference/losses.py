@@ -1,4 +1,4 @@
-"""What a reference is computed from beside the model: its losses, and what the program itself made of its rows."""
+"""Inputs of a reference other than the model: its losses, and what the program itself computed for its rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from accumcheck.reference.together import CountedLoss
 
 
 class Losses(NamedTuple):
-    """What a batch's loss is: as the user asked for it, and without label smoothing, which no model does itself.
+    """A batch's loss: as the user requested it, and without label smoothing, which models do not do themselves.
 
-    ``samples_in``: how many samples a batch has; ``by``: what computes the loss in the model's place, None for the
-    model itself; ``counted``: the same loss where it is passed the count of a whole step, None where it takes none;
-    ``at_step``: called with a step's number, from 0, before its losses are asked for;
-    ``counts``: those that the stack passed in each step.
+    ``samples_in``: how many samples a batch has; ``by``: what computes the loss instead of the model, None for the
+    model itself; ``counted``: the same loss if it is passed the count of a whole step, None if it takes none;
+    ``at_step``: called with a step's number, from 0, before its losses are computed;
+    ``counts``: the counts that the stack passed in each step.
     """
 
     asked: LossOf
@@ -32,10 +32,10 @@ class Losses(NamedTuple):
 
 
 class Testimony(NamedTuple):
-    """What a program itself made of its rows, one by one.
+    """What a program itself computed for its rows, one by one.
 
     ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
-    alone; ``known``: which of the samples have one; ``trains_again``:
+    alone; ``known``: which samples have one; ``trains_again``:
     whether the program then began another training.
     """
 

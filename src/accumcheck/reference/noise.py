@@ -1,12 +1,12 @@
-"""The noise floor: what floating point alone does to this very batch, measured.
+"""The noise floor: the measured effect of floating point alone on this batch.
 
 The right loss and gradient of one global batch are computed again in other orders and micro-batch shapes, accumulated
-in the run's own dtype as a stack would, and compared with the sum of the single samples.
+in the run's own dtype as in a stack, and compared with the sum of the single samples.
 
-Rounding repeats itself: the same samples, back-propagated from the same number, round in the same way in every order
-and in nearly the same way in every shape, so that two such passes show less than what a stack may do. Passes therefore
-also differ in what the loss is multiplied by before it is back-propagated, as stacks do (by 1/k, by n/N, by a loss
-scale): by a factor that is exact in every dtype, and that the gradient is divided by again.
+Rounding repeats itself: the same samples, back-propagated from the same number, round the same way in every order
+and nearly the same way in every shape, so two such passes show less rounding than a stack may have. Passes therefore
+also differ in the factor on the loss before it is back-propagated, as in stacks (1/k, n/N, a loss
+scale): a factor that is exact in every dtype, and by which the gradient is divided again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from accumcheck.reference.samples import LossOf
 from accumcheck.workload.assemble import Workload
 
 CEILING = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
-"""Beyond this, a difference between batches and single samples is no rounding: the model depends on its batch."""
+"""Beyond this, a difference between batches and single samples is not rounding: the model depends on its batch."""
 
 
 FACTORS = (1.0, 83 / 64, 109 / 64, 37 / 32, 3 / 2, 61 / 32)
@@ -48,10 +48,10 @@ class RightAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What was measured.
+    """The measured noise.
 
-    ``floor``: the largest relative differences of ``passes``, which all stay below the dtype's ceiling;
-    ``batch_effect``: the largest difference, in loss or gradient, of those that do not: batching did that, not
+    ``floor``: the largest relative differences of ``passes``, which are all below the dtype's ceiling;
+    ``batch_effect``: the largest difference, in loss or gradient, of passes above it: caused by batching, not by
     rounding. 0 if there are none.
     """
 
@@ -61,7 +61,7 @@ class Noise:
 
 
 NO_NOISE = Noise(Divergence(None, None, None), (), 0.0)
-"""Of a batch without a finite loss and gradient, which nothing can be compared with."""
+"""For a batch without a finite loss and gradient, with which nothing can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ def measure_noise(
     shapes: Sequence[int],
     dtype: str,
 ) -> Noise:
-    """Compute the batch anew in micro-batches of each of ``shapes`` samples.
+    """Compute the batch again in micro-batches of each of ``shapes`` samples.
 
-    Shape 1 has as many accumulation steps as the batch has samples, more than any split of it can have: where a small
-    gradient is added to the large sum of those before it, the run's own dtype loses its last digits, the more often
-    the more of them there are.
+    Shape 1 has as many accumulation steps as the batch has samples, more than any split can have: when a small
+    gradient is added to the large sum before it, the run's own dtype loses its last digits, the more often
+    the more steps there are.
     """
     total = int(tokens[list(members)].sum())
     passes: list[Recomputation] = []
@@ -107,12 +107,12 @@ def measure_noise(
             known_to = torch.finfo(mean.dtype).eps / 2
         entries, norm = reader.read(workload.model)
         entries, norm = entries / one.factor, norm / one.factor
-        # a head that computes its loss in bfloat16 hands out three digits, even where two such numbers agree
+        # a head that computes its loss in bfloat16 returns three digits, even if two such numbers agree
         of_loss = max(_relative(abs(loss - truth.loss), abs(truth.loss)), known_to)
         of_norm = _relative(abs(norm - truth.grad_norm), truth.grad_norm)
         of_gradient = _relative(float(np.linalg.norm(entries - truth.gradient)), float(np.linalg.norm(truth.gradient)))
         if not all(map(math.isfinite, (of_loss, of_norm, of_gradient))):
-            continue  # an overflow of the run's own dtype measures nothing
+            continue  # an overflow of the run's own dtype is not a measurement
         if one.size > 1 and max(of_loss, of_gradient) > CEILING[dtype]:
             effect = max(effect, of_loss, of_gradient)
             continue
@@ -136,7 +136,7 @@ def _passes(members: Sequence[int], shapes: Sequence[int]) -> Iterator[_Pass]:
 
 
 def _relative(difference: float, right: float) -> float:
-    """The difference relative to what is right. Where that is 0, any difference is all of what was found: 1."""
+    """The difference relative to the right value; 1 for any difference from a right value of 0."""
     return difference / right if right else float(difference != 0)
 
 

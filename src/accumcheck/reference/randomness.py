@@ -1,4 +1,4 @@
-"""Is the forward pass random? The same batch several times, at the same weights; and which module makes it so."""
+"""Is the forward pass random, and in which module? The same batch is computed several times at the same weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import torch
 from accumcheck.record import RandomForward
 
 TIMES = 4
-"""How often a batch is computed: what skips a layer by the toss of a coin gives the same result now and then."""
+"""How often a batch is computed: a model that skips layers at random sometimes gives the same result."""
 RANDOM = {torch.float64: 1e-9, torch.float32: 1e-5, torch.float16: 1e-3, torch.bfloat16: 1e-2}
-"""Relative to their norm, results of the same computation differ by less, even where threads sum in another order."""
+"""Results of the same computation differ by less than this, relative to their norm, even if threads reorder sums."""
 
 
 def random_forward(model: torch.nn.Module, compute: Callable[[], Any]) -> RandomForward | None:
-    """The module whose result for the same input is another one each time; None where there is none.
+    """The module whose result for the same input changes from call to call; None if there is none.
 
     Args:
-        model: everything that is called, in the mode in which it is trained.
+        model: everything that is called, in the mode used for training.
         compute: calls it once, with the same batch each time.
     """
     with torch.no_grad():
@@ -34,7 +34,7 @@ def random_forward(model: torch.nn.Module, compute: Callable[[], Any]) -> Random
         try:
             compute()
             calls = watch.take()
-            for _ in range(TIMES):  # one that tosses a coin may come out alike
+            for _ in range(TIMES):  # a random choice may give the same result by chance
                 compute()
                 if source := _source(calls, watch.take()):
                     return RandomForward(source, most)
@@ -44,7 +44,7 @@ def random_forward(model: torch.nn.Module, compute: Callable[[], Any]) -> Random
 
 
 def is_stateful(compute: Callable[[], Any]) -> bool:
-    """Whether a result differs although the same random numbers are drawn: it remembers how often it was computed."""
+    """Whether results differ although the same random numbers are drawn: then they depend on the number of calls."""
     with torch.no_grad(), torch.random.fork_rng():
         results = []
         before, of_numpy = random.getstate(), np.random.get_state()
@@ -59,12 +59,12 @@ def is_stateful(compute: Callable[[], Any]) -> bool:
 
 
 def _source(first: Sequence[_Call], second: Sequence[_Call]) -> str:
-    """The innermost module that was given the same and returned something else; nothing where no module was.
+    """The innermost module that returned another result for the same input; empty if there is none.
 
-    One that leaves out a module inside it is called without that in one of the two.
+    If a module skips a submodule at random, the submodule is missing in one of the two.
     """
     again = _numbered(second)
-    for key, one in _numbered(first).items():  # in the order in which they returned: the innermost first
+    for key, one in _numbered(first).items():  # in order of return: the innermost first
         other = again.get(key)
         if other is not None and _apart(one.given, other.given) == 0 and _apart(one.returned, other.returned) > 0:
             return one.name
@@ -72,7 +72,7 @@ def _source(first: Sequence[_Call], second: Sequence[_Call]) -> str:
 
 
 def _numbered(calls: Sequence[_Call]) -> dict[tuple[str, int], _Call]:
-    """By the module's name, and how often it was called before."""
+    """The calls by the module's name, and how often it was called before."""
     seen: Counter[str] = Counter()
     found = {}
     for call in calls:
@@ -82,7 +82,7 @@ def _numbered(calls: Sequence[_Call]) -> dict[tuple[str, int], _Call]:
 
 
 class _Call:
-    """One call of a module, when it has returned."""
+    """One completed call of a module."""
 
     __slots__ = ("given", "name", "returned")
 
@@ -91,7 +91,7 @@ class _Call:
 
 
 class _Watch:
-    """Keeps what every module is given and returns."""
+    """Keeps the inputs and outputs of every module."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._calls: list[_Call] = []
@@ -106,7 +106,7 @@ class _Watch:
         return taken
 
     def stop(self) -> None:
-        """Take every hook away."""
+        """Remove every hook."""
         for handle in self._handles:
             handle.remove()
 
@@ -120,7 +120,7 @@ class _Watch:
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
-    """Copies of the tensors in a value, however nested."""
+    """Copies of the tensors in a value, at any depth."""
     if isinstance(value, torch.Tensor):
         return [value.detach().clone()]
     if isinstance(value, Mapping):
@@ -131,7 +131,7 @@ def _tensors(value: Any) -> list[torch.Tensor]:
 
 
 def _apart(first: Sequence[torch.Tensor], second: Sequence[torch.Tensor]) -> float:
-    """The largest difference, relative to the norm; 0 where none is larger than rounding, or nothing is a number."""
+    """The largest difference, relative to the norm; 0 if none is larger than rounding, or nothing is a number."""
     if len(first) != len(second) or any(one.shape != other.shape for one, other in zip(first, second, strict=False)):
         return 1.0
     most = 0.0

@@ -1,4 +1,4 @@
-"""How a head puts the losses of several samples together: measured on a batch of two, not told by its name."""
+"""How a head combines the losses of several samples: measured on a batch of two, not guessed from its name."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from accumcheck.rows.collate import Collator
 from accumcheck.rows.sample import Sample
 
 Reduction = Literal["token-mean", "sample-mean", "sum", "token-mean/b", "sample-mean/b"]
-"""``/b``: a mean that is divided by the rows of the batch once more: of one sample alone it is the mean."""
+"""``/b``: a mean that is divided by the number of rows again; for one sample alone it is the mean."""
 
 SAME = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 2e-2}
-"""How closely, relative to the loss, a batch must follow a formula to be said to."""
+"""How closely, relative to the loss, a batch must follow a formula."""
 
 
 def reduction_of(loss_of: LossOf, samples: Sequence[Sample], collator: Collator, dtype: str) -> Reduction:
-    """Compare the loss of two samples together with what each formula makes of their losses alone.
+    """Compare the loss of two samples together with what each formula gives for their single losses.
 
-    The two are those with the most and the fewest labels. A loss that no formula gives is taken for a token mean: the
-    model then depends on its batch, which the noise measurement says.
+    The two are those with the most and the fewest labels. A loss that fits no formula is taken as a token mean: the
+    model then depends on its batch, which the noise measurement shows.
 
     Args:
         loss_of: without label smoothing, which the model itself does not do; see `loss_as_asked`.
@@ -57,13 +57,13 @@ def reduction_of(loss_of: LossOf, samples: Sequence[Sample], collator: Collator,
 def reduced(
     loss_of: LossOf, reduction: Reduction, global_batch_size: int, samples_in: Callable[[Batch], int] = rows_in
 ) -> LossOf:
-    """The same loss, such that its mean, weighted by its counts, is what the head would give for the global batch.
+    """The same loss, scaled so that its mean, weighted by its counts, is what the head would give for the global batch.
 
-    Where the head averages over samples, each counts once. Where it sums, each counts once as well, and its loss is
-    taken as many times as the global batch has samples: the mean of these is the sum. A division by the rows of the
-    batch is undone: no head asks for it.
+    If the head averages over samples, each counts once. If it sums, each counts once as well, and its loss is
+    multiplied by the number of samples in the global batch: the mean is then the sum. A division by the rows of the
+    batch is undone: no head intends it.
 
-    ``samples_in``: the samples of a batch.
+    ``samples_in``: the number of samples in a batch.
     """
     if reduction == "token-mean":
         return loss_of
@@ -81,5 +81,5 @@ def reduced(
 
 
 def labels_counted(reduction: Reduction) -> Callable[[Sample], int]:
-    """What counts as the labels of one sample, before any causal shift: one where the head does not count tokens."""
+    """The number of labels of one sample, before any causal shift; 1 if the head does not count tokens."""
     return count_labels if reduction.startswith("token-mean") else lambda _: 1

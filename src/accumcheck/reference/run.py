@@ -1,4 +1,4 @@
-"""The reference as a job: computed by one process that runs none of the stack's code, written for the judge."""
+"""The reference as a job: computed by one process that runs none of the stack's code, and written for the judge."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from accumcheck.runfolder.of_reference import RowKey, write_reference
 from accumcheck.workload.assemble import Workload
 
 NO_LOSS = "its loss cannot be computed for one row alone"
-COUNTS_ITS_CALLS = "its loss depends on how often it has been computed, so that none can be computed beside it"
-ANOTHER_LOSS = "what it differentiates is not the loss that {by} returns"
+COUNTS_ITS_CALLS = "its loss depends on how often it has been computed, so it cannot be computed separately"
+ANOTHER_LOSS = "the loss that it differentiates is not the one that {by} returns"
 
 
 def run_reference(
@@ -45,20 +45,20 @@ def run_reference(
     keys: Sequence[RowKey] | None = None,
     testimony: Testimony | None = None,
 ) -> None:
-    """Compute the truth of every sample and the noise floor, into the job's folder.
+    """Compute the right values for every sample and the noise floor, and write them into the job's folder.
 
     Args:
-        job: says which samples each step has, and where to.
+        job: says which samples each step has, and where to write.
         check: the resolved configuration.
         workload: the model and the samples.
-        losses: None for the model's own, as the training arguments ask for it.
-        keys: by what the splits know the samples, where that is not their place in the workload.
-        testimony: of a program, if there is any: is the loss that is computed here the one that it trains?
+        losses: None for the model's own, with the training arguments' options.
+        keys: how the splits identify samples, if not by their place in the workload.
+        testimony: of a program, if any, to check that the loss computed here is the one that it trains.
 
     The files are those of `accumcheck.runfolder.of_reference`.
 
     Raises:
-        Exception: whatever the loss of a workload of accumcheck's own raises.
+        Exception: any exception of the loss of accumcheck's own workload.
     """
     device = str(next(workload.model.parameters()).device)
     if losses is None:
@@ -86,7 +86,7 @@ def run_reference(
 
 
 class _Run:
-    """One reference, from the samples one by one to what is written."""
+    """One reference, from the single samples to the written result."""
 
     def __init__(
         self, job: Job, check: CheckConfig, workload: Workload, losses: Losses, keys: Sequence[RowKey] | None
@@ -103,7 +103,7 @@ class _Run:
         self.loss_of = losses.asked
 
     def look_for_randomness(self, device: str) -> None:
-        """Compute the first sample alone, again and again; what cannot be computed at all is not random."""
+        """Compute the first sample alone several times; a loss that cannot be computed is not random."""
         if not self.first:
             return
         batch, model = self.workload.collator([self.workload.samples[self.first[0]]]), self.workload.model
@@ -115,7 +115,7 @@ class _Run:
                 return
 
     def sample_by_sample(self) -> None:
-        """The loss, the count and the gradient of every sample alone, and the norm of each step's right gradient."""
+        """Compute loss, count and gradient of every sample alone, and the norm of each step's right gradient."""
         losses, workload = self.losses, self.workload
         self.alone.at(0)
         some = [workload.samples[index] for index in self.first]
@@ -127,20 +127,20 @@ class _Run:
         self.predicted = self.alone.tokens
 
     def other_loss(self, testimony: Testimony) -> str:
-        """Why the loss that was computed is not the one that is trained, or nothing."""
+        """Why the computed loss is not the one that is trained; empty if it is."""
         every = [index for members in self.alone.job.membership for index in members]
         wrong = unlike(self.alone.gradients[every], testimony.directions[every], self.check.compute_dtype)
         return ANOTHER_LOSS.format(by=self.losses.by or "the model") if wrong else ""
 
     def is_counted(self, testimony: Testimony) -> bool:
-        """Whether the same loss with the step's count is what is trained: then samples are known by that from here."""
+        """Whether the same loss with the step's count is what is trained; if so, it is used from here on."""
         if self.losses.counted is None:
             return False
         self._count_steps(self.losses.counted)
         return not self.other_loss(testimony)
 
     def _noise(self) -> Noise:
-        """Of the first step, as samples are weighted now."""
+        """The noise of the first step, with the present sample weights."""
         alone = self.alone
         truth = RightAnswer(alone.loss_of(self.first), alone.mean_of(self.first), alone.norms[0])
         finite = math.isfinite(truth.loss) and math.isfinite(truth.grad_norm)
@@ -150,7 +150,7 @@ class _Run:
         return measure_noise(self.workload, self.loss_of, self.first, alone.tokens, truth, self.reader, shapes, dtype)
 
     def _is_nothing_alone(self) -> bool:
-        """Whether samples have no gradient alone, but one together: what each of them gives by itself is no truth."""
+        """Whether samples have no gradient alone, but one together: then single samples are not a valid reference."""
         batch = self.first[: max(_shapes(self.check))]
         if len(batch) < 2:
             return False
@@ -161,7 +161,7 @@ class _Run:
         return together > 0 and self.alone.norms[0] < NOTHING * together
 
     def _weigh_otherwise(self) -> bool:
-        """Find how samples that no count of labels explains come together; whether anything was found."""
+        """Find the sample weights if label counts do not explain them; returns whether any were found."""
         dtype, size, alone = self.check.compute_dtype, max(_shapes(self.check)), self.alone
         asked = sorted({index for members in alone.job.membership for index in members} - set(self.first))
         masses = masses_of(
@@ -178,7 +178,7 @@ class _Run:
         return True
 
     def _count_steps(self, counted: CountedLoss) -> None:
-        """Each sample is its part of its step's loss, passed the step's count: what they give together is their sum."""
+        """Compute each sample as its part of its step's loss, given the step's count; a step is the sum of these."""
         alone = self.alone
         of_step = [
             self.losses.counts.get(step, float(alone.tokens[list(members)].sum()))
@@ -199,10 +199,10 @@ class _Run:
         alone.compute(part)
 
     def write(self, device: str) -> None:
-        """The truth, its noise, and what batching does."""
+        """Write the reference, its noise, and the effect of batching."""
         model, check, workload = self.workload.model, self.check, self.workload
         if check.training_arguments.get("gradient_checkpointing"):
-            # for memory: the run's largest micro-batch comes now; the truth above was computed without
+            # for memory: the run's largest micro-batch comes now; the values above were computed without it
             enable: Any = model.gradient_checkpointing_enable
             enable(check.training_arguments.get("gradient_checkpointing_kwargs"))
         noise = self._noise()
@@ -234,7 +234,7 @@ class _Run:
         )
 
     def write_undecided(self, testimony: Testimony | None, why: str) -> None:
-        """What the program itself made of its rows, in place of a truth; no numbers where that was not seen."""
+        """Write what the program itself computed for its rows instead of a reference; NaN if that was not seen."""
         self.alone.gradients[:] = np.nan if testimony is None else testimony.directions
         self.alone.means[:] = 0.0
         self.alone.weigh(np.ones_like(self.alone.tokens))
@@ -262,20 +262,20 @@ class _Run:
 
 
 NOTHING = 1e-4
-"""A gradient this small beside another is none."""
+"""A gradient this small relative to another counts as zero."""
 
 WHOLE = 10**9
-"""Into how many parts the first step's weights are cut where they are no counts: they are kept as whole numbers."""
+"""Weights that are not counts are stored as whole numbers; this is their sum in the first step."""
 
 
 def _shapes(check: CheckConfig) -> list[int]:
-    """Micro-batch sizes for the noise floor: one sample, and the smallest and largest that the run uses."""
+    """Micro-batch sizes for the noise floor: one sample, and the run's smallest and largest."""
     sizes = {split.per_device_train_batch_size for split in check.splits or ()}
     return sorted({1, *({min(sizes), max(sizes)} if sizes else {check.global_batch_size})})
 
 
 def _probe(workload: Workload, check: CheckConfig, some: Sequence[Sample], device: str) -> LossProbe:
-    """How the model makes its loss, asked on a batch of two samples at most; see `probe_model`."""
+    """How the model computes its loss, probed on a batch of at most two samples; see `probe_model`."""
     batch = moved(workload.collator(some), device)
     texts = [moved(sample, device) for sample in some]
     shared = len(texts) == 2 and all("position_ids" in text and "attention_mask" not in text for text in texts)

@@ -1,6 +1,6 @@
-"""The truth, one sample at a time: loss, predicted tokens and gradient, in plain PyTorch.
+"""The right values, one sample at a time: loss, predicted tokens and gradient, in plain PyTorch.
 
-None of the stack's batching, accumulation, distribution or loss scaling takes part.
+The stack's batching, accumulation, distribution and loss scaling are not involved.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LossOf = Callable[[Batch], tuple[torch.Tensor, int]]
 
 
 def precision(check: CheckConfig, device: str) -> AbstractContextManager[Any]:
-    """The autocast context that the training arguments ask for (``bf16`` or ``fp16``), or none."""
+    """The autocast context of the training arguments (``bf16`` or ``fp16``), or none."""
     kind = device.split(":", 1)[0]
     if check.training_arguments.get("bf16"):
         return torch.autocast(kind, dtype=torch.bfloat16)
@@ -32,9 +32,9 @@ def precision(check: CheckConfig, device: str) -> AbstractContextManager[Any]:
 
 
 def loss_as_asked(check: CheckConfig, model: torch.nn.Module, device: str, *, smoothed: bool = True) -> LossOf:
-    """The loss that the user asked for: the model's own, in the precision and with the smoothing of the arguments.
+    """The loss that the user requested: the model's own, in the precision and with the smoothing of the arguments.
 
-    ``smoothed``: false leaves the smoothing out.
+    ``smoothed``: False leaves out the smoothing.
     """
     smoothing = float(check.training_arguments.get("label_smoothing_factor") or 0.0) if smoothed else 0.0
 
@@ -55,14 +55,14 @@ def mean_loss(model: torch.nn.Module, batch: Batch, smoothing: float = 0.0) -> t
             (Szegedy et al. 2016, section 7).
 
     Returns:
-        The loss, still attached to its graph, and how many predictions entered it. Where a sample has a label for each
-        token, those are the positions whose logits the loss has a gradient for: that asks the model which labels it
-        shifts or ignores. Where the logits do not lead to the loss, or more of them do than there are labels (which are
-        then aligned, not predicted one by one), the labels that are not masked are counted, after a causal shift unless
+        The loss, still attached to its graph, and the number of predictions in it. If a sample has a label for each
+        token, these are the positions whose logits get a gradient from the loss: so the model shows which labels it
+        shifts or ignores. If the loss does not depend on the logits, or on more of them than there are labels (which
+        are then aligned, not predicted one by one), unmasked labels are counted, after a causal shift unless
         the model is an encoder-decoder. Any other sample is one prediction: a class, a number, a span.
 
     Raises:
-        ValueError: the model returns no loss; or smoothing is asked for, and its logits do not lead to its loss.
+        ValueError: the model returns no loss; or smoothing is requested, and its loss does not depend on its logits.
     """
     outputs = model(**batch)
     loss = loss_in(outputs)
@@ -71,14 +71,14 @@ def mean_loss(model: torch.nn.Module, batch: Batch, smoothing: float = 0.0) -> t
     predicted = _predicted(loss, getattr(outputs, "logits", None))
     if smoothing:
         if predicted is None:
-            raise ValueError("label smoothing needs logits that lead to the loss, and this model hands out none")
+            raise ValueError("label smoothing needs the logits that the loss depends on; this model returns none")
         uniform = -torch.log_softmax(outputs.logits[predicted].float(), dim=-1).mean()
         loss = (1 - smoothing) * loss + smoothing * uniform
     return loss, _count(model, batch, predicted)
 
 
 def count_predictions(model: torch.nn.Module, batch: Batch, loss: torch.Tensor, outputs: Any) -> int:
-    """How many predictions of a batch entered a loss that was computed from a model's outputs; see `mean_loss`."""
+    """The number of predictions in a loss that was computed from a model's outputs; see `mean_loss`."""
     return _count(model, batch, _predicted(loss, getattr(outputs, "logits", None)))
 
 
@@ -94,7 +94,7 @@ def _count(model: torch.nn.Module, batch: Batch, predicted: torch.Tensor | None)
 
 
 def _predicted(loss: torch.Tensor, logits: Any) -> torch.Tensor | None:
-    """Which positions of the logits the loss depends on, the shape of the logits without the last dimension."""
+    """The positions of the logits that the loss depends on; shape of the logits without the last dimension."""
     if not isinstance(logits, torch.Tensor) or not logits.requires_grad:
         return None
     (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True, allow_unused=True)
@@ -110,12 +110,12 @@ def _of_tokens(labels: Any, *, batched: bool) -> bool:
 
 
 def rows_in(batch: Batch) -> int:
-    """The samples of a batch."""
+    """The number of samples in a batch."""
     first = next((batch[name] for name in ("labels", "start_positions") if name in batch), None)
     return size_of(batch) if first is None else len(first)
 
 
 def count_labels(sample: Batch) -> int:
-    """The labels that are not masked, before any causal shift; one where a sample has not one for each token."""
+    """The number of unmasked labels, before any causal shift; 1 if a sample does not have one per token."""
     labels = sample.get("labels")
     return int((labels != IGNORED).sum()) if labels is not None and _of_tokens(labels, batched=False) else 1

@@ -1,7 +1,7 @@
-"""How a loss puts several samples together where no count of labels says it: measured on gradients of small batches.
+"""How a loss combines several samples if label counts do not explain it: measured on gradients of small batches.
 
-A batch's gradient that is a combination of its samples' is weighted, by whatever: class weights, lengths, ids. One that
-is not has samples that affect each other, or terms with denominators of their own.
+A batch's gradient that is a combination of its samples' gradients is weighted by something: class weights, lengths,
+ids. If it is not, samples affect each other, or terms have their own denominators.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CountedLoss = Callable[[Batch, float], torch.Tensor]
 Vector = npt.NDArray[np.float64]
 
 SAME = {"float64": 1e-5, "float32": 2e-4, "float16": 1e-2, "bfloat16": 3e-2}
-"""How large a part of a batch's gradient may be left over, relative to its norm, for it to be a combination."""
+"""The residual, relative to the norm of a batch's gradient, up to which it counts as a combination."""
 
 _RCOND = 1e-10
 """Directions weaker than this, relative to the strongest, are left out of the solution."""
@@ -46,7 +46,7 @@ def combination(whole: Vector, parts: Vector) -> tuple[Vector, float]:
         parts: ``[samples, coordinates]``.
 
     Returns:
-        The ``a_i``, ``[samples]``, and what is left over, relative to the norm of ``whole``.
+        The ``a_i``, ``[samples]``, and the residual, relative to the norm of ``whole``.
     """
     gram = parts @ parts.T
     weights = np.linalg.pinv(gram, rcond=_RCOND, hermitian=True) @ (parts @ whole)
@@ -65,20 +65,20 @@ def masses_of(
     size: int,
     dtype: str,
 ) -> Vector | None:
-    """The weight that each sample has in batches beside others, relative to the first of ``samples``.
+    """The weight of each sample in batches with others, relative to the first of ``samples``.
 
     Args:
         workload: the model and all samples.
-        loss_of: of a batch; only its loss is used.
+        loss_of: computes a batch; only the loss is used.
         gradients: of each sample alone, ``[all samples, coordinates]``.
-        samples: those that are asked for.
+        samples: whose weights are wanted.
         reader: reads the same coordinates.
-        size: how many samples a batch may have.
+        size: the largest number of samples in a batch.
         dtype: of the model.
 
     Returns:
-        ``[all samples]``, 0 for those that were not asked for; None where some batch's gradient is no combination of
-        its samples', or gives one of them a weight below 0.
+        ``[all samples]``, 0 for those not in ``samples``; None if some batch's gradient is not a combination of
+        its samples' gradients, or gives one of them a negative weight.
     """
     if size < 2 or len(samples) < 2:
         return None
@@ -99,7 +99,7 @@ def masses_of(
 def adds_up(
     workload: Workload, loss_of: CountedLoss, batch: Sequence[int], count: float, reader: GradientReader, dtype: str
 ) -> bool:
-    """Whether samples give together what they give one by one, if each is passed the count of the whole step."""
+    """Whether samples together give the sum of the single ones, if each is passed the count of the whole step."""
     if len(batch) < 2:
         return False
     each = [workload.samples[index] for index in batch]
@@ -110,7 +110,7 @@ def adds_up(
 
 
 def unlike(gradients: npt.NDArray[np.floating[Any]], directions: npt.NDArray[np.floating[Any]], dtype: str) -> int:
-    """How many samples' gradients are not parallel to what a program's own backward passes made of them.
+    """How many samples' gradients are not parallel to those of the program's own backward passes.
 
     Args:
         gradients: ``[samples, coordinates]``.
