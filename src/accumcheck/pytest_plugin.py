@@ -27,7 +27,7 @@ NO_PROGRAMS = "--accumcheck-no-programs"
 
 
 class NotEquivalentError(AssertionError):
-    """Splits diverge; the message is the verdict on a line of its own, and the table of ``report``."""
+    """Splits diverge; the message is the verdict on a separate line, and the table of ``report``."""
 
     def __init__(self, report: Report) -> None:
         from accumcheck.report import text_of
@@ -56,13 +56,13 @@ class Checker:
         allow_skipped: bool | None = None,
         **overrides: Any,
     ) -> Report:
-        """Run a check and assert that every split gives the same loss and gradient, and the right one.
+        """Run a check and assert that every split gives the same, right loss and gradient.
 
         Args:
-            config: a function that returns a transformers Trainer, which every process calls for itself; or the path
+            config: a function that returns a transformers Trainer, which every process calls separately; or the path
                 of a YAML file, the same keys as a mapping, or a `CheckConfig`.
-            splits: in place of the configuration's, for example ``["1x8x1", "2x2x2"]``; with a function, they say what
-                the global batch is as well.
+            splits: instead of the configuration's, for example ``["1x8x1", "2x2x2"]``; with a function, they also
+                determine the global batch.
             strict: a warning fails the test.
             allow_skipped: a split that was skipped for lack of GPUs does not skip the test.
             overrides: other keys of the configuration; a mapping is merged into the section of that name.
@@ -92,10 +92,10 @@ class Checker:
         allow_skipped: bool | None = None,
         **overrides: Any,
     ) -> Report:
-        """Run a check as `check` does, and return its report whatever it says.
+        """Run a check as `check` does, and return its report whatever the verdict.
 
         Raises:
-            pytest.fail.Exception: the configuration is wrong, runs code of its author's where that is refused, or
+            pytest.fail.Exception: the configuration is wrong, runs its author's code although that is refused, or
                 nothing could be started.
         """
         __tracebackhide__ = True
@@ -113,10 +113,10 @@ class Checker:
             return run_check(check, strict=strictly, allow_skipped=skipping, path=_searched())
         except AccumcheckError as error:
             said = redacted_text(f"accumcheck: {error}")
-        pytest.fail(said, pytrace=False)  # out here the error is not shown a second time, as the cause
+        pytest.fail(said, pytrace=False)  # outside of except, so that the error is not shown again as the cause
 
     def _refuse_programs(self, check: CheckConfig, config: Config, overrides: Mapping[str, Any]) -> None:
-        """Refuse a configuration that runs code of its author's.
+        """Refuse a configuration that runs its author's code.
 
         Raises:
             ConfigError: it does.
@@ -148,7 +148,7 @@ class Checker:
 
 @pytest.fixture
 def accumcheck(request: pytest.FixtureRequest) -> Checker:
-    """Checks whether splits of one global batch give one loss and one gradient: ``accumcheck.check("check.yaml")``."""
+    """Checks that splits of a global batch give the same loss and gradient: ``accumcheck.check("check.yaml")``."""
     from accumcheck.authors_code import asked_by_variable
 
     defaults: dict[str, Any] = {}
@@ -169,25 +169,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell pytest of the marker, so that ``--strict-markers`` and ``--markers`` know it."""
+    """Register the marker, so that ``--strict-markers`` and ``--markers`` know it."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(splits=..., strict=..., **keys): a test that trains; set by the fixture {MARKER}, whose checks "
-        "take what the marker is given",
+        "use the marker's arguments",
     )
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every test that uses the fixture, so that ``-m 'not accumcheck'`` leaves the slow ones out."""
+    """Mark every test that uses the fixture, so that ``-m 'not accumcheck'`` excludes the slow ones."""
     if MARKER in getattr(item, "fixturenames", ()) and item.get_closest_marker(MARKER) is None:
         item.add_marker(MARKER)
 
 
 def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a function that makes a Trainer; splits say what their global batch is.
+    """The configuration of a function that makes a Trainer; the splits determine the global batch.
 
     Raises:
-        ConfigError: other processes cannot import it, or splits do not say what the global batch is.
+        ConfigError: other processes cannot import it, or the splits do not determine the global batch.
     """
     from accumcheck.config.batch import batch_of
     from accumcheck.stacks.programs.functions import name_function
@@ -204,7 +204,7 @@ def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _searched() -> list[str]:
-    """Where this process looks for modules, pytest's own folders and its ``pythonpath`` included: workers do, too."""
+    """Where this process looks for modules, including pytest's folders and its ``pythonpath``; for the workers."""
     return [folder or str(Path.cwd()) for folder in sys.path]
 
 
@@ -220,12 +220,12 @@ def _arguments(key: str, value: Any) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    """JSON that is YAML as well, in which a character beyond 16 bits cannot be written as two escapes."""
+    """JSON that is also YAML, where a character beyond 16 bits cannot be written as two escapes."""
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _undecided(report: Report) -> NoReturn:
-    """End the test of a run that has no verdict: skipped where GPUs alone are missing, else failed."""
+    """End the test of a run without a verdict: skipped if only GPUs are missing, else failed."""
     __tracebackhide__ = True
     from accumcheck.report import text_of
     from accumcheck.report.documents.check import CheckDocument

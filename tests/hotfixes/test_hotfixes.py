@@ -21,7 +21,7 @@ def test_each_is_listed_with_its_price(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["hotfix", "list"]) == 0
     told = capsys.readouterr().out
     for one in HOTFIXES:
-        assert f"{one.name}\n  {one.does}\n  price: {one.price}\n" in told
+        assert f"{one.name}\n  {one.does}\n  cost: {one.price}\n" in told
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,7 +39,7 @@ def test_what_is_printed_is_the_source_that_is_applied(name: str, capsys: pytest
 
 def test_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hotfix", "show", "magic"]) == 2
-    told = "no hot-fix is called magic; there are no-loss-kwargs and token-mean (accumcheck hotfix list)\n"
+    told = "there is no hot-fix magic; there are no-loss-kwargs and token-mean (accumcheck hotfix list)\n"
     assert capsys.readouterr().err == told
 
 
@@ -101,4 +101,4 @@ def test_a_loop_without_a_trainer_is_an_error_and_no_cure(tmp_path: Path) -> Non
     ended = accumcheck("run", config, "--hotfix", "token-mean", "--format", "json")
     assert ended.code == 3, ended.out + ended.err
     for split in ended.report["splits"]:
-        assert "made no transformers Trainer that could be given token-mean" in split["reason"]
+        assert "made no transformers Trainer to apply token-mean to" in split["reason"]

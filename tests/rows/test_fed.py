@@ -146,7 +146,7 @@ def test_several_texts_in_a_row_fed_alone_are_a_packed_row() -> None:
 
 
 def test_packed_rows_without_padding_are_refused_for_no_row_is_known_again() -> None:
-    with pytest.raises(WorkloadError, match="2 texts were fed as one row of 5 tokens, where the split asks for 4 rows"):
+    with pytest.raises(WorkloadError, match="2 texts were fed as one row of 5 tokens, but the split has 4 rows"):
         Rows(4).find(FLAT)
 
 

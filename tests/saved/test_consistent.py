@@ -102,7 +102,7 @@ BEFORE = Before("no-loss-kwargs", "", "pass", 1, None, None, ())
         (replace(CLEAN, before=BEFORE), "before.exit_code: found 1, but its verdict is pass"),
         # the splits as a whole
         (replace(CLEAN, splits=TWICE), "splits[1].split: 4x16x2 appears 2 times in the report"),
-        (config(CLEAN, splits=["1x128x1", "4x16x2", "2x64x1"]), "config.splits: 2x64x1 was asked for"),
+        (config(CLEAN, splits=["1x128x1", "4x16x2", "2x64x1"]), "config.splits: 2x64x1 was requested"),
         (replace(CLEAN, control="8x8x2"), 'control: found "8x8x2", which is not among splits'),
         (replace(CLEAN, control=""), 'control: found "", which is not among splits'),
         (split(CLEAN, 1, is_control=True), 'splits[1].is_control: found true, but control is "1x128x1"'),
@@ -133,16 +133,16 @@ BEFORE = Before("no-loss-kwargs", "", "pass", 1, None, None, ())
         ),
         (
             step(CLEAN, 1, vs_control=Divergence(0.0, 0.0, 1e-4)),
-            "steps[0].vs_control.gradient comes to 0.0001, and 1e-0",
+            "steps[0].vs_control.gradient is 0.0001, but only 1e-0",
         ),
         (
             step(CLEAN, 1, 2, vs_reference=Divergence(0.0, 0.1, 0.0)),
-            "steps[2].vs_reference.grad_norm comes to 0.1, and",
+            "steps[2].vs_reference.grad_norm is 0.1, but only",
         ),
-        (step(CLEAN, 1, vs_reference=Divergence(math.nan, 0.0, 0.0)), "steps[0].vs_reference.loss comes to nan"),
+        (step(CLEAN, 1, vs_reference=Divergence(math.nan, 0.0, 0.0)), "steps[0].vs_reference.loss is nan"),
         (step(CLEAN, 1, loss=math.nan), "steps[0]: loss nan and gradient norm"),
         (step(CLEAN, 1, grad_norm=math.inf), "are not both finite"),
-        (step(CLEAN, 1, loss=21.6684), "steps[0].vs_control.loss comes to 1, and 2e-06 is allowed"),
+        (step(CLEAN, 1, loss=21.6684), "steps[0].vs_control.loss is 1, but only 2e-06 is allowed"),
         (step(CLEAN, 0, grad_norm=2.4682), "splits[0].verdict: found pass for 1x128x1"),
         (step(CLEAN, 1, loss=None), "steps[0].loss is not known"),
         (step(CLEAN, 1, vs_reference=Divergence(None, None, None)), "steps[0].vs_reference is not known"),
@@ -159,7 +159,7 @@ BEFORE = Before("no-loss-kwargs", "", "pass", 1, None, None, ())
         (config(replace(CLEAN, reference=CLEAN.reference[:2]), steps=2), "it has 3 steps, and the reference has 2"),
         (
             replace(CLEAN, reference=tuple(replace(one, loss=9.0) for one in CLEAN.reference)),
-            "vs_reference.loss comes to",
+            "vs_reference.loss is",
         ),
         (
             replace(CLEAN, tolerances=None),

@@ -124,8 +124,8 @@ def test_unknown_keys_are_ignored() -> None:
     ("text", "message"),
     [
         ("{", "not valid JSON"),
-        ("[]", "a JSON object with schema_version was expected"),
-        ('{"verdict": "pass"}', "a JSON object with schema_version was expected"),
+        ("[]", "expected a JSON object with schema_version"),
+        ('{"verdict": "pass"}', "expected a JSON object with schema_version"),
         ('{"schema_version": "2.0"}', "schema version 2.0; this accumcheck reads 1.0"),
         ('{"schema_version": "1.0"}', "accumcheck_version: is missing"),
         (

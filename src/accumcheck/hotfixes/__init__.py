@@ -1,6 +1,6 @@
-"""Hot-fixes: small pieces of code that cure a stack, or seem to. What is printed to be pasted is what is applied.
+"""Hot-fixes: small pieces of code that fix a stack, or seem to. The code printed for pasting is the code applied.
 
-Each is a function that takes a Trainer, in a module of its own that stands alone.
+Each is a function that takes a Trainer, in a separate module without other dependencies.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from accumcheck.errors import ConfigError
 class HotFix:
     """One hot-fix.
 
-    ``does`` and ``price``: what it does, and what it costs, in one sentence each; ``releases``: of transformers, as far
-    as it has been tried; ``source``: who published it, empty where it is accumcheck's own.
+    ``does`` and ``price``: what it does, and its cost, in one sentence each; ``releases``: the tested releases of
+    transformers; ``source``: who published it, empty if it is accumcheck's own.
     """
 
     name: str
@@ -32,13 +32,13 @@ class HotFix:
 
     @property
     def code(self) -> str:
-        """The source, as it is applied."""
+        """The source code that is applied."""
         return files("accumcheck.hotfixes").joinpath(f"{self.function}.py").read_text(encoding="utf-8")
 
     @property
     def to_paste(self) -> str:
-        """The source with a head that says what it is, and a foot that says where to call it: a Python program."""
-        facts = [f"accumcheck hotfix {self.name}", self.does, f"Price: {self.price}", f"Tried with {self.releases}."]
+        """The source between comments about what it is and where to call it: a Python program."""
+        facts = [f"accumcheck hotfix {self.name}", self.does, f"Cost: {self.price}", f"Tested with {self.releases}."]
         if self.source:
             facts.append(f"As in {self.source}")
         head = "".join(f"# {fact}\n" for fact in facts)
@@ -48,15 +48,15 @@ class HotFix:
 HOTFIXES = (
     HotFix(
         "no-loss-kwargs",
-        does="Trainer passes the model no token count, and divides each loss by the accumulation steps.",
-        price="the mean of the micro-batches' means: tokens in micro-batches with few of them weigh more.",
+        does="Trainer does not pass the model a token count, and divides each loss by the accumulation steps.",
+        price="a mean of the micro-batches' means: tokens in micro-batches with few tokens get a larger weight.",
         releases="transformers 4.48.1 to 5.23.0; before 4.46 it does nothing",
         source="https://github.com/hiyouga/LlamaFactory/issues/7443",
     ),
     HotFix(
         "token-mean",
-        does="Every predicted token of the global batch weighs the same, under every split.",
-        price="one more gather of a number per optimizer step; a training_step of your own is not called.",
+        does="Every predicted token of the global batch has the same weight, under every split.",
+        price="one more gather of a number per optimizer step; your own training_step is not called.",
         releases="transformers 4.45.2 to 5.23.0",
     ),
 )
@@ -68,9 +68,9 @@ def find_hotfix(name: str) -> HotFix:
     """The hot-fix of that name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: it does not exist.
     """
     for one in HOTFIXES:
         if one.name == name:
             return one
-    raise ConfigError(f"no hot-fix is called {name}; there are {' and '.join(NAMES)} (accumcheck hotfix list)")
+    raise ConfigError(f"there is no hot-fix {name}; there are {' and '.join(NAMES)} (accumcheck hotfix list)")

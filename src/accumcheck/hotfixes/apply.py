@@ -1,4 +1,4 @@
-"""Apply a hot-fix inside a worker, as its user would: when the Trainer has been made."""
+"""Applies a hot-fix inside a worker, as its user would: after the Trainer was made."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from accumcheck.errors import RefusedError
 from accumcheck.hotfixes import find_hotfix
 
 SEAMS = (Seam.TRAINER, Seam.TRAIN)
-"""What is replaced while a program is given a hot-fix."""
+"""What is replaced to apply a hot-fix to a program."""
 
 
 def apply(name: str, trainer: Any) -> None:
     """Apply it to this Trainer.
 
     Raises:
-        ValueError: it cannot cure a Trainer that is set up like this one.
+        ValueError: it does not support a Trainer with these settings.
     """
     function = find_hotfix(name).function
     getattr(import_module(f"accumcheck.hotfixes.{function}"), function)(trainer)
 
 
 def apply_to_every_trainer(name: str, patches: Patches) -> Callable[[], None]:
-    """Apply it to every Trainer that this process makes until the patches are undone, whoever makes it.
+    """Apply it to every Trainer that this process makes until the patches are undone.
 
     Args:
         name: the hot-fix's.
         patches: allow `SEAMS`.
 
     Returns:
-        To be called when the program has ended; raises a `WorkloadError` where it made no Trainer.
+        A function to call when the program has ended; it raises a `WorkloadError` if the program made no Trainer.
     """
     from transformers import Trainer
 
@@ -51,7 +51,7 @@ def apply_to_every_trainer(name: str, patches: Patches) -> Callable[[], None]:
     def repeating(original: Any) -> Any:
         @functools.wraps(original)
         def trained(self: Any, *args: Any, **kwargs: Any) -> Any:
-            # what every hot-fix says, where a class derived from Trainer said otherwise after Trainer's own part
+            # set again what hot-fixes set: a derived class may have changed it after Trainer's own __init__
             self.model_accepts_loss_kwargs = False
             return original(self, *args, **kwargs)
 
@@ -59,7 +59,7 @@ def apply_to_every_trainer(name: str, patches: Patches) -> Callable[[], None]:
 
     def check_trainer_was_made() -> None:
         if not cured:
-            raise RefusedError(f"hotfix: the program made no transformers Trainer that could be given {name}")
+            raise RefusedError(f"hotfix: the program made no transformers Trainer to apply {name} to")
 
     patches.wrap(Seam.TRAINER, Trainer, curing)
     patches.wrap(Seam.TRAIN, Trainer, repeating)

@@ -6,5 +6,5 @@ from typing import Any
 
 
 def no_loss_kwargs(trainer: Any) -> None:
-    """To be called when the trainer is made, before ``trainer.train()``."""
+    """Call this after making the trainer, before ``trainer.train()``."""
     trainer.model_accepts_loss_kwargs = False

@@ -1,8 +1,8 @@
-"""Make every predicted token of the global batch count the same, for a loss that is a mean over its micro-batch.
+"""Give every predicted token of the global batch the same weight, for a loss that is a mean over its micro-batch.
 
-Trainer reads the micro-batches of an optimizer step first: their predictions are counted then, over all processes, and
-each micro-batch's own mean is trained on with its share of them. What Trainer, accelerate or the model do with token
-counts takes no part in it, in any release. Not for torch's DataParallel, DeepSpeed, or a loss that is a sum.
+Trainer first reads the micro-batches of an optimizer step. Their predictions are then counted over all processes, and
+each micro-batch's mean is weighted by its share of them. What Trainer, accelerate or the model do with token
+counts has no effect, in any release. Not for torch's DataParallel, DeepSpeed, or a loss that is a sum.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ IGNORED = -100
 
 
 def token_mean(trainer: Any) -> None:
-    """To be called when the trainer is made, before ``trainer.train()``."""
+    """Call this after making the trainer, before ``trainer.train()``."""
     if trainer.args.n_gpu > 1 or trainer.is_deepspeed_enabled:
         raise ValueError("token_mean: start one process per GPU (torchrun), without DeepSpeed")
     step: dict[str, Any] = {}  # shifts: does the loss compare a position with the next label; total: predictions
 
     def count(batch: Any) -> int:
         labels = batch.get("shift_labels", batch.get("labels"))
-        if labels is None or labels.is_floating_point():  # one prediction a row
+        if labels is None or labels.is_floating_point():  # one prediction per row
             return len(next(iter(batch.values())) if labels is None else labels)
         shifts = labels.ndim > 1 and "shift_labels" not in batch and step["shifts"]
         return int((labels[:, 1:] if shifts else labels).ne(IGNORED).sum())
@@ -41,10 +41,10 @@ def token_mean(trainer: Any) -> None:
         trainer.model_accepts_loss_kwargs = False  # else some releases multiply by the number of processes
         with trainer.compute_loss_context_manager():
             mean = trainer.compute_loss(model, inputs)
-        mean = mean if predictions else mean.nan_to_num()  # the mean of no prediction is 0 / 0
-        # gradients are averaged over processes, and losses in the log too: that is undone
+        mean = mean if predictions else mean.nan_to_num()  # a mean without predictions is 0 / 0
+        # gradients, and losses in the log, are averaged over processes: undo that
         loss = mean * (predictions * accelerator.num_processes / max(step["total"], 1))
-        accelerator.backward(loss * accelerator.gradient_accumulation_steps)  # by which it divides
+        accelerator.backward(loss * accelerator.gradient_accumulation_steps)  # accelerator divides by it
         return loss.detach()
 
     trainer.training_step = training_step
@@ -57,13 +57,13 @@ def token_mean(trainer: Any) -> None:
             return batches, counted
 
         trainer.get_batch_samples = get_batch_samples
-    else:  # transformers 4.45 reads one by one
+    else:  # transformers 4.45 reads micro-batches one by one
         load = trainer.get_train_dataloader
         trainer.get_train_dataloader = lambda: _Ahead(load(), trainer.args.gradient_accumulation_steps, begin)
 
 
 def _never_predicts_first_label(trainer: Any, batch: Any) -> bool:
-    """Ask the model: does its loss stay the same when each row's first label changes?"""
+    """Whether the model's loss stays the same when each row's first label changes."""
     if getattr(batch.get("labels"), "ndim", 1) < 2 or batch["labels"].is_floating_point():
         return False
     model = trainer.model_wrapped
@@ -79,7 +79,7 @@ def _never_predicts_first_label(trainer: Any, batch: Any) -> bool:
 
 
 class _Ahead:
-    """A data loader that reads the micro-batches of one optimizer step before it hands out the first."""
+    """A data loader that reads all micro-batches of an optimizer step before it returns the first."""
 
     def __init__(self, loader: Any, size: int, begin: Any) -> None:
         self._loader, self._size, self._begin = loader, size, begin

@@ -1,1 +1,1 @@
-"""What a row that a model is fed is, and how it is known again."""
+"""The rows that a model is fed, and how they are identified."""

@@ -1,4 +1,4 @@
-"""How the row that one split was fed differs from the same row as the control was fed it."""
+"""How a row that one split was fed differs from the same row in the control."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from accumcheck.rows.sample import IGNORED
 
 Kind = Literal["same", "padded", "constant", "field", "padding-trained", "cut"]
 KINDS: tuple[Kind, ...] = ("same", "padded", "constant", "padding-trained", "field", "cut")
-"""From what leaves a row as it is to what leaves the least of it."""
+"""Kinds of change, from the one that changes a row least to the one that changes it most."""
 HARMLESS: frozenset[Kind] = frozenset({"same", "padded", "constant"})
-"""What may change nothing: the gradient says whether it does."""
+"""Changes that may have no effect: the gradient shows whether they do."""
 
 SKETCH = 5e-4
-"""Floats that agree to this part of their norm are the same: a cast to float16 moves them by less."""
+"""Floats that differ by less than this part of their norm are the same: a cast to float16 changes them by less."""
 NEAR = 0.3
-"""Floats whose sketches are nearer than this are the same row's: those of two random rows are 1.4 apart."""
+"""Floats whose sketches differ by less than this are from the same row: those of two random rows differ by 1.4."""
 _SHORTEST = 2
-"""Entries that a row which was cut must have left to be known again."""
+"""Number of entries that must remain of a cut row to identify it."""
 _NO_EVIDENCE = ("position_ids", "token_type_ids", "mask")
-"""Parts of names of fields that rows have in common without being one."""
+"""Parts of names of fields that different rows may share."""
 
 Values = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class Change:
-    """``fields``: those that differ; ``lengths``: of the longest of them, with the control and here."""
+    """``fields``: those that differ; ``lengths``: of the longest of them, in the control and here."""
 
     kind: Kind
     fields: tuple[str, ...] = ()
@@ -40,12 +40,12 @@ class Change:
 
 
 def change_of(control: FedRow, fed: FedRow, evidence: frozenset[tuple[str, str]]) -> Change | None:
-    """How one row was changed into the other; None where they are two rows.
+    """How one row was changed into the other; None if they are different rows.
 
     Args:
-        control: as the control was fed it.
-        fed: as the split was.
-        evidence: fields by name and digest that tell rows of this step from each other, see `evidence_in`.
+        control: the row in the control.
+        fed: the row in the split.
+        evidence: fields by name and digest that distinguish rows of this step, see `evidence_in`.
     """
     differing = _differing(control, fed)
     lengths = _lengths(control, fed, differing)
@@ -65,20 +65,20 @@ def change_of(control: FedRow, fed: FedRow, evidence: frozenset[tuple[str, str]]
 
 
 def change_in_place(control: FedRow, fed: FedRow) -> Change | None:
-    """How a row was changed that came at the control's place, if any of its own fields is still the same."""
+    """How a row at the same place as in the control was changed, if any of its own fields is still the same."""
     differing = _differing(control, fed)
     own = [
         name
         for name, one in control.items()
         if not one.whole and name in fed and name not in differing and not any(part in name for part in _NO_EVIDENCE)
     ]
-    if not own or any("input_ids" in name for name in differing):  # of texts something is left, or they are others
+    if not own or any("input_ids" in name for name in differing):  # a changed text would still share tokens
         return None
     return Change("field", tuple(differing), _lengths(control, fed, differing))
 
 
 def evidence_in(rows: list[FedRow]) -> frozenset[tuple[str, str]]:
-    """Which fields tell a row from others: contents of several entries, or that no other row of these has."""
+    """Which fields distinguish a row from others: contents of several entries, or contents that no other row has."""
     seen: dict[tuple[str, str], int] = {}
     sizes: dict[tuple[str, str], int] = {}
     for row in rows:
@@ -96,7 +96,7 @@ def evidence_in(rows: list[FedRow]) -> frozenset[tuple[str, str]]:
 
 
 def _differing(control: FedRow, fed: FedRow) -> list[str]:
-    """The fields that are not the same; one that was whole for one and by row for the other cannot be compared."""
+    """The fields that differ; one that is whole in one row and per row in the other cannot be compared."""
     found = []
     for name in dict.fromkeys([*control, *fed]):
         one, other = control.get(name), fed.get(name)
@@ -118,7 +118,7 @@ def _is_close(one: FedField, other: FedField, *, any_length: bool = False) -> bo
 
 
 def _is_near(control: FedRow, fed: FedRow, differing: list[str]) -> bool:
-    """Whether all that differs are floats which are still much the same: scaled a little, or with a little noise."""
+    """Whether only floats differ, and only slightly: scaled a little, or with a little noise."""
     pairs = [(control[name].sketch, fed[name].sketch) for name in differing if name in control and name in fed]
     if len(pairs) != len(differing) or not all(one and other for one, other in pairs):
         return False
@@ -143,7 +143,7 @@ def _lengths(control: FedRow, fed: FedRow, differing: list[str]) -> tuple[int, i
 
 
 def _padding(control: FedRow, fed: FedRow, differing: list[str]) -> Kind | None:
-    """Whether one row is the other followed, or preceded, by padding: ``padding-trained`` where that has labels."""
+    """Whether one row is the other followed, or preceded, by padding; ``padding-trained`` if that has labels."""
     longer = _longer(control, fed, differing)
     if longer is None:
         return None
@@ -156,7 +156,7 @@ def _padding(control: FedRow, fed: FedRow, differing: list[str]) -> Kind | None:
 
 
 def _longer(control: FedRow, fed: FedRow, differing: list[str]) -> tuple[FedRow, FedRow] | None:
-    """The longer row and the shorter; None where neither is in all of what differs."""
+    """The longer row and the shorter; None if neither is longer in all fields that differ."""
     signs = {np.sign(control[name].length - fed[name].length) for name in differing if name in control and name in fed}
     if signs == {1}:
         return control, fed
@@ -164,8 +164,8 @@ def _longer(control: FedRow, fed: FedRow, differing: list[str]) -> tuple[FedRow,
 
 
 def _padded(name: str, long: FedField | None, short: FedField | None, *, left: bool) -> Kind | None:
-    """What the longer field has more: padding, padding that is trained, or something else (None)."""
-    if long is None or short is None:  # a mask that shows all is no field of a row
+    """What the longer field has in addition: padding, padding that is trained, or something else (None)."""
+    if long is None or short is None:  # a mask that shows everything is not kept as a field
         return "padded" if "mask" in name else None
     if long.sketch and short.sketch:
         alike = long.shape[1:] == short.shape[1:] and _is_close(long, short, any_length=True)
@@ -173,17 +173,17 @@ def _padded(name: str, long: FedField | None, short: FedField | None, *, left: b
     if long.values is None or short.values is None:
         return None
     rest = _rest(long.values, short.values, left=left)
-    if "position" in name:  # those of padding are counted on; before a row, all others are, too
+    if "position" in name:  # padding's positions continue the count; padding before a row shifts all others as well
         return "padded" if left or rest is not None else None
     if rest is None or (rest != rest[0]).any():
         return None
     if "labels" not in name or rest[0] == IGNORED:
         return "padded"
-    return "padding-trained" if len(rest) > 1 else None  # a single label is as well one that was cut off
+    return "padding-trained" if len(rest) > 1 else None  # a single label may also be one that was cut off
 
 
 def _rest(long: Values, short: Values, *, left: bool) -> Values | None:
-    """What the longer has more, where the shorter is its end (``left``) or its beginning."""
+    """The additional part of the longer, if the shorter is its end (``left``) or its beginning."""
     more = len(long) - len(short)
     if more <= 0 or not len(short):
         return None
@@ -192,7 +192,7 @@ def _rest(long: Values, short: Values, *, left: bool) -> Values | None:
 
 
 def _is_cut(control: FedRow, fed: FedRow, differing: list[str]) -> bool:
-    """Whether one row is the beginning, or the end, of the other in whatever numbers of it differ."""
+    """Whether one row is the beginning, or the end, of the other in all numbers that differ."""
     longer = _longer(control, fed, differing)
     if longer is None:
         return False

@@ -1,4 +1,4 @@
-"""Samples to a micro-batch: what is uneven is padded on the right, images stand side by side."""
+"""From samples to a micro-batch: fields of different lengths are padded on the right, images are concatenated."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LISTS = ("mask_labels", "class_labels")
 def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, Any]:
     """Make one micro-batch.
 
-    Image fields are concatenated along their own first dimension. What is a mapping for each row, such as the objects
-    of an image, and the `LISTS` become a list. All others are stacked; where their shapes differ,
+    Image fields are concatenated along their own first dimension. Fields with a mapping per row, such as the objects
+    of an image, and the `LISTS` become a list. All others are stacked; if their shapes differ,
     each is first padded on the right to the largest: ``input_ids`` with the padding id, ``labels`` with -100 (and
     fields whose names have these in them, as ``chosen_input_ids``), all others with 0.
 
@@ -34,8 +34,8 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, Any]:
         pad_token_id: fills ``input_ids``.
 
     Returns:
-        Tensors whose first dimension is the batch, except for image fields, where it is all the images' (or patches');
-        and lists with one entry a row.
+        Tensors whose first dimension is the batch, except for image fields, where it counts all images (or patches);
+        and lists with one entry per row.
     """
     fills = {"input_ids": pad_token_id, "labels": IGNORED}
     batch: dict[str, Any] = {}
@@ -53,7 +53,7 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, Any]:
 
 
 def _padded(values: list[torch.Tensor], fill: int) -> list[torch.Tensor]:
-    """All of the shape that holds each of them."""
+    """All values padded to a shape that holds each of them."""
     if len({value.shape for value in values}) == 1:
         return values
     largest = [max(sizes) for sizes in zip(*(value.shape for value in values), strict=True)]
@@ -67,18 +67,18 @@ def _padded(values: list[torch.Tensor], fill: int) -> list[torch.Tensor]:
 
 @dataclass(frozen=True)
 class Collator:
-    """`collate` as a ``data_collator``: picklable, and blind to any split."""
+    """`collate` as a ``data_collator``: picklable, and independent of the split."""
 
     pad_token_id: int
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> Collator:
-        """The collator for a model: pads with the config's own id, else its end-of-text id, else 0.
+        """The collator for a model: pads with the config's padding id, else its end-of-text id, else 0.
 
         Padding is never attended to and never predicted, so any id of the vocabulary gives the same loss.
         """
         config = getattr(model, "config", None)
-        if not hasattr(config, "get_text_config"):  # a module of the user's own
+        if not hasattr(config, "get_text_config"):  # the user's own module
             return cls(0)
         vocabulary = embedded_ids(model) or 0
         for part in (model.config, model.config.get_text_config()):

@@ -1,7 +1,7 @@
-"""The rows of what a program feeds its model: told apart, known again, and kept for the reference.
+"""The rows that a program feeds its model: separated, identified, and kept for the reference.
 
-A row is a sample. With packing that is a packed row, whichever texts share it; in a padding-free batch it is a text; of
-preference pairs it is a pair.
+A row is a sample. With packing that is a packed row, whichever texts share it; in a padding-free batch it is a text;
+with preference pairs it is a pair.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from accumcheck.runfolder.fed_rows import write_rows
 T = TypeVar("T")
 
 ROW, PACKED, FLATTENED, PAIR = "row", "packed row", "text of a padding-free row", "pair"
-"""What is taken for a sample."""
+"""What counts as a sample."""
 
 
 class Rows:
-    """Gives each row a number that depends on its content alone, the same in every process and split.
+    """Gives each row a number that depends only on its content, the same in every process and split.
 
-    ``size``: the rows of a micro-batch; ``config``: the model's, once it is known; ``sample``: what is taken for one,
-    to be set to `PAIR` where rows come in pairs, see `accumcheck.rows.pairs`; ``forms``: of each row that was fed
-    alone, by its number, what it was fed as, padding included.
+    ``size``: the rows of a micro-batch; ``config``: the model's, once it is known; ``sample``: what counts as one,
+    set to `PAIR` if rows come in pairs, see `accumcheck.rows.pairs`; ``forms``: for each row that was fed alone, by
+    its number, the row as it was fed, including padding.
     """
 
     def __init__(self, size: int) -> None:
@@ -48,16 +48,16 @@ class Rows:
         self.forms: dict[int, Sample] = {}
 
     def find(self, batch: Mapping[str, Any]) -> tuple[int, ...]:
-        """The numbers of a batch's rows, which are kept.
+        """The numbers of a batch's rows; the rows are kept.
 
         Raises:
-            UnsupportedError: a field of the batch cannot be dealt out to its rows, or it is not known what is a row.
+            UnsupportedError: a field of the batch cannot be divided into rows, or it is not known what a row is.
         """
         starts = begin(batch) or []
         apart = self._size > 1 and len(starts) > 1
         if len(starts) > 1:
             self.sample = FLATTENED if apart else PACKED
-        elif starts:  # what says where its only text begins says nothing
+        elif starts:  # the start of a single text carries no information
             batch = {name: value for name, value in batch.items() if not is_description(name)}
         found = []
         pairs = self.sample == PAIR
@@ -74,10 +74,10 @@ class Rows:
         return tuple(found)
 
     def join(self, fed: Sequence[Sequence[int]]) -> tuple[int, ...]:
-        """The numbers of rows that several forwards of one micro-batch were fed: row j is the j-th of each of them.
+        """The numbers of rows that several forwards of one micro-batch were fed: row j combines the j-th row of each.
 
-        Rows of forwards that have not as many stay apart, and so do those of forwards that are a micro-batch only
-        together: a loop may feed its rows one by one.
+        Rows are not combined if forwards have different numbers of rows, or if the forwards only together make up the
+        micro-batch: a loop may feed its rows one by one.
         """
         self._in_columns |= all(len(rows) == self._size for rows in fed)
         in_pieces = sum(map(len, fed)) == self._size and not self._in_columns
@@ -86,7 +86,7 @@ class Rows:
         return tuple(self._joined(parts) for parts in zip(*fed, strict=True))
 
     def _joined(self, parts: Sequence[int]) -> int:
-        """One row of several that are kept; a name that came before is numbered."""
+        """One row that combines several kept rows; a field name that is used already gets a number."""
         fields = _together([self._fields[part] for part in parts])
         number = key_of(fields)
         self._fields.setdefault(number, fields)
@@ -97,7 +97,7 @@ class Rows:
 
     @property
     def fields(self) -> Mapping[int, FedRow]:
-        """What tells the rows so far from others, by their numbers."""
+        """What identifies the rows so far, by their numbers."""
         return self._fields
 
     def _rows_in(self, batch: Mapping[str, Any], *, pairs: bool, padded: bool = False) -> list[Sample]:
@@ -109,7 +109,7 @@ class Rows:
 
 
 def _together(parts: Sequence[Mapping[str, T]]) -> dict[str, T]:
-    """All fields of several rows; those of the second are called ``NAME_2`` where the first has the name, too."""
+    """All fields of several rows; a field of the second is called ``NAME_2`` if the first has it as well."""
     found: dict[str, T] = {}
     for place, part in enumerate(parts, start=1):
         found |= {f"{name}_{place}" if name in parts[0] and place > 1 else name: value for name, value in part.items()}
@@ -124,22 +124,22 @@ def rows_in(
     padded: bool = False,
     dealer: Dealer | None = None,
 ) -> list[Sample]:
-    """The rows of a batch, on the CPU, without the padding that its masks show.
+    """The rows of a batch, on the CPU, without the padding marked by its masks.
 
     Args:
         batch: what the model was fed.
-        config: the model's, which knows the placeholders of images, and whether labels are a decoder's.
+        config: the model's, which has the placeholders of images, and whether labels are a decoder's.
         pairs: whether two rows of ``input_ids`` are one sample.
-        padded: leave the padding.
-        dealer: remembers constants from batch to batch; None for a batch by itself.
+        padded: keep the padding.
+        dealer: remembers constants from batch to batch; None for a single batch.
 
     Raises:
-        UnsupportedError: a field of the batch cannot be dealt out to its rows.
+        UnsupportedError: a field of the batch cannot be divided into rows.
     """
     dealer = dealer or Dealer()
     size = size_of(batch)
     if not size:
-        raise UnsupportedError("the model was fed nothing with a batch dimension: no tensor and no list")
+        raise UnsupportedError("the model's input has no batch dimension: it contains no tensor and no list")
     tensors = {
         name: value.detach().cpu() for name, value in batch.items() if isinstance(value, torch.Tensor) and value.ndim
     }
@@ -168,7 +168,7 @@ def rows_in(
 def _by_row(
     tensors: Mapping[str, torch.Tensor], size: int, config: Any, dealer: Dealer, *, padded: bool
 ) -> tuple[dict[str, list[torch.Tensor]], dict[str, list[Any]]]:
-    """Tensors other than images: those with the rows as their first dimension, and those that are whole."""
+    """Tensors other than images: those with rows as first dimension, and those that are whole."""
     texts, whole = {}, {}
     ids = tensors.get("input_ids")
     for name, value in tensors.items():
@@ -202,5 +202,5 @@ def _by_row(
 
 
 def _own(value: Any) -> Any:
-    """The value as a tensor of its own, not a view of the batch, which would be written with it."""
+    """The value as a separate tensor; a view would be written together with the whole batch."""
     return value.clone() if isinstance(value, torch.Tensor) else value

@@ -1,4 +1,4 @@
-"""Fields of a batch dealt out to its rows: by row where there is one entry a row, whole where a value is constant."""
+"""Divides the fields of a batch into rows: one entry per row if there is one, the whole value if it is constant."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import IMAGE_FIELDS, Entry, Whole
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
-"""What has no rows."""
+"""Types without rows."""
 _FIRST = ("input_ids", "inputs_embeds", "labels", "input_values", "input_features")
-"""Fields whose first dimension is the rows', before any other says it."""
+"""Fields whose first dimension gives the number of rows, with priority over all others."""
 
 
 def size_of(batch: Mapping[str, Any]) -> int:
-    """How many rows a batch has, 0 where nothing in it has rows.
+    """How many rows a batch has, 0 if nothing in it has rows.
 
-    Known fields say it first; else the first dimension that most tensors have, the first of two that are as many; else
+    Known fields decide; else the most frequent first dimension of tensors, with ties the earlier one; else
     the first list.
     """
     leaves = dict(_leaves(batch))
@@ -47,7 +47,7 @@ def _leaves(batch: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
 
 
 class Dealer:
-    """Deals fields out, and remembers those that were whole: what has no entry a row must be a constant."""
+    """Divides fields into rows, and remembers whole ones: a value without one entry per row must be constant."""
 
     def __init__(self) -> None:
         self._constants: dict[str, Any] = {}
@@ -55,10 +55,10 @@ class Dealer:
     def deal(self, name: str, value: Any, size: int) -> list[Any]:
         """One value for each of ``size`` rows: a tensor, a dictionary, an `Entry`, or the same `Whole` for all.
 
-        A tensor whose first dimension is 1 is every row's.
+        A tensor whose first dimension is 1 belongs to every row.
 
         Raises:
-            UnsupportedError: it has no entry a row, and is not what it was before; or it is of an unknown kind.
+            UnsupportedError: it has no entry per row and differs from the one before; or its type is unknown.
         """
         if isinstance(value, Mapping):
             parts = {str(key): self.deal(f"{name}.{key}", one, size) for key, one in value.items()}
@@ -84,7 +84,7 @@ class Dealer:
         before = self._constants.setdefault(name, value)
         if not _same(before, value):
             raise UnsupportedError(
-                f"{_cannot_be_dealt(name, value, size)}; and it is no constant: it was {_size(before)}"
+                f"{_cannot_be_dealt(name, value, size)}; and it is not constant: before, it was {_size(before)}"
             )
 
     def _check_carried(self, name: str, value: Any) -> None:
@@ -97,20 +97,20 @@ class Dealer:
         elif not isinstance(value, (*PLAIN, torch.Tensor)):
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
             raise UnsupportedError(
-                f"the model was fed {name}, a {kind}, which cannot be kept for the reference; feed tensors, numbers, "
-                "strings, lists or dictionaries of such"
+                f"the model was fed {name}, a {kind}, which cannot be kept for the reference; use tensors, numbers, "
+                "strings, or lists or dictionaries of these"
             )
 
 
 def refused(name: str, value: Any, size: int) -> UnsupportedError:
-    """The error for a field that cannot be dealt out."""
+    """The error for a field that cannot be divided into rows."""
     return UnsupportedError(_cannot_be_dealt(name, value, size))
 
 
 def _cannot_be_dealt(name: str, value: Any, size: int) -> str:
     return (
         f"the model was fed {name} of {_size(value)} for {size} rows; which part belongs to which row is not known, "
-        "so there is no reference for a row by itself"
+        "so a reference for a single row cannot be computed"
     )
 
 
@@ -121,7 +121,7 @@ def _size(value: Any) -> str:
 
 
 def _has_entries(value: Any) -> bool:
-    """Whether this may be one entry a row: a tuple of plain numbers is a size or a shape, a list of them is not."""
+    """Whether this may have one entry per row: a tuple of plain numbers is a size or a shape, a list of them is not."""
     if isinstance(value, tuple) and not all(isinstance(one, (torch.Tensor, Mapping, list, str)) for one in value):
         return False
     return isinstance(value, (list, tuple)) and len(value) > 0
@@ -150,7 +150,7 @@ def _on_cpu(value: Any) -> Any:
 
 
 def moved(batch: Mapping[str, Any], device: str | torch.device) -> dict[str, Any]:
-    """The batch with all its tensors, nested ones too, on a device."""
+    """The batch with all its tensors, including nested ones, on a device."""
     return {name: _moved(value, device) for name, value in batch.items()}
 
 
@@ -165,7 +165,7 @@ def _moved(value: Any, device: str | torch.device) -> Any:
 
 
 def entries_of(rows: Sequence[Entry]) -> Any:
-    """What these were entries of."""
+    """The value of which these were the entries."""
     if rows[0].sequence == "array":
         return np.stack([row.value.numpy() for row in rows])
     values = [row.value for row in rows]

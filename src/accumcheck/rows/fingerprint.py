@@ -1,4 +1,4 @@
-"""Which samples a model was fed, told from the tensors themselves."""
+"""Which samples a model was fed, recognised from the tensors themselves."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _COARSE = 32  # float features are rounded to multiples of 1/32, so that a cast 
 def fingerprint(row: Mapping[str, torch.Tensor]) -> str:
     """Identify one row without batch dimension, whatever its padding, device and float dtype.
 
-    Where there are ``input_ids`` they are the identity, without the positions whose ``attention_mask`` is 0; else all
-    float features are but the labels, coarsely rounded and without the zeros at their end.
+    If there are ``input_ids``, they are the identity, without positions whose ``attention_mask`` is 0; otherwise all
+    float features except labels, coarsely rounded and without the zeros at their end.
     """
     if "input_ids" in row:
         ids, mask = row["input_ids"].detach().cpu(), row.get("attention_mask")
@@ -56,7 +56,7 @@ def rows_of(batch: Mapping[str, torch.Tensor]) -> list[str]:
 
 
 class SampleIndex:
-    """Finds the samples of a workload again in what a model was fed."""
+    """Recognises the samples of a workload in a model's inputs."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._known = {fingerprint(sample): index for index, sample in enumerate(samples)}
@@ -64,9 +64,9 @@ class SampleIndex:
         self._lengths = sorted({ids.shape[-1] for ids in texts}, reverse=True)
 
     def find(self, batch: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
-        """The sample index of every row of a batch, -1 for a row that is no sample.
+        """The sample index of every row of a batch, -1 for a row that is not a sample.
 
-        Where the ``attention_mask`` does not tell, a row counts as a sample followed or preceded by copies of one id.
+        Without an ``attention_mask``, a row also counts as a sample if it is one plus copies of a single id at an end.
         """
         found = [self._known.get(row, -1) for row in rows_of(batch)]
         if "input_ids" in batch and -1 in found:

@@ -1,4 +1,4 @@
-"""By what a row is known again: everything that the model is fed of it."""
+"""How a row is identified: by everything that the model is fed of it."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from accumcheck.rows.pairs import CHOSEN, REJECTED
 from accumcheck.rows.sample import Entry, Sample, Whole
 
 PRECOMPUTED = ("ref_", "reference_")
-"""Begin the names of what a stack has computed from the row: the same in two splits up to rounding only."""
+"""Prefixes of fields that a stack has computed from the row: between splits they are equal only up to rounding."""
 COUNTED = ("num_items_in_batch",)
-"""What is fed beside the rows and follows from all of them."""
+"""Inputs next to the rows that are computed from all of them."""
 
 _PROJECTIONS = 4
 _PERIOD = 2**18
-"""Entries after which the projections' random numbers begin again."""
+"""Number of entries after which the projections' random numbers repeat."""
 _KEPT = 2**16
-"""The longest row of whole numbers whose values are kept, to see how it differs from another."""
+"""Maximum length of a row of whole numbers whose values are kept, to see how it differs from another."""
 
 
 def number_of(row: Sample) -> int:
-    """60 bits that tell a row from others: of all of its fields."""
+    """60 bits that identify a row, computed from all of its fields."""
     return key_of(fields_of(row))
 
 
 def key_of(fields: Mapping[str, FedField]) -> int:
-    """Likewise, of what `fields_of` gave."""
+    """The same number, computed from the result of `fields_of`."""
     text = ":".join(f"{name}={fields[name].digest}" for name in sorted(fields))
     return int(hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:15], 16)
 
 
 def fields_of(row: Sample) -> dict[str, FedField]:
-    """Every field of a row that says which row it is.
+    """Every field of a row that identifies it.
 
-    Floats count as bfloat16 has them: what is cast to it keeps its identity. A mask that shows all positions says
-    nothing, nor do positions that are counted from 0, nor None; nor does what a stack has computed from the row, or
-    counted over several.
+    Floats are rounded to bfloat16, so that a cast to it keeps the identity. Ignored are a mask that shows all
+    positions, positions that are counted from 0, None, and values that a stack has computed from the row or
+    counted over several rows.
     """
     found = {}
     for name, value, whole in _leaves(row):
@@ -59,12 +59,12 @@ def fields_of(row: Sample) -> dict[str, FedField]:
 
 
 def without_counts(row: Sample) -> Sample:
-    """A row without what was counted over several."""
+    """A row without values that were counted over several rows."""
     return {name: value for name, value in row.items() if name not in COUNTED}
 
 
 def _is_default(name: str, value: torch.Tensor) -> bool:
-    """Whether this is what a model takes where the field is not fed."""
+    """Whether this equals the model's default if the field is not fed."""
     if MASK in name:
         return bool((value == 1).all())
     return name == POSITIONS and value.ndim == 1 and bool((value == torch.arange(len(value))).all())
@@ -116,7 +116,7 @@ def _flat(values: Any) -> Iterator[Any]:
 
 
 def _sketch(value: torch.Tensor) -> tuple[float, ...]:
-    """The norm, and projections on fixed random directions; nothing where an entry is not finite."""
+    """The norm, and projections on fixed random directions; empty if an entry is not finite."""
     flat = value.detach().flatten().double().numpy()
     if not np.isfinite(flat).all():
         return ()

@@ -1,4 +1,4 @@
-"""Whose images are whose: processors hand a batch's images over in one tensor, without a dimension for rows."""
+"""Which images belong to which row: processors return a batch's images in one tensor without a row dimension."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import IMAGE_FIELDS, Sample
 
 GRID = "image_grid_thw"
-"""Patches of each image in time, height and width, where images are cut into one long row of patches (Qwen2-VL)."""
+"""Patches of each image in time, height and width, if images are cut into one long row of patches (Qwen2-VL)."""
 
 
 def images_of_rows(batch: Mapping[str, torch.Tensor], size: int, config: Any) -> list[Sample]:
     """The image fields of every row, each with a first dimension over that row's images (or patches).
 
-    A row's placeholders in ``input_ids`` say how many images it has: each image stands for as many placeholders as
-    it makes tokens.
+    A row's placeholders in ``input_ids`` give its number of images: each image has as many placeholders as
+    tokens.
 
     Args:
         batch: what the model was fed.
         size: its rows.
-        config: the model's; tells which id is the placeholder. None where it has none.
+        config: the model's, with the id of the placeholder. None if it has none.
 
     Raises:
         UnsupportedError: it is not known which part of a field belongs to which row.
@@ -57,7 +57,7 @@ def images_of_rows(batch: Mapping[str, torch.Tensor], size: int, config: Any) ->
 
 
 def _images_in(batch: Mapping[str, torch.Tensor], size: int, images: int, config: Any) -> list[int] | None:
-    """How many of the images each row has; None where that is not known."""
+    """How many of the images each row has; None if that is not known."""
     ids = batch.get("input_ids")
     placeholder = next(
         (number for name in ("image_token_id", "image_token_index") if (number := getattr(config, name, None))), None
@@ -83,7 +83,7 @@ def _dealt(tokens: list[int], each: list[int]) -> list[int] | None:
 
     Args:
         tokens: placeholders of every row.
-        each: placeholders that every image stands for.
+        each: placeholders of every image.
     """
     counts, left = [], list(each)
     for due in tokens:
@@ -101,5 +101,5 @@ def _unclear(fields: Mapping[str, torch.Tensor], size: int) -> UnsupportedError:
     shapes = ", ".join(f"{name} of shape {tuple(value.shape)}" for name, value in fields.items())
     return UnsupportedError(
         f"the model was fed {shapes} for {size} rows; which part belongs to which row is not known, so there is no "
-        "reference for a row by itself. Give every row the same number of images, or train on text alone"
+        "reference for a single row. Give every row the same number of images, or train on text only"
     )

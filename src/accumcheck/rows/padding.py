@@ -1,9 +1,9 @@
-"""Padding of a batch's rows: taken away only where a mask says that it is padding, never guessed from equal ids.
+"""Padding of a batch's rows: removed only if a mask marks it as padding, never guessed from equal ids.
 
-A mask is that of the fields whose names are like its own: ``decoder_attention_mask`` of ``decoder_input_ids``,
-``attention_mask_chosen`` of ``input_ids_chosen``, ``prompt_attention_mask`` of ``prompts``; a plain ``attention_mask``
-is that of all fields of its shape that have none of their own. Padding is what comes before the first and after the
-last position that a mask shows: one that is hidden within a row stays, and so does one whose label is predicted.
+A mask belongs to fields with similar names: ``decoder_attention_mask`` to ``decoder_input_ids``,
+``attention_mask_chosen`` to ``input_ids_chosen``, ``prompt_attention_mask`` to ``prompts``; a plain ``attention_mask``
+belongs to all fields of its shape that have no mask of their own. Padding is everything before the first and after the
+last position that a mask shows: positions hidden within a row are kept, and so are those whose label is predicted.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ MASK = "attention_mask"
 DECODER = "decoder_"
 LABELS = "labels"
 _PER_TOKEN = ("ids", "mask", LABELS)
-"""Parts of names of fields that have one entry a token."""
+"""Parts of names of fields that have one entry per token."""
 _IMAGE_MASKS = ("pixel_mask", "pixel_attention_mask")
 
 
 def unpadded(fields: Mapping[str, torch.Tensor], *, encoder_decoder: bool) -> dict[str, list[torch.Tensor]]:
     """The rows of every field, without padding.
 
-    Labels that no mask is the mask of end with the last that is not -100, as an encoder-decoder's do; what its decoder
-    is fed without a mask is as long as its labels.
+    Labels without a mask end with the last that is not -100, as in an encoder-decoder; decoder inputs without a mask
+    are as long as the labels.
 
     Args:
         fields: all with the rows as their first dimension.
-        encoder_decoder: whether the model is known to be one; its labels are then not the tokens of ``input_ids``. One
-            that is fed anything for its decoder is one, too.
+        encoder_decoder: whether the model is known to be one; its labels then do not belong to ``input_ids``. A model
+            that is fed anything for a decoder counts as one as well.
     """
     encoder_decoder = encoder_decoder or any(name.startswith(DECODER) for name in fields)
     rows = {name: list(value) for name, value in fields.items()}
@@ -59,11 +59,11 @@ def unpadded(fields: Mapping[str, torch.Tensor], *, encoder_decoder: bool) -> di
 
 
 def _groups(fields: Mapping[str, torch.Tensor], encoder_decoder: bool) -> dict[str, list[str]]:
-    """The fields of each mask, itself among them; a mask of several dimensions is one where other fields have them."""
+    """The fields of each mask, including itself; one of several dimensions counts only if other fields have them."""
     masks = [name for name, value in fields.items() if MASK in name and _is_mask(value)]
     found: dict[str, list[str]] = {}
     taken: set[str] = set()
-    for mask in sorted(masks, key=len, reverse=True):  # the plain one comes last
+    for mask in sorted(masks, key=len, reverse=True):  # the plain mask comes last
         names = [
             name
             for name, value in fields.items()
@@ -78,7 +78,7 @@ def _groups(fields: Mapping[str, torch.Tensor], encoder_decoder: bool) -> dict[s
 
 
 def _is_mask(value: torch.Tensor) -> bool:
-    """Whether 0 is padding: floats that are added to scores are no such mask; numbers of texts in a packed row are."""
+    """Whether 0 marks padding: not in floats that are added to scores, but in the text numbers of a packed row."""
     if value.ndim < 2:
         return False
     return bool((((value == 0) | (value == 1)) if value.is_floating_point() else (value >= 0)).all())
@@ -101,13 +101,13 @@ def _is_labels(name: str, value: torch.Tensor) -> bool:
 
 
 def _range(shown: torch.Tensor) -> slice:
-    """From the first to the last position that is shown; all where none is."""
+    """From the first to the last position that is shown; everything if none is."""
     places = shown.nonzero().flatten()
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, len(shown))
 
 
 def _cut(row: torch.Tensor, dimension: int, kept: slice, *, sure: bool) -> torch.Tensor:
-    """A row without its padding; unless ``sure`` to have an entry a token, only where all that is cut is equal."""
+    """A row without padding; unless it is ``sure`` to have one entry per token, only if all cut entries are equal."""
     length = row.shape[dimension]
     part = row.narrow(dimension, kept.start, kept.stop - kept.start)
     if sure or kept.stop - kept.start == length:
@@ -120,7 +120,7 @@ def _cut(row: torch.Tensor, dimension: int, kept: slice, *, sure: bool) -> torch
 def _open_labels(
     fields: Mapping[str, torch.Tensor], groups: Mapping[str, Iterable[str]], encoder_decoder: bool
 ) -> list[str]:
-    """Labels that belong to no other field's positions, so that those at their end which are -100 are padding."""
+    """Labels that do not share positions with another field, so -100 at their end is padding."""
     masked = {name for names in groups.values() for name in names}
     found = []
     for name, value in fields.items():
@@ -145,7 +145,7 @@ def _decoder_fields(fields: Mapping[str, torch.Tensor], groups: Mapping[str, Ite
 
 
 def cut_images(row: Sample) -> Sample:
-    """A row whose images' mask (``[images, height, width]``) shows less than they have: cut to what it shows."""
+    """A row whose images are cut to what their mask (``[images, height, width]``) shows."""
     for name in _IMAGE_MASKS:
         mask, pixels = row.get(name), row.get("pixel_values")
         if not isinstance(mask, torch.Tensor) or not isinstance(pixels, torch.Tensor) or mask.ndim < 3:
@@ -159,7 +159,7 @@ def cut_images(row: Sample) -> Sample:
 
 
 def padded_to_largest(values: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Images of one size: smaller ones have zeros on the right and below."""
+    """Images padded to one size, with zeros on the right and below."""
     if len({value.shape[1:] for value in values}) == 1:
         return list(values)
     largest = [max(sizes) for sizes in zip(*(value.shape[1:] for value in values), strict=True)]

@@ -1,7 +1,7 @@
-"""Padding-free batches: the samples of a micro-batch in one long row, told apart by positions that begin again.
+"""Padding-free batches: the samples of a micro-batch in one long row, separated by positions that start again.
 
-transformers' ``DataCollatorWithFlattening`` and TRL's ``padding_free`` make them. Whether the model keeps the samples
-apart is for its attention to see to; the reference runs each alone.
+transformers' ``DataCollatorWithFlattening`` and TRL's ``padding_free`` make them. The model's attention has to keep the
+samples separate; the reference runs each sample alone.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from accumcheck.rows.sample import Sample
 
 POSITIONS = "position_ids"
 BOUNDARIES = "cu_seq_lens_q"
-"""Where each sample begins, and where the last ends: what flash attention is told."""
+"""Fields with the start of each sample and the end of the last, as flash attention needs them."""
 
 
 def begin(batch: Mapping[str, Any]) -> list[int] | None:
-    """Where samples begin in the only row of a batch; None where it has more rows or padding, or tells nothing."""
+    """Where samples begin in the only row of a batch; None if it has several rows or padding, or does not say."""
     ids, positions, bounds = (batch.get(name) for name in ("input_ids", POSITIONS, BOUNDARIES))
     mask = batch.get("attention_mask")
     if isinstance(mask, torch.Tensor) and not bool(mask.bool().all()):
-        return None  # the positions of padding are 0, too
+        return None  # the positions of padding are 0 as well
     if not isinstance(ids, torch.Tensor) or ids.ndim != 2 or len(ids) != 1:
         return None
     if isinstance(bounds, torch.Tensor):
@@ -35,22 +35,22 @@ def begin(batch: Mapping[str, Any]) -> list[int] | None:
 
 
 def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[Sample]:
-    """The samples of a padding-free batch, on the CPU, each with its positions, which some programs ask for.
+    """The samples of a padding-free batch, on the CPU, each with its positions, which some programs need.
 
     Args:
         batch: what the model was fed, fields of shape ``[1, length]``.
-        starts: of `begin`.
-        size: how many samples the split asks for.
+        starts: from `begin`.
+        size: how many samples the split should have.
 
     Raises:
-        UnsupportedError: there are more or fewer, or a field cannot be dealt out to them.
+        UnsupportedError: there are more or fewer, or a field cannot be divided between them.
     """
     length = batch["input_ids"].shape[-1]
     if len(starts) != size:
         raise UnsupportedProgramError(
-            f"a packed, padding-free batch: {len(starts)} texts were fed as one row of {length} tokens, where the "
-            f"split asks for {size} rows; which texts share a row is not known, so no row is the same in two splits; "
-            "pack without it (TRL: packing_strategy: wrapped), or do not pack"
+            f"a packed, padding-free batch: {len(starts)} texts were fed as one row of {length} tokens, but the "
+            f"split has {size} rows; which texts share a row is not known, so rows differ between splits; "
+            "pack without padding_free (TRL: packing_strategy: wrapped), or do not pack"
         )
     ends = [*starts[1:], length]
     told = {
@@ -60,7 +60,7 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
         if value.shape[:2] != (1, length):
             raise UnsupportedError(
                 f"the model was fed {name} of shape {tuple(value.shape)} with {size} samples in one row of {length} "
-                "tokens; which part belongs to which sample is not known, so there is no reference for one by itself"
+                "tokens; which part belongs to which sample is not known, so there is no reference for a single sample"
             )
     return [
         {name: value[0, start:end].detach().cpu().clone() for name, value in told.items()}
@@ -69,5 +69,5 @@ def samples_in(batch: Mapping[str, Any], starts: list[int], size: int) -> list[S
 
 
 def is_description(name: str) -> bool:
-    """Whether a field says where samples begin, and is nothing that belongs to one."""
+    """Whether a field only says where samples begin and does not belong to a sample."""
     return name == "seq_idx" or name.startswith(("cu_seq_lens", "max_length_"))

@@ -1,4 +1,4 @@
-"""Which rows are the same ones with other contents: padded otherwise, cut, or with another field."""
+"""Which rows are the same but with changed contents: other padding, cut, or with a different field."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from accumcheck.record.fed import FedRow
 from accumcheck.rows.changes import KINDS, Change, change_of, evidence_in
 
 _PAIRS = 2**16
-"""Of more pairs of rows than this only those are looked at that have a field in common."""
+"""If there are more pairs of rows than this, only pairs with a common field are compared."""
 
 
 def paired(
     strange: Sequence[int], missing: Sequence[int], contents: Mapping[int, FedRow], due: Sequence[int]
 ) -> dict[int, tuple[int, Change]]:
-    """Rows that are rows of a step with other contents.
+    """Match rows that are rows of a step with changed contents.
 
     Args:
         strange: numbers of rows that do not belong to the step.
-        missing: numbers of rows that do, and were not fed.
-        contents: what tells rows apart, by number.
+        missing: numbers of rows that belong to the step and were not fed.
+        contents: what distinguishes rows, by number.
         due: all rows of the step.
 
     Returns:
-        By the number of the strange one, the step's own, and what changed: the least change comes first, then the
-        longest row.
+        By the number of the strange row: the step's row, and what changed. Smaller changes are matched first, then
+        longer rows.
     """
     evidence = evidence_in([contents[number] for number in due if number in contents])
     found = []

@@ -1,8 +1,8 @@
-"""Preference pairs: a sample is two texts, the chosen one and the rejected one, and has one loss.
+"""Preference pairs: a sample is two texts, the chosen and the rejected one, with one loss.
 
-Two forms of batches are in use. Where a pair is one row of several fields, each with a mask of its own (TRL's DPO up to
-0.28, its rewards up to 0.23), `rows_in` tells rows apart as it does others. Where it is two rows, all the chosen ones
-before all the rejected ones (TRL since then, LLaMA-Factory), only who trains on them tells that from so many samples.
+Two forms of batches are in use. If a pair is one row of several fields, each with its own mask (TRL's DPO up to
+0.28, its rewards up to 0.23), `rows_in` separates rows as usual. If it is two rows, all the chosen ones before all the
+rejected ones (TRL since then, LLaMA-Factory), only the trainer's class distinguishes it from twice as many samples.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from accumcheck.errors import UnsupportedError
 from accumcheck.rows.sample import IMAGE_FIELDS, Sample
 
 CHOSEN, REJECTED = "chosen/", "rejected/"
-"""Begin the names of a sample's fields that are one of its two rows'; no stack's own begin so."""
+"""Prefixes of a sample's fields that belong to one of its two rows; no stack uses them."""
 
 OF_PAIRS = {
     "DPOTrainer",  # TRL; LLaMA-Factory's is derived from it
@@ -29,7 +29,7 @@ OF_PAIRS = {
 
 
 def holds_pairs(trainer: Any) -> bool:
-    """Whether a trainer's rows of ``input_ids`` are pairs; None, a loop of the program's own, has none."""
+    """Whether a trainer's rows of ``input_ids`` are pairs; false for None, a program's own loop."""
     return not OF_PAIRS.isdisjoint(_kinds(trainer) | _kinds(getattr(trainer, "data_collator", None)))
 
 
@@ -40,16 +40,16 @@ def _kinds(thing: Any) -> set[str]:
 def pairs_in(
     batch: Mapping[str, torch.Tensor], positions: str, rows_of: Callable[[Mapping[str, torch.Tensor]], list[Sample]]
 ) -> list[Sample]:
-    """The pairs of a batch whose rows are all the chosen ones, and then all the rejected ones.
+    """The pairs of a batch with all the chosen rows before all the rejected ones.
 
     Args:
-        batch: tensors with a dimension of rows, or of images, each twice as large as there are pairs; what has one
-            entry for each pair (a margin, log-probabilities of the reference model) is the pair's.
-        positions: the name of the field whose second dimension is that of rows, where it has one more than others.
-        rows_of: tells the rows of one half apart.
+        batch: tensors with a dimension of rows, or of images, each twice the number of pairs; a value with one
+            entry per pair (a margin, log-probabilities of the reference model) belongs to the pair.
+        positions: the name of the field whose second dimension is the rows, if it has one dimension more than others.
+        rows_of: separates the rows of one half.
 
     Raises:
-        UnsupportedError: a field cannot be dealt out to pairs.
+        UnsupportedError: a field cannot be divided into pairs.
     """
     rows = len(batch["input_ids"])
     halves: tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]] = ({}, {})
@@ -64,8 +64,8 @@ def pairs_in(
                 one[name] = part
         else:
             raise UnsupportedError(
-                f"the model was fed {name} of shape {tuple(value.shape)} for {rows} rows, which were to be pairs of a "
-                "chosen and a rejected one; which part belongs to which pair is not known"
+                f"the model was fed {name} of shape {tuple(value.shape)} for {rows} rows, expected to be pairs of a "
+                "chosen and a rejected row; which part belongs to which pair is not known"
             )
     both = zip(*map(rows_of, halves), strict=True)
     return [
@@ -91,12 +91,12 @@ def half(sample: Sample, which: str) -> Sample:
 
 
 def as_rows(samples: Sequence[Sample]) -> list[Sample]:
-    """The rows of pairs as a batch has them: all the chosen ones, then all the rejected ones."""
+    """The rows of pairs in a batch's order: all the chosen ones, then all the rejected ones."""
     return [half(sample, which) for which in (CHOSEN, REJECTED) for sample in samples]
 
 
 def pairs_of(batch: Mapping[str, torch.Tensor]) -> int:
-    """How many pairs a batch holds."""
+    """The number of pairs in a batch."""
     if "input_ids" in batch:
         return len(batch["input_ids"]) // 2
     return len(next(value for name, value in batch.items() if "input_ids" in name))

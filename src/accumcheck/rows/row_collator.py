@@ -1,4 +1,4 @@
-"""Rows of a program back to a micro-batch, as the program would have fed them."""
+"""Makes a micro-batch from a program's rows, as the program would have fed it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from accumcheck.rows.pairs import as_rows, half, is_pair
 from accumcheck.rows.sample import Entry, Sample, Whole
 
 PADDED_LEFT = ("prompt_", "prompts")
-"""Begin the names of what TRL pads on the left, since a completion of another field follows."""
+"""Prefixes of fields that TRL pads on the left, since a completion from another field follows."""
 
 
 class RowCollator(Collator):
-    """A `Collator` that makes of rows what a program would have made of them.
+    """A `Collator` that makes the same batch of rows as the program would.
 
-    Positions of several kinds are ``[kinds, rows, length]``, prompts of a field of their own are padded on the left,
-    and pairs are all their chosen rows before all their rejected ones. What was whole is whole again, what was a list
-    is a list.
+    Positions of several kinds are ``[kinds, rows, length]``, prompts in a separate field are padded on the left,
+    and pairs are all their chosen rows before all their rejected ones. Whole values stay whole, and lists stay
+    lists.
     """
 
     def __call__(self, rows: Sequence[Sample]) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class RowCollator(Collator):
         return {**batch, **self._stacked(tensors)}
 
     def _stacked(self, rows: Sequence[dict[str, torch.Tensor]]) -> dict[str, Any]:
-        """What has one tensor a row."""
+        """The fields with one tensor per row."""
         if not any(rows):
             return {}
         left = [name for name in rows[0] if name.startswith(PADDED_LEFT) and rows[0][name].ndim]
@@ -76,6 +76,6 @@ def _has_kinds(row: Mapping[str, torch.Tensor]) -> bool:
 
 
 def _shown(mask: str, row: Sample) -> torch.Tensor | None:
-    """The mask of a row that has none, since there was no padding in its micro-batch."""
+    """The mask for a row that has none because its micro-batch had no padding."""
     ids = row.get(mask.replace(MASK, "input_ids"))
     return torch.ones_like(ids, dtype=torch.long) if isinstance(ids, torch.Tensor) else None

@@ -1,4 +1,4 @@
-"""What a sample is, wherever one is passed: one row of a batch, without the batch dimension."""
+"""The form of a sample: one row of a batch, without the batch dimension."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any, Literal, TypeAlias
 
 Sample: TypeAlias = "dict[str, Any]"
 """``input_ids``, ``labels``, ``attention_mask`` of shape ``[length]`` (or what the task has instead: a label of shape
-``[]``, ids of shape ``[choices, length]``, ``input_features``), and image fields as a processor gives them for one row,
-with their own first dimension over images or patches. What a program feeds beside tensors is a `Whole`, an `Entry`, or
-a dictionary of the same."""
+``[]``, ids of shape ``[choices, length]``, ``input_features``), and image fields as a processor makes them for one row,
+with their own first dimension over images or patches. Inputs of a program other than tensors are a `Whole`, an `Entry`,
+or a dictionary of these."""
 
 IGNORED = -100
 """The label of a position that is not predicted (the ``ignore_index`` of torch's cross entropy)."""
 
 IMAGE_FIELDS = ("pixel_", "image_", "high_res_pixel_", "spatial_shapes", "target_sizes")
-"""Begin the names of image fields."""
+"""Prefixes of image fields."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """What a model was fed once for all rows of a micro-batch: a number, a flag, a string, a constant tensor."""
+    """A value fed once for all rows of a micro-batch: a number, a flag, a string, a constant tensor."""
 
     value: Any
 
@@ -34,4 +34,4 @@ class Entry:
 
 
 KEPT_KINDS = (Whole, Entry)
-"""The kinds of values, besides tensors and plain ones, that kept rows may have: those that reading them allows."""
+"""The types, besides tensors and plain values, that are allowed when kept rows are read."""

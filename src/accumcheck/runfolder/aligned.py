@@ -1,4 +1,4 @@
-"""The gradients of all splits at the same coordinates, also where they do not train the same parameters."""
+"""The gradients of all splits at the same coordinates, even if they do not train the same parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accumcheck.record.observed import HeldWeights
 
 
 def aligned(observations: Sequence[SplitObservation], common: Coordinates | None) -> list[SplitObservation]:
-    """All gradients at the same coordinates: the reference's, or without one those of the first split that trained.
+    """All gradients at the same coordinates: the reference's, or else those of the first split that trained.
 
     A split that does not train some parameter has zeros there.
     """
@@ -27,7 +27,7 @@ def aligned(observations: Sequence[SplitObservation], common: Coordinates | None
 def at_coordinates(
     gradient: npt.NDArray[np.floating[Any]], own: Coordinates, common: Coordinates
 ) -> npt.NDArray[np.floating[Any]]:
-    """A gradient that was kept at its ``own`` coordinates, at the ``common`` ones; zeros where it has no parameter."""
+    """A gradient at its ``own`` coordinates moved to the ``common`` ones; zeros for parameters that it lacks."""
     if (own.names, own.sizes) == (common.names, common.sizes):
         return gradient
     place = {name: (start, size) for name, start, size in zip(own.names, own.starts, own.sizes, strict=True)}

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def write_record(path: Path, record: Any) -> None:
-    """Write a dataclass, or a tuple, list or mapping of such, whole or not at all: another process may be reading."""
+    """Write a dataclass, or a tuple, list or mapping of them, atomically: another process may be reading."""
     written = path.with_name(f"{path.name}.{os.getpid()}.part")
     written.write_text(json.dumps(encode(record)), encoding="utf-8")
     written.replace(path)
@@ -25,8 +25,8 @@ def read_record(kind: type[T], path: Path) -> T:
     """Read what `write_record` wrote.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: it does not hold a ``kind``; the text says where.
+        OSError: the file does not exist.
+        ValueError: it does not contain a ``kind``; the text says where.
     """
     try:
         return decode(kind, json.loads(path.read_text(encoding="utf-8")))
@@ -35,7 +35,7 @@ def read_record(kind: type[T], path: Path) -> T:
 
 
 def encode(record: Any) -> Any:
-    """The record in JSON types; tuples become lists. Fields that hold an array are left out: those have own files."""
+    """The record in JSON types; tuples become lists. Arrays are left out: they have their own files."""
     if is_dataclass(record) and not isinstance(record, type):
         values = {one.name: getattr(record, one.name) for one in fields(record)}
         return {name: encode(value) for name, value in values.items() if not hasattr(value, "__array__")}
@@ -50,12 +50,12 @@ def decode(kind: type[T], value: Any) -> T:
     """Make a ``kind`` of JSON types.
 
     Args:
-        kind: a dataclass, or a type that one's fields have: plain types, ``X | None``, `Literal`, tuples and
+        kind: a dataclass, or the type of a dataclass's field: plain types, ``X | None``, `Literal`, tuples and
             mappings.
-        value: what `encode` made, perhaps through JSON.
+        value: the result of `encode`, perhaps through JSON.
 
     Raises:
-        ValueError: the value is no such thing; the text begins with the path to what is wrong.
+        ValueError: the value does not fit; the text begins with the path to the error.
     """
     made: T = _decoded(kind, value, "")
     return made
@@ -111,7 +111,7 @@ def _dataclass(kind: Any, value: Any, place: str) -> Any:
 
 
 def decode_fields(kind: Any, value: Any, place: str = "") -> dict[str, Any]:
-    """The fields of a dataclass that are there: of one with arrays, those that `encode` did not leave out.
+    """The fields of a dataclass that are present, without arrays that `encode` left out.
 
     Raises:
         ValueError: see `decode`.
@@ -125,7 +125,7 @@ def decode_fields(kind: Any, value: Any, place: str = "") -> dict[str, Any]:
 
 @functools.cache
 def _field_types(kind: type) -> dict[str, Any]:
-    import numpy as np  # here, since who asks for help does not wait for it
+    import numpy as np  # here, so that --help does not wait for it
     import numpy.typing as npt
 
     hints = get_type_hints(kind, localns={"np": np, "npt": npt})

@@ -26,9 +26,9 @@ from accumcheck.runfolder.steps import read_observed, read_unapplied, read_weigh
 def collect_run(
     run: Path, splits: Iterable[Split], events: Iterable[Event]
 ) -> tuple[list[SplitObservation], ReferenceObservation | None]:
-    """All of a run. Samples have the reference's numbers, also where splits know them by others.
+    """All observations of a run. Samples get the reference's numbers, even if splits use other numbers.
 
-    Without a reference the rows of programs are numbered here, so that two of one content are two samples all the same.
+    Without a reference, rows of programs are numbered here, so that two rows with equal content are still two samples.
     """
     events = list(events)
     observations = collect_splits(run, splits, events)
@@ -50,7 +50,7 @@ def collect_run(
 
 
 def _fed_to_control(observations: Sequence[SplitObservation], events: Iterable[Event]) -> list[Counter[int]]:
-    """How often each row was fed in each step of the control, or of the first split that ran where that did not."""
+    """How often each row was fed in each step of the control, or, if it did not run, of the first split that did."""
     control = next((event.control for event in events if isinstance(event, Planned)), None)
     ran = sorted((one for one in observations if one.status == "ran"), key=lambda one: one.split != control)
     steps = ran[0].steps if ran else ()
@@ -63,9 +63,9 @@ def _renumbered(
     """A program's split with the reference's numbers.
 
     Args:
-        observation: with the numbers of the rows' contents.
+        observation: with numbers that depend on the rows' contents.
         known: the reference's, see `_known_as`.
-        due: how often each row belongs to each step; empty where that is not known.
+        due: how often each row belongs to each step; empty if that is not known.
     """
     steps = tuple(
         replace(
@@ -79,7 +79,7 @@ def _renumbered(
 
 
 def _reference(run: Path) -> ReferenceObservation | None:
-    """The reference, None where there is none that can be read: nothing is judged by half of one."""
+    """The reference, or None if it cannot be read completely: nothing is judged by an incomplete one."""
     try:
         return read_reference(run)
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def _reference(run: Path) -> ReferenceObservation | None:
 
 
 def _keys_in(observations: Sequence[SplitObservation]) -> list[RowKey]:
-    """Each row's number with how often it came before in its step, of all that any split was fed."""
+    """Each row's number with how often it came before in its step, over all splits."""
     most: Counter[int] = Counter()
     for observation in observations:
         for step in observation.steps:
@@ -98,10 +98,10 @@ def _keys_in(observations: Sequence[SplitObservation]) -> list[RowKey]:
 def _known_as(
     micro_batches: Sequence[MicroBatch], known: Mapping[RowKey, int], due: Mapping[int, int] | None
 ) -> tuple[MicroBatch, ...]:
-    """The micro-batches of one step with the reference's numbers, -1 for a row that it does not have.
+    """The micro-batches of one step with the reference's numbers, -1 for a row that the reference lacks.
 
-    Rows of one content are as many samples as belong to the step, and more of them are these again: equal items of the
-    data are innocent where the control is fed them as often. Without knowing what belongs to it, each is a sample.
+    Rows with equal content are as many samples as belong to the step; further ones are repetitions. Equal items in the
+    data are fine if the control is fed them as often. If the step's rows are not known, each row is a sample.
     """
     seen: Counter[int] = Counter()
     found = []
@@ -116,7 +116,7 @@ def _known_as(
 
 
 def collect_splits(run: Path, splits: Iterable[Split], events: Iterable[Event]) -> list[SplitObservation]:
-    """What every planned split gave; one that left no word of its end is an error."""
+    """The observation of every planned split; a split without a recorded end is an error."""
     ends = {event.job: event for event in events if isinstance(event, Finished)}
     return [_collect_split(run, split, ends.get(str(split))) for split in splits]
 

@@ -1,4 +1,4 @@
-"""What a crash shows: the exception that began it, the line, and the last lines of the program's own traceback."""
+"""What is reported of a crash: the original exception, its line, and the last lines of the program's traceback."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from accumcheck.errors import AccumcheckError
 from accumcheck.redaction import redacted_text
 
 LINES = 10
-"""How many lines are shown."""
+"""The number of lines shown."""
 _MESSAGE_LINES = 4
-"""How many of them an exception's own text may take."""
+"""How many of these lines an exception's own text may take."""
 _LONGEST = 200
 _READ_BYTES = 16_384
 _OURS = str(Path(__file__).resolve().parents[1])
@@ -24,7 +24,7 @@ _HINT = "accumcheck_hint"
 
 
 def innermost(error: BaseException) -> BaseException:
-    """The exception that began it: the cause of the cause, as far as ``raise ... from`` tells."""
+    """The original exception: the cause of the cause, following ``raise ... from``."""
     seen = {id(error)}
     while (cause := error.__cause__) is not None and id(cause) not in seen:
         seen.add(id(cause))
@@ -33,7 +33,7 @@ def innermost(error: BaseException) -> BaseException:
 
 
 def place_of(error: BaseException) -> str:
-    """Where it was raised, ``file:line``: the last line of the user's own code, else of anyone's but ours; or empty."""
+    """Where it was raised, ``file:line``: the last line of the user's code, else of any code but ours; or empty."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{_shown(error.filename)}:{error.lineno}"
     frames = list(_frames(error.__traceback__))
@@ -47,7 +47,7 @@ def place_of(error: BaseException) -> str:
 def excerpt_of(error: BaseException) -> tuple[str, ...]:
     """The last lines of an exception's traceback, without our own frames.
 
-    Nothing of an error of ours, whose text says all, nor of one that was raised in our code alone.
+    Empty for our own errors, whose text is enough, and for errors that were raised only in our code.
     """
     if isinstance(error, (AccumcheckError, SystemExit)):
         return ()
@@ -65,11 +65,11 @@ def last_printed(logs: Path, process: int) -> tuple[str, ...]:
     """The last lines that a process of a job printed to its standard error.
 
     Args:
-        logs: the job's, see `accumcheck.runfolder.layout.logs_of`; torchrun's agent has one there for each process.
+        logs: the job's, see `accumcheck.runfolder.layout.logs_of`; torchrun's agent writes one per process there.
         process: its index on this machine.
 
     Returns:
-        Nothing where it printed nothing, or nothing can be read.
+        Empty if it printed nothing, or nothing can be read.
     """
     try:
         file = next(logs.rglob(f"{process}/stderr.log"), None)
@@ -84,23 +84,23 @@ def last_printed(logs: Path, process: int) -> tuple[str, ...]:
 
 
 def _cut(lines: Sequence[str]) -> tuple[str, ...]:
-    """The last lines, none too long; secrets are hidden before one could be cut in two."""
+    """The last lines, shortened; secrets are hidden first, since a cut could split one."""
     shown = map(redacted_text, lines[-LINES:])
     return tuple(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..." for line in shown)
 
 
 def give_hint(error: BaseException, hint: str) -> None:
-    """Have a hint told with an exception that goes on as it is; it follows a semicolon."""
+    """Attach a hint to an exception without changing it; it is shown after a semicolon."""
     setattr(error, _HINT, hint)
 
 
 def hint_of(error: BaseException) -> str:
-    """What `give_hint` said of it, or nothing."""
+    """The hint attached with `give_hint`, or an empty text."""
     return str(getattr(error, _HINT, ""))
 
 
 def _frames(trace: TracebackType | None) -> Iterator[traceback.FrameSummary]:
-    """The frames of a traceback that are neither ours nor Python's own way of running a file."""
+    """The frames of a traceback that are neither ours nor Python's own frames for running a file."""
     for frame in traceback.extract_tb(trace):
         if not frame.filename.startswith((_OURS, "<frozen ")):
             if not linecache.getline(frame.filename, frame.lineno or 0) and frame.filename.startswith("<"):
@@ -116,7 +116,7 @@ def _is_installed(file: str) -> bool:
 
 
 def _shown(file: str) -> str:
-    """A file's path, relative to the working directory where it is in there."""
+    """A file's path, relative to the working directory if it is inside it."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
     except (ValueError, OSError):

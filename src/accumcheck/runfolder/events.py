@@ -1,7 +1,7 @@
-"""The event log: one event per line, appended by every process of a run, followed by the parent.
+"""The event log: one event per line, appended by every process of a run, read by the parent while it grows.
 
-A file rather than a pipe: workers are forked by a server that inherits nothing, and what was said last before a crash
-stays readable.
+A file rather than a pipe: workers are forked by a server that inherits nothing, and the last events before a crash
+stay readable.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FILE = "events.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The devices were counted: these splits are asked for, with this control, in this environment."""
+    """The devices were counted: these splits are requested, with this control, in this environment."""
 
     splits: tuple[Split, ...]
     control: Split
@@ -39,7 +39,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarted:
-    """Process ``process`` of a job has begun to work; ``pid`` is its id on its machine."""
+    """Process ``process`` of a job has started; ``pid`` is its id on its machine."""
 
     job: str
     process: int
@@ -48,7 +48,7 @@ class WorkerStarted:
 
 @dataclass(frozen=True, slots=True)
 class WorkerDone:
-    """Process ``process`` of a job has written all that it had to say; how it ends does not matter any more."""
+    """Process ``process`` of a job has written all its results; how it ends does not matter any more."""
 
     job: str
     process: int
@@ -111,7 +111,7 @@ def decode_event(line: str) -> Event:
     """The inverse of `encode_event`.
 
     Raises:
-        ValueError: the line holds no event.
+        ValueError: the line is not an event.
     """
     found = json.loads(line)
     kind = _NAMES.get(found.pop("event", None))
@@ -121,7 +121,7 @@ def decode_event(line: str) -> Event:
 
 
 class EventLog:
-    """Appends events to the log of the run in a folder; one ``write`` each, so that lines never mix."""
+    """Appends events to the log of the run in a folder, with one ``write`` each, so that lines never mix."""
 
     def __init__(self, run: Path) -> None:
         self._path = run / _FILE
@@ -130,7 +130,7 @@ class EventLog:
         """Append one event.
 
         Raises:
-            OSError: it could not be written as a whole, which is so where no space is left.
+            OSError: it could not be written completely, for example without free space.
         """
         line = encode_event(event).encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -142,7 +142,7 @@ class EventLog:
 
 
 class EventFollower:
-    """Reads the events that were appended to a run's log since it was last asked."""
+    """Reads the events that were appended to a run's log since the last call."""
 
     def __init__(self, run: Path) -> None:
         self._path = run / _FILE
@@ -151,8 +151,8 @@ class EventFollower:
     def new(self) -> Iterator[Event]:
         """Yield every complete line since the last call; none while the file does not exist.
 
-        A line that a full device cut short is passed over, with what was appended to it: a job whose end is not known
-        is an error, never a pass.
+        A line that was cut short on a full device is skipped, with everything appended to it: a job without a known
+        end is an error, never a pass.
         """
         if not self._path.exists():
             return

@@ -1,7 +1,7 @@
 """The rows that a program fed its model, by their numbers.
 
 ``rows-R.pt`` in a split's folder holds process R's rows themselves, for the reference; ``rows-R.json`` and
-``rows-R.npy`` hold what tells them apart, which is read without torch.
+``rows-R.npy`` hold what identifies them, which is read without torch.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Row: TypeAlias = dict[str, Any]
 
 
 def write_rows(folder: Path, process: int, rows: Mapping[int, Row], fields: Mapping[int, FedRow]) -> None:
-    """Write the rows so far, whole or not at all: another process may be reading.
+    """Write the rows so far atomically: another process may be reading.
 
     Args:
         folder: the split's.
-        process: which one was fed them.
+        process: the rank that fed them.
         rows: by number.
-        fields: likewise, what tells them apart.
+        fields: what identifies them, by number.
     """
     import torch
 
@@ -49,7 +49,7 @@ def write_rows(folder: Path, process: int, rows: Mapping[int, Row], fields: Mapp
 
 
 def read_rows(run: Path, kinds: tuple[type, ...]) -> dict[int, Row]:
-    """The rows of every split of a run that has written them; values other than plain ones are of these ``kinds``."""
+    """The rows of every split of a run that has written them; values that are not plain have one of these ``kinds``."""
     import torch
 
     found: dict[int, Row] = {}
@@ -60,10 +60,10 @@ def read_rows(run: Path, kinds: tuple[type, ...]) -> dict[int, Row]:
 
 
 def read_fields(folder: Path, process: int) -> dict[int, FedRow]:
-    """What tells a process's rows apart, by number; nothing where it has written none.
+    """What identifies a process's rows, by number; empty if it has written none.
 
     Raises:
-        ValueError: a file holds something else.
+        ValueError: a file has other contents.
     """
     path = folder / f"rows-{process}.json"
     if not path.exists():

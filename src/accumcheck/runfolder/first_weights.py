@@ -1,4 +1,4 @@
-"""The weights that a program's first process began with: ``weights.json`` in the run's folder."""
+"""The initial weights of the process that came first: ``weights.json`` in the run's folder."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _FILE = "weights.json"
 
 @dataclass(frozen=True, slots=True)
 class FirstWeights:
-    """``who`` began, in words, with weights of which each parameter has this sum of bit patterns."""
+    """``who``: the process, in words; with the sum of bit patterns of each parameter."""
 
     who: str
     sums: Mapping[str, int]
 
 
 def first_weights(run: Path, mine: FirstWeights) -> FirstWeights:
-    """Those of whoever came first to this run's folder, which are ``mine`` if nobody came before."""
+    """The weights of the process that came first to this run's folder; ``mine`` if it is this one."""
     written = run / f"{_FILE}.{os.getpid()}"
     write_record(written, mine)
     with contextlib.suppress(FileExistsError):
-        os.link(written, run / _FILE)  # unlike a rename, it does not replace what another has written
+        os.link(written, run / _FILE)  # unlike a rename, it does not replace a file that exists
     written.unlink()
     return read_record(FirstWeights, run / _FILE)

@@ -1,4 +1,4 @@
-"""What one group of processes is asked to do, and why it failed."""
+"""The task of one group of processes, and why it failed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One group of ``processes`` workers. ``gpus`` are the indices it may use; none on a CPU.
+    """One group of ``processes`` workers. ``gpus``: the indices it may use; none on a CPU.
 
-    ``folder``: its own in the run's folder, named after the job: a split's short form, or `layout.REFERENCE`.
+    ``folder``: its folder in the run's folder, named after the job: a split's short form, or `layout.REFERENCE`.
     ``membership``: for the reference, the samples of each step as the splits were fed them.
     """
 

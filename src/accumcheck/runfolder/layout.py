@@ -1,4 +1,4 @@
-"""The folders of a run, and the files in them that belong to no job."""
+"""The folders of a run, and the files in them that do not belong to a job."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
 
 REFERENCE = "reference"
-"""The name of the job that computes the truth, and of its folder. Other jobs are splits, in their short form."""
+"""The name of the reference's job and folder. Other jobs are splits, in their short form."""
 RUN_FOLDER = "ACCUMCHECK_RUN"
 """The environment variable that names the run's folder to the processes that the conductor starts."""
 _PLAN = "plan.json"
 
 
 def write_plan(run: Path, check: CheckConfig) -> None:
-    """Leave the resolved configuration in the run's folder."""
+    """Write the resolved configuration into the run's folder."""
     (run / _PLAN).write_text(json.dumps(check.to_dict()), encoding="utf-8")
 
 
 def read_plan(kind: type[CheckConfig], run: Path) -> CheckConfig:
-    """The configuration that `write_plan` wrote, as a ``kind``: this room imports no configuration."""
+    """The configuration that `write_plan` wrote, as a ``kind``: this package does not import the configuration."""
     return kind.from_dict(json.loads((run / _PLAN).read_text(encoding="utf-8")))
 
 
 def logs_of(run: Path, job: str) -> Path:
-    """The folder of what every process of a job printed."""
+    """The folder with the output of every process of a job."""
     return run / job / "logs"
 
 

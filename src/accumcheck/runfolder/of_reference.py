@@ -1,4 +1,4 @@
-"""What the reference leaves: the truth of every sample, as arrays and one record."""
+"""The reference's results: the right values of every sample, as arrays and one record."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from accumcheck.runfolder.layout import REFERENCE
 from accumcheck.runfolder.space import reserve_space
 
 RowKey = tuple[int, int]
-"""A row's number, and how often it came before in its step: two rows of one content are two samples."""
+"""A row's number, and how often it came before in its step: two rows with equal content are two samples."""
 
 _FILE = "reference.json"
 _OBSERVATION, _KEYS = "observation", "keys"
 _GRADIENTS = "gradients"
 _ARRAYS = ("losses", "tokens", "labels", "predicted")
-"""Fields of `ReferenceObservation` that are an array ``[samples]`` in a file of their own name."""
+"""Fields of `ReferenceObservation` that are an array ``[samples]`` in a file with the field's name."""
 _RECOMPUTED = "recomputed.npy"
 _BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
-"""The arrays of `BatchedStep`, one row a step."""
+"""The arrays of `BatchedStep`, one row per step."""
 
 
 def open_gradients(
     folder: Path, samples: int, coordinates: int, *, double: bool
 ) -> np.memmap[Any, np.dtype[np.floating[Any]]]:
-    """The array ``[samples, coordinates]`` of every sample's gradient, in its file: it may be larger than memory.
+    """The array ``[samples, coordinates]`` of every sample's gradient, mapped to its file: it may exceed the memory.
 
     Raises:
-        OSError: there is no space for it; else the process would be ended by SIGBUS where it writes beyond.
+        OSError: there is no space for it; without this check, a write would end the process with SIGBUS.
     """
     kind = np.float64 if double else np.float32
     path = folder / f"{_GRADIENTS}.npy"
@@ -46,8 +46,8 @@ def write_reference(folder: Path, found: ReferenceObservation, keys: Sequence[Ro
 
     Args:
         folder: the job's.
-        found: its ``gradients`` are those of `open_gradients` in the same folder.
-        keys: by what the splits know the samples, where that is not their place in ``losses``.
+        found: its ``gradients`` are from `open_gradients` in the same folder.
+        keys: how the splits identify samples, if not by their place in ``losses``.
     """
     if isinstance(found.gradients, np.memmap):
         found.gradients.flush()
@@ -64,11 +64,11 @@ def write_reference(folder: Path, found: ReferenceObservation, keys: Sequence[Ro
 
 
 def read_reference(run: Path) -> ReferenceObservation | None:
-    """The reference of a run, or None where its job did not run to its end.
+    """The reference of a run, or None if its job did not run to its end.
 
     Raises:
         OSError: an array is missing.
-        ValueError: a file holds something else.
+        ValueError: a file has other contents.
     """
     folder = run / REFERENCE
     if not (folder / _FILE).exists():
@@ -82,7 +82,7 @@ def read_reference(run: Path) -> ReferenceObservation | None:
 
 
 def read_keys(run: Path) -> tuple[RowKey, ...] | None:
-    """By what the splits know the samples, in the reference's order; None where that is their place in its arrays.
+    """How the splits identify samples, in the reference's order; None if by their place in its arrays.
 
     Raises:
         FileNotFoundError: there is no reference.

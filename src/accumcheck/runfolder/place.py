@@ -1,8 +1,8 @@
-"""Where a run keeps its files, and that nothing of it stays behind.
+"""Where a run keeps its files, and how they are removed.
 
-One folder for all that a launch writes: a folder for each plan, the conductor's log, and the temporary folder of every
-process of the run. The parent holds a lock on it; when it ends, it removes the folder, or all but the logs that a
-message names. Where the parent is killed, the conductor removes the folder; where both are, the next run does.
+One folder holds everything that a launch writes: a folder per plan, the conductor's log, and a temporary folder for all
+processes. The parent holds a lock on it; when it ends, it removes the folder, or everything except the logs that a
+message names. If the parent is killed, the conductor removes the folder; if both are, the next run does.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from typing import IO
 
 PREFIX = "accumcheck-"
 _OWNER = "owner.lock"
-"""Locked by the parent as long as it lives; holds the id of the system's boot, since locks are of one system."""
+"""Locked by the parent while it is alive; holds the id of the system's boot, since locks belong to one system."""
 _SHORT = Path("/tmp")
 _LONGEST_FOLDER = 107 - len("/pymp-12345678/listener-12345678")
-"""Characters of a temporary folder's path: multiprocessing and torch put sockets there, whose paths are bounded."""
+"""Maximum length of a temporary folder's path: sockets of multiprocessing and torch there have limited paths."""
 _SHARED_MEMORY = Path("/dev/shm")
 _REMOVALS, _PAUSE = 20, 0.1
-"""How often a folder is tried to be removed, and the seconds between: a killed process may still be writing."""
+"""Number of attempts to remove a folder, and the seconds between: a killed process may still be writing."""
 
 
 @dataclass
 class Place:
-    """The folder of one launch. ``scratch``: the temporary folder of its processes; ``kept``: what is not removed."""
+    """The folder of one launch. ``scratch``: the temporary folder of its processes; ``kept``: paths to keep."""
 
     root: Path
     scratch: Path
@@ -44,16 +44,16 @@ class Place:
 
     @property
     def conductor_log(self) -> Path:
-        """Where the conductor's standard output and standard error go."""
+        """The file for the conductor's standard output and standard error."""
         return self.root / "conductor.log"
 
     @property
     def semaphores(self) -> str:
-        """How the names of the run's semaphores begin, which lie in shared memory under ``sem.NAME``."""
+        """The prefix of the run's semaphores, which are in shared memory as ``sem.NAME``."""
         return f"/{self.root.name}"
 
     def remove(self) -> None:
-        """Remove all that the run has left, but for what is kept."""
+        """Remove everything that the run has left, except ``kept``."""
         for path in _SHARED_MEMORY.glob(f"sem.{self.root.name}-*"):
             path.unlink(missing_ok=True)
         if self.root not in self.scratch.parents:
@@ -67,12 +67,12 @@ class Place:
 
 @contextlib.contextmanager
 def new_place(runs: int) -> Iterator[Place]:
-    """Make the folder of a launch of so many plans in the user's temporary folder, and remove it at the end.
+    """Make the folder of a launch with this many plans in the user's temporary folder, and remove it at the end.
 
-    What earlier runs left there whose parent and conductor were killed together is removed, too.
+    Folders of earlier runs whose parent and conductor were both killed are removed as well.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be made.
     """
     remove_stale(Path(tempfile.gettempdir()))
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -101,9 +101,9 @@ def _make_folders(root: Path, runs: int) -> Path:
 
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """Hold the lock that says that the owner of the folder lives; it is locked before it has its name.
+    """Hold the lock that shows that the folder's owner is alive; the file is locked before it gets its name.
 
-    Where the file system has no locks there is none, and nobody but the owner removes the folder.
+    On a file system without locks, only the owner removes the folder.
     """
     unnamed = root / f"{_OWNER}.part"
     with unnamed.open("w", encoding="utf-8") as stream:
@@ -116,14 +116,14 @@ def _locked(root: Path) -> Iterator[None]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the folders of this user's runs whose owner is gone, as the lock proves that it held.
+    """Remove the folders of this user's runs whose owner is gone, as shown by its released lock.
 
-    What was kept on purpose has no lock and stays, as does what this user does not own, and what was locked on another
-    system, or before it was started again: nothing is proven of these.
+    Folders kept on purpose have no lock and stay. So do those that this user does not own, and those locked on another
+    system or before a reboot: their lock proves nothing.
     """
     for root in folder.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError), _open_own(root / _OWNER) as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where the owner lives
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if the owner is alive
             if stream.read() == _boot() != "" and _is_own_folder(root):
                 Place(root, _SHORT / root.name if _is_own_folder(_SHORT / root.name) else root / "tmp").remove()
 
@@ -146,7 +146,7 @@ def _is_own_folder(path: Path) -> bool:
 
 
 def _boot() -> str:
-    """What tells this run of the operating system from others; empty where the system does not say."""
+    """An id of this boot of the operating system; empty if the system has none."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     return ""
@@ -161,7 +161,7 @@ def _remove(folder: Path) -> None:
 
 
 def _empty(folder: Path, kept: list[Path]) -> None:
-    """Remove all in a folder but what is kept, and what that lies in."""
+    """Remove everything in a folder except the kept paths and the folders around them."""
     for path in folder.iterdir():
         if path in kept:
             continue

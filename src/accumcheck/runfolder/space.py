@@ -1,7 +1,7 @@
-"""No space left on a device: how it is known, and what is said of it.
+"""No space left on a device: how it is detected, and the message.
 
-Who finds a device full can seldom say so: numpy raises an error without a number, a mapped array ends its process by
-SIGBUS, and the cause of it all cannot be written down there. So whoever sees a process fail also looks at the device.
+A process that fills a device can often not report it: numpy raises an error without errno, writing a mapped array ends
+the process with SIGBUS, and the cause cannot be written there. So after every failure the device is checked as well.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 EXIT_NO_SPACE = 228
-"""The exit code of a process that cannot even say that no space is left: 200 and ENOSPC."""
+"""The exit code of a process that cannot write that no space is left: 200 + ENOSPC."""
 _FULL = 64 * 2**10
-"""Bytes; a device with less is full: one block more of every file that is open."""
+"""Bytes; a device with less counts as full: one more block for every open file."""
 _SHARED_MEMORY = Path("/dev/shm")
 
 
 def is_no_space(error: BaseException) -> bool:
-    """Whether this error, or one that it came from, says that a device is full or a quota is used up."""
+    """Whether this error, or one of its causes, says that a device is full or a quota is used up."""
     return any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in _chain(error))
 
 
 def full_device(*folders: Path) -> str | None:
-    """What is to be said where no space is left for one of these folders, or for shared memory; None if there is."""
+    """The message if no space is left for one of these folders, or for shared memory; None if there is space."""
     for folder in (*folders, _SHARED_MEMORY):
         try:
             found = os.statvfs(folder)
@@ -61,10 +61,10 @@ def _readable(size: float) -> str:
 
 
 def reserve_space(path: Path) -> None:
-    """Give a file all the blocks that its size asks for, where the system can; until then they may not be there.
+    """Allocate all blocks of a file's size, if the system can; otherwise they may be missing when it is written.
 
     Raises:
-        OSError: there are too few.
+        OSError: there are too few free blocks.
     """
     if not hasattr(os, "posix_fallocate"):
         return
@@ -77,7 +77,7 @@ def reserve_space(path: Path) -> None:
 
 
 def _mount_of(folder: Path) -> Path:
-    """Where the device that holds this folder is mounted."""
+    """The mount point of the device with this folder."""
     try:
         place = folder.resolve()
         device = place.stat().st_dev

@@ -1,4 +1,4 @@
-"""What each process of a split saw of every optimizer step: written while it trains, read by the judge."""
+"""What each process of a split observed in every optimizer step: written while it trains, read by the judge."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _WEIGHTS = "weights.npz"
 
 @dataclass(frozen=True, slots=True)
 class SeenStep:
-    """One process's view of one optimizer step; its gradient is in a file of its own.
+    """One process's view of one optimizer step; its gradient is in a separate file.
 
     ``grad_norm``: of the whole gradient, before clipping; ``micro_batches``: what this process was fed, in order;
-    ``loss``, ``logged_grad_norm``: what the stack told its user, None where it told nothing; the rest is that of
+    ``loss``, ``logged_grad_norm``: what the stack logged, None if it logged nothing; the rest as in
     `StepObservation`.
     """
 
@@ -63,12 +63,12 @@ def _contributions_file(folder: Path, process: int, step: int) -> Path:
 
 
 def write_steps(folder: Path, process: int, steps: Sequence[SeenStep]) -> None:
-    """Write what one process saw; its presence says that the process has trained to the end."""
+    """Write what one process saw; the file shows that the process has trained to the end."""
     write_record(_steps_file(folder, process), steps)
 
 
 def has_steps(folder: Path, process: int) -> bool:
-    """Whether this process's view is here: of a split that spans machines, only its first process's is at first."""
+    """Whether this process's view is here: for a split over several machines, at first only the first process's is."""
     return _steps_file(folder, process).exists()
 
 
@@ -76,13 +76,13 @@ def read_steps(folder: Path, process: int) -> tuple[SeenStep, ...]:
     """What one process saw.
 
     Raises:
-        FileNotFoundError: it has not trained to the end.
+        FileNotFoundError: the process has not trained to the end.
     """
     return read_record(tuple[SeenStep, ...], _steps_file(folder, process))
 
 
 def write_unapplied(folder: Path, process: int, fed: Sequence[MicroBatch]) -> None:
-    """Write what a process was fed after its last optimizer step; no file where that is nothing."""
+    """Write what a process was fed after its last optimizer step; no file if that is nothing."""
     if fed:
         write_record(_unapplied_file(folder, process), fed)
 
@@ -99,7 +99,7 @@ def write_gradient(folder: Path, process: int, step: int, entries: Gradient) -> 
 
 
 def read_gradients(folder: Path, step: int, processes: int) -> dict[int, Gradient]:
-    """The gradients of a step, counted from 0, of those processes whose files are on this machine."""
+    """The gradients of a step, counted from 0, of the processes whose files are on this machine."""
     paths = {process: _gradient_file(folder, process, step) for process in range(processes)}
     return {process: np.load(path) for process, path in paths.items() if path.exists()}
 
@@ -110,7 +110,7 @@ def write_contributions(folder: Path, process: int, step: int, contributions: Gr
 
 
 def read_contributions(folder: Path, step: int, processes: int) -> dict[int, Gradient]:
-    """The contributions of a step, counted from 0, of those processes that could see them."""
+    """The contributions of a step, counted from 0, of the processes that could see them."""
     paths = {process: _contributions_file(folder, process, step) for process in range(processes)}
     return {process: np.load(path) for process, path in paths.items() if path.exists()}
 
@@ -140,11 +140,11 @@ def read_weights(folder: Path) -> HeldWeights | None:
 
 
 def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
-    """The steps of a split, all its processes' views together.
+    """The steps of a split, with the views of all its processes combined.
 
     Raises:
-        OSError: a process has left no view.
-        ValueError: a file holds something else.
+        OSError: a process has written no view.
+        ValueError: a file has other contents.
     """
     views = [read_steps(folder, process) for process in range(processes)]
     return tuple(

@@ -1,4 +1,4 @@
-"""Saved records: how they are written as JSON, described, read back and checked. All of it follows from their types.
+"""Saved records: how they are written as JSON, described, read back and checked, all derived from their types.
 
-Reading and describing take pydantic, which `read`, `models` and `schema` import; writing does not.
+Reading and describing need pydantic, which `read`, `models` and `schema` import; writing does not.
 """

@@ -14,7 +14,7 @@ from accumcheck.saved.write import plain, to_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierJson:
-    """A fault that ended before the one that was looked for last."""
+    """A fault that ended before the one searched for last."""
 
     bad_meant: str
     until: str
@@ -28,18 +28,18 @@ class StepJson:
     about: str
     """Of a commit, the first line of its message."""
     state: State
-    """other: fails, but not as is looked for."""
+    """other: fails, but not in the way that is searched."""
     bad_means: str
-    """What makes a release a bad one, at this step."""
+    """What makes a release bad, at this step."""
     verdict: Verdict | None
     loss_rule: str | None
     gradient_rule: str | None
     reason: str
-    """Why it could not be decided; empty where it was."""
+    """Why it could not be decided; empty if it was."""
     kept: bool
     """It is from an earlier search."""
     seconds: float
-    """What it took, its environment included."""
+    """Duration, including its environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class BisectionJson:
     of_commits: bool
     """Commits of a repository were searched."""
     candidates: tuple[str, ...]
-    """Those that it may be, at least one."""
+    """The releases that it may be, at least one."""
     release_notes: tuple[str, ...]
     """Addresses, one for each candidate; none of commits."""
     bad_means: str

@@ -1,4 +1,4 @@
-"""Two reports beside each other as JSON: what ``accumcheck upgrade`` and ``accumcheck compare`` write."""
+"""A comparison of two reports as JSON: what ``accumcheck upgrade`` and ``accumcheck compare`` write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ExitCode = Annotated[int, OneOf((0, 1, 3))]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftJson:
-    """How far the reference itself moved: relative differences, and what rounding may make of them."""
+    """How far the reference itself moved: relative differences, and the limits for rounding."""
 
     drifts: bool
     """By more than rounding, and nothing else explains it."""
@@ -31,7 +31,7 @@ class DriftJson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitJson:
-    """One split that both reports have."""
+    """One split in both reports."""
 
     split: SplitLabel
     verdict: Change[Verdict]
@@ -48,7 +48,7 @@ class ChangesJson:
     worse: dict[str, str]
     """Why a split is worse in the new one, by its label: it fails and did not, or its fault is larger or a new one."""
     broken: bool
-    """Some split is worse, or the new one fails as a whole where the old one did not."""
+    """Some split is worse, or the new one fails as a whole but the old one did not."""
     undecided: bool
     """One of the two could not be decided."""
     verdict: Change[Verdict]
@@ -58,20 +58,20 @@ class ChangesJson:
     """The largest differences from the reference, of all splits and steps."""
     splits: tuple[SplitJson, ...]
     only_from: tuple[str, ...]
-    """Splits that the old report alone has."""
+    """Splits that are only in the old report."""
     only_to: tuple[str, ...]
-    """Splits that the new report alone has."""
+    """Splits that are only in the new report."""
     missing: tuple[str, ...]
-    """Splits that the new report has no result for: it lacks them, or skipped them where the old one did not."""
+    """Splits without a result in the new report: missing, or skipped there but not in the old one."""
     findings_gone: tuple[str, ...]
     """By their ids."""
     findings_new: tuple[str, ...]
     findings_kept: tuple[str, ...]
     reference: DriftJson | None
     reference_note: str
-    """Why drift says nothing, or could not be told; may be empty."""
+    """Why drift is ignored, or could not be measured; may be empty."""
     notes: tuple[str, ...]
-    """What makes this a weaker comparison."""
+    """What weakens this comparison."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class ResultJson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonJson:
-    """Two reports of each check beside each other: what accumcheck upgrade and accumcheck compare write.
+    """A comparison of two reports for each check: what accumcheck upgrade and accumcheck compare write.
 
     Numbers that are not finite are the strings NaN, Infinity and -Infinity.
     """
@@ -100,14 +100,14 @@ class ComparisonJson:
     new: str = field(metadata=written_as("to"))
     """The name of the new side."""
     allow_drift: bool
-    """A reference that drifts is no failure."""
+    """A reference that drifts is not a failure."""
     allow_missing: bool
-    """A split that the new side has no result for does not hold a pass back."""
+    """A split without a result on the new side does not prevent a pass."""
     strict: bool
     """The new side must pass; otherwise it must only be no worse."""
     results: tuple[ResultJson, ...]
     exit_code: ExitCode
-    """Of all: 1 wins over 3."""
+    """Of all checks: 1 takes precedence over 3."""
 
 
 def comparison_to_json(comparison: Comparison) -> str:

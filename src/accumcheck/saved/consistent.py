@@ -1,4 +1,4 @@
-"""Whether the parts of a report agree with each other. A saved report is not trusted: somebody may have changed it."""
+"""Checks that the parts of a report agree with each other. A saved report is not trusted: it may have been changed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def check_consistent(report: Report) -> None:
     """Check that a report could have come out of a run.
 
     Raises:
-        ConfigError: it could not; one line for each contradiction, which begins with its place, for example
+        ConfigError: it could not; one line per contradiction, which begins with its place, for example
             ``splits[1].verdict``.
     """
     found = list(_contradictions(report))
-    # what follows from a split that is there twice, or has no steps, need not be said as well
+    # what only follows from a duplicate split, or one without steps, is not reported as well
     if found := found or list(contradicted_verdicts(report)):
         raise ConfigError("\n".join([*listed(found), "the report contradicts itself; run the check again"]))
 
@@ -44,7 +44,7 @@ def _splits(report: Report) -> Iterator[str]:
             yield f"splits[{at}].split: {split.split} appears {counts[split.split]} times in the report"
     for asked in _asked(report.config):
         if asked not in counts:
-            yield f"config.splits: {asked} was asked for, and splits does not have it"
+            yield f"config.splits: {asked} was requested, but is not among splits"
 
 
 def _asked(config: Mapping[str, object]) -> Iterator[Split]:
@@ -83,7 +83,7 @@ def _steps(at: int, split: SplitResult, report: Report) -> Iterator[str]:
         place = path(("splits", at, "steps", number - 1))
         if step.step != number:
             yield f"{place}.step: found {step.step}, expected {number}"
-        # a step of a split that passes was fed what the reference was
+        # in a split that passes, each step was fed the reference's samples
         if split.verdict == "pass" and number <= len(report.reference):
             right = report.reference[number - 1]
             for name, found, due in (("tokens", step.tokens, right.tokens), ("samples", step.samples, right.samples)):
@@ -105,7 +105,7 @@ _SHOWN: Mapping[str, type] = {
     **dict.fromkeys(("callable", "stack", "hotfix"), str),
     **dict.fromkeys(("steps", "global_batch_size"), int),
 }
-"""What is shown or used of the configuration; each may be missing or null."""
+"""The keys of the configuration that are shown or used; each may be missing or null."""
 
 
 def _config(config: Mapping[str, object]) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _severities(report: Report) -> Iterator[str]:
 
 
 def _tolerances(report: Report) -> Iterator[str]:
-    """Tolerances by which everything, or nothing, would pass, and those that are not what they are said to be."""
+    """Tolerances that would pass everything or nothing, and those that do not match their origins."""
     if report.tolerances is None:
         return
     wanted = report.config.get("tolerances")
@@ -147,4 +147,4 @@ def _tolerances(report: Report) -> Iterator[str]:
             yield f"tolerances.{name}: found {allowed:.3g}, but tolerances.origins.{name} gives {due:.3g}"
     for name in report.tolerances.origins:
         if name not in ("loss", "grad_norm", "gradient", "weights"):
-            yield f"tolerances.origins: found {short(name)}, which is no tolerance"
+            yield f"tolerances.origins: found {short(name)}, which is not a tolerance"

@@ -1,4 +1,4 @@
-"""What of a record is saved: the keys, their types and their descriptions, from its fields and the texts below them."""
+"""What is saved of a record: the keys, their types and their descriptions, from its fields and the texts below them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from accumcheck.record.texts import texts_below_fields
 class Entry:
     """One key of a saved record.
 
-    ``annotation``: the type, with its marks (`accumcheck.record.in_json`); ``default``: makes the value where an older
-    report lacks the key, None where no report may lack it; ``inside``: the field whose value this is an attribute of,
-    empty where it is the record's own.
+    ``annotation``: the type, with its marks (`accumcheck.record.in_json`); ``default``: makes the value if an older
+    report lacks the key, None if the key is required; ``inside``: the field whose value has this as an attribute,
+    empty for a field of the record itself.
     """
 
     key: str
@@ -35,10 +35,10 @@ class Entry:
 
 @cache
 def entries(record: Any) -> tuple[Entry, ...]:
-    """The keys of a record in the order in which they are written.
+    """The keys of a record in the order written.
 
     Args:
-        record: a dataclass, or a generic one of certain types, such as ``Change[str]``.
+        record: a dataclass, or a generic one with its types, such as ``Change[str]``.
     """
     kind = get_origin(record) or record
     types = dict(zip(getattr(kind, "__parameters__", ()), get_args(record), strict=False))
@@ -56,7 +56,7 @@ def entries(record: Any) -> tuple[Entry, ...]:
 
 
 def description(record: Any) -> str:
-    """What a record is: its docstring, on one line."""
+    """The record's docstring, on one line."""
     return " ".join((inspect.getdoc(get_origin(record) or record) or "").split())
 
 

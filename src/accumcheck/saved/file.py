@@ -1,4 +1,4 @@
-"""The text of a saved file: an ordinary one of a sensible size, in UTF-8."""
+"""Reads the text of a saved file: a regular file of limited size, in UTF-8."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
 
     Args:
         path: the file.
-        largest: bytes that it may have.
+        largest: maximum size in bytes.
 
     Raises:
         ConfigError: it cannot be read, is a device, a pipe or too large, or is not UTF-8; one line that begins with
             the file's path.
     """
     try:
-        # a pipe would wait for somebody to write into it
+        # a pipe would wait for a writer
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
             kind = os.fstat(descriptor).st_mode

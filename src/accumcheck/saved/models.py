@@ -1,4 +1,4 @@
-"""Records as pydantic models: what checks saved JSON, and what describes it."""
+"""Records as pydantic models, which check saved JSON and describe it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from accumcheck.saved.entries import description, entries
 from accumcheck.saved.write import NOT_FINITE
 
 MOST = 2**63 - 1
-"""The largest whole number that a report may hold."""
+"""The largest whole number in a report."""
 _LABEL = "[1-9][0-9]*x[1-9][0-9]*x[1-9][0-9]*"
 _LONGEST_LABEL = 64
 _MOST_KEYS = 10_000
 
 
 class Saved(BaseModel):
-    """The base of all models. ``record``: the class that is made of one."""
+    """The base of all models. ``record``: the class that a model is converted to."""
 
     record: ClassVar[Any]
-    # keys that this version does not know are ignored: later ones add some
+    # unknown keys are ignored: later versions add some
     model_config = ConfigDict(
         strict=True, extra="ignore", json_schema_serialization_defaults_required=True, protected_namespaces=()
     )
@@ -55,7 +55,7 @@ def _number(value: Any) -> float:
 
 
 def _few(value: Any) -> Any:
-    """Refuse a mapping of very many keys before an error is made for each."""
+    """Refuse a mapping with very many keys before an error is made for each."""
     if isinstance(value, dict) and len(value) > _MOST_KEYS:
         raise PydanticCustomError("many", "at most {most} keys", {"most": _MOST_KEYS})
     return value
@@ -85,10 +85,10 @@ def model_of(record: Any) -> type[Saved]:
     """The model of a record.
 
     Args:
-        record: a dataclass, or a generic one of certain types.
+        record: a dataclass, or a generic one with its types.
     """
     kind = get_origin(record) or record
-    # a record's type names its model, and that names it in the schema
+    # a record's type gives its model's name, which the schema shows
     name = "Of".join([kind.__name__, *(_name(one) for one in get_args(record))])
     fields: dict[str, Any] = {}
     for entry in entries(record):
@@ -102,10 +102,10 @@ def model_of(record: Any) -> type[Saved]:
 
 
 def checked(annotation: Any) -> Any:
-    """The type that pydantic checks for the type of a record's field: numbers that may not be finite, lists, labels.
+    """The type for pydantic, from the type of a record's field: numbers that may be infinite or NaN, lists, labels.
 
     Raises:
-        TypeError: no field of a saved record may have this type.
+        TypeError: fields of saved records must not have this type.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is float:
@@ -156,7 +156,7 @@ def _one_of(values: tuple[int, ...]) -> Any:
 
 
 def _keyed(annotation: Any, keys: Keys) -> type[Saved]:
-    """The model of a mapping with certain keys; what they hold is text where the record says nothing of it."""
+    """The model of a mapping with certain keys; the values are text if the record does not say otherwise."""
     (_, of) = get_args(annotation)
     held = str if of is Any else checked(of)
     fields: dict[str, Any] = {
@@ -168,7 +168,7 @@ def _keyed(annotation: Any, keys: Keys) -> type[Saved]:
 
 
 def _name(annotation: Any) -> str:
-    """A few letters for a type, to be part of a model's name."""
+    """A short name of a type, as part of a model's name."""
     if get_origin(annotation) is Literal:
         return "Words"
     if isinstance(annotation, types.UnionType) or get_origin(annotation) is Union:

@@ -1,4 +1,4 @@
-"""JSON text as JSON types, strictly: what two readers could take for two things is refused."""
+"""JSON text as JSON types, strictly: text that two readers could understand differently is refused."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 from accumcheck.errors import ConfigError
 
 DEEPEST = 100
-"""Lists and objects inside each other. A report has fewer than ten; a model's inline configuration may have more."""
+"""Maximum nesting of lists and objects. A report has fewer than ten; an inline model configuration may have more."""
 
 _LONG_NUMBER = re.compile(r"[\s:,\[]-?\d{301}")
-"""More digits than a floating-point number has before its point; reading a very long one would take minutes."""
+"""More digits than a float has before its point; reading a very long number would take minutes."""
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -22,8 +22,8 @@ def parse(text: str) -> Any:
     """Read JSON text.
 
     Raises:
-        ConfigError: it is not valid JSON, nests too deep, has a key twice, or a number or a character that there is
-            none of; the text is one line.
+        ConfigError: it is not valid JSON, is nested too deeply, has a key twice, or an invalid number or
+            character; the text is one line.
     """
     if _LONG_NUMBER.search(text):
         raise ConfigError("not valid JSON: a number of more than 300 digits")
@@ -39,7 +39,7 @@ def parse(text: str) -> Any:
     return value
 
 
-_TOO_DEEP = f"more than {DEEPEST} lists and objects inside each other"
+_TOO_DEEP = f"more than {DEEPEST} levels of lists and objects"
 
 
 def _check_depth(value: Any) -> None:
@@ -56,9 +56,9 @@ def _inside(value: Any) -> Sequence[Any]:
 
 
 def _check_characters(value: Any) -> None:
-    """Half a surrogate pair can be written in JSON, but is not a character: it could not be printed."""
+    """Half a surrogate pair can be written in JSON, but it is not a character and could not be printed."""
     if isinstance(value, str) and _SURROGATE.search(value):
-        raise ConfigError(f"{ascii(value)[:60]} holds half a surrogate pair")
+        raise ConfigError(f"{ascii(value)[:60]} contains half a surrogate pair")
     if isinstance(value, dict):
         for key in value:
             _check_characters(key)

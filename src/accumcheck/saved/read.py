@@ -1,4 +1,4 @@
-"""From JSON types to a record, checked against the record's types: what is wrong is named with its place."""
+"""From JSON types to a record, checked against the record's types; errors name their places."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from accumcheck.saved.write import plain
 
 Record = TypeVar("Record")
 TOLD = 5
-"""Errors that are listed of one file."""
+"""Maximum of errors listed for one file."""
 
 _PLAIN_KEY = re.compile(r"[\w*/-]{1,60}", re.ASCII)
 _EXPECTED = {
@@ -29,18 +29,18 @@ _EXPECTED = {
     "bool_type": "true or false",
     "int_type": "a whole number",
 }
-"""By pydantic's names of its errors."""
+"""What was expected, by pydantic's name of the error."""
 
 
 def record_from(kind: type[Record], value: object) -> Record:
-    """Make a record of JSON types; keys that this version does not know are ignored.
+    """Make a record from JSON types; unknown keys are ignored.
 
     Args:
         kind: the record's class.
-        value: what `accumcheck.saved.write.plain` made of it, perhaps by an older version.
+        value: the result of `accumcheck.saved.write.plain`, perhaps of an older version.
 
     Raises:
-        ConfigError: something is missing or of another type; one line for each, which begins with the place, for
+        ConfigError: something is missing or of another type; one line per error, which begins with the place, for
             example ``splits[1].verdict``.
     """
     try:
@@ -60,13 +60,13 @@ def path(place: Sequence[int | str]) -> str:
 
 
 def listed(lines: Sequence[str]) -> list[str]:
-    """The first of several errors, and how many more there are."""
+    """The first errors, and how many more there are."""
     more = len(lines) - TOLD
     return [*lines[:TOLD], *([f"and {more} more"] if more > 0 else [])]
 
 
 def short(value: Any) -> str:
-    """A value as a message shows it: as in JSON, at most 60 characters."""
+    """A value for messages: as in JSON, at most 60 characters."""
     text = json.dumps(plain(value[:60] if isinstance(value, (str, list)) else value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -79,10 +79,10 @@ def _said(error: Mapping[str, Any]) -> str:
 
 
 def _record(model: Saved, place: tuple[int | str, ...]) -> Any:
-    """The record that a model holds.
+    """The record of a model.
 
     Raises:
-        ConfigError: a value that is written in short and again in full is not the same in both.
+        ConfigError: a value that is written both in short and in full differs between the two.
     """
     kind = type(model).record
     if kind is dict:
@@ -99,7 +99,7 @@ def _record(model: Saved, place: tuple[int | str, ...]) -> Any:
 
 
 def _value(value: Any, annotation: Any, place: tuple[int | str, ...]) -> Any:
-    """What a field of a record holds for what its model holds."""
+    """The value of a record's field, from the value in its model."""
     if isinstance(value, Saved):
         return _record(value, place)
     annotation = _bare(annotation)
@@ -117,7 +117,7 @@ def _value(value: Any, annotation: Any, place: tuple[int | str, ...]) -> Any:
 
 
 def _bare(annotation: Any) -> Any:
-    """A type without its marks, and without the None that it may be instead."""
+    """A type without its marks, and without ``| None``."""
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):

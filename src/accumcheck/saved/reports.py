@@ -1,4 +1,4 @@
-"""The report of a check as JSON: written, described, and read back from a file that is not trusted."""
+"""The report of a check as JSON: written, described, and read back from an untrusted file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VERSION = re.compile(r"\d{1,4}\.\d{1,4}", re.ASCII)
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
-    """The report made of JSON types only, without secrets, its keys in the order of the documentation."""
+    """The report in JSON types, without secrets, its keys in the order of the documentation."""
     made: dict[str, Any] = plain(redacted(report))
     return made
 
@@ -38,8 +38,8 @@ def read_report(path: Path) -> Report:
     """The report in a JSON file that ``accumcheck run -o report.json`` has written.
 
     Raises:
-        ConfigError: the file cannot be read, holds no report, one of a schema that this version does not know, or one
-            that contradicts itself; each line of the text begins with the file's path.
+        ConfigError: the file cannot be read, is not a report, has a schema that this version does not know, or
+            contradicts itself; each line of the text begins with the file's path.
     """
     from accumcheck.saved.consistent import check_consistent
 
@@ -53,17 +53,17 @@ def read_report(path: Path) -> Report:
 
 
 def report_from_json(text: str) -> Report:
-    """The inverse of `report_to_json`. Keys that this version does not know are ignored.
+    """The inverse of `report_to_json`. Unknown keys are ignored.
 
     Raises:
-        ConfigError: the text is not valid JSON, holds no report, or a report of another major version of the schema.
+        ConfigError: the text is not valid JSON, not a report, or has another major version of the schema.
     """
     from accumcheck.saved.read import record_from
 
     found = parse(text)
     version = found.get("schema_version") if isinstance(found, dict) else None
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise ConfigError("not a report: a JSON object with schema_version was expected")
+        raise ConfigError("not a report: expected a JSON object with schema_version")
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise ConfigError(f"a report of schema version {version}; this accumcheck reads {SCHEMA_VERSION}")
     return record_from(Report, found)

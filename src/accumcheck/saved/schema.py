@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of a record as it is saved."""
+"""The JSON Schema (2020-12) of a saved record."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Schema = dict[str, Any]
 
 
 def schema_of(record: type, title: str) -> Schema:
-    """The schema that the JSON of a record satisfies: exactly these keys, all of them."""
+    """The schema of a record's JSON: exactly these keys, all of them required."""
     found = model_of(record).model_json_schema(mode="serialization", schema_generator=_WithoutTitles)
     defs = found.pop("$defs", {})
     return {"$schema": _WithoutTitles.schema_dialect, "title": title, **found, "$defs": defs}
 
 
 class _WithoutTitles(GenerateJsonSchema):
-    """Keys are no titles, and records have no other keys."""
+    """Fields get no titles, and records have no additional keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False

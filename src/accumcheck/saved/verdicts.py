@@ -1,4 +1,4 @@
-"""The verdicts of a saved report, reached again from its numbers and findings by the rules of the judge."""
+"""Derives the verdicts of a saved report again from its numbers and findings, by the rules of the judge."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from accumcheck.record.rule import TOKEN_MEAN, Rule
 
 EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "error": 3, "skipped": 3}
 _BATCHING = "batch-dependent-model"
-"""The finding by which a difference is the model's own: each split is then compared with a reference of its own."""
+"""The finding that a difference comes from the model itself: each split then has its own reference."""
 
 
 def contradicted_verdicts(report: Report) -> Iterator[str]:
-    """The verdicts and exit codes that do not follow from the rest of the report: a line for each, its place first."""
+    """The verdicts and exit codes that contradict the rest of the report: one line each, with its place first."""
     for at, split in enumerate(report.splits):
         possible, why = _possible(split, report)
         if split.expected and _is_expected(split, report) and possible & {"fail", "warn"}:
@@ -52,7 +52,7 @@ def _is_expected(split: SplitResult, report: Report) -> bool:
 
 
 def _of_the_run(report: Report) -> Iterator[str]:
-    # with --allow-skipped, which a report does not say, a skipped split does not hold the verdict back
+    # with --allow-skipped, which a report does not record, a skipped split does not prevent a pass
     possible = {
         judge_run(
             report.splits,
@@ -68,7 +68,7 @@ def _of_the_run(report: Report) -> Iterator[str]:
         place = "exit_code" if report.verdict in {verdict for verdict, _ in possible} else "verdict"
         due = " or ".join(f"{verdict} with exit code {code}" for verdict, code in sorted(possible))
         found = f"{report.verdict} with exit code {report.exit_code}"
-        yield f"{place}: found {found}, expected {due}: so say the splits, the findings and the reference"
+        yield f"{place}: found {found}, expected {due} from the splits, the findings and the reference"
 
 
 def _before(before: Before) -> Iterator[str]:
@@ -79,9 +79,9 @@ def _before(before: Before) -> Iterator[str]:
 
 
 def _possible(split: SplitResult, report: Report) -> tuple[set[Verdict], str]:
-    """The verdicts that a split can have, and why no other.
+    """The verdicts that a split can have, and why no others.
 
-    The numbers give one. A finding can make it a failure where no number shows the fault, or a warning.
+    The numbers give one. A finding can turn it into a failure, if no number shows the fault, or into a warning.
     """
     if split.status != "ran":
         return {split.status}, f"its status is {split.status}"
@@ -109,11 +109,11 @@ def _possible(split: SplitResult, report: Report) -> tuple[set[Verdict], str]:
 
 
 def _undecided(report: Report) -> str:
-    """Why nothing passes in this run, or nothing: no reference, or a finding of severity error of the whole run."""
+    """Why nothing can pass in this run (no reference, or a finding of severity error about the whole run), or empty."""
     if not report.reference:
         return "there is no reference"
     if any(finding.severity == "error" and not finding.splits for finding in report.findings):
-        return "a finding of severity error is of the whole run"
+        return "there is a finding of severity error about the whole run"
     return ""
 
 
@@ -128,7 +128,7 @@ def _by_numbers(
 
 
 def _rule(name: str | None) -> Rule | None:
-    """A rule by its name; one that this version does not know is as bad as none."""
+    """A rule by its name; None for one that this version does not know."""
     try:
         return None if name is None else Rule.parse(name)
     except ValueError:
@@ -136,15 +136,15 @@ def _rule(name: str | None) -> Rule | None:
 
 
 def _follows_no_factor(split: SplitResult) -> bool:
-    """Whether the split gives what the model gives by itself, as far as its rules say."""
+    """Whether the split gives the model's own result, according to its rules."""
     rules = [_rule(name) for name in (split.loss_rule, split.gradient_rule) if name is not None]
     return all(rule is not None and rule.unscaled == str(TOKEN_MEAN) for rule in rules)
 
 
 def _with_worse_numbers(split: SplitResult, report: Report) -> tuple[StepRecord, ...]:
-    """The steps, where a difference that can be worked out again is larger than the one that is written, with that."""
+    """The steps; a difference that can be recomputed replaces the written one if it is larger."""
     control = next((other.steps for other in report.splits if other.is_control), ())
-    # with a warning, or a model that depends on its batch, the reference may have been another than the report's
+    # with a warning, or a model that depends on its batch, the reference may differ from the report's
     own = split.verdict == "pass" and not any(finding.id == _BATCHING for finding in report.findings)
     rounding = report.tolerances.loss_rounding if report.tolerances is not None else 0.0
     found = []
@@ -166,14 +166,14 @@ def _worse(written: Divergence, step: StepRecord, right: StepRecord | ReferenceS
 
 
 def _larger(written: float | None, found: float | None) -> float | None:
-    """The larger of two differences, NaN above all; what was not compared remains so."""
+    """The larger of two differences, with NaN as the largest; None if not compared."""
     if written is None or found is None:
         return written
     return math.nan if math.isnan(written) or math.isnan(found) else max(written, found)
 
 
 def _off(at: int, step: StepRecord, tolerances: Tolerances) -> str:
-    """The first number of a step that is not within tolerance, in words; nothing where all are."""
+    """The first number of a step outside its tolerance, in words; empty if all are within."""
     if not finite(step):
         return f"steps[{at}]: loss {step.loss} and gradient norm {step.grad_norm} are not both finite"
     for against, found in (("vs_control", step.vs_control), ("vs_reference", step.vs_reference)):
@@ -181,13 +181,13 @@ def _off(at: int, step: StepRecord, tolerances: Tolerances) -> str:
             for name in ("loss", "grad_norm", "gradient", "weights"):
                 value, allowed = getattr(found, name), getattr(tolerances, name)
                 if value is not None and allowed is not None and not value <= allowed:
-                    return f"steps[{at}].{against}.{name} comes to {value:.3g}, and {allowed:.3g} is allowed"
-            return f"steps[{at}].{against}.sample comes to {found.sample:.3g}, and 1 is allowed"
+                    return f"steps[{at}].{against}.{name} is {value:.3g}, but only {allowed:.3g} is allowed"
+            return f"steps[{at}].{against}.sample is {found.sample:.3g}, but only 1 is allowed"
     return ""
 
 
 def _no_reference(split: SplitResult, report: Report) -> str:
-    """Why a split does not agree with the reference, though no number says otherwise; else nothing."""
+    """Why a split does not agree with the reference although no number shows it; else empty."""
     if len(split.steps) != len(report.reference):
         return f"it has {len(split.steps)} steps, and the reference has {len(report.reference)}"
     for at, step in enumerate(split.steps):
@@ -199,7 +199,7 @@ def _no_reference(split: SplitResult, report: Report) -> str:
 
 
 def _no_control(split: SplitResult, report: Report) -> str:
-    """Why a split does not agree with a control that passes, though no number says otherwise; else nothing."""
+    """Why a split does not agree with a control that passes although no number shows it; else empty."""
     control = next((other for other in report.splits if other.is_control), None)
     if control is None or control.verdict != "pass":
         return ""

@@ -16,11 +16,11 @@ from accumcheck.record import Split
 from accumcheck.saved.entries import entries
 
 NOT_FINITE: Mapping[str, float] = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""The numbers that JSON lacks, by the strings that stand for them."""
+"""The numbers that JSON lacks, by the strings that are written for them."""
 
 
 def plain(value: Any) -> Any:
-    """A record, or what one is made of, as JSON types; the keys in the order of the record's fields."""
+    """A record, or a part of one, as JSON types; the keys in the order of the record's fields."""
     if isinstance(value, Split):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,4 +1,4 @@
-"""A process of a run does not outlive the one that started it."""
+"""Ends a process of a run together with the process that started it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Have this process killed when its parent's thread that started it ends; nothing happens where Linux is not.
+    """Have this process killed when the parent's thread that started it ends; only on Linux.
 
     See prctl(2), PR_SET_PDEATHSIG. Elsewhere processes end with their group.
     """

@@ -1,4 +1,4 @@
-"""The truth of a program of the user's: what its splits were fed, row by row, through the model that it makes."""
+"""The reference for a user's program: the rows that its splits were fed, one by one, through the program's model."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
     """`run_reference` on the rows that the splits were fed.
 
     Args:
-        job: its ``membership`` holds the rows' numbers as they were fed, with repetitions.
-        check: says nothing of the model; dtype and precision are read off what the program made.
-        witness: the program's model as it would train it; its Trainer, whose ``compute_loss`` is the loss that the user
-            asked for (a loop of the program's own takes the model's); and what it made of its rows one by one.
+        job: its ``membership`` has the rows' numbers as they were fed, with repetitions.
+        check: does not describe the model; dtype and precision are read from what the program made.
+        witness: the program's model, ready to train; its Trainer, whose ``compute_loss`` is the loss that the user
+            requested (for a program's own loop it is the model's loss); and what it computed for its rows one by one.
 
     Raises:
         WorkloadError: a row was not kept.
@@ -59,7 +59,7 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
     rows = {**read_rows(job.run, KEPT_KINDS), **witness.forms}
     rows |= {mine: witness.forms[other] for step in alike for other, mine in step.items() if other in witness.forms}
     keys = keys_of(job.membership)
-    # splits may have been fed others, each of which is compared with what it was fed
+    # splits may have been fed other rows; each is then compared with what it was fed
     everywhere = [*keys, *(step for folder in split_folders(job.run) for step in keys_of(_fed_in(folder)))]
     numbers = list(dict.fromkeys(key for step in everywhere for key in step))
     missing = [number for number, _ in numbers if number not in rows]
@@ -85,9 +85,9 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
 
 
 def _without_counts(model: torch.nn.Module, rows: dict[int, Sample], collator: Collator) -> dict[int, Sample]:
-    """The rows without the count that a loop passed to its model: whether that is right is what is asked here.
+    """The rows without the count that a loop passed to its model, since the check must not assume that it is right.
 
-    They keep it where the model cannot compute a loss without.
+    They keep it if the model cannot compute a loss without it.
     """
     bare = {number: without_counts(row) for number, row in rows.items()}
     some = next((number for number, row in rows.items() if len(bare[number]) < len(row)), None)
@@ -103,7 +103,7 @@ def _without_counts(model: torch.nn.Module, rows: dict[int, Sample], collator: C
 
 
 def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Module) -> None:
-    """Let those parameters have a gradient that have one under the control, whatever this process has frozen."""
+    """Enable gradients for the parameters that have one in the control, even if this process has frozen them."""
     control = control_of(check.splits) if check.splits else None
     trained = read_trained(job.run / str(control)) if control is not None else None
     if trained is not None:
@@ -113,9 +113,9 @@ def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Modul
 
 
 def _witnessed_otherwise(job: Job, witness: Witness) -> list[dict[int, int]]:
-    """By the numbers of the witness's rows, step by step: the control's row that each is but for padding.
+    """For each step, from the numbers of the witness's rows to the control's rows that differ only by padding.
 
-    A row alone is not padded to the longest of a micro-batch; where no mask hides the padding, it has another number.
+    A single row is not padded to the longest of a micro-batch; if no mask marks the padding, it has another number.
     """
     contents: dict[int, FedRow] = {}
     for folder in split_folders(job.run):
@@ -139,7 +139,7 @@ def _testimony(
     samples: int,
     common: Coordinates,
 ) -> Testimony | None:
-    """What the witness saw of each sample; None where it saw nothing of any.
+    """What the witness saw of each sample; None if it saw none.
 
     ``alike``: see `_witnessed_otherwise`; ``common``: the coordinates of the reference.
     """
@@ -158,14 +158,14 @@ def _testimony(
 
 
 def _fed_in(folder: Path) -> list[list[int]]:
-    """What each step of a split was fed; nothing where it has not ended."""
+    """What each step of a split was fed; empty if it has not ended."""
     with contextlib.suppress(FileNotFoundError):
         return drawn_order(folder)
     return []
 
 
 def keys_of(steps: Sequence[Sequence[int]]) -> list[list[RowKey]]:
-    """Each row's number with how often it came before in its step: two rows of one content are two samples."""
+    """Each row's number with how often it came before in its step: two rows with equal content are two samples."""
     found = []
     for step in steps:
         seen: Counter[int] = Counter()
@@ -178,11 +178,11 @@ def keys_of(steps: Sequence[Sequence[int]]) -> list[list[RowKey]]:
 
 
 _AUTOCAST = {torch.bfloat16: "bf16", torch.float16: "fp16"}
-"""By what autocast computes in, the training argument that asks for it."""
+"""The training argument for each autocast dtype."""
 
 
 def _as_made(check: CheckConfig, model: torch.nn.Module, trainer: Any, autocast: torch.dtype | None) -> CheckConfig:
-    """The configuration with the dtype and the precision of what the program made."""
+    """The configuration with the dtype and the precision of the program's model."""
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     arguments = dict(check.training_arguments)
     for name in ("bf16", "fp16"):
@@ -194,10 +194,10 @@ def _as_made(check: CheckConfig, model: torch.nn.Module, trainer: Any, autocast:
 
 
 def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losses:
-    """The loss as this Trainer computes it for a batch by itself; without its label smoothing, which is the model's.
+    """The loss as this Trainer computes it for a single batch, and the same without its label smoothing.
 
-    A batch alone is a whole step: one process, no accumulation, and the count of its own predictions where the loss
-    cannot do without one.
+    A single batch is a whole step: one process, no accumulation, and the count of its own predictions if the loss
+    needs one.
     """
     device = str(next(model.parameters()).device)
     needs_count = False
@@ -215,7 +215,7 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
             try:
                 loss, outputs, inputs = computed(batch, None, 1)
                 return loss, count_predictions(model, inputs, loss, outputs)
-            except (TypeError, ArithmeticError, AttributeError):  # of a count that is None
+            except (TypeError, ArithmeticError, AttributeError):  # because the count is None
                 needs_count = True
         loss, outputs, inputs = computed(batch, 1.0, 1)
         count = count_predictions(model, inputs, loss, outputs)
@@ -236,7 +236,7 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
 
 
 def _prepared(trainer: Any, inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs as the Trainer's own ``_prepare_inputs`` makes them, labels for example; else as they are."""
+    """The inputs after the Trainer's own ``_prepare_inputs``, which may add labels; unchanged if it has none."""
     prepare = getattr(type(trainer), "_prepare_inputs", None)
     if prepare is None or prepare.__module__.startswith("transformers."):
         return inputs
@@ -245,7 +245,7 @@ def _prepared(trainer: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _accumulating(trainer: Any, steps: int, rows: int) -> Iterator[None]:
-    """Let the Trainer's own code find so many accumulation steps, and a per-device batch of so many rows or of one."""
+    """Set the accumulation steps and the per-device batch (this many rows, or 1) that the Trainer's own code reads."""
     arguments = trainer.args
     values = {"gradient_accumulation_steps": steps, "per_device_train_batch_size": rows if steps == 1 else 1}
     before = {name: getattr(arguments, name) for name in values}
@@ -264,14 +264,14 @@ def _accumulating(trainer: Any, steps: int, rows: int) -> Iterator[None]:
 def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:
     """The loss as a trainer of preference pairs computes it; each pair is one prediction: which of the two is chosen.
 
-    What such a trainer calls label smoothing is a part of a pair's loss.
+    Label smoothing in such a trainer is part of a pair's loss.
     """
     device = str(next(model.parameters()).device)
 
     def as_asked(batch: Batch) -> tuple[torch.Tensor, int]:
         inputs = moved(batch, device)
         with trainer.compute_loss_context_manager():
-            # the outputs are not asked for: some releases run the model once more for them
+            # outputs are not requested: some releases run the model again for them
             loss = trainer.compute_loss(model, inputs)
         return loss, pairs_of(batch)
 
@@ -280,19 +280,19 @@ def _losses_of_pairs(trainer: Any, model: torch.nn.Module) -> Losses:
 
 
 def check_loss_has_no_memory(losses: Losses, workload: Workload, trainer: Any) -> None:
-    """Whether a sample's loss is the same each time: one that follows a running mean depends on what came before.
+    """Require that a sample's loss is the same each time: a loss with a running mean depends on earlier samples.
 
     The same computation gives the same number, to its last digits: a running mean of centred rewards moves a loss by
     no more than its square.
 
     Raises:
-        UnsupportedError: it is another one after another sample.
+        UnsupportedError: it changes after another sample.
     """
     with torch.no_grad():
         first, _, again = (losses.asked(workload.collator([workload.samples[index]]))[0] for index in (0, -1, 0))
     if abs(float(first - again)) > 4 * torch.finfo(first.dtype).eps * abs(float(first)):
         raise UnsupportedError(
             f"{type(trainer).__name__} computed a loss of {float(first):.7g} for a pair, and of {float(again):.7g} for "
-            "the same one after another: it remembers pairs (loss_type bco_pair keeps a running mean of rewards), so "
-            "no pair has a right loss by itself; check with another loss_type"
+            "the same pair after another: it remembers pairs (loss_type bco_pair keeps a running mean of rewards), so "
+            "a single pair has no right loss; check with another loss_type"
         )

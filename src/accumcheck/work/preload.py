@@ -1,4 +1,4 @@
-"""Imported once by whatever forks workers: everything that every worker needs, so that no worker pays for it again.
+"""Imported once by the process that forks workers: everything all workers need, so that no worker imports it again.
 
 Importing must not touch CUDA: a forked process could not use it afterwards.
 """
@@ -33,10 +33,10 @@ MODULES = (
 
 
 def modeling_modules(check: CheckConfig) -> Iterator[str]:
-    """The modules of the checked model and of every model in it, as LLaVA has a CLIP and a Llama.
+    """The modules of the checked model and of every model in it, for example CLIP and Llama in LLaVA.
 
-    Only for a config that lies on this machine and brings no code of its own: the server must not wait for the hub,
-    and strangers' code must not run in it.
+    Only for a local config without its own code: the server must not wait for the hub,
+    and foreign code must not run in it.
     """
     from accumcheck.workload.architecture import load_config
     from accumcheck.workload.determinism import sub_configs
@@ -49,7 +49,7 @@ def modeling_modules(check: CheckConfig) -> Iterator[str]:
 
 
 def of_stack(check: CheckConfig) -> tuple[str, ...]:
-    """The modules of the checked stack, or of the stack that a script of a known package is."""
+    """The modules of the checked stack, or of the stack that a known package's script belongs to."""
     from accumcheck.stacks.registry import find_stack
 
     return find_stack(check.known_stack).preload
@@ -64,16 +64,16 @@ def _all_modules() -> Iterator[str]:
 
 
 def preload() -> None:
-    """Import it all, each on its own.
+    """Import all modules, each separately.
 
-    A fork server that an import kills takes every worker with it, each with no word of why. What cannot be imported
+    If an import kills the fork server, every worker ends without a message. A module that cannot be imported
     here is imported again by the worker that needs it, which reports the cause.
     """
     for module in _all_modules():
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    # What was imported is here to stay. Were it still looked through for garbage, the first collection in a worker,
-    # which Trainer asks for, would copy the pages that it shares with this server: the better part of a second, and
-    # the imports' memory once more, for every worker.
+    # Imported modules are never freed. If the garbage collector still scanned them, the first collection in a worker,
+    # which Trainer triggers, would copy the pages shared with this server: that takes most of a second, and
+    # the imports' memory again, for every worker.
     gc.collect()
     gc.freeze()

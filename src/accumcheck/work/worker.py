@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 LOST_PEER_SECONDS = 0.5
-"""How long a failed process of several stays: ten times the interval at which the agent looks for dead ones."""
+"""How long a failed process waits before it exits, if there are several: ten times the agent's polling interval."""
 
 
 def run(job: Job, workload: Workload | None = None) -> None:
-    """Do the job and say when all has been said; on failure leave the cause in its folder and end this process.
+    """Do the job and report when all results are written; on failure record the cause and end this process.
 
-    ``workload``: where whoever forked this process has made it already; it is made here otherwise.
+    ``workload``: if the process that forked this one has made it already; otherwise it is made here.
     """
     process = int(os.environ["RANK"])
     check, events = job.check, EventLog(job.run)
@@ -51,7 +51,7 @@ def run(job: Job, workload: Workload | None = None) -> None:
             _run_loop(stack, job, check, workload, process)
         events.emit(WorkerDone(job.name, process))
     except BaseException as error:
-        # the workload is the same for every job; a program may fail under one split alone
+        # the workload is the same for every job; a program may fail under only one split
         common = (workload is None and not check.runs_program) or getattr(error, "ends_run", False)
         _fail(job, process, error, common=common)
     finally:
@@ -60,9 +60,9 @@ def run(job: Job, workload: Workload | None = None) -> None:
 
 
 def _fail(job: Job, process: int, error: BaseException, *, common: bool) -> NoReturn:
-    """Leave the cause where the conductor finds it, and the traceback in the log; then end, whatever still runs here.
+    """Record the cause for the conductor, and the traceback in the log; then end, whatever still runs here.
 
-    An exception that went on would have torch write files of its own, which it cannot read again from a full device.
+    If the exception went on, torch would write its own files, which it cannot read back from a full device.
     """
     code = EXIT_FAILED
     with contextlib.suppress(OSError):
@@ -75,7 +75,7 @@ def _fail(job: Job, process: int, error: BaseException, *, common: bool) -> NoRe
         traceback.print_exception(error)
         sys.stdout.flush()
         sys.stderr.flush()
-    if job.processes > 1:  # whoever lost a peer knows it at once: the agent must see first who died
+    if job.processes > 1:  # peers notice a lost connection at once: the agent must first see which process died
         time.sleep(LOST_PEER_SECONDS)
     for child in multiprocessing.active_children():  # a data loader's
         child.terminate()
@@ -83,12 +83,12 @@ def _fail(job: Job, process: int, error: BaseException, *, common: bool) -> NoRe
 
 
 def _prepare_process(job: Job) -> None:
-    """Set what must be set before CUDA is touched, and make sure that this process cannot outlive the run."""
+    """Do what must be done before CUDA is touched, and make sure that this process cannot outlive the run."""
     end_with_parent()  # the fork server, which ends with the conductor
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if job.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = _visible(job.gpus, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-        # several processes on one GPU: the stack takes cuda:LOCAL_RANK, so the ranks share the numbers there are
+        # several processes on one GPU: the stack takes cuda:LOCAL_RANK, so ranks share the existing numbers
         os.environ["LOCAL_RANK"] = str(int(os.environ["LOCAL_RANK"]) % len(job.gpus))
     elif job.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -114,7 +114,7 @@ def _build(check: CheckConfig, device: str) -> Workload:
 
 
 def _run_program(stack: ProgramSpec, job: Job, check: CheckConfig, process: int) -> None:
-    """Run the user's program; there is no workload but its own."""
+    """Run the user's program, which has its own workload."""
     from accumcheck.capture.patches import Patches
     from accumcheck.hotfixes.apply import SEAMS, apply_to_every_trainer
     from accumcheck.stacks.programs.run import run_split, run_witness
@@ -135,7 +135,7 @@ def _run_program(stack: ProgramSpec, job: Job, check: CheckConfig, process: int)
 
 
 def _run_loop(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:
-    """Run one of the stacks that train a workload of accumcheck's own, or the reference of that."""
+    """Run one of the stacks that train accumcheck's own workload, or its reference."""
     if job.name == REFERENCE:
         from accumcheck.reference.run import run_reference
 
@@ -186,7 +186,7 @@ def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload
 
 
 def _gather_across_nodes(folder: Path, process: int, steps: Sequence[SeenStep]) -> None:
-    """Bring what the processes of other machines saw (not their gradients) to the first one's folder."""
+    """Collect the views of processes on other machines (without gradients) in the first one's folder."""
     import torch.distributed as dist
 
     gathered: list[Any] = [None] * dist.get_world_size()
