@@ -15,8 +15,7 @@ pytestmark = pytest.mark.e2e
 CAUSES = {
     "loss and gradient times k": (
         r"Planted multiplies the mean loss of each micro-batch by its share of the predicted tokens of the global "
-        r"batch, and by k n; it should have been multiplied by n, to make up for the average of the gradients over n "
-        r"processes\.",
+        r"batch, and by k n; it should have been multiplied by n, since gradients are averaged over n processes\.",
         None,
     ),
     "log alone times k": (r"Loss token-mean\*k, gradient token-mean: .*", None),  # nothing of this was seen in a worker

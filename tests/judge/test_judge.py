@@ -277,7 +277,7 @@ def test_a_step_that_is_missing_is_no_pass() -> None:
     sound = observe(Split.parse("1x2x4"), right)
     found = judged_with(dataclasses.replace(sound, steps=sound.steps[:1]), 1)
     assert (found.splits[1].verdict, found.exit_code) == ("error", 3)
-    assert found.splits[1].reason == "1 optimizer steps were seen, 2 were asked for"
+    assert found.splits[1].reason == "1 optimizer steps were seen, 2 were requested"
 
 
 def test_what_did_not_run_is_undecided() -> None:
@@ -334,7 +334,7 @@ def test_splits_that_are_right_where_the_control_is_not_are_told_apart_from_it()
     assert apart.splits == tuple(accumulating)
     assert (
         apart.summary
-        == "loss and gradient are the reference's; they differ from those of the control, 1x8x1, which is wrong"
+        == "loss and gradient match the reference; they differ from those of the control, 1x8x1, which is wrong"
     )
     (others,) = [finding for finding in found.findings if finding.id != "control-differs"]
     assert set(others.splits) == set(SPLITS) - set(accumulating)

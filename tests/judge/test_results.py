@@ -45,7 +45,7 @@ def test_a_split_that_fails_has_the_worst_findings_summary(findings: list[Findin
 
 def test_a_split_that_left_no_word_is_said_to_have_left_none() -> None:
     (found,) = with_reasons([result("error", "error")], [])
-    assert found.reason == "it ended without saying why; see its log"
+    assert found.reason == "it ended without an error message; see its log"
 
 
 def test_a_reason_stands_and_what_passes_has_none() -> None:

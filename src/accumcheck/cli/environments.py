@@ -40,7 +40,7 @@ def list_(
     from accumcheck.report.streams import console_for
 
     if format_ not in FORMATS:
-        raise ConfigError(f"--format {format_}: unknown format; use {' or '.join(FORMATS)}")
+        raise ConfigError(f"--format {format_}: no such format; use {' or '.join(FORMATS)}")
     shelf = Shelf()
     entries = shelf.entries()
     if format_ == "json":

@@ -1,4 +1,4 @@
-"""How big a fault is in each split: in numbers, and in words."""
+"""The size of a fault in each split: in numbers, and in words."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class WrongSample:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How big a fault is in one split: observed over right, in the step where it is worst.
+    """The size of a fault in one split: observed over right, in the worst step.
 
     ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error, ``weights`` the part of
-    it that is in how samples are weighted, where that part alone is beyond its tolerance; ``sample``: the one whose
-    weight is the most beyond its own, where the gradient as a whole is not.
+    it that comes from wrong sample weights, if that part alone is beyond its tolerance; ``sample``: the sample whose
+    weight is the most beyond its own tolerance, if the gradient as a whole is not.
     """
 
     split: Split
@@ -47,7 +47,7 @@ def effect_of(
     tolerances: Tolerances,
     recovered: Sequence[Recovery] = (),
 ) -> Effect:
-    """The split's ratios to the truth (or to ``base``, where there is no truth), in its worst step."""
+    """The split's ratios to the reference (or to ``base``, without a reference), in its worst step."""
 
     def off(step: StepRecord) -> float:
         found = step.vs_reference if truths else step.vs_control
@@ -72,7 +72,7 @@ def effect_of(
 def size(effects: Sequence[Effect], against: str) -> str:
     """``loss 2.00, 4.00 times the reference's; gradient norm 2.31, 4.67 times; gradient off by up to 3.2 ...``.
 
-    ``against`` says what the ratios are to: the reference, or the control where there is none.
+    ``against``: what the ratios are relative to: the reference, or the control if there is none.
     """
     words = []
     for name, ratios in (
@@ -121,7 +121,7 @@ def _wrong_sample(result: SplitResult, tolerances: Tolerances, recovered: Sequen
 
 
 def _in_weights_alone(result: SplitResult, tolerances: Tolerances) -> float | None:
-    """How far the weights are off, where they are beyond tolerance and the gradient as a whole is not."""
+    """How far the weights are off, if they are beyond tolerance but the whole gradient is not."""
     differences = [found for step in result.steps for found in (step.vs_control, step.vs_reference)]
     whole = max((found.gradient for found in differences if found.gradient is not None), default=0.0)
     part = max((found.weights for found in differences if found.weights is not None), default=0.0)
@@ -135,5 +135,5 @@ def _ratio(value: float | None, right: float | None) -> float | None:
 
 
 def _times(ratio: float) -> str:
-    """Three digits, with the zeros that say so: 2.00, 16.0, 138."""
+    """Three significant digits, including zeros: 2.00, 16.0, 138."""
     return f"{ratio:.2f}" if abs(ratio) < 10 else f"{ratio:.1f}" if abs(ratio) < 100 else f"{ratio:.0f}"

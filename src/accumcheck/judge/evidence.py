@@ -1,4 +1,4 @@
-"""What a run showed: observations, reference, tolerances, truths and recovered weights, as the detectors look at it."""
+"""The evidence of a run for the detectors: observations, reference, tolerances, truths and recovered weights."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from accumcheck.record.rule import Rule
 class Evidence:
     """A read-only view of a run.
 
-    ``ran``: every requested split, with what lacks something it must have as an error; ``good``: those that ran;
-    ``reference``: None where there is none, for the reason ``no_reference``; ``alone``: the right answer of each step,
-    of its samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry a
-    step, empty where weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
+    ``ran``: every requested split; one that lacks required results is an error; ``good``: those that ran;
+    ``reference``: None without one, for the reason ``no_reference``; ``alone``: the right answer of each step,
+    from its samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry per
+    step, empty if weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
     reported; ``off``: the parameters of each split that are beyond their own tolerance; ``not_tested``: those whose
     true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed again,
-    None where it is not, and ``random_in``: the module that makes it so, if it was found; ``condemned``: splits that
-    fail for what a detector has found, with the rule they are given; ``failed``: splits that fail for what a detector
-    has found, whatever their gradients; ``fed``: of a program, what each split was fed that the control was not;
-    ``reference_not_finite``: which samples have numbers, alone, that are not finite; ``added``: how large, relative to
-    the gradient, what the control adds to it before every step is.
+    None if it is not, and ``random_in``: the module that causes this, if it was found; ``condemned``: splits that
+    fail because of a detector, with their rule; ``failed``: splits that fail because of a detector,
+    whatever their gradients; ``fed``: for a program, what each split was fed that the control was not;
+    ``reference_not_finite``: the samples whose loss or gradient alone is not finite; ``added``: the size, relative to
+    the gradient, of what the control adds to it before every step.
     """
 
     check: CheckConfig
@@ -80,9 +80,9 @@ def gather(
 
     Args:
         check: the resolved configuration.
-        observations: what every requested split gave.
+        observations: of every requested split.
         control: the split that the others are compared with.
-        reference: the independent truth, or None where it could not be computed.
+        reference: the independent reference, or None if it could not be computed.
         no_reference: why there is no reference.
     """
     if reference is not None and len(reference.membership) < check.steps:
@@ -109,7 +109,7 @@ def gather(
         reference, added = with_added(reference, first)
     alone = truths_of(reference, check.steps)
     recovered: list[Recovery] = []
-    if good and reference is not None and not reference.batched:  # else a gradient is no sum over its samples
+    if good and reference is not None and not reference.batched:  # else a gradient is not a sum over its samples
         for step, truth in enumerate(alone):
             there = [one for one in good if step < len(one.steps)]
             # what the user allows the gradient holds for every sample of it
@@ -162,13 +162,13 @@ def _off_parameters(
     tolerances: Tolerances,
     precision: str,
 ) -> dict[Split, tuple[OffParameter, ...]]:
-    """Those of each split, against the truth and against the control where that is right in the parameter itself."""
+    """The off parameters of each split, against the reference, and against the control if it is right there."""
     if reference is None:
         return {}
     allowance = Allowance.of(reference, tolerances, precision)
 
     def of(split: SplitObservation, other: SplitObservation | None) -> tuple[OffParameter, ...]:
-        # where nothing was measured, the control's gradient is known more closely than what its rows make of it
+        # if nothing was measured, the control's gradient is known more precisely than the one made of its rows
         unmeasured = reference.not_judged and not reference.recomputed and not reference.batched
         own = () if unmeasured else truths.get(split.split, ())
         off_control = frozenset(
@@ -192,16 +192,16 @@ def _off_parameters(
 
 
 def _completed(observation: SplitObservation, check: CheckConfig, *, may_end: bool) -> SplitObservation:
-    """The observation, as an error if it lacks what every split that ran must have.
+    """The observation, turned into an error if it lacks required results.
 
-    ``may_end``: fewer steps than were asked for are judged, since the control has made them all.
+    ``may_end``: fewer steps than requested are judged, since the control has made them all.
     """
     if observation.status != "ran":
         return observation
     reason, steps = "", len(observation.steps)
     fewer = 0 < steps < check.steps and may_end
     if steps != check.steps and not fewer and (steps == 0 or check.data.epochs is None):
-        reason = f"{steps} optimizer steps were seen, {check.steps} were asked for"
+        reason = f"{steps} optimizer steps were seen, {check.steps} were requested"
     elif any(not step.gradients for step in observation.steps):
         reason = "no gradient was seen"
     elif any(step.loss is None for step in observation.steps) and not check.runs_program:
@@ -214,5 +214,5 @@ def _completed(observation: SplitObservation, check: CheckConfig, *, may_end: bo
 
 
 def _precision(check: CheckConfig, reference: ReferenceObservation | None) -> str:
-    """What the model computes in; of a program's own model the reference says it."""
+    """The dtype that the model computes in; for a program's model it comes from the reference."""
     return reference.model.dtype if check.runs_program and reference is not None else check.compute_dtype

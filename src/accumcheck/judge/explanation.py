@@ -1,4 +1,4 @@
-"""Why a run gave what it gave: the samples' weights, and the rules of loss and gradient."""
+"""Explains a run's results: the samples' weights, and the rules of loss and gradient."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why the numbers are what they are; without a reference nothing is known.
+    """Explains the numbers; empty without a reference.
 
-    ``batch`` is None for a model that treats each sample for itself; ``weights`` are empty for one that does not.
-    ``by_batching``: splits that give what the model gives by itself in their micro-batches.
+    ``batch`` is None for a model that treats each sample independently; ``weights`` is empty for one that does not.
+    ``by_batching``: splits that give the model's own result for their micro-batches.
     """
 
     weights: Mapping[Split, SampleWeights] = field(default_factory=dict)
@@ -33,18 +33,18 @@ class Explanation:
     by_batching: frozenset[Split] = frozenset()
 
     def loss_of(self, split: Split) -> Rule | None:
-        """The rule of one split's losses; None where nothing is known of it."""
+        """The rule of one split's losses; None if it is not known."""
         return _rule_of(self.loss, split)
 
     def gradient_of(self, split: Split) -> Rule | None:
-        """The rule of one split's gradients; None where nothing is known of it."""
+        """The rule of one split's gradients; None if it is not known."""
         return _rule_of(self.gradient, split)
 
 
 def explain_run(seen: Evidence) -> Explanation:
     """Recovered weights per split, and the rules of loss and gradient.
 
-    The run's rules are fitted to the splits that no detector has condemned: a fault of another kind has no formula.
+    The run's rules are fitted to the splits that no detector has condemned: other kinds of faults have no formula.
     """
     reference = seen.reference
     if reference is None or not seen.good:
@@ -72,7 +72,7 @@ def explain_run(seen: Evidence) -> Explanation:
         if (summary := _weights(split, seen, gradient.of[split.split].rule)) is not None
     }
     loss = None
-    if any(step.loss is not None for split in seen.good for step in split.steps):  # a loop of one's own may report none
+    if any(step.loss is not None for split in seen.good for step in split.steps):  # a user's loop may report none
 
         def otherwise(split: SplitObservation, _: Fit) -> Rule:
             follows = _follows_gradient(split, seen, reference)
@@ -80,9 +80,9 @@ def explain_run(seen: Evidence) -> Explanation:
 
         loss = explain(sound, fit_losses, otherwise)
         if _found(gradient) and not _found(loss) and all(_follows_gradient(one, seen, reference) for one in sound):
-            loss = gradient  # one cause is behind both
+            loss = gradient  # both have the same cause
         if reference.not_judged and not _found(loss):
-            return Explanation(weights, None, gradient)  # single rows have no losses there to be weighed
+            return Explanation(weights, None, gradient)  # single rows have no losses to weight there
         loss = from_a_step(sound, loss, fit_losses)
         loss = with_others(loss, others, fit_losses)
     return Explanation(weights, loss, gradient)
@@ -120,7 +120,7 @@ def _fit_gradients(
         return samples is None or samples.fits(observed[at][1].weights, predicted)
 
     fit = fit_gradient(observed, in_weights, tolerances.gradient, by_sample)
-    # of many samples that are nearly alike the weights cannot be solved for, and a right gradient is right all the same
+    # for many nearly equal samples the weights cannot be solved; a right gradient is still right
     if not fit.found and max(found.residual for _, found, _ in observed) > tolerances.gradient:
         records = [record for split in splits for record in seen.records[split.split][steps]]
         if all(_is_right(record.vs_reference.gradient, tolerances.gradient) for record in records):
@@ -174,13 +174,13 @@ def _by_samples(weights: SampleWeights | None) -> Rule:
 
 
 def _follows_gradient(split: SplitObservation, seen: Evidence, reference: ReferenceObservation) -> bool:
-    """Whether the recovered weights, put on the samples' losses, give the reported loss of every step."""
+    """Whether the recovered weights, applied to the samples' losses, give the reported loss of every step."""
     for step, recovery in zip(split.steps, seen.recovered, strict=False):
         found = recovery.of.get(split.split)
         if found is None or step.loss is None:
             return False
         predicted = float(found.weights @ reference.losses[list(found.members)])
-        allowed = seen.tolerances.loss + found.residual  # the weights are known no better than that
+        allowed = seen.tolerances.loss + found.residual  # the precision of the weights
         if not abs(step.loss - predicted) <= allowed * abs(predicted) + seen.tolerances.loss_rounding:
             return False
     return True

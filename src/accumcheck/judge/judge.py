@@ -1,4 +1,4 @@
-"""From observations to results: divergences, weights, rules, verdicts and findings. Pure; nothing is run here."""
+"""From observations to results: divergences, weights, rules, verdicts and findings. Pure functions; nothing is run."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def judge(
 
     Args:
         check: the resolved configuration.
-        observations: what every requested split gave.
+        observations: of every requested split.
         control: the split that the others are compared with.
-        reference: the independent truth, or None where it could not be computed.
+        reference: the independent reference, or None if it could not be computed.
         no_reference: why there is no reference.
         allow_skipped: see `judge_run`.
         strict: see `judge_run`.
@@ -78,7 +78,7 @@ def judge(
 
 
 def _structural(seen: Evidence) -> tuple[Evidence, list[Detected]]:
-    """What has no formula, and the evidence with the splits that it condemns."""
+    """The faults without a formula, and the evidence with the splits that they condemn."""
     found: list[Detected] = []
     for detector in STRUCTURAL:
         new = list(detector(seen))

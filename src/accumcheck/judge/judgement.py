@@ -1,4 +1,4 @@
-"""What a run is judged to be."""
+"""The judgement on a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accumcheck.record import Accuracy, Finding, ReferenceStep, SplitResult, Tol
 
 @dataclass(frozen=True)
 class Judgement:
-    """All of a report that is judged."""
+    """The judged part of a report."""
 
     verdict: Verdict
     exit_code: int

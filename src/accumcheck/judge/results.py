@@ -28,7 +28,7 @@ def with_reasons(results: Sequence[SplitResult], findings: Sequence[Finding]) ->
 
     Args:
         results: of every requested split.
-        findings: in the order in which they are told.
+        findings: in the order reported.
     """
     return tuple(
         replace(result, reason=_worst(result, findings))
@@ -47,7 +47,7 @@ def _worst(result: SplitResult, findings: Sequence[Finding]) -> str:
                 return finding.summary
     if result.status == "ran" and result.verdict == "fail":
         return "its numbers differ by more than the tolerance"
-    return "it ended without saying why; see its log"
+    return "it ended without an error message; see its log"
 
 
 def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -> SplitResult:
@@ -74,7 +74,7 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
 
 
 def _updates(split: SplitObservation, seen: Evidence) -> tuple[UpdateRecord, ...]:
-    """What the stack's own optimizers did before it was taken back; nothing where their settings were overridden."""
+    """What the stack's own optimizers did before it was undone; empty if their settings were overridden."""
     first = next((one for one in seen.good if one.split == seen.control), None)
     control, weights = (first.steps, first.weights) if first is not None else ((), None)
     clips = split.training_arguments.get("max_grad_norm") != NEVER_CLIPS

@@ -15,10 +15,10 @@ _ORDER: tuple[Verdict, ...] = ("pass", "warn", "fail")
 
 
 def severity_of(rule: Rule, overrides: Mapping[str, Severity]) -> Severity:
-    """How bad a rule is for a split that diverges: the user's word, else that of its row.
+    """The severity of a rule for a split that diverges: the user's setting, else that of its row.
 
     Args:
-        rule: that the split follows.
+        rule: of the split.
         overrides: by the names of rules.
     """
     if str(rule) in overrides:
@@ -32,7 +32,7 @@ def severity_of(rule: Rule, overrides: Mapping[str, Severity]) -> Severity:
 
 
 def finite(step: StepRecord) -> bool:
-    """Whether loss and gradient norm are numbers; a loss that the stack did not report is not one that is wrong."""
+    """Whether loss and gradient norm are finite; a loss that the stack did not report is not an error."""
     return all(math.isfinite(value) for value in (step.loss, step.grad_norm) if value is not None)
 
 
@@ -61,12 +61,12 @@ def judge_split(
     *,
     batching: bool = False,
 ) -> Verdict:
-    """The verdict on a split that ran: pass where nothing diverges, else as bad as the rule that it follows.
+    """The verdict on a split that ran: pass if nothing diverges, else the severity of its rule.
 
-    A rule's factors count against the splits that they change, and not against a control in which they are 1.
+    A rule's factors count against splits that they change, not against a control in which they are 1.
 
-    ``batching``: compared with the model's own micro-batches nothing diverges. What does diverge is then the model's
-    doing, which is a warning.
+    ``batching``: compared with the model's own micro-batches nothing diverges. Any divergence then comes from the
+    model, which is a warning.
     """
     if not all(finite(step) for step in steps):
         return "fail"
@@ -81,7 +81,7 @@ def judge_split(
             verdicts.append("warn")
         elif wrong:
             rules = [rule, rule.within(split)] if rule is not None else [UNEXPLAINED]
-            # a divergence that the right rule seems to fit is one that no rule explains
+            # if the right rule seems to fit a divergence, then no rule explains it
             severities = [severity_of(UNEXPLAINED if one == TOKEN_MEAN else one, overrides) for one in rules]
             verdicts.append(min((_AS_VERDICT[severity] for severity in severities), key=_ORDER.index))
     return max(verdicts, key=_ORDER.index)
@@ -96,12 +96,12 @@ def judge_run(
     warned: bool,
     expected: bool = False,
 ) -> tuple[Verdict, int]:
-    """The verdict on the run and the exit code: 1 wins over 3, and what was not decided never passes.
+    """The verdict on the run and the exit code: 1 takes precedence over 3, and an undecided run never passes.
 
     Args:
         splits: every requested split.
-        undecided: something that every split needs is missing (the reference).
-        allow_skipped: a split that was skipped for want of devices is no reason to hold back.
+        undecided: something that every split needs (the reference) is missing.
+        allow_skipped: a split that was skipped for lack of devices does not prevent a pass.
         strict: a warning is a failure.
         warned: some finding is a warning.
         expected: some finding is a warning because its failure is expected; that is no failure when strict.

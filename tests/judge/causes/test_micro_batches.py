@@ -44,4 +44,4 @@ def test_nothing_is_said_of_rows_that_all_weigh_alike_or_all_otherwise(stack: St
 def test_the_finding_says_it() -> None:
     runs = [observe(Split.parse(text), by_foreground if text != str(CONTROL) else right) for text in SPLITS[:3]]
     found = judge(check(SPLITS[:3]), runs, CONTROL, reference())
-    assert any("divided by a number of its own" in one.explanation for one in found.findings)
+    assert any("divided by its own number" in one.explanation for one in found.findings)

@@ -41,7 +41,7 @@ def passed(count: Count, *labels: str) -> Passed:
         (
             lambda process, mine, everything: TOKENS[everything].sum(),
             "token-mean",
-            "65 as the token count in step 1 of 1x2x4, where the global batch has 65 predicted tokens",
+            "65 as the token count in step 1 of 1x2x4; the global batch has 65 predicted tokens",
         ),
         (
             lambda process, mine, everything: LABELS[everything].sum(),
@@ -51,18 +51,18 @@ def passed(count: Count, *labels: str) -> Passed:
         (
             lambda process, mine, everything: TOKENS[mine].sum(),
             "device-mean",
-            "29 and 36 as the token count in step 1 of 2x2x2: each process its own, where the global batch has 65",
+            "29 and 36 as the token count in step 1 of 2x2x2: each process its own count; the global batch has 65",
         ),
         (
             lambda process, mine, everything: LABELS[mine].sum(),
             "unshifted-device-mean",
-            "31 and 39 as the token count in step 1 of 2x2x2: each process its own labels before the causal shift, "
-            "where the global batch has 70, of which 65 are predicted",
+            "31 and 39 as the token count in step 1 of 2x2x2: each process its own labels before the causal shift; "
+            "the global batch has 70, of which 65 are predicted",
         ),
         (
             lambda process, mine, everything: 8.0,
             None,
-            "8 as the token count in step 1 of 1x2x4, where the global batch has 65 predicted tokens",
+            "8 as the token count in step 1 of 1x2x4; the global batch has 65 predicted tokens",
         ),
     ],
 )

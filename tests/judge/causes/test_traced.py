@@ -143,7 +143,7 @@ def test_a_log_that_alone_is_divided_is_told() -> None:
     words = traced(finding, [seen], truth("rejects")).explanation
     assert words.endswith(
         "Trainer logs the model's losses multiplied by 1/k, but differentiates them multiplied by 1 "
-        "(the division at transformers/trainer.py:200 is for the log alone)."
+        "(the division at transformers/trainer.py:200 is only for the log)."
     )
 
 
@@ -185,16 +185,16 @@ def test_an_unshifted_count_is_shown_beside_the_right_one() -> None:
     assert counted(LABELS, "1x2x4", "unshifted-token-mean", n) == (
         "Trainer passed LlamaForCausalLM 70 as the token count in step 1 of 1x2x4: the labels before the causal shift, "
         "of which 65 are predicted (counted at transformers/trainer.py:300). "
-        "The model divides by what it is passed (somewhere/modeling_some.py:10)."
+        "The model divides by the count passed to it (somewhere/modeling_some.py:10)."
     )
 
 
 def test_a_count_of_each_process_is_shown_beside_the_global_one() -> None:
     # process 0 is dealt samples 0, 1, 4, 5: 3 + 9 + 6 + 11 = 29 tokens, process 1 the other 36
     assert counted(TOKENS, "2x2x2", "device-mean", one) == (
-        "Trainer passed LlamaForCausalLM 29 and 36 as the token count in step 1 of 2x2x2: each process its own, where "
+        "Trainer passed LlamaForCausalLM 29 and 36 as the token count in step 1 of 2x2x2: each process its own count; "
         "the global batch has 65 (counted at transformers/trainer.py:300). "
-        "The model divides by what it is passed (somewhere/modeling_some.py:10)."
+        "The model divides by the count passed to it (somewhere/modeling_some.py:10)."
     )
 
 
@@ -207,8 +207,7 @@ def test_a_factor_that_is_not_due_is_told() -> None:
     words = counted(TOKENS, "2x2x2", "token-mean/n", one)
     assert words.endswith(
         "its loss is then multiplied by 1 before backward; it should have been multiplied by n, "
-        "to make up for the average of the gradients over n "
-        "processes."
+        "since gradients are averaged over n processes."
     )
 
 
@@ -241,7 +240,7 @@ def test_a_stack_that_weighs_means_by_their_tokens_is_understood() -> None:
         "and by k; it should have been multiplied by 1."
     )
     assert weighed(TOKENS, "token-mean*n", 4.0).endswith(
-        "and by n^2; it should have been multiplied by n, to make up for the average of the gradients over n processes."
+        "and by n^2; it should have been multiplied by n, since gradients are averaged over n processes."
     )
     assert weighed(TOKENS, "microbatch-mean", 1.0) == ""
 

@@ -28,13 +28,13 @@ def test_a_gradient_that_is_not_set_to_zero_between_steps_is_named() -> None:
     assert [split.verdict for split in found.splits] == ["pass", "fail"]
     (finding,) = found.findings
     assert finding.id == "leaked-samples"
-    assert "the gradient of step 2 contains what earlier steps were fed: 8 samples" in finding.summary
+    assert "the gradient of step 2 contains gradients of earlier steps: 8 samples" in finding.summary
 
 
 def test_one_leaked_sample_is_counted() -> None:
     own = observe(ACCUMULATED, right).steps[1].gradients[0]
     found = with_gradient_of_step_2(own + 0.2 * GRADIENTS[3])
-    assert "earlier steps were fed: 1 sample" in found.findings[0].summary
+    assert "gradients of earlier steps: 1 sample" in found.findings[0].summary
 
 
 def test_a_gradient_that_earlier_samples_do_not_explain_is_no_leak() -> None:

@@ -53,12 +53,12 @@ TRUTH = reference()
         ),
         (
             [(0, (0, 1)), (0, (2, 3)), (1, (4, 5)), (1, (6,))],
-            "2x2x2: in step 1 7 rows were fed where the control has 8: row 7 was never fed",
+            "2x2x2: in step 1 7 rows were fed instead of 8: row 7 was never fed",
             "dropped-samples",
         ),
         (
             [(0, (0, 1)), (0, (2, 3)), (1, (4, 5)), (1, (6, 8))],
-            "2x2x2: in step 1 1 row of step 2 came in, row 7 was never fed",
+            "2x2x2: in step 1 1 row of step 2 came instead, row 7 was never fed",
             "unexplained",
         ),
     ],
@@ -81,13 +81,13 @@ def test_the_controls_rows_condemn_nobody() -> None:
 @pytest.mark.parametrize(
     ("number", "row", "words"),
     [
-        (15, text(7, 47, 87, 7, labels=(-100, 47, 87, 7)), "row 7 (in process 1) with other labels"),
+        (15, text(7, 47, 87, 7, labels=(-100, 47, 87, 7)), "row 7 (in process 1) with different labels"),
         (
             15,
             text(7, 47),
-            "row 7 (in process 1) cut shorter in input_ids and labels, 2 entries where the control has 4",
+            "row 7 (in process 1) cut shorter in input_ids and labels, 2 entries instead of 4",
         ),
-        (15, text(60, 61, 62), "1 row that the control is not fed in any step came in, in process 1, row 7 was never"),
+        (15, text(60, 61, 62), "1 row that the control is not fed in any step came instead, in process 1, row 7 was"),
     ],
 )
 def test_contents_that_differ_are_named(number: int, row: FedRow, words: str) -> None:

@@ -18,7 +18,7 @@ from tests.judge.detectors.seen import changed, evidence, found_by
         ((0, 1, 2, 3, 4, 5, 6), "step 1 was fed 7 samples, the global batch has 8", "dropped-samples"),
         (
             (0, 1, 2, 3, 4, 5, 6, 8),
-            "step 1 was fed other samples than the reference step (1 of 8 differ)",
+            "step 1 was not fed the reference step's samples (1 of 8 differ)",
             "unexplained",
         ),
         ((0, 1, 2, 3, 4, 5, 6, -1), "step 1 was fed 1 rows that are not in the data", "unexplained"),

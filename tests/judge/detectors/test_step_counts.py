@@ -44,8 +44,8 @@ def test_a_first_step_that_comes_too_early_is_named_by_its_steps() -> None:
     (finding,) = found([1, 4])
     assert finding == (
         "step-at-wrong-microbatch",
-        "the optimizer steps after other numbers of micro-batches than it was asked to; 1x2x4: step 1 after 1, step 2 "
-        "after 4, where 4 were asked for",
+        "the optimizer does not step after the requested number of micro-batches; 1x2x4: step 1 after 1, step 2 "
+        "after 4; 4 were requested",
     )
 
 

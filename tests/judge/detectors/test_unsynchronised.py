@@ -61,4 +61,4 @@ def test_the_parameters_are_named_where_it_is_not_all_of_them() -> None:
 
     run = replace(changed("2x2x2", lost), trained=TrainedRecord(reference().coordinates))
     (detected,) = unsynchronised(evidence([run]))
-    assert detected.finding.summary.endswith("of the norm, in first alone")
+    assert detected.finding.summary.endswith("of the norm, only in first")

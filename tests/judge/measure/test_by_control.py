@@ -84,7 +84,7 @@ def test_gradients_that_are_never_cleared_fail_in_every_split_from_step_two_on()
     found = judged(lambda step, gradient, _: gradient + first * step)
     assert set(verdicts(found).values()) == {"fail"}
     assert found.findings[0].id == "leaked-samples"
-    assert found.findings[0].summary.startswith("the gradient of step 2 contains what earlier steps were fed")
+    assert found.findings[0].summary.startswith("the gradient of step 2 contains gradients of earlier steps")
 
 
 def test_one_parameter_that_is_lost_under_every_split_shows() -> None:

@@ -35,7 +35,7 @@ NOT_SHOWN = "The logged loss does not show it."
         ("unshifted-token-mean", ["by the same factor on every split"], [ELSEWHERE]),
         ("sample-mean", ["Every sample counts the same"], [ELSEWHERE]),
         ("dropped-samples", ["never learned from"], []),
-        ("unsynchronised", ["a model of its own"], []),
+        ("unsynchronised", ["its own model"], []),
     ],
 )
 def test_the_effect_of_one_rule_for_loss_and_gradient(rule: str, said: list[str], unsaid: list[str]) -> None:

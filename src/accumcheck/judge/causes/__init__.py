@@ -1,1 +1,1 @@
-"""Why a stack did what it did, as far as it was seen."""
+"""The causes of what a stack did, if they were seen."""

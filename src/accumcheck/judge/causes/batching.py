@@ -1,4 +1,4 @@
-"""A model that depends on its batch: what its own micro-batches explain of each split, without any stack."""
+"""A model that depends on its batch: how much of each split its own micro-batches explain, without any stack."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from accumcheck.record.rule import UNEXPLAINED, Rule
 
 Vector: TypeAlias = npt.NDArray[np.float64]
 _Fits: TypeAlias = Callable[[Rule, Rule, SplitObservation, StepObservation], bool]
-"""Whether a step follows a rule, with the additive term counted as another rule says."""
+"""Whether a step follows a rule, with the additive term counted by another rule."""
 
 SCALES = tuple(rule for rule in OF_K_AND_N if rule.base == "token-mean")
 """Times or over ``k`` and ``n``: how often an additive term can have been counted."""
@@ -38,8 +38,8 @@ SCALES = tuple(rule for rule in OF_K_AND_N if rule.base == "token-mean")
 class BatchRules:
     """What explains a model that depends on its batch.
 
-    ``loss``: None where no split reports any.
-    ``of_term``: how often the stack counted the additive term, where it did otherwise than with the rest of the loss.
+    ``loss``: None if no split reports a loss.
+    ``of_term``: how often the stack counted the additive term, if that differs from the rest of the loss.
     """
 
     loss: Rules | None
@@ -55,8 +55,8 @@ def batch_rules(
 ) -> BatchRules:
     """Explain losses and gradients by ``reference.batched``: the model's own, times or over ``k`` and ``n``.
 
-    Where no such rule fits, and the loss has an additive term, rules are tried in which the term is counted otherwise
-    than the rest. ``others``: splits that the run's rule is not fitted to.
+    If no such rule fits, and the loss has an additive term, rules are tried in which the term is counted differently
+    from the rest. ``others``: splits to which the run's rule is not fitted.
     """
     family = FAMILY if any(one.split.per_device_train_batch_size > 1 for one in splits) else OF_K_AND_N
     right = batched_steps(reference)
@@ -64,7 +64,7 @@ def batch_rules(
     def computed(rule: Rule, split: SplitObservation, step: StepObservation) -> BatchedStep | None:
         at = (step.step, split.split.per_device_train_batch_size)
         found = right.get((rule.base, *at))
-        if found is None and rule.base == "microbatch-mean":  # every micro-batch predicts as much: the same
+        if found is None and rule.base == "microbatch-mean":  # all micro-batches have equal counts: it is the same
             found = right.get(("token-mean", *at))
         return found if found is not None and _same_batches(step, found) else None
 
@@ -118,10 +118,10 @@ def batch_rules(
 def explained_by_batching(
     splits: Sequence[SplitObservation], rules: BatchRules | None, *, of_stack: bool = False
 ) -> frozenset[Split]:
-    """The splits that give what the model gives by itself in their micro-batches: no stack did anything wrong.
+    """The splits that give the model's own result for their micro-batches: the stack did nothing wrong.
 
-    ``of_stack``: what computes the loss in the model's place makes one number of a micro-batch: it is not known whether
-    micro-batches are to weigh alike or by their predictions, and either is right.
+    ``of_stack``: something else computes the loss, as one number per micro-batch. It is not known whether
+    micro-batches should have equal weights or be weighted by their predictions, so both count as right.
     """
     if rules is None:
         return frozenset()
@@ -142,7 +142,7 @@ def _same_batches(step: StepObservation, right: BatchedStep) -> bool:
 
 
 def blame_term(finding: Finding, rules: BatchRules | None, reference: ReferenceObservation | None) -> Finding:
-    """A finding on splits that no rule explains, with what is known of the term that the stack counts otherwise."""
+    """A finding about splits that no rule explains, extended by what is known about a term counted differently."""
     if rules is None or rules.of_term is None or reference is None or reference.batch_term is None:
         return finding
     scale = scale_words(rules.of_term)
@@ -151,7 +151,7 @@ def blame_term(finding: Finding, rules: BatchRules | None, reference: ReferenceO
         finding,
         explanation=(
             f"The rest of the loss is right, but {name} is counted {scale} times its mean over the micro-batches: "
-            "it is added in every micro-batch, and nothing averages it."
+            "it is added in every micro-batch, and never averaged."
         ),
         consequence="The weight of that term in training depends on the split.",
         advice=f"Divide the coefficient of that term in the model's config by {scale}, or leave the term out.",

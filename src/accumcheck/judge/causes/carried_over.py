@@ -1,4 +1,4 @@
-"""What is carried over from step to step: how much the samples of each count, and whether a counter was not reset."""
+"""What is carried over from step to step: the scale of each step's weights, and whether a counter was not reset."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from accumcheck.record import Split
 
 @dataclass(frozen=True, slots=True)
 class CarriedOver:
-    """In ``words``; ``is_count``: the numbers are those of a token count that is never reset."""
+    """``words``: a description; ``is_count``: the numbers match a token count that is never reset."""
 
     words: str
     is_count: bool
 
 
 def carried_over(seen: Evidence, split: Split, since: int) -> CarriedOver | None:
-    """What the weights of the steps from ``since`` on (counted from 1) have in common; None where that is nothing."""
+    """What the weights of the steps from ``since`` on (counted from 1) have in common; None if nothing."""
     scales = [_scale(seen, split, position) for position in range(since - 1, len(seen.recovered))]
     known = [scale for scale in scales if scale is not None]
     if not known or len(known) != len(scales):
         return None
     told = ", ".join(f"{scale:.3g} (step {since + at})" for at, scale in enumerate(known[:4]))
-    words = f"There, every sample has the same multiple of its right weight: {told}"
+    words = f"In these steps, every sample has the same multiple of its right weight: {told}"
     if _is_running_count(seen, known, since):
-        is_count = "That is the tokens of the step over those of all steps so far: a count that is never reset."
+        is_count = "That is the tokens of the step divided by those of all steps so far: a count that is never reset."
         return CarriedOver(f"{words}. {is_count}", is_count=True)
     return CarriedOver(f"{words}.", is_count=False)
 
 
 def _scale(seen: Evidence, split: Split, position: int) -> float | None:
-    """What all weights of a step are times the right ones; None where they are not all times the same."""
+    """The common factor between a step's weights and the right ones; None if they have no common factor."""
     recovery = seen.recovered[position]
     found = recovery.of.get(split)
     if found is None:

@@ -1,4 +1,4 @@
-"""By what a stack multiplied the losses that its model returned, before it differentiated or logged them."""
+"""The factor by which a stack multiplied the model's losses before it differentiated or logged them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from accumcheck.record import ReferenceObservation, Split, SplitObservation
 from accumcheck.record.rule import Rule
 
 CLOSE = (1e-5, 1e-2)
-"""How near, relative to it, a measured factor must be to a formula: first as float32 is, then as bfloat16."""
+"""Relative tolerance between a measured factor and a formula: first for float32, then for bfloat16."""
 
 _POWERS = ((0, 0), (-1, 0), (0, 1), (-1, 1), (0, -1), (1, 0), (1, 1), (-1, -1))
-"""Powers of (k, n) that a stack may multiply by; where k = n the first that fits is named: the likely ones first."""
+"""Powers of (k, n) that a stack may multiply by, the likely ones first: if k = n, the first that fits is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """Powers of ``k`` and ``n``, times each micro-batch's share of the count that ``share`` names, if it names one."""
+    """Powers of ``k`` and ``n``, times each micro-batch's share of the count named by ``share``, if there is one."""
 
     k_power: int
     n_power: int
@@ -38,19 +38,19 @@ class Factor:
         return (" ".join(above) or "1") + (f"/{over}" if over else "")
 
     def makes(self, rule: Rule, due: Factor, splits: Sequence[Split]) -> bool:
-        """Whether this makes the rule in all these splits, where ``due`` would make its base."""
+        """Whether this gives the rule in all these splits, if ``due`` would give its base."""
         made = replace(rule, k_power=self.k_power - due.k_power, n_power=self.n_power - due.n_power)
         return all(math.isclose(made.factor(split), rule.factor(split)) for split in splits)
 
     @classmethod
     def making(cls, rule: Rule, due: Factor) -> Factor:
-        """The factor that makes the rule in every split: what numbers that mean k as well as n are to be called."""
+        """The factor that gives the rule in every split; it decides if numbers could mean both k and n."""
         return cls(rule.k_power + due.k_power, rule.n_power + due.n_power)
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A number, and what a formula for it can depend on: the split, and by base the micro-batch's share of a count."""
+    """A number, and what its formula can depend on: the split, and for each base the micro-batch's share of a count."""
 
     split: Split
     number: float | None
@@ -58,7 +58,7 @@ class _Measured:
 
 
 def differentiated(splits: Sequence[SplitObservation], reference: ReferenceObservation) -> Factor | None:
-    """By what the losses were multiplied before they were differentiated; None where it was not seen or none fits."""
+    """The factor on losses before they were differentiated; None if it was not seen or no formula fits."""
     measured = []
     for split in splits:
         for step in split.steps:
@@ -74,7 +74,7 @@ def differentiated(splits: Sequence[SplitObservation], reference: ReferenceObser
 
 
 def logged(splits: Sequence[SplitObservation]) -> Factor | None:
-    """By what they were multiplied before they were logged: summed in a step, and averaged over processes."""
+    """The factor on losses before they were logged: summed in a step, and averaged over processes."""
     measured = []
     for split in splits:
         for step in split.steps:
@@ -88,7 +88,7 @@ def logged(splits: Sequence[SplitObservation]) -> Factor | None:
 
 
 def _fitting(measured: Sequence[_Measured], shares: Iterable[str | None]) -> Factor | None:
-    """The first factor that gives every number, as closely as any does."""
+    """The first factor that gives every number, at the tightest tolerance at which any does."""
     if not measured or any(one.number is None or not math.isfinite(one.number) for one in measured):
         return None
     candidates = [Factor(k, n, share) for share in shares for k, n in _POWERS]

@@ -1,4 +1,4 @@
-"""Gradients of earlier steps in a later one: found from the weights, since what was fed does not show them."""
+"""Gradients of earlier steps in a later one: found from the weights, since the fed samples do not show them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from accumcheck.record import ReferenceObservation, SplitObservation
 def leaks_in(
     split: SplitObservation, recovered: Sequence[Recovery], reference: ReferenceObservation, tolerance: float
 ) -> dict[int, int]:
-    """The steps (counted from 1) whose gradient earlier samples explain, and how many samples those are.
+    """The steps (counted from 1) whose gradient is explained by earlier samples, and how many samples these are.
 
-    Only a step that its own samples leave unexplained is looked at, and only an explanation that leaves nothing counts.
+    Only steps that their own samples do not explain are examined, and only a complete explanation counts.
 
     Args:
         split: what ran.
-        recovered: one entry a step.
+        recovered: one entry per step.
         reference: has the gradients of all samples.
         tolerance: of the gradient, relative.
     """

@@ -1,4 +1,4 @@
-"""Weights that are alike within each micro-batch: each is divided by a number of its own."""
+"""Weights that are equal within each micro-batch: each micro-batch is divided by its own number."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from accumcheck.record import Split
 
 
 def of_micro_batches(seen: Evidence, split: Split) -> tuple[float, ...] | None:
-    """What each micro-batch's rows are times their right weight, of all steps; None where rows of one differ.
+    """The factor between each micro-batch's weights and the right ones, over all steps; None if rows of one differ.
 
-    Nor is anything said where all micro-batches are alike, or where each has one row.
+    None as well if all micro-batches are equal, or if each has one row.
     """
     observed = next((one for one in seen.good if one.split == split), None)
     if observed is None or split.per_device_train_batch_size == 1:

@@ -1,4 +1,4 @@
-"""The token counts that a stack passed its model, compared with those that the reference counted."""
+"""The token counts that a stack passed its model, compared with the reference's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from accumcheck.record import ReferenceObservation, SplitObservation, StepObserv
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What was passed.
+    """The counts passed.
 
-    ``base``: the one that it makes, None where it is no such count; ``words``: the numbers of one step.
+    ``base``: the base that they give, None if it is not a known count; ``words``: the numbers of one step.
     """
 
     base: Base | None
@@ -24,7 +24,7 @@ class Passed:
 
 
 def passed_counts(splits: Sequence[SplitObservation], reference: ReferenceObservation) -> Passed:
-    """Which count was passed in every step of these splits, and the numbers of the first step that shows it best.
+    """Which count was passed in every step of these splits, and the numbers of the step that shows it best.
 
     Args:
         splits: with a token count for each micro-batch.
@@ -40,19 +40,19 @@ def passed_counts(splits: Sequence[SplitObservation], reference: ReferenceObserv
 
 @dataclass(frozen=True, slots=True)
 class StepCounts:
-    """Of one step: predicted tokens and labels of each process, ``[processes]``."""
+    """Predicted tokens and labels of each process in one step, ``[processes]``."""
 
     tokens: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
 
     def count(self, base: Base, process: int) -> int:
-        """What this process would be passed under ``base``."""
+        """The count that this process would be passed under ``base``."""
         counts = self.labels if base.of_labels else self.tokens
         return int(counts[process] if base.by_process else counts.sum())
 
 
 def counts_of(step: StepObservation, reference: ReferenceObservation) -> StepCounts:
-    """What the samples that a step was fed have of both."""
+    """The counts of the samples that a step was fed."""
     processes = 1 + max(batch.process for batch in step.micro_batches)
     tokens, labels = np.zeros(processes, dtype=np.int64), np.zeros(processes, dtype=np.int64)
     for batch in step.micro_batches:
@@ -81,13 +81,13 @@ def _words(base: Base | None, split: str, step: StepObservation, right: StepCoun
     told = f"{_listed(shown)} as the token count in step {step.step} of {split}"
     tokens, labels = int(right.tokens.sum()), int(right.labels.sum())
     if base is None or not (base.of_labels or base.by_process):
-        return f"{told}, where the global batch has {tokens} predicted tokens"
+        return f"{told}; the global batch has {tokens} predicted tokens"
     if not base.by_process:
         return f"{told}: the labels before the causal shift, of which {tokens} are predicted"
     if not base.of_labels:
-        return f"{told}: each process its own, where the global batch has {tokens}"
+        return f"{told}: each process its own count; the global batch has {tokens}"
     return (
-        f"{told}: each process its own labels before the causal shift, where the global batch has {labels}, "
+        f"{told}: each process its own labels before the causal shift; the global batch has {labels}, "
         f"of which {tokens} are predicted"
     )
 

@@ -1,9 +1,9 @@
-"""From what was seen inside the workers to the cause of a divergence, in words.
+"""From the observations in the workers to the cause of a divergence, in words.
 
-Three facts are put together: what the model does with the token count that it is passed (it was asked, see
+Three facts are combined: what the model does with the token count passed to it (it was probed, see
 `accumcheck.record.LossProbe`), whether the stack passed it one and which, and by what the stack multiplied each
-micro-batch's loss before it differentiated it. A cause is named only where these facts give the very rule that the
-gradient follows; what was not seen, or does not add up, is left out.
+micro-batch's loss before it differentiated it. A cause is named only if these facts give exactly the rule that the
+gradient follows; anything that was not seen, or does not match, is left out.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of the splits that one finding is about.
+    """The observations about the splits of one finding.
 
-    ``factor``: by what the stack multiplied the model's losses before it differentiated them; ``logged``: before it
-    logged them; None where no formula fits. ``bypassed``: no gradient came back to any loss of the model's own.
-    ``passed``: the token counts passed, None where none was.
+    ``factor``: the stack's factor on the model's losses before it differentiated them; ``logged``: before it
+    logged them; None if no formula fits. ``bypassed``: no gradient came back to any of the model's own losses.
+    ``passed``: the token counts passed, None if none was.
     """
 
     model: str
@@ -38,7 +38,7 @@ class Seen:
 
 
 def traced(finding: Finding, splits: Sequence[SplitObservation], reference: ReferenceObservation | None) -> Finding:
-    """The finding, with its cause added to the explanation, and the line of code as its source, as far as seen."""
+    """The finding, with its cause added to the explanation and the line of code as its source, if they were seen."""
     rule = Rule.parse(finding.gradient_rule) if finding.gradient_rule is not None else None
     concerned = [split for split in splits if str(split.split) in finding.splits and split.steps]
     if reference is None or not concerned:
@@ -59,7 +59,7 @@ def traced(finding: Finding, splits: Sequence[SplitObservation], reference: Refe
 
 
 def _seen_of(splits: Sequence[SplitObservation], reference: ReferenceObservation) -> Seen | None:
-    """Put the observations together; None where the splits were not watched alike (some with counts, some without)."""
+    """Combine the observations; None if the splits are not alike (some with counts, some without)."""
     seen = [(split.split, batch) for split in splits for step in split.steps for batch in step.micro_batches]
     counted = {batch.token_count is not None for _, batch in seen}
     reached = {batch.factor is not None for _, batch in seen}
@@ -83,7 +83,7 @@ def _seen_of(splits: Sequence[SplitObservation], reference: ReferenceObservation
 
 
 def _cause(seen: Seen, rule: Rule) -> tuple[str, str | None]:
-    """The cause in words and its place, or nothing."""
+    """The cause in words and its place, or an empty text."""
     sentences: list[str] = []
     source: str | None = None
     answer = seen.reference.probe.token_count
@@ -103,14 +103,14 @@ def _cause(seen: Seen, rule: Rule) -> tuple[str, str | None]:
 def _neighbours(model: str) -> str:
     return (
         f"The texts of a padding-free row are not separated: {model}'s output for a text changes with the text before "
-        "it, so that what it learns from a text depends on its neighbours. Choose an attention that separates them "
+        "it, so what it learns from a text depends on its neighbours. Choose an attention that separates them "
         "by their positions (attn_implementation: flash_attention_2, or a release whose masks do), or pad."
     )
 
 
 def _own_mean(seen: Seen, rule: Rule, factor: Factor) -> tuple[list[str], str | None]:
-    """The model gives the mean of each micro-batch: no token count reaches its loss."""
-    due = Factor(-1, 0)  # what makes a mean of k means
+    """The cause if the model returns the mean of each micro-batch: no token count reaches its loss."""
+    due = Factor(-1, 0)  # gives a mean of k means
     if rule.base not in ("token-mean", "sample-mean", "microbatch-mean") or not factor.makes(rule, due, seen.splits):
         return [], None
     factor = Factor.making(rule, due)
@@ -141,7 +141,7 @@ def _own_mean(seen: Seen, rule: Rule, factor: Factor) -> tuple[list[str], str | 
 
 
 def _shared(seen: Seen, rule: Rule, factor: Factor) -> tuple[list[str], str | None]:
-    """The stack weighs the means of micro-batches by their tokens: by their share of the right count?"""
+    """The cause if the stack weights the means of micro-batches by their share of a count: is it the right count?"""
     base = BASE_ROWS[factor.share or TOKEN_MEAN.base]
     due = _right_factor(base, seen.splits)
     if not _alike(rule.base, base, seen.splits) or not factor.makes(rule, due, seen.splits):
@@ -153,7 +153,7 @@ def _shared(seen: Seen, rule: Rule, factor: Factor) -> tuple[list[str], str | No
 
 
 def _divided(seen: Seen, rule: Rule, factor: Factor, passed: Passed) -> tuple[list[str], str | None]:
-    """The model divides the sum over its micro-batch by the count that it is passed: is that the right one?"""
+    """The cause if the model divides the sum over its micro-batch by the count passed to it: is that the right one?"""
     if passed.base is None:
         return [], None
     due = _right_factor(passed.base, seen.splits)
@@ -162,7 +162,7 @@ def _divided(seen: Seen, rule: Rule, factor: Factor, passed: Passed) -> tuple[li
     factor = Factor.making(rule, due)
     stack, probe = seen.belief.stack, seen.reference.probe
     sentences = [f"{stack} passed {seen.model} {passed.words}{_at(seen.belief.counts_place, 'counted at')}."]
-    divides = f"The model divides by what it is passed{_at(probe.place, '')}"
+    divides = f"The model divides by the count passed to it{_at(probe.place, '')}"
     if factor == due:
         return [*sentences, f"{divides}."], seen.belief.counts_place
     return [
@@ -172,7 +172,7 @@ def _divided(seen: Seen, rule: Rule, factor: Factor, passed: Passed) -> tuple[li
 
 
 def _another_loss(seen: Seen, rule: Rule) -> tuple[list[str], str | None]:
-    """What is differentiated was computed outside of the model."""
+    """The cause if the differentiated loss was computed outside the model."""
     stack, belief = seen.belief.stack, seen.belief
     by = f"{belief.own_loss} computes it{_at(belief.own_loss_place, '')}" if belief.own_loss else f"{stack} computes it"
     sentences = [f"The loss that is differentiated is not {seen.model}'s own: {by}."]
@@ -185,14 +185,14 @@ def _another_loss(seen: Seen, rule: Rule) -> tuple[list[str], str | None]:
 
 
 def _alike(base: str, counted: Base, splits: Sequence[Split]) -> bool:
-    """Whether a rule's base is that of a count in these splits: one process counts for itself what it does for all."""
+    """Whether a rule's base matches a count in these splits: with one process, its own count is the global one."""
     row = BASE_ROWS[base]
     alone = all(split.replicas == 1 for split in splits)
     return row is counted or (alone and row.share is not None and row.of_labels == counted.of_labels)
 
 
 def _right_factor(base: Base, splits: Sequence[Split]) -> Factor:
-    """What a loss that is divided by this count must be multiplied by, since gradients are averaged over processes."""
+    """The right factor on a loss that is divided by this count, since gradients are averaged over processes."""
     averaged = any(split.replicas > 1 for split in splits)
     return Factor(0, 1 if averaged and not base.by_process else 0)
 
@@ -201,7 +201,7 @@ def _right_factor(base: Base, splits: Sequence[Split]) -> Factor:
 
 
 def _computed(seen: Seen) -> str:
-    """`` (modeling_bert.py:1126 calls cross_entropy, reduction 'mean')``, as far as known."""
+    """`` (modeling_bert.py:1126 calls cross_entropy, reduction 'mean')``, or the part of it that is known."""
     probe = seen.reference.probe
     if probe.place is None:
         return ""
@@ -215,15 +215,15 @@ def _believed(seen: Seen) -> str:
 
 
 def _not_applied(seen: Seen) -> str:
-    """The stack's own division by k, where it has one that did not reach this loss."""
+    """The stack's own division by k, if it has one that did not reach this loss."""
     where = seen.belief.divides_place
     return f" (the division at {where} takes no effect)" if where and seen.logged == seen.factor else ""
 
 
 def _other_log(seen: Seen, told: Factor, factor: Factor) -> str:
-    """What is logged is not what is differentiated."""
+    """A sentence for a logged loss that differs from the differentiated one."""
     where = seen.belief.divides_place
-    alone = f" (the division at {where} is for the log alone)" if where and told.k_power < factor.k_power else ""
+    alone = f" (the division at {where} is only for the log)" if where and told.k_power < factor.k_power else ""
     stack = seen.belief.stack
     return (
         f"{stack} logs the model's losses multiplied by {told.words}, but differentiates them multiplied by "
@@ -232,7 +232,7 @@ def _other_log(seen: Seen, told: Factor, factor: Factor) -> str:
 
 
 def _should_be(due: Factor) -> str:
-    averaged = ", to make up for the average of the gradients over n processes" if due.n_power else ""
+    averaged = ", since gradients are averaged over n processes" if due.n_power else ""
     return f"it should have been multiplied by {due.words}{averaged}"
 
 

@@ -1,1 +1,1 @@
-"""Detectors: one file each, each looks at a read-only view of the run and yields what it found, with its finding."""
+"""Detectors, one per file: each examines a read-only view of the run and yields findings."""

@@ -1,4 +1,4 @@
-"""There is no independent loss: splits were compared with each other, and that is said."""
+"""Reports that there is no independent loss and splits were only compared with each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accumcheck.record import Finding
 
 
 def accuracy_not_judged(judged: Judged) -> Iterator[Detected]:
-    """Says why accuracy was not judged, where a program's own rows took the reference's place."""
+    """Report why accuracy was not judged, if a program's own rows replace the reference."""
     reference = judged.seen.reference
     if reference is None or not reference.not_judged:
         return
@@ -20,7 +20,7 @@ def accuracy_not_judged(judged: Judged) -> Iterator[Detected]:
             splits=(),
             summary=f"accuracy not judged: {reference.not_judged}",
             explanation=(
-                "Splits were compared with the control, and with what the program itself makes of each row alone; a "
+                "Splits were compared with the control, and with the program's own gradients of single rows; a "
                 "fault that the control shares would not show."
             ),
             advice="Let the model, or the Trainer's compute_loss, return the loss that is trained.",

@@ -1,4 +1,4 @@
-"""A model, or a loss of the stack's own, for which the samples of a micro-batch affect each other."""
+"""A model, or a stack's own loss, in which the samples of a micro-batch affect each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accumcheck.record import BatchTerm, Finding, ReferenceObservation, Split, S
 
 
 def batch_dependence(judged: Judged) -> Iterator[Detected]:
-    """A warning: says why, and how much of the splits' differences that explains."""
+    """A warning with the reason, and how much of the splits' differences it explains."""
     reference = judged.seen.reference
     if reference is None or not reference.batch_effect > 0 or judged.seen.random_by is not None:
         return
@@ -31,7 +31,7 @@ def batch_dependence(judged: Judged) -> Iterator[Detected]:
             splits=(),
             summary=summary,
             explanation=(
-                f"Samples of a micro-batch affect each other{' ' * bool(where)}{where}, so that splits with different "
+                f"Samples of a micro-batch affect each other{' ' * bool(where)}{where}, so splits with different "
                 "per-device batches cannot agree. Each split was therefore compared with its own micro-batches"
                 f"{computed}."
             ),
@@ -43,7 +43,7 @@ def batch_dependence(judged: Judged) -> Iterator[Detected]:
 def _of_model(term: BatchTerm | None, effect: float, shares: list[str]) -> str:
     cause = f"because of {term.name}" if term is not None else "for a reason that was not found"
     partly = "" if term is None or term.complete else " (and of something else: without it, batching still matters)"
-    explains = f"; of the gradient's difference from the control that explains {', '.join(shares)}" if shares else ""
+    explains = f"; that explains {', '.join(shares)} of the gradient's difference from the control" if shares else ""
     return f"without any stack, batching changes this model's results by up to {effect:.2g}, {cause}{partly}{explains}"
 
 
@@ -55,7 +55,7 @@ def _of_stack(term: BatchTerm, effect: float) -> str:
 
 
 def _shares(reference: ReferenceObservation, splits: Mapping[Split, SplitObservation], control: Split) -> list[str]:
-    """Of each split whose gradient is not the control's: how much of that its own micro-batches account for."""
+    """For each split whose gradient differs from the control's: how much of that its own micro-batches explain."""
     found = []
     right = batched_steps(reference)
     for split, observed in splits.items():

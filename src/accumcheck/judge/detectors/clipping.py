@@ -29,9 +29,9 @@ def clipped_per_microbatch(seen: Evidence) -> Iterator[Detected]:
             gradient_rule=str(UNEXPLAINED) if cut else None,
             summary=(
                 f"the gradient is clipped after every micro-batch, while it is still being accumulated "
-                f"({strongest.place}); here to {strongest.coefficient:.2g} times itself at most"
+                f"({strongest.place}); here by a factor of down to {strongest.coefficient:.2g}"
             ),
-            explanation="Clipping belongs between the last backward pass of a step and the optimizer: before that it "
+            explanation="Clipping belongs between the last backward pass of a step and the optimizer: earlier clipping "
             "changes how much each micro-batch counts.",
             consequence="The update depends on the split: the first micro-batches of a step count less than the last.",
             advice="Clip once per step, after the last micro-batch (accelerate: where sync_gradients is true).",

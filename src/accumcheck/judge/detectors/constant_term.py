@@ -1,4 +1,4 @@
-"""A term of the loss that counts once for every micro-batch, as a penalty on the weights that is not divided by k."""
+"""A term of the loss that counts once per micro-batch, such as a weight penalty that is not divided by k."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accumcheck.record.rule import UNEXPLAINED
 
 
 def term_per_microbatch(seen: Evidence) -> Iterator[Detected]:
-    """Splits whose gradient differs from the control's by multiples of such a term."""
+    """Splits whose gradient differs from the control's by a multiple of such a term."""
     term = seen.reference.per_microbatch if seen.reference is not None else None
     if term is None:
         return
@@ -43,9 +43,9 @@ def term_per_microbatch(seen: Evidence) -> Iterator[Detected]:
                 f"{shown}, {seen.control.gradient_accumulation_steps} times in the control {seen.control}"
             ),
             explanation="The rest of the gradient is right. A penalty on the weights that is added to each "
-            "micro-batch's loss, and is not divided by the accumulation steps k, looks like that.",
+            "micro-batch's loss and is not divided by the accumulation steps k looks like this.",
             consequence="The term is k times as strong as without accumulation.",
-            advice="Divide it by the accumulation steps, or add it once for each optimizer step.",
+            advice="Divide it by the accumulation steps, or add it once per optimizer step.",
         ),
         condemned=dict.fromkeys(counted, UNEXPLAINED),
     )

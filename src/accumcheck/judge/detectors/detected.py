@@ -1,4 +1,4 @@
-"""What a detector looks at, and what it yields."""
+"""The input and the output of detectors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from accumcheck.record.rule import Rule
 
 @dataclass(frozen=True)
 class Detected:
-    """One finding, and what it means for splits.
+    """One finding, and its effect on splits.
 
-    ``condemned``: those that fail because of it, with the rule that they are given: none is fitted to them, and no more
-    is said of how they diverge; ``failed``: those that fail because of it, though their gradients may be right;
-    ``accounts_for``: more splits of whose divergence no more is said.
+    ``condemned``: splits that fail because of it, with their rule: no rule is fitted to them, and their divergence is
+    not reported again; ``failed``: splits that fail because of it, though their gradients may be right;
+    ``accounts_for``: more splits whose divergence is not reported again.
     """
 
     finding: Finding
@@ -28,9 +28,9 @@ class Detected:
 
 @dataclass(frozen=True)
 class Judged:
-    """A run whose rules and verdicts are known: ``results`` are of every requested split.
+    """A run with its rules and verdicts; ``results``: of every requested split.
 
-    ``accounted``: splits of whose divergence a finding has said enough.
+    ``accounted``: splits whose divergence a finding has explained already.
     """
 
     seen: Evidence
@@ -40,7 +40,7 @@ class Judged:
 
 
 Structural = Callable[[Evidence], Iterator[Detected]]
-"""A detector of faults that have no formula; it runs before rules are fitted."""
+"""A detector of faults without a formula; it runs before rules are fitted."""
 
 Consequent = Callable[[Judged], Iterator[Detected]]
 """A detector that needs rules and verdicts."""

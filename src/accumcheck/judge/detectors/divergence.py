@@ -26,7 +26,7 @@ def divergence(judged: Judged) -> Iterator[Detected]:
     """One finding for each pair of rules that diverging splits follow, the most splits first."""
     results = [one for one in judged.results if one.split not in judged.accounted]
     control = judged.seen.control
-    # both may be right, each to within its tolerance, and yet further from each other than that
+    # both may be right within tolerance, and still differ from each other by more than it
     control_is_right = any(one.split == control and _is_right(one, judged) for one in results)
     groups: dict[tuple[object, ...], list[SplitResult]] = {}
     for result in results:
@@ -35,7 +35,7 @@ def divergence(judged: Judged) -> Iterator[Detected]:
             groups.setdefault((only_control, *_group(judged, result.split)), []).append(result)
     for (is_only_control, *_), members in sorted(groups.items(), key=lambda group: -len(group[1])):
         verdicts = {member.verdict for member in members}
-        if verdicts == {"pass"}:  # the configuration says to ignore this rule
+        if verdicts == {"pass"}:  # the configuration ignores this rule
             continue
         severity: Severity = "warn" if verdicts <= {"pass", "warn"} else "fail"
         finding = (_of_control if is_only_control else _of_rules)(judged, members, results, severity)
@@ -49,7 +49,7 @@ def divergence_finding(
 ) -> Finding:
     """One fault: splits whose loss and gradient follow the same pair of rules.
 
-    ``against`` says what the ratios in ``effects`` are taken to: the reference, or the control where there is none.
+    ``against``: what the ratios in ``effects`` are relative to: the reference, or the control if there is none.
     """
     rules = list(dict.fromkeys(rule for rule in (loss, gradient) if rule is not None))
     return Finding(
@@ -83,7 +83,7 @@ def _of_rules(
 def _of_control(
     judged: Judged, members: Sequence[SplitResult], _: Sequence[SplitResult], severity: Severity
 ) -> Finding:
-    """Splits that are right, and diverge only from a control that is not."""
+    """Splits that are right, and diverge only from a wrong control."""
     return Finding(
         id="control-differs",
         severity=severity,
@@ -91,7 +91,7 @@ def _of_control(
         loss_rule=members[0].loss_rule,
         gradient_rule=members[0].gradient_rule,
         summary=(
-            "loss and gradient are the reference's; they differ from those of the control, "
+            "loss and gradient match the reference; they differ from those of the control, "
             f"{judged.seen.control}, which is wrong"
         ),
         explanation="Splits of one global batch must agree, and these do not agree with the control.",
@@ -103,7 +103,7 @@ def _of_control(
 
 
 def _group(judged: Judged, split: Split) -> tuple[object, ...]:
-    """What splits of one finding have in common: the names of the rules, and from which step on they hold."""
+    """The key of splits that share a finding: the names of the rules, and from which step on they hold."""
     loss, gradient = _fit(judged.explanation.loss, split), _fit(judged.explanation.gradient, split)
     return tuple((str(fit.rule), fit.since, fit.earlier) if fit is not None else None for fit in (loss, gradient))
 
@@ -121,7 +121,7 @@ def _any_divergence(result: SplitResult, judged: Judged) -> bool:
 
 
 def _is_right(result: SplitResult, judged: Judged) -> bool:
-    """Whether every step gives the reference's loss and gradient; without a reference nothing is known to."""
+    """Whether every step gives the reference's loss and gradient; false without a reference."""
     return bool(judged.seen.truths) and all(
         finite(step) and not any(diverges(step.vs_reference, judged.seen.tolerances)) for step in result.steps
     )
@@ -131,7 +131,7 @@ def _is_right(result: SplitResult, judged: Judged) -> bool:
 
 
 def _explanation(rules: Sequence[Rule]) -> str:
-    """What the rules mean: one for loss and gradient, or one each; what they share is said once."""
+    """The meaning of the rules: one for both loss and gradient, or one each; a shared part is mentioned once."""
     if len(rules) != 2:
         return " ".join(f"{rule}: {meaning(rule)}." for rule in rules)
     loss, gradient = rules
@@ -147,7 +147,7 @@ def _explanation(rules: Sequence[Rule]) -> str:
 
 
 def _from_a_step(judged: Judged, finding: Finding, split: Split) -> Finding:
-    """The finding, with ``Step 1 is right; from step 2 on ...``, where a rule of the split holds from a step on."""
+    """The finding, with ``Step 1 is right; from step 2 on ...``, if a rule of the split holds from a step on."""
     fits = {"loss": _fit(judged.explanation.loss, split), "gradient": _fit(judged.explanation.gradient, split)}
     changed = {what: fit for what, fit in fits.items() if fit is not None and fit.earlier is not None}
     if not changed:
@@ -161,7 +161,7 @@ def _from_a_step(judged: Judged, finding: Finding, split: Split) -> Finding:
     later = f"from step {fit.since} on, {what} {'is' if len(changed) == 1 else 'are'} wrong"
     common = (
         None if fit.found else carried_over(judged.seen, split, fit.since)
-    )  # a formula says what they have in common
+    )  # otherwise the formula says what they have in common
     if common is None:
         return replace(finding, explanation=f"{earlier}; {later}. {finding.explanation}")
     finding = replace(finding, explanation=f"{earlier}; {later}. {common.words} {finding.explanation}")
@@ -171,7 +171,7 @@ def _from_a_step(judged: Judged, finding: Finding, split: Split) -> Finding:
 
 
 def _by_micro_batch(judged: Judged, members: Sequence[SplitResult]) -> str:
-    """Where no formula fits: whether the rows of each micro-batch weigh alike, and those of different ones do not."""
+    """If no formula fits: a sentence if the rows of each micro-batch share a factor, but micro-batches differ."""
     for one in members:
         if judged.explanation.gradient_of(one.split) != UNEXPLAINED:
             return ""
@@ -182,26 +182,26 @@ def _by_micro_batch(judged: Judged, members: Sequence[SplitResult]) -> str:
     told = ", ".join(f"{times:.3g}" for times in first[:4])
     return (
         f"Within a micro-batch all rows have the same multiple of their right weight ({told} ... in "
-        f"{members[0].split}): the loss of each micro-batch is divided by a number of its own, which counts something "
-        "in that micro-batch alone."
+        f"{members[0].split}): the loss of each micro-batch is divided by its own number, which counts something "
+        "in that micro-batch only."
     )
 
 
 def _or_over_b(judged: Judged, gradient: Rule | None) -> str:
-    """A factor of k and n that is, beside a control of the same global batch, one of the per-device batch size."""
+    """A sentence on k*n: relative to a control with the same global batch, it is the same as dividing by b."""
     reference = judged.seen.reference
     if reference is None or not reference.not_judged or gradient is None or gradient.k_power != gradient.n_power:
         return ""
     if gradient.k_power != 1:
         return ""
     return (
-        "Of one global batch, k*n times too large is the same as divided by the per-device batch size b once more: a "
-        "mean over the rows of a micro-batch that nothing divides by k and n, or that is divided by b again."
+        "With a fixed global batch, k*n times too large is the same as divided by the per-device batch size b once "
+        "more: a mean over the rows of a micro-batch that is not divided by k and n, or that is divided by b again."
     )
 
 
 def _kept(judged: Judged, members: Sequence[SplitResult]) -> str:
-    """Which micro-batches of a window enter the update, split by split, where only some do."""
+    """Which micro-batches of a window enter the update, split by split, if only some do."""
     kept = {}
     for one in members:
         rule = judged.explanation.gradient_of(one.split)

@@ -1,4 +1,4 @@
-"""Optimizer steps that are made of other samples than an epoch gives them."""
+"""Optimizer steps with other samples than the epoch should give them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accumcheck.record import Finding, Split
 
 
 def torn_windows(seen: Evidence) -> Iterator[Detected]:
-    """One finding for each way in which the end of an epoch goes wrong."""
+    """One finding for each kind of fault at the end of an epoch."""
     torn: dict[str, list[Split]] = {}
     for split in seen.good:
         made = seen.windows.get(split.split)
@@ -21,7 +21,7 @@ def torn_windows(seen: Evidence) -> Iterator[Detected]:
 
 
 def windows_finding(splits: Sequence[Split], fault: str) -> Finding:
-    """Splits whose optimizer steps are made of other samples than an epoch gives them."""
+    """Splits whose optimizer steps have other samples than the epoch should give them."""
     return Finding(
         id="epoch-windows",
         severity="fail",
@@ -29,7 +29,7 @@ def windows_finding(splits: Sequence[Split], fault: str) -> Finding:
         summary=f"the end of an epoch is handled differently: {fault}",
         explanation=(
             "If the micro-batches of an epoch are not a multiple of k, the epoch must end with one smaller optimizer "
-            "step under every split. Here samples are left out or move into other steps, so that splits train on "
+            "step under every split. Here samples are left out or move into other steps, so splits train on "
             "different batches."
         ),
         consequence="The number of optimizer steps, and with it the learning-rate schedule, depends on the split.",

@@ -12,7 +12,7 @@ from accumcheck.record.rule import UNEXPLAINED
 
 
 def leaked_gradients(seen: Evidence) -> Iterator[Detected]:
-    """Steps that only the samples of earlier steps explain; looked for in splits that nothing else has condemned."""
+    """Steps that only the samples of earlier steps explain, in splits without another fault."""
     if seen.reference is None:
         return
     leaks = {
@@ -26,7 +26,7 @@ def leaked_gradients(seen: Evidence) -> Iterator[Detected]:
 
 
 def leak_finding(leaks: dict[Split, dict[int, int]]) -> Finding:
-    """Splits in whose steps gradients of earlier samples are left: by split, how many in which step."""
+    """Splits with leftover gradients of earlier samples; ``leaks``: by split, how many samples in which step."""
     samples = max(count for steps in leaks.values() for count in steps.values())
     steps = sorted({step for found in leaks.values() for step in found})
     where = ", ".join(map(str, steps))
@@ -35,16 +35,13 @@ def leak_finding(leaks: dict[Split, dict[int, int]]) -> Finding:
         severity="fail",
         splits=tuple(map(str, leaks)),
         summary=(
-            f"the gradient of step{'s' * (len(steps) > 1)} {where} contains what earlier steps were fed: "
+            f"the gradient of step{'s' * (len(steps) > 1)} {where} contains gradients of earlier steps: "
             f"{samples} sample{'s' * (samples > 1)}"
         ),
         explanation=(
             "Gradients were not set to zero between two optimizer steps, or were left over from micro-batches that no "
             "step applied."
         ),
-        consequence="Samples are trained on again, in an update that they do not belong to.",
-        advice=(
-            "Set gradients to zero after every optimizer step, "
-            "and at the end of an epoch apply what is left, or drop it."
-        ),
+        consequence="Samples are trained on a second time, in an update that they do not belong to.",
+        advice=("Set gradients to zero after every optimizer step, and at the end of an epoch apply or drop the rest."),
     )

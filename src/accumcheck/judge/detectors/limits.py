@@ -1,4 +1,4 @@
-"""What was not looked at, or not as it is in training: said, so that a pass is not read as more than it is."""
+"""Reports what was not checked, or differs from training, so that a pass is not overrated."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from accumcheck.judge.detectors.parameters import listed
 from accumcheck.record import Finding
 
 SWITCHED_OFF = "switched_off"
-"""Among a program's training arguments: what adds noise, and was switched off for the check."""
+"""Training arguments of a program that add noise, switched off for the check."""
 NOISE = ("neftune_noise_alpha",)
 
 
 def noise_switched_off(judged: Judged) -> Iterator[Detected]:
-    """Noise that the training arguments ask for, and that was left out."""
+    """Noise in the training arguments that was switched off."""
     arguments = judged.seen.check.training_arguments
     asked = [f"{name}: {arguments[name]}" for name in NOISE if arguments.get(name) is not None]
     asked += [
@@ -27,14 +27,14 @@ def noise_switched_off(judged: Judged) -> Iterator[Detected]:
                 severity="warn",
                 splits=(),
                 summary=f"random noise was switched off for the check: {asked[0]}",
-                explanation="Noise that is drawn anew in every forward pass is different under every split by design; "
+                explanation="Noise that is drawn in every forward pass is different under every split by design; "
                 "everything else was compared without it.",
             )
         )
 
 
 def random_collators(judged: Judged) -> Iterator[Detected]:
-    """Collators that draw random numbers, which were made the same in every split."""
+    """Collators whose random numbers were made the same in every split."""
     names = [name for one in judged.seen.good if one.program is not None for name in one.program.random_collators]
     if names:
         yield Detected(
@@ -43,14 +43,14 @@ def random_collators(judged: Judged) -> Iterator[Detected]:
                 severity="warn",
                 splits=(),
                 summary=f"random numbers of {listed(list(dict.fromkeys(names)))} were drawn from each row's content",
-                explanation="Drawn for a micro-batch they would make other rows of the data under every split. All "
-                "else was compared as it is.",
+                explanation="Drawn per micro-batch, they would make different rows under every split. Everything "
+                "else was compared unchanged.",
             )
         )
 
 
 def loss_not_reported(judged: Judged) -> Iterator[Detected]:
-    """A loop of the user's that says no loss: its gradients were compared, and what its log shows was not."""
+    """A user's loop that reports no loss: its gradients were compared, but not the loss in its log."""
     good = judged.seen.good
     if judged.seen.check.runs_program and good and all(step.loss is None for one in good for step in one.steps):
         yield Detected(
@@ -58,10 +58,10 @@ def loss_not_reported(judged: Judged) -> Iterator[Detected]:
                 id="loss-not-reported",
                 severity="ignore",
                 splits=(),
-                summary="the program reported no loss, so that only gradients were compared",
-                explanation="A training loop has no log that could be read.",
+                summary="the program reported no loss, so only gradients were compared",
+                explanation="A training loop has no log that accumcheck can read.",
                 advice=(
-                    "To have the loss compared that your log shows, call it once for each optimizer step: from "
+                    "To compare the loss in your log as well, call this once per optimizer step: from "
                     "accumcheck import report_loss; report_loss(loss). Outside of a check it does nothing."
                 ),
             )
@@ -79,13 +79,13 @@ def only_first_training(judged: Judged) -> Iterator[Detected]:
                 splits=(),
                 summary="the program trains more than once; only the first training was checked",
                 explanation="Another Trainer began to train after the first had ended.",
-                advice="Check the others on their own, for example with stack: callable and a function for each.",
+                advice="Check the others separately, for example with stack: callable and a function for each.",
             )
         )
 
 
 def added_before_steps(judged: Judged) -> Iterator[Detected]:
-    """What the program adds to every gradient by itself, the same in each step of the control."""
+    """A vector that the program itself adds to every gradient, the same in each step of the control."""
     if judged.seen.added > 0:
         yield Detected(
             Finding(
@@ -97,21 +97,21 @@ def added_before_steps(judged: Judged) -> Iterator[Detected]:
                     f"same in every step of the control ({judged.seen.added:.2g} of the gradient's norm)"
                 ),
                 explanation=(
-                    "With weights held still a weight decay that the program adds by itself looks like that. Splits "
-                    "were compared with it."
+                    "With fixed weights, a weight decay that the program adds itself looks like this. Splits "
+                    "were compared including it."
                 ),
             )
         )
 
 
 def parameters_not_tested(judged: Judged) -> Iterator[Detected]:
-    """Parameters whose true gradient is exactly zero, though the loss depends on them: a fault in them cannot show.
+    """Parameters whose true gradient is exactly zero although the loss depends on them: a fault in them cannot show.
 
-    Those that the loss does not depend on are in the report's list, too, but no warning: none should have a gradient.
+    Parameters that the loss does not depend on are in the report's list as well, but cause no warning.
     """
     reference, control = judged.seen.reference, judged.seen.control
     trained = next((one.trained for one in judged.seen.good if one.split == control), None)
-    lacking = trained.lacking if trained is not None else ()  # has a finding of its own
+    lacking = trained.lacking if trained is not None else ()  # has a separate finding
     unused = reference.unused if reference is not None else ()
     if trained is not None:
         unused = (*unused, *trained.untouched)
@@ -126,7 +126,7 @@ def parameters_not_tested(judged: Judged) -> Iterator[Detected]:
                 summary=f"{listed(names)} {are} not tested: {whose} true gradient is exactly zero here",
                 explanation=(
                     f"The loss depends on {them}, but at these weights every sample's gradient is 0, as behind an "
-                    "adapter or a gate that starts at zero: a fault could not show, whatever it multiplies."
+                    "adapter or a gate that starts at zero: no fault in a factor could show."
                 ),
                 advice="Start the check from weights at which these gradients are not zero, for example after a few "
                 "steps of training.",

@@ -1,4 +1,4 @@
-"""A logged gradient norm that is not the gradient's."""
+"""A logged gradient norm that is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from accumcheck.judge.measure.updates import ITS_OWN
 from accumcheck.record import Finding, StepObservation
 
 CLOSEST = 1e-4
-"""Logs are rounded: a norm is compared no closer than this."""
+"""Logs are rounded: the smallest tolerance for a norm."""
 
 
 def misreported_norm(seen: Evidence) -> Iterator[Detected]:
@@ -30,13 +30,13 @@ def misreported_norm(seen: Evidence) -> Iterator[Detected]:
                 explanation=(
                     "The log does not show what the optimizer received. Training itself is judged by the gradient."
                 ),
-                consequence="Settings that were chosen by the log, such as max_grad_norm, are off by as much.",
-                advice="Choose them by the gradient norms of this report.",
+                consequence="Settings chosen from the log, such as max_grad_norm, are off by the same amount.",
+                advice="Choose them from the gradient norms in this report.",
             )
         )
 
 
 def _error(step: StepObservation) -> float:
-    """Relative to the norm; 0 where nothing was logged, or nothing can be said."""
+    """The error relative to the norm; 0 if nothing was logged, or it cannot be compared."""
     logged, norm = step.logged_grad_norm, step.grad_norms[0]
     return abs(logged - norm) / norm if logged is not None and math.isfinite(logged) and norm > 0 else 0.0

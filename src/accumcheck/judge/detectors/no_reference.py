@@ -1,4 +1,4 @@
-"""The reference could not be computed, so that accuracy is undecided."""
+"""The reference could not be computed, so accuracy is undecided."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accumcheck.record import Finding
 
 
 def no_reference(judged: Judged) -> Iterator[Detected]:
-    """Says why, where some split ran."""
+    """Report why, if some split ran."""
     if judged.seen.reference is not None or not judged.seen.good:
         return
     reason = judged.seen.no_reference or "its process left no result"
@@ -20,6 +20,6 @@ def no_reference(judged: Judged) -> Iterator[Detected]:
             splits=(),
             summary=f"the reference could not be computed: {reason}",
             explanation="Splits were only compared with each other; a fault that all of them share would not show.",
-            advice="Fix the cause that is named and run the check again: without a reference nothing passes.",
+            advice="Fix this cause and run the check again: without a reference nothing passes.",
         )
     )

@@ -1,4 +1,4 @@
-"""Losses and gradients that are not finite: whose they are, and where."""
+"""Losses and gradients that are not finite: in which splits and steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accumcheck.record.rule import UNEXPLAINED
 
 
 def not_finite(seen: Evidence) -> Iterator[Detected]:
-    """Splits with such numbers, those with the same words together; they fail where the reference has none."""
+    """Splits with such numbers, grouped by description; they fail if the reference is finite."""
     groups: dict[str, list[Split]] = {}
     for one in seen.good:
         if words := words_of_split(one):
@@ -27,9 +27,9 @@ def not_finite(seen: Evidence) -> Iterator[Detected]:
                 splits=tuple(map(str, splits)),
                 summary=f"{words}; {whose if seen.reference is not None or blameless else 'there is no reference'}",
                 explanation=(
-                    "The model gives such numbers without any stack, so that nothing can be compared."
+                    "The model gives such numbers even without the stack, so nothing can be compared."
                     if blameless
-                    else "One such step ends a training: with it the weights are not finite either."
+                    else "One such step ruins a training: after it the weights are not finite either."
                 ),
                 advice=(
                     "Look for a precision that overflows (float16 without a loss scale), a division by a count that is "
@@ -42,7 +42,7 @@ def not_finite(seen: Evidence) -> Iterator[Detected]:
 
 
 def rows_not_finite(seen: Evidence) -> Iterator[Detected]:
-    """Samples whose numbers alone are not finite, where micro-batches are the truth in their place."""
+    """Samples whose loss or gradient alone is not finite, if micro-batches serve as reference instead."""
     if seen.reference is None or not (words := words_of_reference(seen.reference)):
         return
     yield Detected(
@@ -51,7 +51,7 @@ def rows_not_finite(seen: Evidence) -> Iterator[Detected]:
             severity="warn",
             splits=(),
             summary=f"the reference's loss or gradient is not finite for a sample that is fed alone: {words}",
-            explanation="Such a sample has no right answer by itself; micro-batches, computed without the stack, are "
-            "the truth in its place.",
+            explanation="Such a sample has no right answer alone; micro-batches, computed without the stack, are "
+            "the reference instead.",
         )
     )

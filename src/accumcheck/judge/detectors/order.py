@@ -1,4 +1,4 @@
-"""All detectors, in the order in which they run. A new one is a file in this folder and a line here."""
+"""All detectors, in running order. A new one is a file in this folder and a line here."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     misreported_rate,
     missing_numbers,
 )
-"""Run before rules are fitted, in this order: of two that condemn a split, the later gives it its rule."""
+"""Run before rules are fitted, in this order: if two condemn a split, the later one sets its rule."""
 
 CONSEQUENT: tuple[Consequent, ...] = (
     changed_rows,
@@ -81,4 +81,4 @@ CONSEQUENT: tuple[Consequent, ...] = (
     loss_not_reported,
     parameters_not_tested,
 )
-"""Run when rules and verdicts are known; of a split that one accounts for, the later ones say no more."""
+"""Run when rules and verdicts are known; if one accounts for a split, later ones do not report it again."""

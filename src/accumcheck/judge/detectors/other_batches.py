@@ -10,7 +10,7 @@ from accumcheck.record import Finding
 
 
 def other_batches_fed(seen: Evidence) -> Iterator[Detected]:
-    """Whole global batches, in another order than the control's: a warning."""
+    """Whole global batches in a different order from the control's: a warning."""
     splits = [one.split for one in seen.good if one.split in seen.windows and seen.windows[one.split].others]
     if splits:
         yield Detected(
@@ -18,7 +18,7 @@ def other_batches_fed(seen: Evidence) -> Iterator[Detected]:
                 id="samples-differ",
                 severity="warn",
                 splits=tuple(map(str, splits)),
-                summary="fed other samples than the control in the same step: compared with the reference only",
+                summary="not fed the control's samples in the same step: compared with the reference only",
                 explanation=(
                     "The order of the samples depends on the split: on the number of processes, on the micro-batch "
                     "size, or on a seed that is not fixed. Each step was compared with what its own samples should "

@@ -10,7 +10,7 @@ from accumcheck.record import Finding
 
 
 def padded_epochs(seen: Evidence) -> Iterator[Detected]:
-    """The last micro-batches of an epoch filled up by samples of it that were trained on already: a warning."""
+    """The last micro-batches of an epoch are filled with samples that were already trained on: a warning."""
     padded = {
         one.split: max(seen.windows[one.split].padding.values())
         for one in seen.good
@@ -27,7 +27,7 @@ def padded_epochs(seen: Evidence) -> Iterator[Detected]:
                     "an epoch"
                 ),
                 explanation=(
-                    "Processes are given micro-batches of equal size by repeating samples from the start of the epoch "
+                    "To give processes micro-batches of equal size, samples from the start of the epoch are repeated "
                     "(accelerate's even_batches, torch's DistributedSampler), which trains on them twice in that epoch."
                 ),
                 advice="Train on a number of samples that is a multiple of n x b, or with dataloader_drop_last.",

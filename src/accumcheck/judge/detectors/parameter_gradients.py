@@ -16,14 +16,14 @@ from accumcheck.record import Finding, Split
 from accumcheck.record.rule import UNEXPLAINED
 
 _ELSE = 10.0
-"""The rest of the gradient is right where its error is this many times smaller than that of the wrong parameters: a
-wrong weight of samples reaches all parameters about alike."""
+"""The rest of the gradient is right if its error is this many times smaller than that of the wrong parameters: a
+wrong sample weight affects all parameters about equally."""
 
 
 def wrong_parameters(seen: Evidence) -> Iterator[Detected]:
-    """Splits that are wrong in some parameters alone, whether or not the gradient as a whole shows it."""
+    """Splits that are wrong only in some parameters, whether or not the whole gradient shows it."""
     term = seen.reference.batch_term if seen.reference is not None else None
-    # a summand of the loss, counted otherwise than the rest, is off in the parameters that it reaches: it has a finding
+    # a term of the loss that is counted differently is off in the parameters it reaches: it has a separate finding
     by_term = term is not None and term.additive
     found = {
         split: off
@@ -39,7 +39,7 @@ def wrong_parameters(seen: Evidence) -> Iterator[Detected]:
 
 
 def _shows(seen: Evidence, split: Split) -> bool:
-    """Whether the gradient as a whole is beyond its tolerance: then a rule may explain it."""
+    """Whether the whole gradient is beyond its tolerance: then a rule may explain it."""
     return any(
         diverges(found, seen.tolerances)[1]
         for step in seen.records.get(split, ())
@@ -48,7 +48,7 @@ def _shows(seen: Evidence, split: Split) -> bool:
 
 
 def _rest_is_right(seen: Evidence, split: Split, off: Sequence[OffParameter]) -> bool:
-    """Whether what is wrong is wrong in these parameters alone, in the step and against what shows each."""
+    """Whether only these parameters are wrong, in the step and comparison that shows each."""
     reference = seen.reference
     step = next((one for one in seen.good if one.split == split), None)
     if reference is None or step is None or any(one.against == "control" for one in off):
@@ -81,10 +81,10 @@ def _finding(splits: Sequence[Split], off: Sequence[OffParameter]) -> Finding:
         gradient_rule=str(UNEXPLAINED),
         summary=f"{many} a wrong gradient while the others are right: {shown}{rest}",
         explanation=(
-            f"{worst.name} is off by {worst.error:.2g} of its own norm in step {worst.step}, and rounding explains "
+            f"{worst.name} is off by {worst.error:.2g} of its own norm in step {worst.step}; rounding explains only "
             f"{worst.allowed:.1e}. Together they are {share:.2g} of the {worst.against}'s gradient norm."
         ),
-        consequence="These parameters are trained otherwise under this split than under the others.",
+        consequence="These parameters are trained differently under this split than under the others.",
         advice="Look for what treats parameters by name or by kind: hooks, parameter groups, freezing, offloading.",
     )
 
@@ -94,7 +94,7 @@ def _fate(one: OffParameter) -> str:
     if one.is_zero:
         return "is zero"
     if np.isinf(one.error):
-        return "has a gradient where none is due"
+        return "has a gradient but should have none"
     if one.left <= max(one.allowed, 0.02):
         return f"is {one.times:.3g} times the right one"
     return "has the wrong direction"

@@ -1,4 +1,4 @@
-"""Parameters that one split trains and another does not: frozen, or held by no optimizer."""
+"""Parameters that one split trains and another does not: frozen, or in no optimizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 3
 
 
 def untrained_parameters(seen: Evidence) -> Iterator[Detected]:
-    """Splits that do not change a parameter which the control changes, or change one that it does not."""
+    """Splits that do not train a parameter that the control trains, or train one that it does not."""
     control = next((one for one in seen.good if one.split == seen.control), None)
     if control is None or control.trained is None:
         return
@@ -32,7 +32,7 @@ def untrained_parameters(seen: Evidence) -> Iterator[Detected]:
         yield _fault(
             "parameter-frozen",
             found,
-            f"trains without {_listed(found)}, which the control trains",
+            f"does not train {_listed(found)}, which the control trains",
             "A parameter that needs no gradient (requires_grad is false) never changes.",
             "Freeze the same parameters under every split.",
         )
@@ -41,7 +41,7 @@ def untrained_parameters(seen: Evidence) -> Iterator[Detected]:
             "parameter-trained",
             found,
             f"trains {_listed(found)}, which the control does not train",
-            "Splits that train other parameters give another model.",
+            "Splits that train different parameters give different models.",
             "Freeze the same parameters under every split.",
         )
     if found := _some(lacking):
@@ -61,10 +61,10 @@ def _by_design(control: SplitObservation, names: Sequence[str]) -> Finding:
         id="optimizer-lacks-parameters",
         severity="warn",
         splits=(),
-        summary=f"no optimizer holds {_listed({control.split: tuple(names)})}, under the control either",
+        summary=f"no optimizer holds {_listed({control.split: tuple(names)})}, not even under the control",
         explanation="They get a gradient, but nothing applies it: they never change. They were not compared.",
-        consequence="Where that is not meant, a part of the model is not trained.",
-        advice="Set requires_grad to False for what is not to be trained, or give it to the optimizer.",
+        consequence="If this is not intended, a part of the model is not trained.",
+        advice="Set requires_grad to False for parameters that should not be trained, or give them to the optimizer.",
     )
 
 
@@ -78,7 +78,7 @@ def _listed(found: Mapping[Split, tuple[str, ...]]) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """A few names of parameters, and how many more there are."""
-    # of layers that are alike, what each kind is called says more than the first few of one kind
+    # with many equal layers, one name of each kind says more than the first few of one kind
     chosen = sorted(dict.fromkeys(names), key=lambda name: (name.count("."), name))
     rest = len(chosen) - SHOWN
     return ", ".join(chosen[:SHOWN]) + (f" and {rest} more parameter{'s' * (rest > 1)}" if rest > 0 else "")
@@ -93,7 +93,7 @@ def _fault(id_: str, found: Mapping[Split, object], summary: str, explanation: s
             gradient_rule=str(UNEXPLAINED),
             summary=summary,
             explanation=explanation,
-            consequence="The model that comes out depends on the split.",
+            consequence="The resulting model depends on the split.",
             advice=advice,
         ),
         condemned=dict.fromkeys(found, UNEXPLAINED),

@@ -1,4 +1,4 @@
-"""A forward pass that is random: nothing can be decided, and no tolerance is made of it."""
+"""A random forward pass: nothing can be decided, and it does not widen the tolerance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accumcheck.record import Finding
 
 
 def random_forward(judged: Judged) -> Iterator[Detected]:
-    """The same samples, one by one, at the same weights, gave another loss."""
+    """The same samples, one by one, at the same weights, gave a different loss."""
     seen = judged.seen
     if seen.random_by is None or seen.reference is None:
         return
@@ -21,14 +21,14 @@ def random_forward(judged: Judged) -> Iterator[Detected]:
             splits=(),
             summary=(
                 f"the forward pass of {model} is random: the same samples, one by one, at the same weights, gave a "
-                f"{'result' if seen.random_in else 'loss'} that differs by {seen.random_by:.2g} of itself"
+                f"{'result' if seen.random_in else 'loss'} with a relative difference of {seen.random_by:.2g}"
             ),
             explanation=(
-                "Rounding is far smaller. Splits draw other random numbers, so that they cannot agree; what they "
-                "differ by is neither a fault nor a tolerance."
+                "Rounding is far smaller. Splits draw different random numbers, so they cannot agree; their "
+                "difference is neither a fault nor a tolerance."
             ),
-            advice="Switch the noise off for the check (dropout that asks for self.training, its own noise), or "
-            "draw it from the content of the sample.",
+            advice="Switch the noise off for the check (dropout that depends on self.training, custom noise), or "
+            "derive it from the content of the sample.",
         ),
         accounts_for=frozenset(one.split for one in judged.results),
     )

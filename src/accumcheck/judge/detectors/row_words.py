@@ -1,4 +1,4 @@
-"""What is said of rows that differ."""
+"""Words for rows that differ."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ _PLACES = 6
 
 
 def step_words(step: StepRows) -> str:
-    """All that one step was fed otherwise than the control."""
+    """Everything in which the rows of one step differ from the control's."""
     said = [*_repeated(step), *([content_words(step.hard)] if step.hard else [])]
     if step.elsewhere:
         of = sorted(set(step.elsewhere))
-        said.append(f"{_rows(len(step.elsewhere))} of step{'s' * (len(of) > 1)} {_listed(of)} came in")
+        said.append(f"{_rows(len(step.elsewhere))} of step{'s' * (len(of) > 1)} {_listed(of)} came instead")
     if step.unknown:
         said.append(
-            f"{_rows(len(step.unknown))} that the control is not fed in any step came in, {_processes(step.unknown)}"
+            f"{_rows(len(step.unknown))} that the control is not fed in any step came instead, "
+            f"{_processes(step.unknown)}"
         )
     if step.missing:
         said.append(f"{_places(step.missing)} {'was' if len(step.missing) == 1 else 'were'} never fed")
-    total = f"{step.fed} rows were fed where the control has {step.due}: " if step.fed != step.due else ""
+    total = f"{step.fed} rows were fed instead of {step.due}: " if step.fed != step.due else ""
     return total + ", ".join(said)
 
 
 def content_words(changed: Sequence[Changed]) -> str:
-    """Rows with other contents, by what changed."""
+    """Rows with changed contents, grouped by the change."""
     groups: dict[tuple[str, tuple[str, ...]], list[Changed]] = {}
     for one in changed:
         groups.setdefault((one.change.kind, one.change.fields), []).append(one)
@@ -38,7 +39,7 @@ def _content(kind: str, fields: tuple[str, ...], members: Sequence[Changed]) -> 
     where = f"{_places([one.place for one in members])} ({_processes([one.process for one in members])})"
     names = _listed(fields)
     lengths = members[0].change.lengths
-    sizes = "" if lengths is None else f", {lengths[1]} entries where the control has {lengths[0]}"
+    sizes = "" if lengths is None else f", {lengths[1]} entries instead of {lengths[0]}"
     first = f" in row {members[0].place}" if sizes and len(members) > 1 else ""
     if kind == "cut":
         longer = lengths is not None and lengths[1] > lengths[0]
@@ -48,28 +49,28 @@ def _content(kind: str, fields: tuple[str, ...], members: Sequence[Changed]) -> 
     if kind == "padding-trained":
         return f"{where} with labels at padding ({names}{sizes}{first})"
     if kind == "constant":
-        return f"{where} beside another {names}"
-    return f"{where} with other {names}{sizes}{first}"
+        return f"{where} together with a different {names}"
+    return f"{where} with different {names}{sizes}{first}"
 
 
 def causes(steps: Sequence[StepRows]) -> tuple[str, ...]:
-    """What has gone wrong, in sentences, by kind."""
+    """What is wrong, one sentence per kind."""
     found = []
     repeated = [one for step in steps for one in step.repeated]
     if any(step.again for step in steps) and repeated:
-        found.append("One micro-batch is trained again and again within a step.")
+        found.append("The same micro-batch is trained repeatedly within a step.")
     elif any(len(one.processes) > 1 for one in repeated):
         found.append("The shards of the processes overlap: both are fed the same rows.")
     elif repeated:
         found.append("Rows are fed twice or more often in one step.")
     kinds = {one.change.kind for step in steps for one in step.hard}
     if "cut" in kinds:
-        found.append("The collator cuts rows to their micro-batch: what a row holds depends on its neighbours.")
+        found.append("The collator cuts rows to their micro-batch: a row's content depends on its neighbours.")
     if "padding-trained" in kinds:
-        found.append("Padding has labels other than -100, so that it is trained.")
+        found.append("Padding has labels other than -100, so it is trained on.")
     if "field" in kinds:
         fields = dict.fromkeys(name for step in steps for one in step.hard for name in one.change.fields)
-        found.append(f"The same rows are fed with other contents: {_listed(tuple(fields))}.")
+        found.append(f"The same rows are fed with different contents: {_listed(tuple(fields))}.")
     if any(step.elsewhere or step.unknown for step in steps):
         found.append("A step is fed rows that the control is fed in another step, or in none.")
     if any(step.missing for step in steps) and not found:
@@ -78,7 +79,7 @@ def causes(steps: Sequence[StepRows]) -> tuple[str, ...]:
 
 
 def advice(steps: Iterable[StepRows]) -> str:
-    """What to look at."""
+    """What to check."""
     every = list(steps)
     found = []
     if any(step.again and step.repeated for step in every):
@@ -88,12 +89,12 @@ def advice(steps: Iterable[StepRows]) -> str:
     ):
         found.append("Shuffle with the same seed in every process, and give each its own part of every global batch.")
     if any(step.hard for step in every):
-        found.append("Make rows before they are put into micro-batches, and alike in every process.")
+        found.append("Make rows before they are put into micro-batches, and identically in every process.")
     return " ".join(found) or "Compare the order of the data: seeds, shuffling, samplers, drop_last."
 
 
 def _repeated(step: StepRows) -> list[str]:
-    """Rows that came more than once, those alike together."""
+    """Rows that were fed more than once, grouped by how often and in which processes."""
     groups: dict[tuple[int, tuple[int, ...]], list[Repeated]] = {}
     for one in step.repeated:
         groups.setdefault((one.times, one.processes), []).append(one)

@@ -12,16 +12,16 @@ from accumcheck.judge.verdict import diverges, finite
 from accumcheck.record import Finding, Severity, Split
 from accumcheck.record.rule import UNEXPLAINED, Rule
 
-FEWER_STEPS = "The data end earlier than the control's: whole steps are left out."
+FEWER_STEPS = "The data end earlier than under the control: whole steps are left out."
 _SHOWN = 3
-"""Splits of which the details are given."""
+"""Number of splits listed with details."""
 
 
 def other_rows(seen: Evidence) -> Iterator[Detected]:
-    """One finding for each kind of fault; a split whose rows come in another order only is reported elsewhere."""
+    """One finding per kind of fault; a split that only has another order of rows is reported elsewhere."""
     kinds: dict[tuple[str, ...], dict[Split, SplitRows]] = {}
     for split, rows in seen.fed.items():
-        if split in seen.condemned:  # for stepping at other micro-batches
+        if split in seen.condemned:  # because it steps at the wrong micro-batches
             continue
         if (rows.wrong and not rows.reordered) or rows.made < rows.due:
             kinds.setdefault(causes(rows.wrong) or (FEWER_STEPS,), {})[split] = rows
@@ -42,9 +42,9 @@ def other_rows(seen: Evidence) -> Iterator[Detected]:
 
 
 def padded_rows(seen: Evidence) -> Iterator[Detected]:
-    """Splits that are padded otherwise than the control and give another result, where rows alone explain nothing.
+    """Splits that are padded differently from the control and give another result, if single rows explain nothing.
 
-    A loss that compares the rows of a micro-batch would look the same; rows that differ are the nearer cause.
+    A loss that compares the rows of a micro-batch would look the same; different rows are the more likely cause.
     """
     reference = seen.reference
     if reference is None or not (reference.not_judged and reference.batched):
@@ -59,7 +59,7 @@ def padded_rows(seen: Evidence) -> Iterator[Detected]:
 
 
 def rule_of(steps: Sequence[StepRows]) -> Rule:
-    """What to call the gradient of a split that was fed other rows in these steps, or made fewer of them (none)."""
+    """The rule of a split that was fed other rows in these steps; without steps: of one that made fewer steps."""
     if not steps:
         return Rule("dropped-samples")
     if any(step.repeated for step in steps):
@@ -69,7 +69,7 @@ def rule_of(steps: Sequence[StepRows]) -> Rule:
 
 
 def changed_rows(judged: Judged) -> Iterator[Detected]:
-    """Rows that differ in padding without a mask, or in a constant: a failure only where that changes the result."""
+    """Rows that differ in padding without a mask, or in a constant: a failure only if that changes the result."""
     seen = judged.seen
     changed = {
         split: rows
@@ -83,7 +83,7 @@ def changed_rows(judged: Judged) -> Iterator[Detected]:
 
 
 def _is_changed(judged: Judged, split: Split) -> bool:
-    """Whether a split gives another result for a reason that no weights of the control's rows explain."""
+    """Whether a split's result differs in a way that no weights of the control's rows explain."""
     result = next((one for one in judged.results if one.split == split), None)
     if result is None or not all(finite(step) for step in result.steps):
         return False
@@ -98,7 +98,7 @@ def _is_apart(seen: Evidence, split: Split) -> bool:
 
 
 def _is_made_of_rows(judged: Judged, split: Split) -> bool:
-    """Whether every step's gradient is a combination of the rows that belong to it, whatever they weigh."""
+    """Whether every step's gradient is a combination of the step's rows, with any weights."""
     found = [step.of[split] for step in judged.seen.recovered if split in step.of]
     return bool(found) and all(one.residual <= judged.seen.tolerances.gradient for one in found)
 
@@ -106,7 +106,7 @@ def _is_made_of_rows(judged: Judged, split: Split) -> bool:
 def _finding(splits: Mapping[Split, SplitRows], *, harmful: bool) -> Finding:
     severity: Severity = "fail" if harmful else "warn"
     effect = (
-        "Loss or gradient differ from the control's, and no rule of weights explains that."
+        "Loss or gradient differ from the control's, and no weighting rule explains that."
         if harmful
         else "Loss and gradient do not depend on it here."
     )
@@ -114,15 +114,15 @@ def _finding(splits: Mapping[Split, SplitRows], *, harmful: bool) -> Finding:
         id="rows-differ",
         severity=severity,
         splits=tuple(map(str, splits)),
-        summary=f"fed the control's rows with other contents: {_details(splits)}",
-        explanation=f"What the model is fed of a row depends on its micro-batch. {effect}",
-        consequence="What a sample gives depends on its neighbours in the micro-batch." if harmful else "",
+        summary=f"fed the control's rows with different contents: {_details(splits)}",
+        explanation=f"The content of a row depends on its micro-batch. {effect}",
+        consequence="A sample's loss depends on its neighbours in the micro-batch." if harmful else "",
         advice="Give the model an attention_mask that hides padding, and labels of -100 there.",
     )
 
 
 def _details(splits: Mapping[Split, SplitRows]) -> str:
-    """What differs in the first step in which anything does, split by split; how many more steps there are."""
+    """What differs in the first step with a difference, split by split; how many more steps there are."""
     parts = [f"{split}: {_detail(rows)}" for split, rows in list(splits.items())[:_SHOWN]]
     more = len(splits) - _SHOWN
     return "; ".join(parts) + (f"; and {more} more split{'s' * (more > 1)}" if more > 0 else "")
@@ -138,5 +138,5 @@ def _detail(rows: SplitRows) -> str:
             f"in step {first.step} {words}{f' (and in {more} more step' + 's' * (more > 1) + ')' if more else ''}"
         )
     if rows.made < rows.due:
-        said.append(f"{rows.made} optimizer step{'s' * (rows.made != 1)} where the control made {rows.due}")
+        said.append(f"{rows.made} optimizer step{'s' * (rows.made != 1)} instead of {rows.due}")
     return ", ".join(said)

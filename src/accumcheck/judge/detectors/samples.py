@@ -13,11 +13,11 @@ from accumcheck.record.rule import UNEXPLAINED, Rule
 
 
 def wrong_samples(seen: Evidence) -> Iterator[Detected]:
-    """One finding for each thing that is wrong with what steps were fed; epochs are looked at as a whole elsewhere."""
+    """One finding per fault in the samples of steps; whole epochs are checked elsewhere."""
     strange: dict[str, list[Split]] = {}
     rules: dict[Split, Rule] = {}
     for split in seen.good:
-        if split.split in seen.windows or seen.check.runs_program:  # whose rows are compared with each other
+        if split.split in seen.windows or seen.check.runs_program:  # a program's rows are compared with each other
             continue
         for position, step in enumerate(split.steps):
             if words := _fault(step, _due(seen, position), split.split):
@@ -51,7 +51,7 @@ def _due(seen: Evidence, position: int) -> Sequence[int] | None:
 
 
 def _fault(step: StepObservation, members: Sequence[int] | None, split: Split) -> str:
-    """What is wrong with the samples that a step was fed, or nothing."""
+    """What is wrong with the samples of a step; empty if nothing is."""
     fed = Counter(samples_of(step))
     size = split.global_batch_size
     unknown, total = fed.pop(-1, 0), sum(fed.values())
@@ -63,12 +63,12 @@ def _fault(step: StepObservation, members: Sequence[int] | None, split: Split) -
         return f"step {step.step} was fed sample {repeated[0]} {fed[repeated[0]]} times"
     if members is not None and set(fed) != set(members):
         missing = sorted(set(members) - set(fed))
-        return f"step {step.step} was fed other samples than the reference step ({len(missing)} of {size} differ)"
+        return f"step {step.step} was not fed the reference step's samples ({len(missing)} of {size} differ)"
     return ""
 
 
 def _rule(step: StepObservation, size: int) -> Rule:
-    """What to call the gradient of a step that was fed the wrong samples."""
+    """The rule of a step that was fed the wrong samples."""
     fed = Counter(samples_of(step))
     if any(times > 1 for times in fed.values()):
         return Rule("duplicated-samples")

@@ -1,4 +1,4 @@
-"""Loops that step after another number of micro-batches than they were asked for."""
+"""Loops that step after a different number of micro-batches than requested."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from accumcheck.record import Finding, Split, SplitObservation
 from accumcheck.record.rule import UNEXPLAINED
 
 _SHOWN = 3
-"""Splits, and steps of each, that are named."""
+"""Number of splits, and of steps of each, that are named."""
 
 
 def other_step_counts(seen: Evidence) -> Iterator[Detected]:
-    """Programs that feed micro-batches of the right size, and step after one of them each or after a varying number.
+    """Programs that feed micro-batches of the right size, but step after each one, or after varying numbers.
 
-    A last step that is short where the data ends is no such fault.
+    A short last step at the end of the data is not such a fault.
     """
     each: dict[Split, str] = {}
     varying: dict[Split, str] = {}
@@ -28,7 +28,7 @@ def other_step_counts(seen: Evidence) -> Iterator[Detected]:
         if not wrong or wrong == [len(counts) - 1] != [0]:
             continue
         if not _goes_on(seen, split.split):
-            continue  # the others of each window are not trained at all
+            continue  # the other micro-batches of each window are not trained on at all
         if set(counts) == {1}:
             each[split.split] = f"{split.split} asks for {due}"
         else:
@@ -40,7 +40,7 @@ def other_step_counts(seen: Evidence) -> Iterator[Detected]:
 
 
 def _counts(split: SplitObservation) -> Sequence[int]:
-    """The micro-batches of each step in each process; nothing where they are not of the size that was asked for."""
+    """The micro-batches of each step in each process; empty if they do not have the requested size."""
     counts = []
     for step in split.steps:
         windows = Counter(batch.process for batch in step.micro_batches)
@@ -52,7 +52,7 @@ def _counts(split: SplitObservation) -> Sequence[int]:
 
 
 def _goes_on(seen: Evidence, split: Split) -> bool:
-    """Whether the second step is fed other rows than the control's second, such as the next ones of the first."""
+    """Whether the second step is fed rows that are not in the control's second, such as later ones of its first."""
     steps = seen.fed[split].steps if split in seen.fed else ()
     return len(seen.records.get(split, ())) < 2 or any(
         step.step == 2 and bool(step.elsewhere or step.unknown) for step in steps
@@ -61,7 +61,7 @@ def _goes_on(seen: Evidence, split: Split) -> bool:
 
 def _words(counts: Sequence[int], due: int) -> str:
     steps = ", ".join(f"step {at} after {count}" for at, count in list(enumerate(counts, start=1))[:_SHOWN])
-    return f"{steps}, where {due} were asked for"
+    return f"{steps}; {due} were requested"
 
 
 def _after_each(splits: dict[Split, str]) -> Finding:
@@ -71,7 +71,7 @@ def _after_each(splits: dict[Split, str]) -> Finding:
         splits=tuple(map(str, splits)),
         gradient_rule=str(UNEXPLAINED),
         summary=f"the optimizer steps after every micro-batch; {_listed(splits)}",
-        explanation="Gradients are not accumulated: each step sees a part of the global batch.",
+        explanation="Gradients are not accumulated: each step sees only a part of the global batch.",
         consequence="The update is that of a smaller batch, and there are more updates.",
         advice="Step once every gradient_accumulation_steps micro-batches.",
     )
@@ -83,10 +83,10 @@ def _after_others(splits: dict[Split, str]) -> Finding:
         severity="fail",
         splits=tuple(map(str, splits)),
         gradient_rule=str(UNEXPLAINED),
-        summary=f"the optimizer steps after other numbers of micro-batches than it was asked to; {_listed(splits)}",
-        explanation="A count of micro-batches from 0 is a multiple of k at the first, before anything was accumulated.",
-        consequence="Steps see other samples than under the control, and the first one a smaller batch.",
-        advice="Step where (micro-batch + 1) % gradient_accumulation_steps == 0, counting from 0.",
+        summary=f"the optimizer does not step after the requested number of micro-batches; {_listed(splits)}",
+        explanation="A counter from 0 is a multiple of k at the first micro-batch, before anything was accumulated.",
+        consequence="Steps see different samples than under the control, and the first step a smaller batch.",
+        advice="Step when (micro-batch + 1) % gradient_accumulation_steps == 0, counting from 0.",
     )
 
 

@@ -11,7 +11,7 @@ from accumcheck.record.rule import UNEXPLAINED
 
 
 def tail_divisor(judged: Judged) -> Iterator[Detected]:
-    """Splits whose gradients have a formula only if a step of fewer than k micro-batches is divided by k."""
+    """Splits whose gradients fit a formula only if a step of fewer than k micro-batches is divided by k."""
     rules = judged.explanation.gradient
     if rules is None:
         return
@@ -23,7 +23,7 @@ def tail_divisor(judged: Judged) -> Iterator[Detected]:
                 id="tail-divisor",
                 severity="fail",
                 splits=tuple(map(str, over_k)),
-                summary="the last step of an epoch has fewer than k micro-batches, but is divided by k all the same",
+                summary="the last step of an epoch has fewer than k micro-batches, but is still divided by k",
                 explanation=(
                     "Its loss and gradient are m/k of what they should be, where m is its number of micro-batches."
                 ),

@@ -20,7 +20,7 @@ UNSYNCHRONISED = Rule("unsynchronised")
 
 
 def unsynchronised(seen: Evidence) -> Iterator[Detected]:
-    """Gradients of one step that differ between processes in any bit; what is not a number is left to the verdict."""
+    """Gradients of one step that differ between processes in any bit; NaN is left to the verdict."""
     spread = {one.split: max(map(process_spread, one.steps), default=0.0, key=_or_zero) for one in seen.good}
     differing = {split: most for split, most in spread.items() if _or_zero(most) > 0}
     if differing:
@@ -30,8 +30,8 @@ def unsynchronised(seen: Evidence) -> Iterator[Detected]:
 
 
 def unsynchronised_finding(splits: Sequence[str], spread: float, names: Sequence[str] = ()) -> Finding:
-    """Splits whose processes apply different gradients; ``names``: of the parameters, where it is not all of them."""
-    where = f", in {listed(names)} alone" if names else ""
+    """Splits whose processes apply different gradients; ``names``: of the parameters, if not all of them."""
+    where = f", only in {listed(names)}" if names else ""
     return Finding(
         id="unsynchronised",
         severity="fail",
@@ -45,7 +45,7 @@ def unsynchronised_finding(splits: Sequence[str], spread: float, names: Sequence
 
 
 def _only_in(splits: Sequence[SplitObservation]) -> list[str]:
-    """The parameters in which processes differ; none where these are all that have a gradient."""
+    """The parameters in which processes differ; empty if these are all parameters with a gradient."""
     found: dict[str, None] = {}
     for split in splits:
         places = split.trained.coordinates if split.trained is not None else None

@@ -1,1 +1,1 @@
-"""Numbers only: errors, weights, tolerances, and what each step is compared with. No judgement."""
+"""Numbers only: errors, weights, tolerances, and the truths that steps are compared with. No judgement."""

@@ -1,7 +1,7 @@
-"""What the backward passes of a step have made, beside the gradient that was applied.
+"""The result of a step's backward passes, compared with the gradient that was applied.
 
-What each micro-batch adds is seen before it is accumulated, reduced and applied. Their sum says what the program's loss
-asks for; where the applied gradient is another one, something between backward and step has made it so.
+The contribution of each micro-batch is seen before it is accumulated, reduced and applied. The sum of contributions is
+what the program's loss gives; if the applied gradient differs, something between backward and step has changed it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from accumcheck.record import Coordinates, SplitObservation, StepObservation
 Vector = npt.NDArray[np.float64]
 
 SAME = {"float64": 1e-5, "float32": 1e-4, "float16": 1e-2, "bfloat16": 3e-2}
-"""How far, relative to its norm, the applied gradient may be from the sum that it is called: it is summed in the
-model's dtype, in which a few hundred micro-batches round."""
+"""Relative tolerance between the applied gradient and the sum of contributions: it is summed in the
+model's dtype, with the rounding of a few hundred micro-batches."""
 _CLIPPED = 1e-3
-"""How closely the norms of clipped gradients are the limit."""
+"""Relative tolerance between the norms of clipped gradients and the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backward:
-    """One step of one split, at the entries that are kept of contributions.
+    """One step of one split, at the entries kept of contributions.
 
-    ``made``: the sum over micro-batches and processes, as its reduction over processes makes it, ``[entries]``;
-    ``applied``: the gradient that the optimizers received, the same shape; ``norm``: of all of that; ``times``: the
-    multiple of ``made`` that comes nearest to it; ``left``: what that leaves over, relative to ``applied``'s norm.
+    ``made``: the sum over micro-batches, reduced over processes like the gradient, ``[entries]``;
+    ``applied``: the gradient that the optimizers received, the same shape; ``norm``: of that whole gradient; ``times``:
+    the multiple of ``made`` that is nearest to it; ``left``: the remainder, relative to ``applied``'s norm.
     """
 
     made: Vector
@@ -40,7 +40,7 @@ class Backward:
 
 
 def backward_of(split: SplitObservation) -> list[Backward] | None:
-    """Every step; None where contributions were not seen in all processes, or are no numbers."""
+    """Every step; None if contributions were not seen in all processes, or are NaN."""
     entries = entries_of(split)
     if not len(entries) or not split.steps:
         return None
@@ -54,12 +54,12 @@ def backward_of(split: SplitObservation) -> list[Backward] | None:
 
 
 def entries_of(split: SplitObservation) -> npt.NDArray[np.int64]:
-    """Which coordinates are kept of contributions, ``[entries]``; none where that is not known."""
+    """Which coordinates are kept of contributions, ``[entries]``; empty if that is not known."""
     return np.array(split.trained.entries if split.trained is not None else (), dtype=np.int64)
 
 
 def _held(split: SplitObservation) -> npt.NDArray[np.bool_]:
-    """Which coordinates belong to a parameter that some optimizer holds, ``[coordinates]``."""
+    """Which coordinates belong to a parameter in some optimizer, ``[coordinates]``."""
     assert split.trained is not None
     places, lacking = split.trained.coordinates, split.trained.lacking
     return np.repeat([name not in lacking for name in places.names], places.sizes)
@@ -75,7 +75,7 @@ def _of_step(
     applied = step.gradients[0].astype(np.float64)[entries]
     if not (np.isfinite(whole).all() and np.isfinite(applied).all()):
         return None
-    # gradients are averaged over processes as a rule, and summed by some loops: whichever comes nearer
+    # gradients are usually averaged over processes, but some loops sum them: take whichever is nearer
     made = min((whole / processes, whole), key=lambda one: float(np.linalg.norm(applied - one)))
     square, norm = float(made @ made), float(np.linalg.norm(applied))
     times = float(made @ applied) / square if square > 0 else 0.0
@@ -84,10 +84,10 @@ def _of_step(
 
 
 def clipped_by_hand(steps: Sequence[Backward], dtype: str) -> list[float]:
-    """By what the gradient of each step was multiplied so that its norm is one limit; all 1 where that is not seen.
+    """The factors by which each step's gradient was scaled to one common norm; all 1 if there is no common norm.
 
-    A loop that clips without torch's functions leaves gradients of one norm, whatever they were before: in two steps at
-    least, else it is any factor.
+    A loop that clips without torch's functions leaves gradients with the same norm. That takes at least two steps:
+    with one, it could be any factor.
     """
     limited = [one for one in steps if one.times < 1 - _CLIPPED and one.left <= SAME[dtype]]
     norms = [one.norm for one in limited]
@@ -95,12 +95,12 @@ def clipped_by_hand(steps: Sequence[Backward], dtype: str) -> list[float]:
         return [1.0] * len(steps)
     times = [one.times for one in limited]
     if min(times) <= 0 or max(times) - min(times) <= _CLIPPED * max(times):
-        return [1.0] * len(steps)  # one factor in all steps is a factor
+        return [1.0] * len(steps)  # the same factor in all steps is not clipping
     return [one.times if one.times < 1 - _CLIPPED else 1.0 for one in steps]
 
 
 def before_clips_by_hand(split: SplitObservation, dtype: str) -> SplitObservation:
-    """The split's gradients as they were before the program clipped them by itself, as those of torch's clips are."""
+    """The split's gradients before the program's own clipping; clipping by torch's functions is already undone."""
     seen = backward_of(split) if split.status == "ran" else None
     if seen is None:
         return split
@@ -120,18 +120,18 @@ def before_clips_by_hand(split: SplitObservation, dtype: str) -> SplitObservatio
 
 
 def added_to_all(control: SplitObservation, coordinates: Coordinates, dtype: str) -> Vector | None:
-    """What the control's gradient has beside what its backward passes made, where it is the same in every step.
+    """What the control's gradient has in addition to its backward passes, if that is the same in every step.
 
-    While weights are held, a weight decay that a loop adds to the gradient by itself is. Of one step alone, nothing is
-    known to be.
+    While weights are fixed, a weight decay that a loop adds to the gradient is the same. A single step
+    does not show this.
 
     Args:
         control: it ran.
         coordinates: of its gradients.
-        dtype: that the model computes in.
+        dtype: in which the model computes.
 
     Returns:
-        ``[coordinates]``; None where nothing is added, or another thing in some step, or where not all is seen of it.
+        ``[coordinates]``; None if nothing is added, or it differs between steps, or it was not seen completely.
     """
     seen, entries = backward_of(control), entries_of(control)
     if seen is None or len(seen) < 2 or len(entries) != sum(coordinates.sizes) or not coordinates.complete:

@@ -1,8 +1,8 @@
-"""Where there is no independent truth: the control takes its place, and weights are relative to the control's.
+"""Without an independent reference, the control takes its place, and weights are relative to the control's.
 
-What a program itself made of each row (its contribution when the rows were trained one by one) gives the directions.
-The control's gradient, solved in them, gives each row's share. With these shares in place of token counts every rule
-reads as it does elsewhere: ``token-mean`` is what the control does, ``token-mean*k`` is k times that.
+The program's own gradients of single rows (their contributions when trained one by one) give the directions.
+The control's gradient, solved in them, gives each row's share. With these shares instead of token counts, rules
+have their usual meaning: ``token-mean`` is what the control does, ``token-mean*k`` is k times that.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ from accumcheck.record import (
 )
 
 WHOLE = 10**9
-"""Into how many parts the shares of a step are cut: they are kept as whole numbers, as token counts are."""
+"""Shares are stored as whole numbers, like token counts; this is their sum in a step."""
 
 COMBINATION = {"float64": 1e-4, "float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1}
-"""How much of the control's gradient its rows may leave over, relative to its norm, and still be what it is made of."""
+"""The residual, relative to the norm, up to which the control's gradient counts as a combination of its rows."""
 
 
 def relative_to(
     reference: ReferenceObservation, control: SplitObservation | None, splits: Sequence[SplitObservation]
 ) -> ReferenceObservation:
-    """The reference with the control's loss and gradient as the truth, where it has none of its own.
+    """The reference with the control's loss and gradient as right values, if it has none itself.
 
-    What the control's backward passes have made is the truth, if that was seen, and else what it has applied.
+    These are the result of the control's backward passes, if seen, and otherwise its applied gradient.
 
     Args:
-        reference: with ``not_judged``; any other is returned as it is.
-        control: its steps have gradients; None where it did not run.
-        splits: all that ran, the control among them.
+        reference: with ``not_judged``; any other is returned unchanged.
+        control: with gradients in its steps; None if it did not run.
+        splits: all that ran, including the control.
 
     Returns:
-        Where the control's gradient is no combination of its rows', one of a model that depends on its batch: splits
-        are then compared with those of the same per-device batch only.
+        If the control's gradient is not a combination of its rows' gradients, the model is taken as batch-dependent:
+        splits are then only compared with those of the same per-device batch.
     """
     if not reference.not_judged:
         return reference
@@ -77,7 +77,7 @@ def relative_to(
             return _by_size(reference, max(found.left, COMBINATION[dtype]), [control, *splits])
         tokens[chosen] = np.maximum(found.weights, 0.0) / total * WHOLE
         gradients[chosen] = found.rows * total
-        # parameters in which rows alone say nothing of the control: there its own gradient is each row's
+        # parameters in which single rows do not explain the control: there its own gradient stands for each row
         gradients[np.array(chosen)[:, None], np.flatnonzero(found.own)] = step.gradients[0][found.own]
         losses[chosen] = step.loss if step.loss is not None else 0.0
         norms.append(norm)
@@ -98,7 +98,7 @@ def relative_to(
 
 
 def _with_term(reference: ReferenceObservation, control: SplitObservation) -> ReferenceObservation | None:
-    """Rows whose sum is the control's steps, where they differ from it by one term for each micro-batch; else None."""
+    """The reference with rows that sum to the control's steps after removing one term per micro-batch; else None."""
     if not reference.coordinates.complete:
         return None
     members = [list(one) for one in reference.membership[: len(control.steps)]]
@@ -128,7 +128,7 @@ def _with_term(reference: ReferenceObservation, control: SplitObservation) -> Re
 def _without_rows(
     reference: ReferenceObservation, control: SplitObservation, splits: Sequence[SplitObservation]
 ) -> ReferenceObservation:
-    """The control's steps as the truth, where nothing is known of single rows: each has the gradient of its step."""
+    """The control's steps as right values, if single rows are unknown: each row gets the gradient of its step."""
     if reference.batch_term is not None:
         return _by_size(reference, 1.0, [control, *splits])
     gradients, losses = np.array(reference.gradients, dtype=np.float64), np.zeros(len(reference.gradients))
@@ -141,7 +141,7 @@ def _without_rows(
 
 
 def _rounding(made: _Made, found: Combination, applied: npt.NDArray[np.floating[Any]], size: int) -> Recomputation:
-    """What floating point does: the control's backward passes beside those of its rows one by one."""
+    """The effect of floating point: the control's backward passes compared with those of its single rows."""
     by_rows = np.where(found.own, applied, found.weights @ found.rows)
     gradient = by_rows.copy()
     gradient[made.entries] = np.where(found.own[made.entries], by_rows[made.entries], made.gradient)
@@ -159,7 +159,7 @@ class _Made:
 
 
 def _made(control: SplitObservation, dtype: str) -> list[tuple[_Made, float]]:
-    """What each step's backward passes have made, and the norm of the whole of it."""
+    """The result of each step's backward passes, and the norm of the whole."""
     seen = backward_of(control)
     if seen is None or control.trained is None:
         every = np.arange(len(control.steps[0].gradients[0])) if control.steps else np.zeros(0, np.int64)
@@ -177,7 +177,7 @@ def _made(control: SplitObservation, dtype: str) -> list[tuple[_Made, float]]:
 def _by_size(
     reference: ReferenceObservation, effect: float, splits: Sequence[SplitObservation]
 ) -> ReferenceObservation:
-    """For each size of a micro-batch, what the first split of that size gave."""
+    """For each micro-batch size, the result of the first split with that size."""
     found: dict[tuple[int, int], BatchedStep] = {}
     for split in splits:
         size = split.split.per_device_train_batch_size
@@ -195,7 +195,7 @@ def _by_size(
 def _undisturbed(
     step: StepObservation, seen: Backward | None, entries: npt.NDArray[np.int64], reference: ReferenceObservation
 ) -> tuple[npt.NDArray[np.floating[Any]], float]:
-    """What a step's backward passes have made, and its norm; what was applied, where that is all that is known."""
+    """The result of a step's backward passes, and its norm; the applied gradient if nothing else is known."""
     gradient, dtype = step.gradients[0], reference.model.dtype
     if seen is None or len(entries) != len(gradient) or not reference.coordinates.complete:
         return gradient, step.grad_norms[0]
@@ -210,7 +210,7 @@ def with_added(reference: ReferenceObservation, control: SplitObservation | None
     """The reference with what the control adds to every gradient before it is applied, the same in each step.
 
     Returns:
-        It, and how large that is, relative to the first step's gradient: 0 where nothing is added.
+        The reference, and the size of the added part relative to the first step's gradient: 0 if nothing is added.
     """
     if control is None:
         return reference, 0.0

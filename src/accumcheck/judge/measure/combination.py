@@ -1,4 +1,4 @@
-"""One gradient as a combination of its rows' gradients: of all parameters at once, or of each by itself."""
+"""One gradient as a combination of its rows' gradients: for all parameters at once, or for each separately."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from accumcheck.record import Coordinates
 Vector = npt.NDArray[np.float64]
 
 ENTRIES_A_ROW = 3
-"""A parameter is solved for by itself where it has so many entries for each row: else any gradient is a combination."""
+"""A parameter is solved separately if it has this many entries per row: with fewer, any gradient is a combination."""
 MOST_UNKNOWN = 0.5
-"""This part of the parameters may have no gradient in any row alone, as those that are frozen there."""
+"""The share of parameters that may have no gradient in any single row, for example because they are frozen there."""
 SMALL = 1e-6
-"""A weight this small beside the largest is none."""
+"""A weight this small relative to the largest counts as zero."""
 
 
 @dataclass(frozen=True)
 class Combination:
-    """What a gradient is made of.
+    """The decomposition of a gradient.
 
-    ``weights``: ``[rows]``; ``rows``: ``[rows, coordinates]``, which these weights give the gradient of; ``left``: what
-    is left over, relative to its norm; ``own``: ``[coordinates]``, where rows say nothing of it.
+    ``weights``: ``[rows]``; ``rows``: ``[rows, coordinates]``, which combine to the gradient with these weights;
+    ``left``: the residual, relative to its norm; ``own``: ``[coordinates]`` that the rows do not explain.
     """
 
     weights: Vector
@@ -38,17 +38,17 @@ class Combination:
 def combined(
     gradient: Vector, entries: npt.NDArray[np.int64], rows: Vector, places: Coordinates, most: float
 ) -> Combination:
-    """Solve a gradient for the weights of its rows; if need be each parameter for itself.
+    """Solve a gradient for the weights of its rows; if necessary, each parameter separately.
 
-    A parameter may be multiplied by a number of its own, or a loss may have terms with denominators of their own that
-    reach different parameters: then each is a combination of its rows.
+    A parameter may have its own factor, or a loss may have terms with their own denominators that
+    reach different parameters: then each parameter is a combination of its rows.
 
     Args:
-        gradient: at the ``entries`` of the coordinates that are known of it, ``[entries]``.
+        gradient: at the known ``entries`` of the coordinates, ``[entries]``.
         entries: the same shape.
         rows: ``[rows, coordinates]``.
         places: which parameter each coordinate belongs to.
-        most: how much may be left over.
+        most: the largest residual.
     """
     nowhere = np.zeros(rows.shape[1], dtype=bool)
     weights, left = _solved(gradient, rows[:, entries])
@@ -85,7 +85,7 @@ def combined(
 def _by_themselves(
     gradient: Vector, rows: Vector, parts: dict[int, npt.NDArray[np.int64]], most: float
 ) -> dict[int, Vector]:
-    """The weights of the rows in each parameter that is large enough to tell, and is a combination of them."""
+    """The weights of the rows in each parameter that is large enough, and is a combination of them."""
     found = {}
     for at, part in parts.items():
         if len(part) >= ENTRIES_A_ROW * len(rows) and bool(gradient[part].any()):
@@ -96,7 +96,7 @@ def _by_themselves(
 
 
 def _nearest(gradient: Vector, rows: Vector, weights: Sequence[Vector], most: float) -> Vector | None:
-    """The weights of another parameter that give this one's gradient, too, up to a factor."""
+    """The weights of another parameter that also give this one's gradient, up to a factor."""
     size = float(np.linalg.norm(gradient))
     for one in weights:
         along = one @ rows

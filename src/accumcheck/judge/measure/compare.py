@@ -25,17 +25,17 @@ from accumcheck.record import (
 NOTHING = Divergence(None, None, None)
 
 _SUM = 1e-9
-"""How far two sums of the same squares may be from each other, in float64."""
+"""Relative tolerance between two sums of the same squares, in float64."""
 
 _LEAST = 1e-300
-"""What differs in a bit differs, even where that bit is lost beside the norm."""
+"""The reported difference if single bits differ, but too little to change the norm."""
 
 
 @dataclass(frozen=True)
 class Truth:
     """The right answer for one step. ``gradient``: ``[coordinates]``; ``members``: sample indices, sorted.
 
-    ``grad_norm`` is that of the whole gradient, None where it is not known.
+    ``grad_norm`` is that of the whole gradient, None if it is not known.
     """
 
     loss: float
@@ -45,7 +45,7 @@ class Truth:
     tokens: int
 
     def as_record(self, step: int) -> ReferenceStep:
-        """The part of it that is reported."""
+        """The reported part."""
         return ReferenceStep(
             step, self.loss, math.nan if self.grad_norm is None else self.grad_norm, self.tokens, len(self.members)
         )
@@ -67,8 +67,8 @@ class Recovered:
 class Recovery:
     """The weights of every split in one step; ``gram``: ``g_i . g_j`` of that step's samples, ``[members, members]``.
 
-    ``truth``: of these samples; ``noise``: of each recomputation of this step, the part of its difference from the
-    truth that is in the weights; ``samples``: what rounding does to each weight, None where that was not measured.
+    ``truth``: of these samples; ``noise``: for each recomputation of this step, the part of its difference from the
+    truth that is in the weights; ``samples``: what rounding does to each weight, None if that was not measured.
     """
 
     truth: Truth
@@ -93,7 +93,7 @@ def truth_of(reference: ReferenceObservation, step: int) -> Truth:
 
 
 def samples_of(step: StepObservation) -> list[int]:
-    """Every sample the step was fed, with repetitions, sorted; -1 for a row that is none of ours."""
+    """Every sample the step was fed, with repetitions, sorted; -1 for an unknown row."""
     return sorted(index for batch in step.micro_batches for index in batch.samples)
 
 
@@ -104,9 +104,9 @@ def compare_step(
     reference: ReferenceObservation | None,
     rounding: float = 0.0,
 ) -> StepRecord:
-    """The step's record: its own numbers, and its relative differences from the control and from the truth.
+    """The step's record: its own numbers, and its relative differences from the control and the truth.
 
-    ``rounding``: how far each reported loss may be off because of the decimals it is reported in, absolute.
+    ``rounding``: how far each reported loss may be off because of its limited decimals, absolute.
     """
     gradient, norm = observed.gradients[0], observed.grad_norms[0]
     fed = samples_of(observed)
@@ -145,11 +145,11 @@ def compare_step(
 
 
 def process_spread(observed: StepObservation) -> float:
-    """How much the processes' gradients differ: the largest relative difference from process 0's, 0 only to the bit.
+    """How much the processes' gradients differ: the largest relative difference from process 0's; 0: bit-identical.
 
-    What every process is given by one reduction is the same bit by bit: ring and tree algorithms (gloo, NCCL) hand out
-    one result. A sharded model is gathered before it is read, by all processes from the same shards, so that it is the
-    same to the bit, too. The whole norm is a sum made by each process for itself: it may differ by that sum's rounding.
+    A reduction gives every process bit-identical results: ring and tree algorithms (gloo, NCCL) distribute
+    one result. A sharded model is gathered before it is read, by all processes from the same shards, so it is
+    bit-identical as well. The whole norm is summed by each process separately and may differ by rounding.
     """
     first, norm = observed.gradients[0], observed.grad_norms[0]
     found = [0.0]
@@ -161,13 +161,13 @@ def process_spread(observed: StepObservation) -> float:
 
 
 def of_its_own(found: Recovered, observed: StepObservation, truth: Truth, tokens: int) -> Recovered:
-    """The weights of the samples that the step was fed or should be fed, without those that only other splits were fed.
+    """The weights of samples that the step was fed or should be fed, without those that only other splits were fed.
 
     Args:
         found: of all samples that some split was fed.
         observed: the step.
         truth: what it is compared with.
-        tokens: that the ideal weights in ``found`` are shares of.
+        tokens: total of which the ideal weights in ``found`` are shares.
     """
     own = set(truth.members).union(samples_of(observed))
     kept = [position for position, member in enumerate(found.members) if member in own]
@@ -187,12 +187,12 @@ def recover(
     *,
     by_sample: bool = True,
 ) -> Recovery:
-    """Solve a step's gradients for the weights of its samples; nothing, where a sample's gradient is not finite.
+    """Solve a step's gradients for the weights of its samples; None if a sample's gradient is not finite.
 
     The linear system has a column for every sample that any split was fed in this step; it is factored once. The
-    reference's recomputations, which are of the first step (0), are solved with it.
+    reference's recomputations of the first step (0) are solved together with it.
 
-    ``by_sample``: false leaves out what rounding does to single weights, so that they are not judged by it.
+    ``by_sample``: False leaves out what rounding does to single weights, so that they are not judged by it.
     """
     splits = [split for split in splits if step < len(split.steps)]
     fed = {index for split in splits for index in samples_of(split.steps[step]) if index >= 0}
@@ -228,10 +228,10 @@ def with_weights(
     split: Split,
     control: Split,
 ) -> tuple[StepRecord, ...]:
-    """The records of a split, one a step, with the part of the gradient's differences that is in the weights.
+    """The records of a split, one per step, with the part of the gradient's differences that is in the weights.
 
-    ``truths``: what the split's steps are compared with; a step that is compared with another truth than its weights
-    were recovered for keeps its record as it is.
+    ``truths``: what the split's steps are compared with; if a step's weights were recovered for another truth,
+    its record is unchanged.
     """
     found = []
     for record, recovery, truth in zip(records, recoveries, truths, strict=False):

@@ -1,4 +1,4 @@
-"""Whole epochs: what each optimizer step was made of, compared with what it should have been made of."""
+"""Whole epochs: the samples of each optimizer step, compared with those it should have had."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from accumcheck.record.rule import UNEXPLAINED, Rule
 
 @dataclass(frozen=True)
 class Windows:
-    """What one split made of the epochs.
+    """How one split divided the epochs into steps.
 
     ``padding``: for a step (counted from 0), how many samples a data loader repeated to fill its micro-batches;
     ``others``: steps that were fed a whole global batch, but not the control's;
-    ``fault``: what is wrong otherwise, in words, or nothing; ``rule``: what to call its gradients then.
+    ``fault``: what else is wrong, in words, or empty; ``rule``: the rule of its gradients then.
     """
 
     padding: dict[int, int] = field(default_factory=dict)
@@ -27,12 +27,12 @@ class Windows:
 
     @property
     def off_control(self) -> frozenset[int]:
-        """The steps that cannot be compared with the control's, since their samples are others."""
+        """The steps that cannot be compared with the control's, since their samples differ."""
         return self.others | frozenset(self.padding)
 
 
 def windows_of(split: SplitObservation, membership: Sequence[Sequence[int]], samples: int, epochs: int) -> Windows:
-    """Compare the steps of a split with the samples that each should have, ``membership``."""
+    """Compare the steps of a split with the samples that each should have (``membership``)."""
     per_epoch = len(membership) // epochs
     fed = [samples_of(step) for step in split.steps]
     if len(fed) == len(membership):
@@ -62,7 +62,7 @@ def windows_of(split: SplitObservation, membership: Sequence[Sequence[int]], sam
 def _padding(
     fed: Sequence[int], membership: Sequence[Sequence[int]], step: int, per_epoch: int, at_once: int
 ) -> int | None:
-    """How many more samples than its own a step was fed, to fill the last micro-batches; None where it is otherwise."""
+    """How many repeated samples a step was fed to fill the last micro-batches; None if its samples differ otherwise."""
     more = Counter(fed)
     more.subtract(membership[step])
     if min(more.values()) < 0:
@@ -75,7 +75,7 @@ def _padding(
 
 
 def _mixed(fed: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    """Steps, counted from 1, with samples of two epochs, and the first of the two: the n-th time is the n-th epoch."""
+    """Steps, from 1, with samples of two epochs, and the first of the two; a sample's n-th use is in epoch n."""
     times: Counter[int] = Counter()
     found = []
     for step, samples in enumerate(fed, start=1):
@@ -89,6 +89,6 @@ def _mixed(fed: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
 
 
 def has_short_step(split: SplitObservation) -> bool:
-    """Whether some step had fewer micro-batches than ``k``."""
+    """Whether some step had fewer than ``k`` micro-batches."""
     due = split.split.gradient_accumulation_steps * split.split.replicas
     return any(len(step.micro_batches) < due for step in split.steps)

@@ -36,7 +36,7 @@ def gradient_error(gradient: Vector, other: Vector) -> float:
 
 
 def loss_difference(value: float | None, other: float | None, rounding: float) -> float | None:
-    """`relative`, without what rounding explains: ``rounding`` is how far the two may be from each other for it."""
+    """`relative`, after subtracting ``rounding``, the absolute difference that rounding explains."""
     if value is None or other is None or not (math.isfinite(value) and math.isfinite(other)):
         return relative(value, other)
     return relative(other + max(0.0, abs(value - other) - rounding), other)
@@ -45,7 +45,7 @@ def loss_difference(value: float | None, other: float | None, rounding: float) -
 def norms_by_parameter(values: Vector, coordinates: Coordinates) -> npt.NDArray[np.float64]:
     """The norm of each parameter's kept entries of ``[coordinates]``: ``[parameters]``, 0 for one without any."""
     found = np.zeros(len(coordinates.names))
-    # an empty parameter has no entries to sum, and reduceat would take its neighbour's
+    # an empty parameter has no entries to sum; reduceat would take its neighbour's
     named = [at for at, size in enumerate(coordinates.sizes) if size]
     if named:
         starts = [coordinates.starts[at] for at in named]
@@ -56,12 +56,12 @@ def norms_by_parameter(values: Vector, coordinates: Coordinates) -> npt.NDArray[
 def worst_parameter(gradient: Vector, right: Vector, coordinates: Coordinates) -> WorstParameter | None:
     """The parameter whose entries differ most from the right ones, relative to those entries' own norm.
 
-    Parameters whose right gradient is negligible (below 1e-6 of the whole) are measured against that share instead.
+    Parameters whose right gradient is negligible (below 1e-6 of the whole) are measured relative to that share instead.
     """
     whole = float(np.linalg.norm(right))
     if not coordinates.names or not math.isfinite(whole) or whole == 0:
         return None
     norms, off = norms_by_parameter(right, coordinates), norms_by_parameter(gradient - right, coordinates)
     errors = off / np.maximum(norms, 1e-6 * whole)
-    worst = int(np.argmax(errors))  # the first that is not a number, if any is
+    worst = int(np.argmax(errors))  # the first NaN, if there is one
     return WorstParameter(coordinates.names[worst], float(errors[worst]))

@@ -1,4 +1,4 @@
-"""Which rows a program's splits were fed, step by step, beside those that the control was fed."""
+"""Which rows a program's splits were fed, step by step, compared with the control's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accumcheck.rows.pairing import paired
 
 @dataclass(frozen=True)
 class Repeated:
-    """A row that was fed ``times`` times and belongs to the step once: its place in it, and who was fed it."""
+    """A row that was fed ``times`` times but belongs to the step once: its place in the step, and the processes."""
 
     place: int
     times: int
@@ -24,7 +24,7 @@ class Repeated:
 
 @dataclass(frozen=True)
 class Changed:
-    """A row of the step that was fed with other contents."""
+    """A row of the step that was fed with changed contents."""
 
     place: int
     process: int
@@ -33,11 +33,11 @@ class Changed:
 
 @dataclass(frozen=True)
 class StepRows:
-    """What one step was fed that it should not be, and the reverse.
+    """Which rows one step was fed wrongly, and which are missing.
 
-    Places are those of rows in the control's step, from 0. ``fed`` and ``due``: how many rows; ``missing``: places that
-    were never fed; ``later``: of rows of other steps, which step (from 1) each belongs to; ``unknown``: the processes
-    that were fed rows which belong to no step.
+    Places are those of rows in the control's step, from 0. ``fed`` and ``due``: number of rows; ``missing``: places
+    never fed; ``later``: for rows of other steps, the step (from 1) each belongs to; ``unknown``: the processes
+    that were fed rows of no step.
     """
 
     step: int
@@ -53,17 +53,17 @@ class StepRows:
 
     @property
     def hard(self) -> tuple[Changed, ...]:
-        """The changes that make a row another one."""
+        """The changes that make it a different row."""
         return tuple(one for one in self.changed if one.change.kind not in HARMLESS)
 
     @property
     def soft(self) -> tuple[Changed, ...]:
-        """The changes that may make no difference."""
+        """The changes that may have no effect."""
         return tuple(one for one in self.changed if one.change.kind in HARMLESS and one.change.kind != "same")
 
     @property
     def others(self) -> bool:
-        """Whether the step was fed rows that do not belong to it, or not all of those that do."""
+        """Whether the step was fed rows that do not belong to it, or lacks some that do."""
         return bool(self.repeated or self.missing or self.elsewhere or self.unknown or self.hard)
 
 
@@ -71,8 +71,8 @@ class StepRows:
 class SplitRows:
     """The steps of a split in which something differs.
 
-    ``reordered``: only the order of rows over the steps does; ``made`` and ``due``: how many steps there are, and how
-    many the control made.
+    ``reordered``: only the order of rows over the steps differs; ``made`` and ``due``: the number of steps, and the
+    control's.
     """
 
     steps: tuple[StepRows, ...] = ()
@@ -88,7 +88,7 @@ class SplitRows:
 
 @dataclass(frozen=True)
 class Fed:
-    """The splits of a program: with the control's numbers for rows that are the same, and what differs."""
+    """The splits of a program, with the control's numbers for equal rows, and the differences."""
 
     observations: tuple[SplitObservation, ...]
     of: Mapping[Split, SplitRows] = field(default_factory=dict)
@@ -100,9 +100,9 @@ def compare_fed(
     """Compare what every split was fed with what the control was fed.
 
     Args:
-        observations: of a program; each row of one content has one number.
-        control: where it did not run, the first split that did takes its place.
-        reference: whose steps are the control's.
+        observations: of a program; rows with equal content have the same number.
+        control: if it did not run, the first split that did takes its place.
+        reference: its steps are the control's.
     """
     due = _steps_of(observations, control, reference)
     contents = {number: row for one in observations for number, row in one.rows.items()}
@@ -127,7 +127,7 @@ def compare_fed(
 def _steps_of(
     observations: Sequence[SplitObservation], control: Split, reference: ReferenceObservation | None
 ) -> list[tuple[int, ...]]:
-    """The rows of each step, in the order in which the control was fed them."""
+    """The rows of each step, in the control's order."""
     if reference is not None:
         return [tuple(step) for step in reference.membership]
     ran = sorted((one for one in observations if one.status == "ran"), key=lambda one: one.split != control)
@@ -138,7 +138,7 @@ def _steps_of(
 def _compare_step(
     step: StepObservation, due: Sequence[int], home: Mapping[int, int], contents: Mapping[int, FedRow]
 ) -> tuple[StepRows, dict[int, int]]:
-    """What differs in one step, and the numbers of rows that are the control's up to what may make no difference."""
+    """What differs in one step, and the numbers of rows that equal the control's except for harmless changes."""
     fed = [(number, batch.process) for batch in step.micro_batches for number in batch.samples]
     times, places = Counter(number for number, _ in fed), {number: place for place, number in enumerate(due)}
     missing = [number for number in places if number not in times]
@@ -149,7 +149,7 @@ def _compare_step(
     names = {other: mine for other, (mine, change) in pairs.items() if change.kind in HARMLESS}
     by = dict(reversed(fed))
     left = [number for number in strange if number not in pairs]
-    # one that is the same but for its contents may come twice, too
+    # a row with changed contents may come twice as well
     times = Counter({pairs[number][0] if number in pairs else number: count for number, count in times.items()})
     who: dict[int, list[int]] = {}
     for number, process in fed:
@@ -185,9 +185,9 @@ def _is_again(step: StepObservation) -> bool:
 def _in_place(
     step: StepObservation, unknown: Sequence[int], due: Sequence[int], contents: Mapping[int, FedRow]
 ) -> dict[int, tuple[int, Change]]:
-    """Rows that nothing is left of to know them by, but that all came at the places of rows which did not come.
+    """Rows that cannot be identified by content, but that all came at the places of missing rows.
 
-    A class, or a number of boxes, that rows have in common with others is enough then.
+    A field that several rows share, such as a class or a number of boxes, is then enough.
     """
     fed = _drawn(step)
     found: dict[int, tuple[int, Change]] = {}
@@ -204,7 +204,7 @@ def _in_place(
 
 
 def _drawn(step: StepObservation) -> list[int]:
-    """The rows in the order in which they were drawn: micro-batch j of process i comes before that of process i + 1."""
+    """The rows in the order drawn: micro-batch j of process i comes before that of process i + 1."""
     of: dict[int, list[tuple[int, ...]]] = {}
     for batch in step.micro_batches:
         of.setdefault(batch.process, []).append(batch.samples)
@@ -223,7 +223,7 @@ def _renamed(step: StepObservation, names: Mapping[int, int]) -> StepObservation
 
 
 def _same_rows(split: SplitObservation, due: Sequence[Sequence[int]], contents: Mapping[int, FedRow]) -> bool:
-    """Whether all steps together were fed what they should be, and no step one row twice; equal items are one row."""
+    """Whether all steps together were fed the right rows, and no step a row twice; equal items are one row."""
     fed = [[number for batch in step.micro_batches for number in batch.samples] for step in split.steps]
     if any(len(set(numbers)) != len(numbers) for numbers in fed):
         return False

@@ -1,4 +1,4 @@
-"""Numbers that are none: whose they are, in which steps, and which samples have them."""
+"""NaN and infinity: in which splits, steps and samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN = 5
 
 
 def words_of_split(split: SplitObservation) -> str:
-    """``loss is nan in step 2, gradient norm is nan in steps 2 and 3``; empty where every number is one."""
+    """``loss is nan in step 2, gradient norm is nan in steps 2 and 3``; empty if every number is finite."""
     found = []
     for name, values in (
         ("loss", [step.loss for step in split.steps]),
@@ -27,15 +27,15 @@ def words_of_split(split: SplitObservation) -> str:
 
 
 def _norm(of_processes: Sequence[float]) -> float | None:
-    """The first of the processes' norms that is not finite, else any."""
+    """The first of the processes' norms that is not finite, else any of them."""
     return next((norm for norm in of_processes if not math.isfinite(norm)), next(iter(of_processes), None))
 
 
 def words_of_reference(reference: ReferenceObservation) -> str:
-    """Which samples have a loss or a gradient, alone, that is not finite, step by step; empty where none has."""
+    """Which samples have a loss or gradient alone that is not finite, step by step; empty if none has."""
     found = []
     for step, members in enumerate(reference.membership, start=1):
-        # a sample that predicts nothing weighs nothing, whatever a mean over nothing is
+        # a sample without predictions has weight 0, whatever its mean loss is
         wrong = [sample for sample in members if reference.tokens[sample] > 0 and not is_finite(reference, sample)]
         if wrong:
             which = "every sample" if len(wrong) == len(members) else _listed("sample", wrong)
@@ -44,12 +44,12 @@ def words_of_reference(reference: ReferenceObservation) -> str:
 
 
 def is_finite(reference: ReferenceObservation, sample: int) -> bool:
-    """Whether a sample's loss and gradient are finite where it is fed alone."""
+    """Whether a sample's loss and gradient are finite when it is fed alone."""
     return bool(np.isfinite(reference.losses[sample]) and np.isfinite(reference.gradients[sample]).all())
 
 
 def has_finite_batches(reference: ReferenceObservation) -> bool:
-    """Whether micro-batches without any stack take the samples' place, and are finite."""
+    """Whether micro-batches without any stack replace the samples, and are finite."""
     return bool(reference.batched) and all(
         math.isfinite(step.loss) and math.isfinite(step.grad_norm) for step in reference.batched
     )

@@ -1,7 +1,7 @@
-"""Every parameter by itself: how far its gradient may be off, which are beyond that, and which show nothing.
+"""Every parameter separately: how far its gradient may be off, which are beyond that, and which are not tested.
 
-A small tensor can be lost without the whole gradient noticing: five LayerNorm weights are a hundredth of its norm. So
-each parameter's error is compared with that parameter's own norm, and with the noise that was measured on it alone.
+A small tensor can be lost without a visible change of the whole gradient: five LayerNorm weights are a hundredth of
+its norm. So each parameter's error is compared with its own norm, and with the noise measured for it alone.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from accumcheck.judge.measure.tolerance import SAFETY
 from accumcheck.record import Coordinates, ReferenceObservation, SplitObservation, StepObservation, Tolerances
 
 FLOOR = {"float64": 1e-5, "float32": 1e-4, "float16": 3e-2, "bfloat16": 1e-1}
-"""A parameter's error is never judged closer than this, relative to its own norm: a single tensor rounds less evenly
+"""The smallest tolerance for a parameter's error, relative to its own norm: a single tensor rounds less evenly
 than the whole gradient does. See the table of bounds in docs/method.md."""
 
 ROUNDING = {"float64": 1e-8, "float32": 1e-6, "float16": 5e-5, "bfloat16": 2e-4}
-"""Below this share of the whole gradient's norm a parameter may be rounding alone, as a key's bias is under softmax:
-its true gradient is 0, and what is computed is what cancellation leaves."""
+"""Below this share of the whole gradient's norm a parameter may be only rounding, like a key's bias under softmax:
+its true gradient is 0, and cancellation leaves only rounding."""
 
 ZERO = 1e-6
-"""A gradient whose norm is below this part of the right one is called zero."""
+"""A gradient whose norm is below this part of the right one counts as zero."""
 
 UNLUCKY = 3.0
-"""Four projections of a difference may come out so many times larger than its norm (less often than once in 10^7)."""
+"""Four projections of a difference exceed its norm by this factor less often than once in 10^7."""
 
 Norms = npt.NDArray[np.float64]
 Against = Literal["reference", "control"]
@@ -42,7 +42,7 @@ class OffParameter:
     """A parameter whose gradient is beyond its tolerance.
 
     ``error``: relative to its own right norm; ``allowed``: the same; ``share``: of the whole right gradient's norm;
-    ``times``: the multiple of the right gradient that comes nearest; ``left``: what that leaves over, relative to the
+    ``times``: the nearest multiple of the right gradient; ``left``: the remainder, relative to the
     right norm; ``against``: what it was compared with in ``step`` (from 1).
     """
 
@@ -57,7 +57,7 @@ class OffParameter:
 
     @property
     def is_zero(self) -> bool:
-        """Whether nothing is left of the gradient."""
+        """Whether the gradient was lost."""
         return abs(self.times) < ZERO and self.left < ZERO
 
 
@@ -65,9 +65,9 @@ class OffParameter:
 class Allowance:
     """How far each parameter's gradient may be off.
 
-    ``noise``: ``[parameters]``, of the first step recomputed in other orders, as shares of that step's whole norm;
-    ``own``: the same relative to each parameter's own norm; ``floor`` and ``rounding``: of the dtype; ``most``: what
-    the tolerance of the whole gradient allows, which a parameter's noise is never taken for more than.
+    ``noise``: ``[parameters]``, from the first step recomputed in other orders, as shares of that step's whole norm;
+    ``own``: the same relative to each parameter's own norm; ``floor`` and ``rounding``: of the dtype; ``most``: the
+    tolerance of the whole gradient, an upper limit for a parameter's noise.
     """
 
     noise: Norms
@@ -78,12 +78,12 @@ class Allowance:
 
     @classmethod
     def of(cls, reference: ReferenceObservation, tolerances: Tolerances, dtype: str) -> Allowance:
-        """What the reference's recomputations say of each parameter.
+        """The allowance from the reference's recomputations.
 
         Args:
-            reference: its ``recomputed`` may be empty; then the dtype's floors are all there is.
-            tolerances: of the run; a gradient tolerance that the user gave holds for single parameters too.
-            dtype: that the model computes in.
+            reference: its ``recomputed`` may be empty; then only the dtype's floors apply.
+            tolerances: of the run; a user's gradient tolerance holds for single parameters as well.
+            dtype: in which the model computes.
         """
         places = reference.coordinates
         noise, own = np.zeros(len(places.names)), np.zeros(len(places.names))
@@ -98,7 +98,7 @@ class Allowance:
         return cls(noise, own, max(FLOOR[dtype], given), ROUNDING[dtype], tolerances.gradient)
 
     def absolute(self, norms: Norms, whole: float) -> Norms:
-        """How far each parameter may be off, ``[parameters]``; ``norms`` and ``whole`` are of the right gradient."""
+        """How far each parameter may be off, ``[parameters]``; ``norms`` and ``whole``: of the right gradient."""
         measured = SAFETY * np.maximum(self.noise * whole, np.minimum(self.own, 1.0) * norms)
         return np.maximum(
             self.floor * norms, np.maximum(np.minimum(measured, self.most * whole), self.rounding * whole)
@@ -113,13 +113,13 @@ def off_parameters(
     reference: ReferenceObservation,
     allowance: Allowance,
 ) -> tuple[OffParameter, ...]:
-    """The parameters of one split that are beyond their tolerance in some step, each where it is worst; worst first.
+    """The parameters of one split that are beyond tolerance in some step, each in its worst step; worst first.
 
     Args:
         split: it ran.
-        control: what it is compared with; None where it is the control, or where that is no measure for it.
-        truths: the right answer of each of its steps; empty where there is none of its own.
-        off_control: steps (from 0) whose samples are not the control's.
+        control: what it is compared with; None if it is the control itself, or the control cannot be used.
+        truths: the right answer of each of its steps; empty if there is none.
+        off_control: steps (from 0) whose samples differ from the control's.
         reference: says which entries belong to which parameter.
         allowance: how far each may be off.
     """
@@ -138,14 +138,14 @@ def off_parameters(
         for one in found:
             known = worst.get(one.name)
             if known is None or (one.against == known.against and one.error > known.error):
-                worst[one.name] = one  # what the truth has shown, the control need not
+                worst[one.name] = one  # an error against the truth takes precedence over the control
     return tuple(sorted(worst.values(), key=lambda one: (-round(one.error, 3), -one.share)))
 
 
 def _beyond(
     step: StepObservation, right: Vector, places: Coordinates, allowance: Allowance, against: Against
 ) -> Iterator[OffParameter]:
-    """Those whose kept entries differ; what is not finite is left to the verdict on the whole."""
+    """Parameters whose kept entries differ; values that are not finite are left to the verdict on the whole."""
     gradient, right = step.gradients[0].astype(np.float64), right.astype(np.float64)
     whole = float(np.linalg.norm(right))
     if not (np.isfinite(gradient).all() and np.isfinite(whole)) or whole == 0:
@@ -168,7 +168,7 @@ def _beyond(
 def _beyond_in_norm(
     step: StepObservation, control: StepObservation, places: Coordinates, allowance: Allowance
 ) -> Iterator[OffParameter]:
-    """Those whose whole norm is not the control's, where only some of their entries are kept."""
+    """Parameters whose whole norm differs from the control's, if only some of their entries are kept."""
     own, right = np.array(step.parameter_norms), np.array(control.parameter_norms)
     if len(own) != len(places.names) or len(right) != len(places.names):
         return
@@ -187,9 +187,9 @@ def _beyond_in_norm(
 def _beyond_in_projections(
     step: StepObservation, control: StepObservation, places: Coordinates, allowance: Allowance
 ) -> Iterator[OffParameter]:
-    """Those whose projections on random directions are not the control's: what differs need not be in kept entries.
+    """Parameters whose random projections differ from the control's: a difference may be outside the kept entries.
 
-    Of a difference ``e``, the mean square of its projections on ``v`` of random signs is ``|e|^2`` in the mean.
+    For a difference ``e``, the expected mean square of its projections on ``v`` of random signs is ``|e|^2``.
     """
     own, other = step.parameter_projections, control.parameter_projections
     norms = np.array(control.parameter_norms)
@@ -222,13 +222,13 @@ def untested(reference: ReferenceObservation, control: SplitObservation | None) 
 
     Args:
         reference: each sample's gradient.
-        control: where only some entries are kept, the norms of whole parameters tell more: None where it did not run.
+        control: its norms of whole parameters are used if only some entries are kept; None if it did not run.
     """
     places = reference.coordinates
     largest = np.zeros(sum(places.sizes))
     for part, values in blocks(reference.gradients, range(len(reference.gradients))):
         largest[part] = np.abs(values).max(axis=0, initial=0.0)
-    for one in reference.batched:  # samples that are compared with each other have no gradient alone
+    for one in reference.batched:  # samples that a loss compares with each other have no gradient alone
         largest = np.maximum(largest, np.abs(one.gradient))
     norms = norms_by_parameter(largest, places)
     if control is not None and not places.complete:

@@ -1,6 +1,6 @@
-"""Recovery: which weight each sample's gradient had in the update, by least squares.
+"""Recovery: the weight of each sample's gradient in the update, by least squares.
 
-The observed gradient is a linear combination of the samples' gradients, ``g = sum(w_i g_i)``. Solving it says what the
+The observed gradient is a linear combination of the samples' gradients, ``g = sum(w_i g_i)``. Solving it shows what the
 stack did to every sample, whatever its code looks like.
 """
 
@@ -17,20 +17,20 @@ from accumcheck.judge.measure.errors import Vector
 from accumcheck.record import SampleWeights
 
 DROPPED_BELOW = 0.05
-"""A weight below this part of the ideal one counts as none: no mean of means shrinks a sample so far by itself."""
+"""A weight below this part of the ideal one counts as zero: no mean of means reduces a sample that much."""
 
 WELL_CONDITIONED = 1e10
 """Directions weaker than the strongest by this factor are left out of the solution: they would amplify rounding."""
 
 
 BLOCK = 4096
-"""Coordinates taken at once: 128 samples of as many are 4 MiB in float64, which a core's cache still holds."""
+"""Coordinates processed at once: with 128 samples that is 4 MiB in float64, which fits into a core's cache."""
 
 
 def blocks(gradients: Vector, rows: Sequence[int]) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
-    """These rows in float64, some coordinates at a time: ``[rows, BLOCK]``, and which coordinates they are.
+    """These rows in float64, in blocks of coordinates: ``[rows, BLOCK]``, and which coordinates they are.
 
-    All of them at once would be twice as large as what was recorded, and slower to read than to compute with.
+    All at once would be twice as large as the recorded array, and take longer to read than to compute.
     """
     for start in range(0, gradients.shape[1], BLOCK):
         part = slice(start, start + BLOCK)
@@ -42,7 +42,7 @@ class System:
     """The samples' gradients, factored once for every split.
 
     ``gradients``: ``[all, coordinates]``, of which ``rows`` are the samples; ``norms``: ``[samples]``; ``cosines``:
-    ``g_i . g_j`` over their norms, ``[samples, samples]``, in the directions that are solved for; ``inverse``: its
+    ``g_i . g_j`` over their norms, ``[samples, samples]``, in the solved directions; ``inverse``: its
     pseudo-inverse; ``condition``: the condition number in all directions.
     """
 
@@ -55,7 +55,7 @@ class System:
 
     @classmethod
     def of(cls, gradients: Vector, rows: Sequence[int] | None = None) -> System | None:
-        """Factor the gradients of these rows of ``[all, coordinates]``; None where one is not finite, or none."""
+        """Factor the gradients of these rows of ``[all, coordinates]``; None if one is not finite, or without rows."""
         chosen = list(range(len(gradients)) if rows is None else rows)
         if not chosen:  # a step that was fed nothing
             return None
@@ -94,17 +94,17 @@ class System:
 
     @property
     def gram(self) -> npt.NDArray[np.float64]:
-        """``g_i . g_j``, ``[samples, samples]``, in the directions that are solved for.
+        """``g_i . g_j``, ``[samples, samples]``, in the solved directions.
 
-        What weights do in the others is left in the residual: no recovered weight says anything of it.
+        The effect of weights in the other directions stays in the residual; recovered weights do not show it.
         """
         return self.cosines * np.outer(self.norms, self.norms)
 
     def solve(self, observed: Sequence[Vector]) -> list[tuple[npt.NDArray[np.float64], float]]:
-        """Solve gradients (each ``[coordinates]``) together, since reading the samples' is what takes time.
+        """Solve gradients (each ``[coordinates]``) together, since reading the samples' gradients takes most time.
 
         Returns:
-            For each the weights, ``[samples]``, and the part left unexplained, relative to its norm.
+            For each the weights, ``[samples]``, and the residual, relative to its norm.
         """
         if not observed:
             return []
@@ -127,7 +127,7 @@ class System:
 def weight_error(
     weights: npt.NDArray[np.float64], right: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]
 ) -> float:
-    """``||sum((w_i - w'_i) g_i)|| / ||sum(w'_i g_i)||``: what wrong weights do to the gradient, without the residual.
+    """``||sum((w_i - w'_i) g_i)|| / ||sum(w'_i g_i)||``: the effect of wrong weights on the gradient, without residual.
 
     Args:
         weights: ``[samples]``.
@@ -149,25 +149,25 @@ def summarise(
     condition: float,
     scale: float = 1.0,
 ) -> SampleWeights:
-    """The weights of all steps of a split, as ratios to the ideal ``c_i / N``.
+    """The weights of all steps of a split, relative to the ideal ``c_i / N``.
 
     Args:
-        weights: recovered, one array ``[samples]`` a step.
+        weights: recovered, one array ``[samples]`` per step.
         ideals: ``c_i / N``, the same shapes.
         members: the sample index of each entry, the same shapes.
-        residuals: one a step.
+        residuals: one per step.
         condition: the worst of the steps.
-        scale: of all weights alike, where a rule explains it: a sample is dropped that weighs next to nothing
-            compared with ``scale`` times its ideal weight.
+        scale: a common factor of all weights, if a rule explains it: a sample counts as dropped if its weight is
+            negligible compared with ``scale`` times its ideal weight.
     """
     ratios = [_ratios(recovered, ideal) for recovered, ideal in zip(weights, ideals, strict=True)]
     every = np.concatenate(ratios)
     indices = [index for step in members for index in step]
     middle = float(np.median(every))
     gone = np.abs(every) < DROPPED_BELOW * abs(scale)
-    # where nothing weighs anything the gradient is small, and no sample in particular is missing
+    # if all weights are zero, the gradient is small, and no particular sample is missing
     dropped = [] if gone.all() else [index for index, none in zip(indices, gone, strict=True) if none]
-    # twice the others only means "seen twice" where the others agree with each other
+    # twice the others only means "seen twice" if the others agree with each other
     others_agree = float(np.mean(np.abs(every - middle) < 0.05 * abs(middle))) > 0.5
     twice = [
         index
@@ -186,11 +186,11 @@ def summarise(
         duplicated=tuple(sorted(set(twice))),
         residual=max(residuals),
         condition=condition,
-        values=tuple(float(f"{ratio:.6g}") for ratio in ratios[0]),  # read by people: in a picture
+        values=tuple(float(f"{ratio:.6g}") for ratio in ratios[0]),  # for a picture
     )
 
 
 def _ratios(weights: npt.NDArray[np.float64], ideal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Recovered over ideal; 1 for a sample that should weigh nothing, since it predicts no token."""
+    """Recovered over ideal; 1 for a sample with ideal weight 0, which predicts no token."""
     counted = ideal > 0
     return np.where(counted, weights / np.where(counted, ideal, 1.0), 1.0)

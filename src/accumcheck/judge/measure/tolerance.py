@@ -1,4 +1,4 @@
-"""How much two numbers may differ and still count as equal: from what was measured, never guessed."""
+"""How much two numbers may differ and still count as equal, from measurements."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ FLOOR = {
     "float16": Divergence(5e-4, 1e-3, 5e-3, 1e-3),
     "bfloat16": Divergence(2e-3, 5e-3, 2e-2, 8e-3),
 }
-"""Never tighter than this, however lucky the measurement was: a few units of the dtype's rounding."""
+"""Lower limit, however small the measured noise was: a few units of the dtype's rounding."""
 
 CEILING = {"float64": 5e-5, "float32": 1e-3, "float16": 5e-2, "bfloat16": 1e-1}
-"""Never wider than this, however noisy the measurement was: what is beyond it is no rounding. See the table of bounds
+"""Upper limit, however noisy the measurement was: a larger difference is not rounding. See the table of bounds
 in docs/method.md."""
 
 RANDOM = {"float64": 1e-5, "float32": 1e-4, "float16": 2e-3, "bfloat16": 1e-2}
-"""The same samples one by one, at the same weights, give the same losses: a mean of them that differs by more than this
-was computed by a forward pass that is random. (Summing them again costs less than half a unit of the dtype.)"""
+"""The same samples one by one, at the same weights, give the same losses: if their mean differs by more than this,
+the forward pass is random. (Summing them again costs less than half a unit of the dtype.)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What floating point alone does in this run: the largest of ``passes``; ``sample``: to one sample's weight."""
+    """The measured effect of floating point alone in this run: the largest of ``passes``; ``sample``: on one weight."""
 
     floor: Divergence
     passes: tuple[NoiseMeasurement, ...] = ()
@@ -50,11 +50,11 @@ class Measured:
 
 
 def measured(reference: ReferenceObservation | None, recovered: Sequence[Recovery]) -> Measured:
-    """The noise floor, with that of the weights: solved from the reference's own recomputations of the first step.
+    """The noise floor, including that of the weights, solved from the reference's recomputations of the first step.
 
     Args:
-        reference: None where there is none.
-        recovered: of each step; empty where weights are not to be recovered.
+        reference: None if there is none.
+        recovered: of each step; empty if weights are not recovered.
     """
     if reference is None:
         return Measured(Divergence(None, None, None))
@@ -72,18 +72,18 @@ def measured(reference: ReferenceObservation | None, recovered: Sequence[Recover
     )
     floor = replace(reference.noise, weights=max(of_weights, default=None))
     if floor.grad_norm is not None and floor.weights is not None:
-        # to first order the norm changes by the part of the noise along the gradient, which lies in the samples' span;
-        # in the few recomputations the signs of that part may happen to cancel
+        # to first order the norm changes by the part of the noise along the gradient, which is in the samples' span;
+        # in the few recomputations the signs of that part may cancel by chance
         floor = replace(floor, grad_norm=max(floor.grad_norm, floor.weights))
     samples = recovered[0].samples if recovered else None
     return Measured(floor, passes, samples.as_record() if samples is not None else None)
 
 
 def random_by(reference: ReferenceObservation | None, dtype: str) -> float | None:
-    """How far the result was off when the reference computed the same samples, one by one, again; None: not at all.
+    """How far the result was off when the reference computed the same samples again, one by one; None: not at all.
 
     Args:
-        reference: None where there is none.
+        reference: None if there is none.
         dtype: that the model computes in.
     """
     if reference is not None and reference.random is not None:
@@ -94,9 +94,9 @@ def random_by(reference: ReferenceObservation | None, dtype: str) -> float | Non
 
 
 def reporting_step(losses: Iterable[float | None], most: int = 6) -> float:
-    """The unit that the stack rounds the losses it reports to, or 0 where it does not.
+    """The unit to which the stack rounds reported losses, or 0 if it does not.
 
-    transformers up to 4.57 logs four decimals: each reported loss may be half a unit of the last one off.
+    transformers up to 4.57 logs four decimals: each reported loss may be off by half a unit of the last decimal.
     """
     known = [loss for loss in losses if loss is not None]
     if len(known) < 2:
@@ -110,7 +110,7 @@ def reporting_step(losses: Iterable[float | None], most: int = 6) -> float:
 def resolve(wanted: ToleranceConfig, dtype: str, noise: Measured, losses: Sequence[float | None]) -> Tolerances:
     """The tolerances of a run, and where each comes from.
 
-    The tolerance of the weights belongs to the gradient's, of which they are a part: a gradient tolerance that the user
+    The tolerance of the weights is part of the gradient's: a gradient tolerance that the user
     gave holds for them as well.
 
     Args:

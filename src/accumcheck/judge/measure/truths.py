@@ -22,7 +22,7 @@ from accumcheck.record import (
 
 
 def truths_of(reference: ReferenceObservation | None, steps: int) -> list[Truth]:
-    """The right answers for the samples of every step; none without a reference."""
+    """The right answers for the samples of every step; empty without a reference."""
     if reference is None:
         return []
     return [truth_of(reference, step) for step in range(min(steps, len(reference.membership)))]
@@ -34,7 +34,7 @@ def windows_in(
     check: CheckConfig,
     fed: Mapping[Split, SplitRows],
 ) -> dict[Split, Windows]:
-    """With whole epochs, what each split made of them; with a program, which of its batches are not the control's."""
+    """With whole epochs, each split's steps in them; with a program, which of its batches differ from the control's."""
     if reference is None:
         return {}
     if check.runs_program:
@@ -50,7 +50,7 @@ def windows_in(
 
 
 def due(split: Split, alone: Sequence[Truth], reference: ReferenceObservation | None) -> list[Truth]:
-    """The truth of every step for one split: the samples', but for a model that depends on its batch."""
+    """The truth of every step for one split: that of its samples, unless the model depends on its batch."""
     if reference is None:
         return []
     size = split.per_device_train_batch_size
@@ -63,7 +63,7 @@ def right_of(
     reference: ReferenceObservation,
     windows: Mapping[Split, Windows],
 ) -> list[Truth]:
-    """What each step of a split is compared with: the truth of what it was fed, where samples were repeated."""
+    """What each step of a split is compared with: if samples were repeated, the truth of what it was fed."""
     right = due(split.split, alone, reference)
     for step in windows.get(split.split, Windows()).off_control:
         right[step] = fed_truth(reference, split.steps[step], right[step])
@@ -79,7 +79,7 @@ def records_of(
     windows: Mapping[Split, Windows],
     rounding: float = 0.0,
 ) -> tuple[StepRecord, ...]:
-    """The steps of a split compared with the control's and the truth's, where these are of the same samples.
+    """The steps of a split compared with the control and the truth, if these have the same samples.
 
     ``rounding``: see `compare_step`.
     """
@@ -95,9 +95,9 @@ def records_of(
 
 
 def fed_truth(reference: ReferenceObservation, step: StepObservation, alone: Truth) -> Truth:
-    """The right answer for what a step was fed, where it should be fed otherwise: each counts as often as it was fed.
+    """The right answer for a step with repeated samples: each counts as often as it was fed.
 
-    The norm of the whole gradient is not known where only some of its entries are kept; then it is not compared.
+    The norm of the whole gradient is not known if only some of its entries are kept; then it is not compared.
     """
     fed = [index for index in samples_of(step) if index >= 0]
     tokens = reference.tokens[fed].astype(np.float64)
@@ -110,7 +110,7 @@ def fed_truth(reference: ReferenceObservation, step: StepObservation, alone: Tru
 
 
 def batched_truth(reference: ReferenceObservation, step: int, size: int, alone: Truth) -> Truth:
-    """The right answer for one step in micro-batches of ``size``; ``alone`` is that of its samples one by one."""
+    """The right answer for one step in micro-batches of ``size``; ``alone``: that of its samples one by one."""
     found = batched_steps(reference).get(("token-mean", step, size))
     if found is None:
         return alone
@@ -119,5 +119,5 @@ def batched_truth(reference: ReferenceObservation, step: int, size: int, alone: 
 
 
 def batched_steps(reference: ReferenceObservation) -> dict[tuple[str, int, int], BatchedStep]:
-    """What the model gives by itself in micro-batches, by base, step (from 1) and size of the micro-batch."""
+    """The model's own result in micro-batches, by base, step (from 1) and size of the micro-batch."""
     return {(step.base, step.step, step.size): step for step in reference.batched}

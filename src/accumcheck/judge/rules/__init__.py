@@ -1,5 +1,5 @@
-"""Weighting rules: which formula gives the weights, or the loss, that were observed.
+"""Weighting rules: which formula gives the observed weights, or the observed loss.
 
-A rule is a value (`accumcheck.record.rule`); what its base means stands in one row of `accumcheck.judge.rules.bases`,
-what its window means in one of `accumcheck.judge.rules.windows`.
+A rule is a value (`accumcheck.record.rule`); the meaning of its base is one row of `accumcheck.judge.rules.bases`,
+the meaning of its window one row of `accumcheck.judge.rules.windows`.
 """

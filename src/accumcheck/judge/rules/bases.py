@@ -1,4 +1,4 @@
-"""The bases of weighting rules: one row each, with everything that is to be said of it."""
+"""The bases of weighting rules: one row each, with all its texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accumcheck.judge.rules.fed import Fed
 from accumcheck.record import Severity
 
 Formula = Callable[[Fed], npt.NDArray[np.float64]]
-"""From the rows that were fed to the weight of each, ``[rows]``."""
+"""From the rows fed to the weight of each, ``[rows]``."""
 
 SUMMED = (
     "have the loss summed over tokens and divided by the token count of the global batch (Trainer: compute_loss_func)"
@@ -26,11 +26,11 @@ _MORE_PROCESSES = (
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """One base; rows stand in the order in which they are preferred where several fit.
+    """One base; rows are in order of preference if several fit.
 
-    ``weights``: the formula, None where there is none; ``meaning``: what it does, in one clause; ``effect``: what that
+    ``weights``: the formula, or None; ``meaning``: what it does, in one clause; ``effect``: what that
     does to training; ``remedy``: what to do; ``severity``: of a split that follows it without any factor.
-    ``share``: what a stack multiplies the mean of a micro-batch by to make this base, None where that makes no such
+    ``share``: what a stack multiplies the mean of a micro-batch by to get this base, None if that cannot give this
     base; ``of_labels``: it counts labels before the causal shift; ``by_process``: each process counts its own.
     """
 
@@ -128,7 +128,7 @@ _ROWS = (
         "unsynchronised",
         None,
         "the processes apply different gradients",
-        "Each process trains a model of its own; only one of these models is saved.",
+        "Each process trains its own model; only one of these models is saved.",
         "Check that the model is wrapped (DDP, FSDP) and that the last micro-batch runs outside no_sync.",
     ),
     Base(
@@ -144,7 +144,7 @@ _ROWS = (
 )
 
 BASE_ROWS = {row.name: row for row in _ROWS}
-"""By name, in the order of preference; those without a formula last."""
+"""By name, in order of preference; those without a formula last."""
 
 SHARES = tuple(row.name for row in _ROWS if row.share is not None)
-"""The bases that a stack can make by itself of the means of micro-batches: each times its share of a count."""
+"""The bases that a stack can make from the means of micro-batches: each times its share of a count."""

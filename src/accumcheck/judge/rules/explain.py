@@ -11,16 +11,16 @@ from accumcheck.record import Split, SplitObservation
 from accumcheck.record.rule import UNEXPLAINED, Rule
 
 BEYOND = (Rule("dropped-samples"), Rule("duplicated-samples"), UNEXPLAINED)
-"""What is said where no formula fits."""
+"""The rule if no formula fits."""
 
 FitSplits = Callable[[Sequence[SplitObservation]], Fit]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The rule of the whole run, and each split's: the run's where it fits, else the split's own.
+    """The rule of the whole run, and each split's: the run's if it fits, else the split's own.
 
-    ``run`` is None where there was no split to fit.
+    ``run`` is None if there was no split to fit.
     """
 
     run: Fit | None
@@ -30,17 +30,17 @@ class Rules:
 def explain(
     splits: Sequence[SplitObservation], fit: FitSplits, otherwise: Callable[[SplitObservation, Fit], Rule]
 ) -> Rules:
-    """One formula for all splits together, else each split's own, else what is to be said of it ``otherwise``."""
+    """One formula for all splits together, else each split's own, else ``otherwise``."""
     if not splits:
         return Rules(None, {})
     whole = fit(splits)
     if whole.found:
         return Rules(whole, {one.split: replace(whole, rule=whole.in_split(one.split)) for one in splits})
-    # of a split alone, a short step divided by k can look like powers of k and n: all splits together know better
+    # in a single split, a short step divided by k can look like powers of k and n; all splits together decide
     own = {one.split: whole if whole.tail_over_k and has_short_step(one) else fit([one]) for one in splits}
     simplest = min(splits, key=lambda one: one.split.gradient_accumulation_steps * one.split.replicas).split
     if not own[simplest].found:
-        # what is wrong with it is not a matter of k and n; in the others it can look as if it were
+        # its fault does not depend on k and n, though in the other splits it can look as if it did
         own = {split: Fit(UNEXPLAINED) if fitted.rule.factors else fitted for split, fitted in own.items()}
     named = dict(own)
     for one in splits:
@@ -51,7 +51,7 @@ def explain(
 
 
 def with_others(rules: Rules, others: Collection[SplitObservation], fit: FitSplits) -> Rules:
-    """The rules, with those of splits that were left out of the fit: the run's where it fits such a split too."""
+    """The rules, with those of splits that were left out of the fit: the run's if it also fits such a split."""
     of = dict(rules.of)
     for one in others:
         own = fit([one])

@@ -1,4 +1,4 @@
-"""Every rule without a free number, in the order in which they are preferred."""
+"""Every rule without a free number, in order of preference."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def _ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 
 OF_K_AND_N = _ordered(Rule(base, k, n) for base, k, n in product(BASES, POWERS, POWERS))
-"""The rules that hold in published stacks: powers of ``k`` and ``n``, the fewest factors first."""
+"""The rules found in published stacks: powers of ``k`` and ``n``, the fewest factors first."""
 
 OF_B = _ordered(Rule(base, k, n, b) for b, base, k, n in product((1, -1), BASES, POWERS, POWERS))
-"""The same times or over the rows of the micro-batch."""
+"""The same, times or divided by the rows of the micro-batch."""
 
 FAMILY = (*OF_K_AND_N, *OF_B)
-"""Every rule of a base and factors, in the order of preference: a power of ``b`` only where none of the rest fits."""
+"""Every rule of a base and factors, in order of preference: a power of ``b`` only if none of the rest fits."""

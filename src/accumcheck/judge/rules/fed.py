@@ -1,4 +1,4 @@
-"""The rows of one step, in the order in which they were fed: what the weights of a rule depend on."""
+"""The rows of one step, in the order fed: what the weights of a rule depend on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Fed:
-    """One entry a row that was fed, ``[rows]``; rows that are not samples of the workload are left out.
+    """One entry per row fed, ``[rows]``; rows that are not samples of the workload are left out.
 
     ``sample``: its index in the workload; ``process``; ``batch``: its micro-batch, counted through the step; ``place``:
     that of its micro-batch in its process's window, from 1; ``window``: how many micro-batches that window has;
@@ -40,7 +40,7 @@ class Fed:
         """List the rows of micro-batches.
 
         Args:
-            micro_batches: of the step, each process's in the order in which they were fed.
+            micro_batches: of the step, each process's in the order fed.
             tokens: predicted tokens of every sample of the workload, ``[samples]``.
             labels: unmasked labels, the same shape.
             n: replicas.

@@ -18,7 +18,7 @@ from accumcheck.record.rule import UNEXPLAINED, Rule
 
 
 class Weighted(Protocol):
-    """What the recovery found: weights of the members, the residual it left, and the gradient's norm."""
+    """The result of the recovery: weights of the members, the residual, and the gradient's norm."""
 
     @property
     def weights(self) -> Array:
@@ -35,10 +35,10 @@ class Weighted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The rule of a run or a split, and the others that the data cannot tell from it.
+    """The rule of a run or a split, and the others that the data cannot distinguish from it.
 
-    ``tail_over_k``: it fits if a step of fewer than ``k`` micro-batches was divided by ``k`` all the same; ``own``: the
-    rule as it is in single splits, where that says more than the run's; ``since``: it holds from this step on (from 1),
+    ``tail_over_k``: it fits if a step of fewer than ``k`` micro-batches was still divided by ``k``; ``own``: the
+    rule in single splits, if that says more than the run's; ``since``: it holds from this step on (from 1),
     and ``earlier`` held before.
     """
 
@@ -50,7 +50,7 @@ class Fit:
     earlier: Rule | None = None
 
     def in_split(self, split: Split) -> Rule:
-        """The rule as it is in one split: with one micro-batch there is no place in the window."""
+        """The rule in one split: with one micro-batch there is no place in the window."""
         rule = self.own.get(split, self.rule)
         return replace(rule, window=None) if split.gradient_accumulation_steps == 1 else rule
 
@@ -61,7 +61,7 @@ class Fit:
 
 
 def fit_loss(steps: Sequence[tuple[Step, float]], losses: Array, tolerance: float, rounding: float = 0.0) -> Fit:
-    """The rule whose ``sum(w_i l_i)`` is every reported loss, within ``tolerance`` relative to the prediction.
+    """The rule whose ``sum(w_i l_i)`` equals every reported loss, within ``tolerance`` relative to the prediction.
 
     Args:
         steps: observed steps, each with the loss that the stack reported.
@@ -86,13 +86,13 @@ def fit_gradient(
     outside: float,
     by_sample: Callable[[int, Array], bool] | None = None,
 ) -> Fit:
-    """The rule whose ``sum(w_i g_i)`` is every observed gradient.
+    """The rule whose ``sum(w_i g_i)`` equals every observed gradient.
 
-    An observed gradient is ``sum(w_i g_i)`` of the recovered weights and a residual at right angles to it. Rules differ
-    in the weights only, and rounding is mostly in the residual: each has a tolerance of its own, which
+    An observed gradient is ``sum(w_i g_i)`` of the recovered weights plus an orthogonal residual. Rules differ
+    only in the weights, and rounding is mostly in the residual: each has its own tolerance, which
     separates rules that one tolerance wide enough for both would confuse.
 
-    Rules in which the place in the window matters are tried last: each has a number, or a choice of places, that is
+    Rules that depend on the place in the window are tried last: each has a number, or a choice of places, that is
     solved for.
 
     Args:
@@ -131,7 +131,7 @@ def _first_of(fitting: Sequence[Hypothesis]) -> Fit:
 
 
 def _remembered(steps: Sequence[Step]) -> Callable[[int, str, int], Array]:
-    """`Step.weights` of the step at a position: nine rules share a base."""
+    """`Step.weights` of the step at a position, cached: nine rules share a base."""
     return lru_cache(maxsize=None)(lambda position, base, b_power: steps[position].weights(base, b_power))
 
 
@@ -141,13 +141,13 @@ def _first(steps: Sequence[Step], fits: Callable[[int, Rule, bool], bool]) -> Fi
     def fitting(rules: Sequence[Rule], tail_over_k: bool) -> list[Rule]:
         return [rule for rule in rules if all(fits(at, rule, tail_over_k) for at in range(len(steps)))]
 
-    has_rows = any(step.fed.size.max(initial=1) > 1 for step in steps)  # else a power of b says nothing
+    has_rows = any(step.fed.size.max(initial=1) > 1 for step in steps)  # else a power of b has no effect
     if found := fitting(FAMILY if has_rows else OF_K_AND_N, False):
         return Fit(found[0], tuple(found[1:]))
     if any(step.window < step.split.gradient_accumulation_steps for step in steps):
         found = fitting(OF_K_AND_N, True)
         if found and found[0].base != "microbatch-mean":
-            return Fit(UNEXPLAINED, tail_over_k=True)  # the others have no k that the tail could be divided by
+            return Fit(UNEXPLAINED, tail_over_k=True)  # the others have no k by which the tail could be divided
         if found:
             return Fit(found[0], tuple(found[1:]), tail_over_k=True)
     return Fit(UNEXPLAINED)

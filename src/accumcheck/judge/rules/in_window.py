@@ -1,7 +1,7 @@
 """Rules in which a sample's weight depends on the place of its micro-batch in the window.
 
-A hypothesis is a base with its factors and a shape. What is free in a shape is solved for from the recovered weights:
-the ratio of a geometric one by least squares over the places, those that are kept of a partial one by which are nearer
+A hypothesis is a base with its factors and a shape. The free part of a shape is solved from the recovered weights:
+the ratio of a geometric one by least squares over the places; the kept places of a partial one by which are nearer
 to right than to 0. Then it must fit within tolerance like any other, in every step of every split at once.
 """
 
@@ -24,18 +24,18 @@ IsNear = Callable[[int, Array], bool]
 """Whether the recovered weights of the step at a position are these, within tolerance."""
 
 SMALLEST_RATIO = 1e-3
-"""A smaller ratio leaves one micro-batch of a window, which has a name of its own."""
+"""A smaller ratio leaves one micro-batch of a window, which is a separate rule."""
 
 NEAREST_TO_ONE = 0.02
-"""A ratio nearer to 1 is not told from what rounding and another small fault do to 16-bit gradients."""
+"""A ratio nearer to 1 cannot be distinguished from rounding plus another small fault in 16-bit gradients."""
 
 FEWEST_SAMPLES = 3
-"""So many weights are needed to tell a ratio, with one number to solve for, from two numbers that happen to be so."""
+"""Number of weights needed to distinguish a ratio, one free number, from two weights that fit by chance."""
 
 
 @dataclass(frozen=True)
 class WeightedStep:
-    """One step of one split: what was fed, the recovered weights, ``[members]``, and ``g_i . g_j`` of the members."""
+    """One step of one split: the rows fed, the recovered weights, ``[members]``, and ``g_i . g_j`` of the members."""
 
     step: Step
     weights: Array
@@ -44,7 +44,7 @@ class WeightedStep:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A rule that fits, and what it is in single splits where that differs."""
+    """A rule that fits, and its form in single splits if that differs."""
 
     rule: Rule
     own: Mapping[Split, Rule] = field(default_factory=dict)
@@ -52,9 +52,9 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class _Places:
-    """The places of one step of one split, and how much the samples of each weigh: ``times`` what a base says.
+    """The places of one step of one split, and the weights of their samples: ``times`` the base's weights.
 
-    All of shape ``[places]``; ``place`` counts from 1, ``window`` is how many micro-batches its window has.
+    All have shape ``[places]``; ``place`` counts from 1, ``window``: number of micro-batches in its window.
     """
 
     step: Step
@@ -64,7 +64,7 @@ class _Places:
 
 
 def in_window(steps: Sequence[WeightedStep], is_near: IsNear) -> list[Hypothesis]:
-    """Those that fit every step, the fewest factors first, then in the order of the shapes and of the bases.
+    """The hypotheses that fit every step, the fewest factors first, then in the order of the shapes and of the bases.
 
     Args:
         steps: observed steps of one split or of several.
@@ -89,7 +89,7 @@ def _fits(one: Hypothesis, steps: Sequence[WeightedStep], is_near: IsNear) -> bo
 
 
 def _hypotheses(plain: Rule, places: Sequence[_Places], *, solvable: bool) -> Iterator[Hypothesis]:
-    """The shapes that a plain rule can take, as far as the weights leave them possible."""
+    """The shapes that a plain rule can take, given the weights."""
     place, window, times = (np.concatenate(of) for of in zip(*map(_columns, places), strict=True))
     is_last, is_first = place == window, place == 1
     if _is_roughly(times, is_last.astype(float)):
@@ -108,12 +108,12 @@ def _hypotheses(plain: Rule, places: Sequence[_Places], *, solvable: bool) -> It
 
 
 def _samples(steps: Sequence[WeightedStep]) -> int:
-    """How many weights there are in windows of more than one micro-batch."""
+    """Number of weights in windows of more than one micro-batch."""
     return sum(int((one.step.fed.window > 1).sum()) for one in steps)
 
 
 def _places(base: str, one: WeightedStep) -> _Places:
-    """By least squares, place by place, where a window has more than one: samples fed in two places are in both."""
+    """The weights by least squares, place by place, if a window has several; samples fed in two places are in both."""
     fed, predicted = one.step.fed, one.step.weights(base)
     members = np.arange(len(one.step.tokens)) if one.step.members is None else np.array(one.step.members)
     rows = []
@@ -128,7 +128,7 @@ def _places(base: str, one: WeightedStep) -> _Places:
 
 
 def _over(places: _Places, plain: Rule) -> _Places:
-    """The same, relative to what the base gives with these factors."""
+    """The same, relative to the base with these factors."""
     return replace(places, times=places.times / places.step.factor(plain))
 
 
@@ -137,12 +137,12 @@ def _columns(places: _Places) -> tuple[Array, Array, Array]:
 
 
 def _is_roughly(times: Array, right: Array | float) -> bool:
-    """Whether it is worth asking for more closely: no tolerance is as wide as this."""
+    """A quick check before the exact one: no tolerance is as wide as this."""
     return bool((np.abs(times - right) < 0.5).all())
 
 
 def _ratio(exponents: Array, times: Array) -> float | None:
-    """The ``r`` with the least squares of ``times - r^e``, by Gauss and Newton; None where there is none."""
+    """The ``r`` with the least squares of ``times - r^e``, by Gauss-Newton; None if there is none."""
     if not (exponents == 1).any() or not np.isfinite(times).all():
         return None
     ratio = float(times[exponents == 1].mean())
@@ -158,7 +158,7 @@ def _ratio(exponents: Array, times: Array) -> float | None:
 
 
 def _kept(places: Sequence[_Places]) -> dict[Split, tuple[int, ...]]:
-    """Which places of each split's windows are nearer to right than to 0; empty where it is all, or none, of a split's.
+    """Which places of each split's windows are nearer to right than to 0; empty if all, or none, of a split's are.
 
     A place is judged over all steps of its split.
     """

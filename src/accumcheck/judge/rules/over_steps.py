@@ -21,15 +21,15 @@ class FitSteps(Protocol):
 
 
 def from_a_step(splits: Sequence[SplitObservation], rules: Rules, fit: FitSteps) -> Rules:
-    """Explain splits that no formula explains in all steps by one that holds first, and another from a step on.
+    """Explain splits without a formula for all steps by one formula up to a step, and another from that step on.
 
     Args:
-        splits: those that ``rules`` is of.
-        rules: what holds in all steps.
-        fit: how rules are fitted.
+        splits: of ``rules``.
+        rules: which hold in all steps.
+        fit: fits rules.
     """
     if any(has_short_step(one) for one in splits):
-        return rules  # the end of an epoch is a step of its own kind, and has findings of its own
+        return rules  # the last step of an epoch is special, and has its own findings
     open_ = [one for one in splits if not rules.of[one.split].found]
     if not open_:
         return rules
@@ -37,7 +37,7 @@ def from_a_step(splits: Sequence[SplitObservation], rules: Rules, fit: FitSteps)
     together = _change(open_, fit)
     for one in open_:
         if (change := together or _change([one], fit)) is not None:
-            # where what follows has no formula, the name that the samples' weights give is kept
+            # if the later steps have no formula, keep the name from the samples' weights
             rule = change.in_split(one.split) if change.found else of[one.split].rule
             of[one.split] = replace(change, rule=rule)
     whole = _change(splits, fit)
@@ -46,9 +46,9 @@ def from_a_step(splits: Sequence[SplitObservation], rules: Rules, fit: FitSteps)
 
 
 def _change(splits: Sequence[SplitObservation], fit: FitSteps) -> Fit | None:
-    """What holds from the step on in which what held before no longer does; None where nothing held before.
+    """The rule from the first step on in which the earlier rule no longer holds; None if no rule held before.
 
-    Before it everything was right, or what follows has a formula: else nothing is learned.
+    Only if the earlier steps were right, or the later ones have a formula: otherwise it says nothing.
     """
     steps = min(len(one.steps) for one in splits)
     earlier: Fit | None = None
@@ -61,7 +61,7 @@ def _change(splits: Sequence[SplitObservation], fit: FitSteps) -> Fit | None:
         return None
     after = fit(splits, slice(since - 1, None))
     if after.rule in (TOKEN_MEAN, earlier.rule):
-        return None  # what was wrong at first and is right since is no rule, and what stays as it was no change
+        return None  # wrong first and right later is not such a rule, and the same rule is not a change
     if not after.found:
         later = [fit(splits, slice(step - 1, step)) for step in range(since, steps + 1)]
         if earlier.rule != TOKEN_MEAN or any(TOKEN_MEAN in (one.rule, *one.alternatives) for one in later):

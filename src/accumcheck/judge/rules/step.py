@@ -1,4 +1,4 @@
-"""One observed step: what was fed, where, and the weight that a rule gives each sample of it."""
+"""One observed step: the rows fed to each process, and the weight that a rule gives each sample."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Step:
     """One observed step, with what is needed to predict it.
 
     ``micro_batches`` as they were fed; ``tokens`` and ``labels``: predicted tokens and unmasked labels of every sample
-    of the workload, ``[samples]``. ``members``: the samples that weights are asked for; None for all.
+    of the workload, ``[samples]``. ``members``: the samples whose weights are wanted; None for all.
     """
 
     split: Split
@@ -40,19 +40,19 @@ class Step:
 
     @cached_property
     def fed(self) -> Fed:
-        """What was fed, row by row."""
+        """The rows fed."""
         return Fed.of(self.micro_batches, self.tokens, self.labels, self.split.replicas)
 
     def factor(self, rule: Rule, *, tail_over_k: bool = False) -> float:
-        """The rule's powers of ``n`` and of the micro-batches that there were.
+        """The rule's powers of ``n`` and of the actual number of micro-batches.
 
-        ``tail_over_k``: a step of fewer than ``k`` of them was divided by ``k``.
+        ``tail_over_k``: a step with fewer than ``k`` was divided by ``k``.
         """
         over = self.window / self.split.gradient_accumulation_steps if tail_over_k else 1.0
         return over * float(self.window**rule.k_power) * float(self.split.replicas**rule.n_power)
 
     def weights(self, base: str, b_power: int = 0) -> Array:
-        """The weight of every sample under this base, times the rows of its micro-batch to a power.
+        """The weight of every sample under this base, times a power of the rows of its micro-batch.
 
         Returns:
             ``[samples]``, or ``[members]``.

@@ -13,14 +13,14 @@ from accumcheck.record import Severity
 from accumcheck.record.rule import Window
 
 Times = Callable[[Ints, Ints, Window], npt.NDArray[np.float64]]
-"""From the place j of each row's micro-batch, how many its window has, and the shape, to what its weight is times."""
+"""From the place j of each row's micro-batch, the size of its window, and the shape, to the factor on its weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowShape:
-    """One shape; rows stand in the order in which they are preferred where several fit.
+    """One shape; rows are in order of preference if several fit.
 
-    ``times``: the formula; ``meaning``, ``effect``, ``remedy``, ``severity``: as of a base.
+    ``times``: the formula; ``meaning``, ``effect``, ``remedy``, ``severity``: as for a base.
     """
 
     name: str
@@ -62,7 +62,7 @@ _ROWS = (
         "window-geometric",
         _geometric,
         "the weight of a micro-batch changes by the same factor from one place in the window to the next",
-        "Micro-batches of one window do not count the same: what is learned of a sample depends on its place.",
+        "Micro-batches of one window do not count the same: what is learned from a sample depends on its place.",
         "Look for what scales the accumulated gradient, or adds it to itself, at every micro-batch.",
     ),
     WindowShape(
@@ -75,4 +75,4 @@ _ROWS = (
 )
 
 WINDOW_ROWS = {row.name: row for row in _ROWS}
-"""By name, in the order of preference."""
+"""By name, in order of preference."""

@@ -1,4 +1,4 @@
-"""A rule in words: what it means, what it does to training, and what to do about it, whatever the software."""
+"""A rule in words: its meaning, its effect on training, and what to do about it, for any software."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from accumcheck.record.rule import TOKEN_MEAN, Rule
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """What it means that a factor is there ``times`` or ``over``, and how to make it 1."""
+    """The meaning of a factor (``times``) or its inverse (``over``), and how to make it 1."""
 
     times: str
     over: str
@@ -38,17 +38,17 @@ FACTORS = {
 
 
 def meaning(rule: Rule) -> str:
-    """A rule in one sentence without its full stop."""
+    """A rule in one sentence, without full stop."""
     return "; ".join([*factor_meanings(rule), base_meaning(rule)])
 
 
 def factor_meanings(rule: Rule) -> list[str]:
-    """What each factor means."""
+    """The meaning of each factor."""
     return [FACTORS[name].times if power > 0 else FACTORS[name].over for name, power in rule.factors]
 
 
 def base_meaning(rule: Rule) -> str:
-    """What the base and the window mean."""
+    """The meaning of the base and the window."""
     base = BASE_ROWS[rule.base].meaning
     if rule.window is None:
         return base
@@ -60,7 +60,7 @@ def base_meaning(rule: Rule) -> str:
 
 
 def consequence(loss: Rule | None, gradient: Rule | None) -> str:
-    """What the gradient does to training, and what the log then hides; empty where the rules do not say."""
+    """The effect of the gradient on training, and what the log then hides; empty if the rules do not say."""
     if gradient is None:
         return ""
     words = [_scale(gradient), _effect(gradient)]
@@ -76,7 +76,7 @@ def consequence(loss: Rule | None, gradient: Rule | None) -> str:
 
 
 def advice(loss: Rule | None, gradient: Rule | None) -> str:
-    """What to do as long as nothing else is known of the fault."""
+    """What to do if nothing else is known about the fault."""
     if gradient is None:
         return BASE_ROWS["unexplained"].remedy
     if gradient == TOKEN_MEAN:
@@ -90,7 +90,7 @@ def advice(loss: Rule | None, gradient: Rule | None) -> str:
 
 
 def scale_words(rule: Rule) -> str:
-    """Its factors alone: ``k*n``, ``k/n``, ``1/k``, ``1``."""
+    """Only its factors: ``k*n``, ``k/n``, ``1/k``, ``1``."""
     over = "".join(f"/{name}" for name, power in rule.factors if power < 0)
     return ("*".join(name for name, power in rule.factors if power > 0) or "1") + over
 
@@ -103,7 +103,7 @@ def _effect(rule: Rule) -> str:
 
 
 def _scale(rule: Rule) -> str:
-    """What a constant factor on the gradient does."""
+    """The effect of a constant factor on the gradient."""
     up, down = [name for name, power in rule.factors if power > 0], [name for name, power in rule.factors if power < 0]
     if up and not down:
         return (
