@@ -1,6 +1,6 @@
 """Reports: every subject in every format, on standard output and in files.
 
-A subject (`documents/`) says what there is to say, in blocks; a format (`formats/`) writes blocks. `registry` has the
+A subject (`documents/`) is a list of blocks; a format (`formats/`) writes blocks. `registry` has the
 names of the formats and everything that is derived from them.
 """
 
@@ -23,8 +23,8 @@ def text_of(document: Document, name: str) -> str:
     """A document in a format, as text that ends in a line break.
 
     Args:
-        document: any subject's.
-        name: a format's.
+        document: of any subject.
+        name: of a format.
     """
     return FORMATS[name].text(document)
 
@@ -44,10 +44,10 @@ def show(document: Document, name: str, stream: IO[str]) -> None:
 
 
 def write(document: Document, path: Path) -> None:
-    """Write a document to a file in the format of its extension: the whole file, or the file as it was before.
+    """Write a document to a file in the format of its extension. If that fails, the file is unchanged.
 
     Raises:
         ConfigError: the extension is unknown.
-        AccumcheckError: the file could not be written, a full disk for example.
+        AccumcheckError: the file could not be written, for example on a full disk.
     """
     save(text_of(document, format_of(path)), path)

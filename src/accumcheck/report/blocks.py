@@ -1,6 +1,6 @@
-"""What a document is made of: a format turns each of these into its own text, or leaves it out.
+"""The blocks of a document: a format turns each of them into text, or leaves it out.
 
-Nothing is laid out or escaped here: texts from logs and models come as they are.
+Nothing is laid out or escaped here: texts from logs and models are unchanged.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Column:
         header: its two header lines in plain text.
         align: how its texts are aligned.
         gap: the spaces before it in plain text.
-        leave_out: which columns may go where a terminal is too narrow: 1 goes first, 0 never goes.
-        title: the header where it has one line, if the two lines are not clear enough.
-        wraps: its texts may be long; a page breaks them into lines.
-        drawn: its texts are drawn with block characters; only terminals that have these show it.
+        leave_out: which columns may be dropped if a terminal is too narrow: 1 first, 0 never.
+        title: the header on one line, if the two lines are not clear enough.
+        wraps: its texts may be long; HTML breaks them into lines.
+        drawn: its texts are drawn with block characters; only shown by terminals that have these.
     """
 
     header: tuple[str, str]
@@ -61,11 +61,11 @@ class Table:
     """Rows of cells.
 
     Attributes:
-        columns: one for each cell of a row.
+        columns: one per cell of a row.
         rows: the cells.
-        foot: a last row that is not like the others.
-        caption: what the table shows, for readers who cannot see it.
-        lead: the sentence above it, where there is no heading that says as much.
+        foot: a special last row.
+        caption: what the table shows, for screen readers.
+        lead: the sentence above it, if no heading says the same.
         legend: what its columns mean.
     """
 
@@ -77,7 +77,7 @@ class Table:
     legend: str = ""
 
     def without_drawings(self) -> Table:
-        """The table without the columns that only a terminal can draw."""
+        """The table without columns that only a terminal can draw."""
         keep = [index for index, column in enumerate(self.columns) if not column.drawn]
         return replace(
             self,
@@ -88,7 +88,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A paragraph of its own."""
+    """One paragraph."""
 
     text: str
 
@@ -103,7 +103,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A label and its value; ``is_address``: the value is a URL that accumcheck itself has made."""
+    """A label and its value; ``is_address``: the value is a URL made by accumcheck."""
 
     label: str
     text: str
@@ -119,7 +119,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A published fault that matches: its title, its address (may be empty), and what else is known about it."""
+    """A matching published fault: its title, its address (may be empty), and what else is known about it."""
 
     title: str
     url: str
@@ -128,20 +128,20 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing to know about some splits, or about the run as a whole where ``splits`` is empty.
+    """One message about some splits, or about the run as a whole if ``splits`` is empty.
 
     Attributes:
         tone: a verdict or a severity.
-        labels: the splits, shortened where they are many.
+        labels: the splits, shortened if there are many.
         text: what is wrong, and how much.
-        paragraphs: why, and what follows from it.
+        paragraphs: the cause and the consequence.
         advice: what to do.
         source: the line of code, ``file:line``.
         known: published faults that match.
         logs: log files.
-        excerpt: the last lines of a traceback, which keep their shape.
+        excerpt: the last lines of a traceback, unchanged.
         id: a finding's id, or the kind of reason for which splits did not run.
-        splits: all splits that it is about.
+        splits: all splits concerned.
         expected: why this failure is expected; empty: it is not.
     """
 
@@ -160,13 +160,13 @@ class Note:
 
     @property
     def headline(self) -> str:
-        """The text after the splits that it is about."""
+        """The splits concerned, and the text."""
         return f"{self.labels}: {self.text}" if self.labels else self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Findings; ``together``: short ones that plain text lists without blank lines between them."""
+    """Findings; ``together``: short ones, listed in plain text without blank lines between them."""
 
     notes: tuple[Note, ...]
     together: bool = False
@@ -182,7 +182,7 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class Strips:
-    """The weight of every sample, one strip for each split, and how to read it."""
+    """The weight of every sample, one strip per split, and how to read it."""
 
     picture: Picture
     legend: str
@@ -190,7 +190,7 @@ class Strips:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Text that keeps its lines, and what it is."""
+    """Preformatted text, and what it is."""
 
     text: str
     label: str
@@ -198,7 +198,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Blocks behind a line that unfolds them; only a page can do that."""
+    """Blocks that unfold on a click; only in HTML."""
 
     summary: str
     blocks: tuple[Block, ...]
@@ -213,7 +213,7 @@ class Conclusion:
         word: the verdict in a word or two.
         text: what it means here.
         exit: the exit code with its meaning.
-        wraps: plain text breaks it into lines; one that does not is a single line that scripts can read.
+        wraps: plain text breaks it into lines; otherwise it is a single line that scripts can read.
     """
 
     tone: str
@@ -232,11 +232,11 @@ class Section:
 
     Attributes:
         title: the heading.
-        blocks: what is under it; a section without any is not shown.
-        role: where the heading is shown. ``topic``: on a page and in Markdown. ``part``, one of several of a kind: in
-            plain text too. ``whole``, the main thing of its document: on a page only.
-        conclusion: the verdict on this part alone, where there are several.
-        background: only a page has room for it.
+        blocks: its content; a section without blocks is not shown.
+        role: where the heading is shown. ``topic``: in HTML and Markdown. ``part``, one of several of a kind: in
+            plain text as well. ``whole``, the main content of its document: only in HTML.
+        conclusion: the verdict on this part, if there are several.
+        background: only shown in HTML.
     """
 
     title: str
@@ -247,4 +247,4 @@ class Section:
 
 
 Block = Table | Sentence | Head | Facts | Notes | Charts | Strips | Code | Details | Section
-"""Everything that a document can hold."""
+"""Everything that a document can contain."""

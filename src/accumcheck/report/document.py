@@ -22,7 +22,7 @@ Level = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test case. ``message`` is one line, ``details`` any number; ``kind`` classifies what did not pass."""
+    """One test case. ``message`` is one line, ``details`` any number of lines; ``kind`` classifies a failure."""
 
     name: str
     outcome: Outcome = "passed"
@@ -51,12 +51,12 @@ class Annotation:
 
     Attributes:
         level: how bad it is.
-        rule: what kind of thing it is: a finding's id, or another name in lower case with hyphens.
-        title: a few words for its head.
+        rule: its kind: a finding's id, or another name in lower case with hyphens.
+        title: a few words.
         message: any number of lines.
-        file: the configuration, from the root of the repository where that is known; empty where there is none.
+        file: the configuration, relative to the repository's root if that is known; empty if there is none.
         line: counted from 1.
-        meaning: what is true of every message of this rule.
+        meaning: a description of the rule, for all its messages.
         url: where the rule is described, if anywhere.
     """
 
@@ -71,13 +71,13 @@ class Annotation:
 
 
 class Document(ABC):
-    """One subject, ready to be written by every format; each uses the parts that it has a place for.
+    """One subject, ready to be written by every format; each format uses the parts it supports.
 
     Attributes:
-        record: what was found, as data; no format ever sees a secret.
+        record: the result, as data, without secrets.
         title: the heading.
-        subtitle: after it on a page: the configuration's file.
-        text_has_title: plain text begins with the title; otherwise the first block says what this is.
+        subtitle: after the title in HTML: the configuration's file.
+        text_has_title: plain text begins with the title; otherwise the first block serves as title.
     """
 
     record: Any
@@ -103,16 +103,16 @@ class Document(ABC):
 
     @abstractmethod
     def blocks(self) -> list[Block]:
-        """What a person reads, from top to bottom, without the conclusion."""
+        """The content for people, from top to bottom, without the conclusion."""
 
     @abstractmethod
     def suite(self) -> Suite:
-        """The same as test cases. Unless the exit code is 0, one of them does not pass."""
+        """The same as test cases. Unless the exit code is 0, at least one does not pass."""
 
     @abstractmethod
     def annotations(self) -> list[Annotation]:
-        """The same as messages at lines. Unless the exit code is 0, one of them is an error."""
+        """The same as messages at lines. Unless the exit code is 0, at least one is an error."""
 
     def transcript(self) -> list[str] | None:
-        """The lines that the command has printed while it ran, to be the plain text; None: it is made of the blocks."""
+        """The lines that the command printed while it ran, used as plain text; None: plain text is made from blocks."""
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# https://www.w3.org/TR/xml/#charsets: the characters that no XML document may hold, not even as a reference.
+# https://www.w3.org/TR/xml/#charsets: the characters that XML documents must not contain, not even as a reference.
 _ILLEGAL = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -15,5 +15,5 @@ def clean(text: str) -> str:
 
 
 def legal(text: str) -> str:
-    """With what XML and HTML do not allow written as an escape, as Python writes it in a string."""
+    """The text with characters that XML and HTML do not allow written as Python escapes."""
     return _ILLEGAL.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -1,4 +1,4 @@
-"""Reports in files: whether a file can be written, and all of it or nothing."""
+"""Reports in files: checks that a file can be written, and writes it atomically."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def save(text: str, path: Path) -> None:
-    """Write a whole report to a file, or leave the file as it was before.
+    """Write a report to a file atomically; if that fails, the file is unchanged.
 
     Raises:
-        AccumcheckError: the file could not be written, a full disk for example.
+        AccumcheckError: the file could not be written, for example on a full disk.
     """
     target = path.resolve()
     temporary = target.with_name(f".accumcheck-{secrets.token_hex(6)}.tmp")
@@ -38,10 +38,10 @@ def save(text: str, path: Path) -> None:
 def check_writable(paths: Iterable[Path]) -> None:
     """Check that reports can be written to all of these files, before anything expensive is done.
 
-    Nothing is left behind where nothing was, and no file is changed.
+    No file is left behind or changed.
 
     Raises:
-        ConfigError: some cannot; the text has one line for each, saying why.
+        ConfigError: some cannot; the text has one line with the reason for each.
     """
     errors = [f"{path}: {reason}" for path in paths if (reason := _obstacle(path))]
     if errors:
@@ -49,7 +49,7 @@ def check_writable(paths: Iterable[Path]) -> None:
 
 
 def _obstacle(path: Path) -> str:
-    """Why no report can be written to ``path``, or nothing."""
+    """Why no report can be written to ``path``; empty if one can."""
     try:
         target = path.resolve()
         if target.is_dir():
@@ -63,7 +63,7 @@ def _obstacle(path: Path) -> str:
         try:
             if not stat.S_ISREG(target.stat().st_mode):
                 return "is not a regular file; a report would replace it"
-            with target.open("r+b"):  # opened for writing, and left as it is
+            with target.open("r+b"):  # opened for writing, but not changed
                 pass
         except FileNotFoundError:
             target.touch(exist_ok=False)

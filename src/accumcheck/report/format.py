@@ -1,4 +1,4 @@
-"""What a report format is. One is a file in `accumcheck.report.formats` that has a `FORMAT`; see `registry`."""
+"""A report format: each is a file in `accumcheck.report.formats` that has a `FORMAT`; see `registry`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Format:
     """One format.
 
     Attributes:
-        name: what ``--format`` takes.
-        text: gives a whole document, ending in a line break.
+        name: for ``--format``.
+        text: writes a whole document, ending in a line break.
         extension: of ``--output`` files, with its dot; empty: it is never written to a file.
-        for_output: whether ``--format`` takes it.
-        show: prints a document on a stream in another way than `text`: in colour, or with something added.
+        for_output: whether ``--format`` accepts it.
+        show: prints a document on a stream differently from `text`: in colour, or with additions.
     """
 
     name: str

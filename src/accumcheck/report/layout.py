@@ -28,17 +28,17 @@ STYLES = {
     "bad": "bold red",
     "curve": "cyan",
 }
-"""How a terminal shows a tone: a verdict, a severity, or what a cell's text is."""
+"""The terminal style of a tone: a verdict, a severity, or a kind of text."""
 
 
 def columns(
     specs: Sequence[Column], rows: Sequence[Sequence[Cell] | None], comfortable: int, limit: int, rule: str
 ) -> list[Text]:
-    """Lay rows out as lines: beyond ``comfortable`` with less space between columns, beyond ``limit`` without some.
+    """Lay out rows as lines: beyond ``comfortable`` with less space between columns, beyond ``limit`` without some.
 
     A row of None is a line of ``rule``; a header line that is empty in every column is left out. If the columns that
-    must stay are still too wide, the lines are too: what is cut or wrapped inside a number misleads, what is scrolled
-    does not.
+    must stay are still too wide, so are the lines: a cut or wrapped number is misleading, scrolling
+    is not.
     """
     keep = list(range(len(specs)))
     expendable = sorted((spec.leave_out, index) for index, spec in enumerate(specs) if spec.leave_out)
@@ -74,9 +74,9 @@ def columns(
 
 
 def prose(text: str, width: int, *, first: Text | None = None, indent: int = 0, style: str = "") -> list[Text]:
-    """Wrap ``text`` at words, each line indented; ``first`` stands before the first line, in the indent's place.
+    """Wrap ``text`` at words, each line indented; ``first`` replaces the indent of the first line.
 
-    Words longer than a line (paths, addresses) are left whole, so that they can be copied.
+    Words longer than a line (paths, addresses) are not broken, so that they can be copied.
     """
     lines: list[Text] = []
     head = first if first is not None else Text()

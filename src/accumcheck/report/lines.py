@@ -24,12 +24,12 @@ _UNWRAPPED = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """How much room there is.
+    """The available width.
 
     Attributes:
         prose: columns within which sentences wrap.
-        comfortable: columns that a table may take with all its space between them.
-        limit: columns that a table may take if it must.
+        comfortable: columns that a table may take with full spacing.
+        limit: columns that a table may take at most.
         graphic: whether lines and curves can be drawn.
     """
 
@@ -53,7 +53,7 @@ def lines(document: Document, space: Space) -> Iterator[Text]:
 
 
 def _chunks(blocks: Iterable[Block], space: Space) -> Iterator[list[Text]]:
-    """The lines between two blank lines; none of a block that only a page can show."""
+    """The lines between two blank lines; none for a block that only HTML can show."""
     for block in blocks:
         if isinstance(block, Section):
             yield from _section(block, space)
@@ -97,7 +97,7 @@ def _table(table: Table, space: Space) -> Iterator[list[Text]]:
 
 
 def _note(note: Note, width: int) -> list[Text]:
-    """What is wrong and how much, why, and what is known about it."""
+    """The lines of one note."""
     first = Text(WORDS[note.tone].ljust(_INDENT), STYLES[note.tone])
     found = prose(note.headline, width, first=first, indent=_INDENT)
     for paragraph in note.paragraphs:

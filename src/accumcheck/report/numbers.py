@@ -1,4 +1,4 @@
-"""Numbers as an engineer reads them: ratios where they are large, powers of ten where they are small."""
+"""Numbers in a readable form: ratios if they are large, powers of ten if they are small."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LARGE = 0.01
 
 
 def is_bad(value: float | None) -> bool:
-    """Whether a value that should be there is missing, or not a finite number."""
+    """Whether a required value is missing or not finite."""
     return value is None or not math.isfinite(value)
 
 
 def worst(values: Iterable[float | None]) -> float | None:
-    """The value furthest from zero; NaN wins over all, and a missing value over a number: neither reads as equal."""
+    """The value furthest from zero; NaN takes precedence, then a missing value: neither may look equal."""
     found = list(values)
     if any(value is not None and math.isnan(value) for value in found):
         return math.nan
@@ -42,7 +42,7 @@ def difference(value: float | None) -> str:
 
 
 def ratio(value: float | None, to: float | None, relative: float | None) -> str:
-    """``value`` compared with ``to``: ``x 2.00`` where their ``relative`` difference is large, else that difference."""
+    """``value`` compared with ``to``: ``x 2.00`` if their ``relative`` difference is large, else that difference."""
     if is_bad(relative) or relative is None or abs(relative) < LARGE:
         return difference(relative)
     if value is None or not to or is_bad(value) or is_bad(to):
@@ -55,7 +55,7 @@ def ratio(value: float | None, to: float | None, relative: float | None) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Three significant digits without an exponent where that is short: ``0.738``, ``1.25``, ``10.0``, ``1253``."""
+    """Three significant digits, without an exponent if that is short: ``0.738``, ``1.25``, ``10.0``, ``1253``."""
     if not math.isfinite(value):
         return str(value)
     if abs(value) >= 100_000:
@@ -66,7 +66,7 @@ def three_digits(value: float) -> str:
 
 
 def spread(low: float, high: float) -> str:
-    """A range of sample weights, as ratios to the ideal: ``0.74..1.25``."""
+    """A range of sample weights, relative to the ideal: ``0.74..1.25``."""
     return f"{three_digits(low)}..{three_digits(high)}"
 
 
@@ -76,9 +76,9 @@ def scale(value: float) -> str:
 
 
 def aligned(values: Sequence[float | None]) -> list[str]:
-    """One column of numbers with their decimal points in line, so that a larger number sticks out.
+    """One column of numbers with aligned decimal points, so that a larger number stands out.
 
-    The smallest number gets four significant digits; where the largest would be too wide, each is formatted by itself.
+    The smallest number gets four significant digits; if the largest would be too wide, each is formatted separately.
     """
     finite = [abs(value) for value in values if value is not None and math.isfinite(value) and value != 0]
     decimals = min(6, max(0, 3 - math.floor(math.log10(min(finite))))) if finite else 1

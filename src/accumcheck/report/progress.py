@@ -1,4 +1,4 @@
-"""Live progress on standard error: every split at its step on a terminal, a line now and then elsewhere."""
+"""Live progress on standard error: every split's step on a terminal, otherwise an occasional line."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 HEARTBEAT = 30.0
-"""Seconds after which a silent run says where it is, where there is no terminal: CI systems stop silent jobs."""
+"""Seconds after which a silent run prints its state without a terminal: CI systems stop silent jobs."""
 _BAR = 20
 _DONE = {"ran": "green", "skipped": STYLES["skipped"], "error": STYLES["error"]}
 
 
 @dataclass(slots=True)
 class _Line:
-    """One split, or the reference: how far it is of how much, and how it ended."""
+    """The progress of one split, or of the reference, and how it ended."""
 
     label: str
     total: int
@@ -42,10 +42,10 @@ class _Line:
 
 
 class Progress:
-    """What the run is doing, while it does it. Nothing is printed on standard output, and nothing with ``quiet``.
+    """Shows what the run is doing. Nothing is printed on standard output, and nothing at all with ``quiet``.
 
-    On a terminal the display is redrawn by a thread of its own, so that the caller may block; it is cleared when the
-    context ends, by an exception and Ctrl-C too. Elsewhere there is one line where something ends, and a sign of life
+    On a terminal the display is redrawn by a separate thread, so that the caller may block; it is cleared when the
+    context ends, also by an exception or Ctrl-C. Otherwise there is one line when something ends, and a sign of life
     every `HEARTBEAT` seconds while calls come in.
     """
 
@@ -88,17 +88,17 @@ class Progress:
         self._reference = _Line("reference", reference_samples)
 
     def message(self, text: str) -> None:
-        """The phase that begins, ``importing torch and transformers`` for example; shown until work is reported."""
+        """The phase that begins, for example ``importing torch and transformers``; shown until work is reported."""
         self._phase = clean(text.replace("\n", " "))
         self._print(self._phase)
 
     @property
     def redraws(self) -> bool:
-        """Whether there is a display that is redrawn, so that what is passing leaves no lines behind."""
+        """Whether there is a display that is redrawn, so that temporary texts leave no lines behind."""
         return self._live is not None
 
     def line(self, text: str) -> None:
-        """A line that stays: where there is a display, above it."""
+        """A line that stays; above the display, if there is one."""
         if not self._quiet:
             self._last_printed = self._clock()
             self._console.print(Text("\n".join(map(clean, text.split("\n")))), soft_wrap=True)
@@ -147,7 +147,7 @@ class Progress:
         self._console.print(Text(text), soft_wrap=True)
 
     def _display(self) -> RenderableType:
-        """What the terminal shows now: as many lines as fit, those that run before those that wait or have ended."""
+        """What the terminal shows now: as many lines as fit, running ones before those that wait or have ended."""
         every = [*([self._reference] if self._reference.total else []), *list(self._lines.values())]
         room = max(1, self._console.height - 2)
         shown = every

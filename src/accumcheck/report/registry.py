@@ -1,6 +1,6 @@
-"""The formats that there are, and everything that is derived from them: names, extensions, help and error messages.
+"""All formats, and everything that is derived from them: names, extensions, help and error messages.
 
-Every module in `accumcheck.report.formats` with a `FORMAT` is one. The default comes first, the others by name.
+Every module in `accumcheck.report.formats` with a `FORMAT` is a format. The default comes first, the others by name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FORMATS = _found()
 """Every format by its name."""
 
 OUTPUT_FORMATS = tuple(name for name, one in FORMATS.items() if one.for_output)
-"""The names that ``--format`` takes."""
+"""The names that ``--format`` accepts."""
 
 EXTENSIONS = {one.extension: name for name, one in FORMATS.items() if one.extension}
 """The format of an ``--output`` file by its extension."""
@@ -53,17 +53,17 @@ def check_format(name: str) -> None:
     """Check that ``--format`` was given a format that exists.
 
     Raises:
-        ConfigError: it was not; the text lists those that exist.
+        ConfigError: it was not; the text lists the existing ones.
     """
     if name not in OUTPUT_FORMATS:
         raise ConfigError(f"--format {name}: no such format; use {either(OUTPUT_FORMATS)}")
 
 
 def format_of(path: Path) -> str:
-    """The name of the format that a file's extension stands for.
+    """The name of the format for a file's extension.
 
     Raises:
-        ConfigError: no format has this extension; the text lists those that exist.
+        ConfigError: no format has this extension; the text lists the existing ones.
     """
     try:
         return EXTENSIONS[path.suffix.lower()]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 
 class _Console(Console):
-    """Leaves it to the program what a closed pipe means; rich would exit with 1, as a divergence does."""
+    """Leaves the handling of a closed pipe to the program; rich would exit with 1, the code of a divergence."""
 
     def on_broken_pipe(self) -> None:
         """See rich."""
@@ -17,9 +17,9 @@ class _Console(Console):
 
 
 def console_for(stream: IO[str]) -> Console:
-    """A console on ``stream`` that never guesses: no markup, no highlighting, no emoji in what it prints.
+    """A console on ``stream`` that prints text unchanged: no markup, no highlighting, no emoji.
 
-    With ``NO_COLOR`` set to anything (https://no-color.org), bold and dim go as well as colours.
+    With ``NO_COLOR`` set to anything (https://no-color.org), bold and dim are dropped as well as colours.
     """
     no_color = bool(os.environ.get("NO_COLOR"))
     return _Console(
@@ -33,7 +33,7 @@ def console_for(stream: IO[str]) -> Console:
 
 
 def put(text: str, stream: IO[str]) -> None:
-    """Write text as it is; what the stream's encoding lacks becomes an escape, never an error."""
+    """Write text; a character missing in the stream's encoding becomes an escape, never an error."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()

@@ -47,9 +47,9 @@ EXPLAINED = """\
 Tolerances: relative differences. Each is the larger of a floor for bfloat16 and
 5 times the noise floor, but never above what bfloat16 explains (its ceiling),
 unless the configuration gives one. weights: the part of the gradient's error
-that is in how samples are weighted; what the configuration says of the gradient
-holds for it. The stack rounds the losses that it reports: each may be half a
-unit of its last decimal off (5e-05), which is taken off before losses are
+that comes from sample weights; the configuration's gradient tolerance holds for
+it as well. The stack rounds the losses that it reports: each may be off by half
+a unit of its last decimal (5e-05), which is subtracted before losses are
 compared.
 
            dtype's    noise    times  dtype's
@@ -62,10 +62,10 @@ weights    8.0e-03  1.1e-03  5.5e-03  1.0e-01  8.0e-03  dtype
 
 Noise floor: the error of floating point alone. The reference recomputed the 128
 samples of step 1 without the stack, in accumulated micro-batches, in bfloat16;
-the noise floor is the largest difference from the sum over single samples. The
-loss was multiplied by another number each time, and the gradient divided by it
-again, so that all digits are rounded anew. The noise of the gradient norm is
-taken to be at least that of the weights.
+the noise floor is the largest difference from the sum over single samples. Each
+time the loss was multiplied by a different number, and the gradient divided by
+it, so that all digits are rounded anew. The noise of the gradient norm is
+assumed to be at least that of the weights.
 
                    samples  accum.   loss
 order              at once   steps  times     loss  grad norm  gradient  weights
@@ -139,5 +139,5 @@ def test_a_ceiling_that_holds_is_said() -> None:
     assert tolerances is not None
     held = {**tolerances.origins, "gradient": ToleranceOrigin("ceiling", 0.02, 0.3, 5.0, ceiling=0.1)}
     limited = replace(report(), tolerances=replace(tolerances, gradient=0.1, origins=held))
-    assert "the ceiling holds, since that much is no rounding" in " ".join(shown(limited).split())
+    assert "the ceiling is used, since that much is not rounding" in " ".join(shown(limited).split())
     assert "the ceiling holds" not in " ".join(shown(report()).split())

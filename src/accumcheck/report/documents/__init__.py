@@ -1,1 +1,1 @@
-"""One file for each subject of a report, as blocks that every format can write."""
+"""One file per subject of a report, as blocks that every format can write."""

@@ -42,7 +42,7 @@ class CheckDocument(Document):
 
     Args:
         report: the report.
-        explain_tolerances: say where the tolerances come from. A page always does, and JSON always has it.
+        explain_tolerances: say where the tolerances come from. HTML and JSON always do.
     """
 
     record: Report
@@ -70,7 +70,7 @@ class CheckDocument(Document):
         return messages(self.record)
 
     def blocks(self) -> list[Block]:
-        """The table, the findings, and everything that a reader may want to look at more closely."""
+        """The table, the findings, and all details."""
         report = self.record
         found: list[Block] = [head(report)]
         if report.splits:

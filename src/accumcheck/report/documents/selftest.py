@@ -1,4 +1,4 @@
-"""The planted faults and clean runs of ``accumcheck selftest``, and whether each came out as it must."""
+"""The planted faults and clean runs of ``accumcheck selftest``, and whether each had the expected result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WIDTHS = (27, 8, 34, 8, 3)
 _COLUMNS = tuple(Column(("", name), "left") for name in ("planted", "verdict", "named", "accused", "ok"))
 _RULE = "-" * 80
-_MEANING = "A planted fault must be caught and named, its splits and nobody else accused, and a clean run must pass."
+_MEANING = "A planted fault must be caught and named, exactly its splits accused, and a clean run must pass."
 
 
 class SelftestDocument(Document):
@@ -31,7 +31,7 @@ class SelftestDocument(Document):
         self._broken = [(outcome, _why(outcome)) for outcome in self.record if not outcome.held]
 
     def data(self) -> list[dict[str, Any]]:
-        """One object for each case."""
+        """One object per case."""
         return [outcome.as_dict() for outcome in self.record]
 
     @property
@@ -45,9 +45,9 @@ class SelftestDocument(Document):
         return Conclusion(tone, word, counts(self.record), f"exit code {self.exit_code}")
 
     def blocks(self) -> list[Block]:
-        """The table, and what did not hold."""
+        """The table, and the cases that failed."""
         rows = list(map(_cells, self.record))
-        table = Table(_COLUMNS, rows, caption="What was planted, and what came out")
+        table = Table(_COLUMNS, rows, caption="What was planted, and the result")
         notes = tuple(
             Note("fail" if outcome.wrong else "error", _name(outcome), first, tuple(rest))
             for outcome, (first, *rest) in self._broken
@@ -56,18 +56,18 @@ class SelftestDocument(Document):
         return [*found, Section("Failed cases", (Notes(notes),) if notes else ())]
 
     def transcript(self) -> list[str]:
-        """A line for each case as it ended, and the counts."""
+        """A line per case in the order they ended, and the counts."""
         return [*title().splitlines(), *map(line, self.record), *summary(self.record).splitlines()]
 
     def suite(self) -> Suite:
-        """A failure where a case did not hold, an error where it was not decided."""
+        """A failure for a case with a wrong result, an error for one that was not decided."""
         reports = [outcome.report for outcome in self.record]
         started = min((report.started_at for report in reports), default=datetime.now(timezone.utc).isoformat())
         took = sum(report.duration_seconds for report in reports)
         return Suite(self.title, "accumcheck.selftest", list(map(_case, self.record)), took, started)
 
     def annotations(self) -> list[Annotation]:
-        """One for each case that did not hold."""
+        """One per case with a wrong result."""
         return [self._annotation(_name(outcome), why) for outcome, why in self._broken]
 
     def _annotation(self, name: str, why: list[str]) -> Annotation:
@@ -81,12 +81,12 @@ def title() -> str:
 
 
 def line(outcome: Outcome) -> str:
-    """One case as a line of the table: what came out, and whether that is right."""
+    """One case as a line of the table: the result, and whether it is right."""
     return _laid_out([cell.text for cell in _cells(outcome)])
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """The foot of the table: the three counts that matter, and what did not hold."""
+    """The foot of the table: the three counts that matter, and the cases that failed."""
     lines = [_RULE, counts(outcomes)]
     for outcome in outcomes:
         if not outcome.held:
@@ -117,7 +117,7 @@ def _name(outcome: Outcome) -> str:
 def _cells(outcome: Outcome) -> list[Cell]:
     report = outcome.report
     rules = ", ".join(dict.fromkeys(rule for rule in (report.loss_rule, report.gradient_rule) if rule))
-    if outcome.named:  # by what was seen, or by the rule of the splits that are wrong, where the run has none
+    if outcome.named:  # by a finding, or by the rule of the wrong splits if the run has none
         rules = outcome.case.finding.replace(",", ", ")
     accused = "" if outcome.case.clean else "yes" if outcome.accused else "no"
     held = Cell("yes") if outcome.held else Cell("NO", "bad")
@@ -133,7 +133,7 @@ def _case(outcome: Outcome) -> Case:
 
 
 def _why(outcome: Outcome) -> list[str]:
-    """Why a case did not hold: what was wanted and what came out, and why splits did not run."""
+    """Why a case failed: what was wanted, what was got, and why splits did not run."""
     case, report = outcome.case, outcome.report
     wanted = "pass" if case.clean else f"{case.loss_rule or 'any loss'}, {case.gradient_rule or 'any gradient'}"
     got = f"{report.verdict}, {report.loss_rule}, {report.gradient_rule}"
@@ -143,9 +143,9 @@ def _why(outcome: Outcome) -> list[str]:
 
 
 def _who(outcome: Outcome) -> list[str]:
-    """Whom it should have accused, where it did not."""
+    """The splits that it should have accused but did not."""
     case = outcome.case
     if case.clean or outcome.accused:
         return []
-    about = f", and a finding {case.finding} that says {case.says!r}" if case.says else ""
+    about = f", and a finding {case.finding} that mentions {case.says!r}" if case.says else ""
     return [f"wanted accused: {', '.join(case.accused)}{about}"]

@@ -1,1 +1,1 @@
-"""One file for each report format: how a document is written in it. A new file with a `FORMAT` is a new format."""
+"""One file per report format. A new file with a `FORMAT` is a new format."""

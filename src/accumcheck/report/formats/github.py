@@ -22,7 +22,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def text(document: Document) -> str:
-    """The annotations, errors first since GitHub shows ten of each a step, and the verdict on a line of its own."""
+    """The annotations, errors first since GitHub shows ten of each per step, and the verdict on a separate line."""
     found = [one for one in document.annotations() if one.level != "note"]
     found.sort(key=lambda one: one.level != "error")
     return "\n".join([*map(command, found), clean(str(document.conclusion()))]) + "\n"
@@ -32,7 +32,7 @@ def show(document: Document, stream: IO[str]) -> None:
     """Print the annotations; the report in Markdown goes to the summary of the workflow's step."""
     from accumcheck.report.streams import put
 
-    warning = _add_to_summary(markdown.text(document))  # first: whoever reads the stream may leave it
+    warning = _add_to_summary(markdown.text(document))  # first: the reader of the stream may close it
     put(text(document) + warning, stream)
 
 
@@ -49,7 +49,7 @@ def _add_to_summary(text_: str) -> str:
     """Append to the summary of the workflow's step, if there is one.
 
     Returns:
-        Nothing, or a warning to print where the summary could not be written; the verdict does not depend on it.
+        A warning to print if the summary could not be written, else empty; the verdict does not depend on it.
     """
     if not (path := os.environ.get(SUMMARY)):
         return ""

@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing else: no network, no scripts, no fonts."""
+"""One self-contained HTML page: no network, no scripts, no fonts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "?", "skipped": "-
 
 
 def text(document: Document) -> str:
-    """The whole page; whatever the document holds is escaped."""
+    """The whole page; the document's content is escaped."""
     found = document.blocks()
     begin = next((index for index, block in enumerate(found) if isinstance(block, blocks.Section)), len(found))
     return (
@@ -34,7 +34,7 @@ def text(document: Document) -> str:
 
 
 def _named(found: Sequence[Block]) -> list[tuple[str, Block]]:
-    """The sections that have something in them, each with an id of its own, made of its title."""
+    """The sections with content, each with a unique id made from its title."""
     ids: list[tuple[str, Block]] = []
     taken: set[str] = set()
     for index, block in enumerate(found, start=1):
@@ -48,13 +48,13 @@ def _named(found: Sequence[Block]) -> list[tuple[str, Block]]:
 
 
 def _linked(address: str) -> bool:
-    """Whether an address may be a link: the web's, not a script's."""
+    """Whether an address may be a link: only web addresses, no scripts."""
     return address.startswith(("https://", "http://"))
 
 
 @cache
 def _templates() -> Environment:
-    """The templates beside this module: `blocks.html.j2` has one macro for each kind of block."""
+    """The templates next to this module: `blocks.html.j2` has one macro per kind of block."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

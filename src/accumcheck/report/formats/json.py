@@ -1,4 +1,4 @@
-"""JSON: the record itself, for other programs. The one place where reports become JSON text."""
+"""JSON: the record itself, for other programs. Only here reports become JSON text."""
 
 from __future__ import annotations
 

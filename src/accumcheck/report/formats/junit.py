@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def text(document: Document) -> str:
-    """The whole file, ASCII only; what XML does not allow is written as an escape."""
+    """The whole file, ASCII only; characters that XML does not allow are written as escapes."""
     from junitparser import JUnitXml, TestSuite
 
     found = document.suite()
@@ -36,7 +36,7 @@ def text(document: Document) -> str:
 
 
 def _ascii(xml: bytes) -> str:
-    """The same document, indented, whichever XML library has written it."""
+    """The same document, indented, independent of the XML library."""
     tree = ElementTree.fromstring(xml)
     ElementTree.indent(tree)
     body: bytes = ElementTree.tostring(tree, encoding="us-ascii", xml_declaration=False)
@@ -50,7 +50,7 @@ def _case(case: Case, classname: str) -> TestCase:
     if case.outcome != "passed":
         kinds: dict[str, Any] = {"failure": Failure, "error": Error, "skipped": Skipped}
         result = kinds[case.outcome](None, legal(case.kind))
-        result.message = _shown(case.message)  # there even where it is empty: readers rely on it
+        result.message = _shown(case.message)  # present even if empty: readers rely on it
         result.text = _shown(case.details) or None
         made.result = result
     if case.output:

@@ -32,7 +32,7 @@ def text(document: Document) -> str:
 
 
 def _paragraphs(blocks: Iterable[Block], depth: int) -> Iterator[str]:
-    """Each block that Markdown has a form for; ``depth``: the level of a section's heading."""
+    """Each block that Markdown can show; ``depth``: the level of a section's heading."""
     for block in blocks:
         if isinstance(block, Section):
             yield from _section(block, depth)
@@ -58,12 +58,12 @@ def _section(section: Section, depth: int) -> Iterator[str]:
 
 
 def escape(raw: str) -> str:
-    """`inline` text that may begin a block: no heading, list or rule either."""
+    """`inline` text at the start of a block: no heading, list or rule either."""
     return _BLOCK.sub(lambda found: f"{found[2] or ''}\\{found[1] or found[3]}", inline(raw))
 
 
 def inline(raw: str) -> str:
-    """Text that renders as it is inside a line: no markup, no HTML, no mathematics; line breaks become spaces."""
+    """Text that renders unchanged inside a line: no markup, no HTML, no mathematics; line breaks become spaces."""
     return _INLINE.sub(r"\\\g<0>", _one_line(raw))
 
 
@@ -72,7 +72,7 @@ def _one_line(raw: str) -> str:
 
 
 def code(raw: str) -> str:
-    """Text in a code span, whatever it holds."""
+    """Any text in a code span."""
     one_line = _one_line(raw)
     fence = "`" * (max((len(run) for run in re.findall("`+", one_line)), default=0) + 1)
     padding = " " if one_line.startswith("`") or one_line.endswith("`") else ""
@@ -80,7 +80,7 @@ def code(raw: str) -> str:
 
 
 def _table(table: Table) -> Iterator[str]:
-    """The cells; the first column and what needs attention stand out in bold."""
+    """The cells; the first column and cells that need attention are bold."""
     if table.lead:
         yield escape(table.lead)
     rows = [*table.rows, *([table.foot] if table.foot else [])]
@@ -110,7 +110,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _note(note: Note) -> str:
-    """One finding as an item of a list, its paragraphs below each other."""
+    """One finding as an item of a list, with its paragraphs below."""
     known = [part for fault in note.known for part in _known(fault)]
     parts = [
         f"- **{WORDS[note.tone]}** {inline(note.headline)}",
@@ -125,7 +125,7 @@ def _note(note: Note) -> str:
 
 
 def _fenced(lines: Sequence[str]) -> str:
-    """Lines that keep their shape, inside an item of a list."""
+    """Preformatted lines, inside an item of a list."""
     shown = [clean(line).replace("\n", " ") for line in lines]
     fence = "`" * max(3, 1 + max((len(run) for line in shown for run in re.findall("`+", line)), default=0))
     return "\n  ".join([f"{fence}text", *shown, fence])

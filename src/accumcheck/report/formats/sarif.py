@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 """The schema that the text satisfies."""
 DECIDED = (0, 1)
-"""The exit codes of a run that came to a verdict."""
+"""The exit codes of a run with a verdict."""
 
 JSON = dict[str, Any]
 
@@ -47,7 +47,7 @@ def text(document: Document) -> str:
 
 
 def _rule(alike: Sequence[Annotation]) -> JSON:
-    """What all results of one kind have in common; the first of them speaks for all."""
+    """The rule of all results of one kind, described by the first of them."""
     first = alike[0]
     meaning = clean(first.meaning) or first.rule
     short, *_ = meaning.split("\n")
@@ -79,7 +79,7 @@ def _result(annotation: Annotation, rule_index: int) -> JSON:
 
 
 def _invocation(document: Document) -> JSON:
-    """Whether the run came to a verdict: without one, no results do not mean that nothing is wrong."""
+    """Whether the run has a verdict: without one, an empty list of results does not mean that nothing is wrong."""
     return {
         "executionSuccessful": document.exit_code in DECIDED,
         "exitCode": document.exit_code,
@@ -88,7 +88,7 @@ def _invocation(document: Document) -> JSON:
 
 
 def _address(path: str) -> str:
-    """A file as a URI; relative to the root of the repository where the path is relative and stays within it."""
+    """A file as a URI; relative to the repository's root if the path is relative and stays inside."""
     if Path(path).is_absolute() or ".." in Path(path).parts:
         return Path(path).resolve().as_uri()
     return quote(Path(path).as_posix(), safe="/")

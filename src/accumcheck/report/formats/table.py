@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from accumcheck.report.document import Document
 
 _PLAIN_WIDTH = 80
-"""Where there is no terminal to ask, prose wraps here."""
+"""The column at which prose wraps without a terminal."""
 _PLAIN_TABLE_WIDTH = 100
-"""Where there is no terminal to ask, the columns may take this much, if they must."""
+"""The largest width of a table without a terminal."""
 _READABLE_WIDTH = 100
-"""Prose wraps here even in a wider terminal."""
+"""The column at which prose wraps even in a wider terminal."""
 
 
 def text(document: Document) -> str:
-    """Plain text: no colour, no box drawing, 80 columns wherever the numbers allow it."""
+    """Plain text: no colour, no box drawing, 80 columns if the numbers allow it."""
     from rich.console import Console
 
     stream = io.StringIO()
@@ -30,16 +30,16 @@ def text(document: Document) -> str:
 
 
 def show(document: Document, stream: IO[str]) -> None:
-    """Print the document, in colour and as wide as the terminal where the stream is one."""
+    """Print the document; on a terminal in colour and as wide as the terminal."""
     from accumcheck.report.streams import console_for
 
     render(document, console_for(stream))
 
 
 def render(document: Document, console: Console) -> None:
-    """Print the document on ``console``: as wide as it must be, in colour only where the console has it.
+    """Print the document on ``console``: as wide as necessary, in colour only if the console supports it.
 
-    With ``NO_COLOR`` set, nothing but text is printed: no escape codes at all.
+    With ``NO_COLOR`` set, only text is printed: no escape codes at all.
     """
     from rich.text import Text
 

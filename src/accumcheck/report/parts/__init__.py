@@ -1,1 +1,1 @@
-"""What documents are made of: the rows, notes, sentences, cases and pictures of reports and of pairs of reports."""
+"""The parts of documents: rows, notes, sentences, cases and pictures of reports and pairs of reports."""

@@ -1,4 +1,4 @@
-"""What a run with a hot-fix was without it: a table with a row for each split."""
+"""A run without and with a hot-fix: a table with one row per split."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEFORE_COLUMNS = (
 
 
 def before_table(report: Report) -> Table | None:
-    """The run without its hot-fix and with it; None where it has none."""
+    """The run without its hot-fix and with it; None if it has none."""
     if report.before is None:
         return None
     title = f"without and with the hot-fix {report.before.hotfix}"

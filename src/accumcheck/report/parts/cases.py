@@ -1,6 +1,6 @@
-"""A run as test cases: one for each split and metric, its update among them, and one for each finding about the run.
+"""A run as test cases: one per split and metric (including its update), and one per finding about the run.
 
-A case passes only where the metric was compared and agrees: what did not run is an error or is skipped.
+A case passes only if the metric was compared and agrees: a split that did not run is an error or skipped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accumcheck.report.parts.metrics import Metric
 
 OUTCOMES: dict[str, Outcome] = {"fail": "failure", "error": "error", "skipped": "skipped"}
-"""What becomes of a test case by its verdict; all others pass."""
+"""The outcome of a test case by its verdict; all others pass."""
 
 
 def suite(report: Report) -> Suite:
@@ -76,7 +76,7 @@ def _case(metric: Metric, split: SplitResult, report: Report, seconds: float) ->
 
 
 def _kind(metric: Metric, split: SplitResult, report: Report) -> str:
-    """Why it did not run, or the rule that it follows where that is not the right one, or what its update is."""
+    """Why it did not run, its rule if that is not the right one, or what is wrong with its update."""
     if split.status != "ran":
         return split.reason_kind or split.verdict
     if metric.name == "update":

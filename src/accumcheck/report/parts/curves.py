@@ -1,4 +1,4 @@
-"""The curves of every split over the steps, as places in percent of a picture's width and height."""
+"""The curves of every split over the steps, in percent of a picture's width and height."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from accumcheck.record import Report
 
 HEIGHT = 190
-"""Pixels between the top and the bottom of a picture: so that labels keep a distance that can be read."""
+"""Height of a picture in pixels, to keep labels at a readable distance."""
 _LABEL_GAP = 100 * 15 / HEIGHT
 _SAME_PLACE = 100 * 3 / HEIGHT
 _MOST_MARKS = 12
 _MOST_LABELS = 9
 
 _ATTENTION = ("warn", "fail", "error")
-"""Tones of curves that are never drawn below others, nor named together with them."""
+"""Tones of curves that are never drawn below others or share a label with them."""
 
 Series = tuple[str, str, list[tuple[int, float | None]]]
 """The name of a curve, its tone, and its values by step."""
@@ -56,7 +56,7 @@ class Label:
 class Chart:
     """One picture; ``x`` and ``y`` are its ticks, from the left and from the top.
 
-    ``broken``: at which steps curves have no finite value, and which these are.
+    ``broken``: the steps at which curves have no finite value, and which curves.
     """
 
     name: str
@@ -107,12 +107,12 @@ def update_charts(report: Report) -> list[Chart]:
 
 
 def _on_top(series: Sequence[Series]) -> list[Series]:
-    """What passes, the reference on top of it, and on top of both what needs attention: none hides behind another."""
+    """Drawing order: passing splits, then the reference, then splits that need attention, so that none is hidden."""
     return sorted(series, key=lambda one: one[1] in _ATTENTION)
 
 
 def trajectory_charts(report: Report) -> list[Chart]:
-    """Loss and gradient norm as logged over the free-running trajectory; nothing where there was none."""
+    """Loss and gradient norm as logged over the free-running trajectory; empty if there was none."""
     ran = [split for split in report.splits if split.trajectory]
     losses = [(str(one.split), one.verdict, [(point.step, point.loss) for point in one.trajectory]) for one in ran]
     norms = [(str(one.split), one.verdict, [(point.step, point.grad_norm) for point in one.trajectory]) for one in ran]
@@ -176,9 +176,11 @@ def _curve(name: str, tone: str, points: Sequence[tuple[int, float | None]], alo
 
 
 def _labels(curves: Sequence[Curve]) -> list[Label]:
-    """One label for curves that lie on each other, but none for good and bad ones; labels keep order and distance."""
+    """One label for curves that coincide, but not for good and bad ones together; labels keep order and distance."""
     last = max((place[0] for curve in curves for place in curve.places), default=0.0)
-    whole = [curve for curve in curves if curve.places and curve.places[-1][0] == last]  # others are named as broken
+    whole = [
+        curve for curve in curves if curve.places and curve.places[-1][0] == last
+    ]  # others are in ``broken``
     groups: list[list[Curve]] = []
     for curve in sorted(whole, key=lambda curve: (curve.places[-1][1], curve.tone != "reference")):
         group = next((group for group in groups if _named_together(group[0], curve)), None)
@@ -197,7 +199,7 @@ def _labels(curves: Sequence[Curve]) -> list[Label]:
 
 
 def _named_together(one: Curve, other: Curve) -> bool:
-    """Whether two curves lie on each other, and neither or both of them need attention."""
+    """Whether two curves coincide, and neither or both of them need attention."""
     return (one.tone in _ATTENTION) == (other.tone in _ATTENTION) and _alike(one, other)
 
 
@@ -221,6 +223,6 @@ def _broken(series: Sequence[Series], along: Scale) -> list[Tick]:
 
 
 def _some(steps: Sequence[int]) -> Sequence[int]:
-    """All of a few steps; of many the first, the last and some between."""
+    """All steps if there are few; otherwise the first, the last and some between."""
     last = len(steps) - 1
     return steps if last < 8 else [steps[round(index * last / 4)] for index in range(5)]

@@ -1,4 +1,4 @@
-"""The free-running trajectory: one row per split, with its loss curve where the terminal can draw it."""
+"""The free-running trajectory: one row per split, with its loss curve if the terminal can draw it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DRIFT_COLUMNS = (
 
 
 def drift_table(report: Report) -> Table | None:
-    """The largest drift of every split; None where there is no trajectory."""
+    """The largest drift of every split; None if there is no trajectory."""
     steps = max((len(split.trajectory) for split in report.splits), default=0)
     if not steps:
         return None
@@ -37,7 +37,7 @@ def drift_table(report: Report) -> Table | None:
 
 
 def drift(report: Report) -> list[list[Cell]]:
-    """How far each split's logged loss drifts from the control's, at most, over the trajectory; never a verdict."""
+    """The largest drift of each split's logged loss from the control's over the trajectory; not a verdict."""
     splits = [split for split in report.splits if split.trajectory]
     control = next((split for split in splits if split.is_control), None)
     known = [[point.loss for point in split.trajectory] for split in splits]
@@ -73,7 +73,7 @@ def _largest(split: SplitResult, control: SplitResult | None) -> tuple[Cell, Cel
 def sparkline(values: Sequence[float | None], points: int = _POINTS) -> str:
     """A curve in ``points`` characters at most, from its own smallest to its own largest value.
 
-    Each character is the mean of its share of the values; a space where none of them is a finite number.
+    Each character is the mean of its share of the values; a space if none of them is finite.
     """
     points = min(points, len(values))
     shares = [values[index * len(values) // points : (index + 1) * len(values) // points] for index in range(points)]

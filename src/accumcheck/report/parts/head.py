@@ -23,7 +23,7 @@ def head(report: Report) -> Head:
         model = f"{report.model.architecture}{shrunk}, {parameters} parameters, {report.model.dtype}"
     script = config.get("script") or {}
     source = (config.get("model") or {}).get("name_or_path") or script.get("module") or config.get("callable")
-    if script.get("path") or config.get("callable"):  # a file's folder is of no interest
+    if script.get("path") or config.get("callable"):  # leave out a file's folder
         source = PurePath(script.get("path") or config["callable"]).name
     versions = {
         "transformers": environment.transformers,

@@ -35,7 +35,7 @@ def measures(report: Report) -> list[tuple[str, str]]:
 
 
 def _also_fit(report: Report) -> str:
-    """Which other rules fit; the loss often leaves open what the gradient decides."""
+    """Which other rules also fit; the loss often does not distinguish rules that the gradient does."""
     of = {name: _distinct(rules, report) for name, rules in report.alternatives.items()}
     loss, gradient = of.get("loss", []), of.get("gradient", [])
     if loss == gradient:
@@ -45,13 +45,13 @@ def _also_fit(report: Report) -> str:
 
 
 def _distinct(names: Sequence[str], report: Report) -> list[str]:
-    """Without rules that are another one by definition: where n is 1 in every split, ``*n`` changes nothing."""
+    """The rules without duplicates: if n is 1 in every split, ``*n`` changes nothing."""
     splits = [split.split for split in report.splits]
     return [name for name in names if not is_rule(name) or _is_distinct(Rule.parse(name), splits)]
 
 
 def _is_distinct(rule: Rule, splits: Sequence[Split]) -> bool:
-    """Whether everything in the rule's name makes a difference in some split."""
+    """Whether every part of the rule's name has an effect in some split."""
     seen = [rule.within(split) for split in splits]
     powers = ("k_power", "n_power", "b_power", "window")
     if any(getattr(rule, power) and not any(getattr(one, power) for one in seen) for power in powers):
@@ -60,7 +60,7 @@ def _is_distinct(rule: Rule, splits: Sequence[Split]) -> bool:
 
 
 def _hotfixed(report: Report) -> list[tuple[str, str]]:
-    """What a hot-fix does to the verdict and to the weighting, and what it costs."""
+    """The effect of a hot-fix on the verdict and on the weighting, and its cost."""
     if (before := report.before) is None:
         return []
     changes = [

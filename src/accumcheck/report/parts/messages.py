@@ -25,11 +25,11 @@ _NOT_RUN = {
     "out-of-memory": "A process of the split ran out of memory.",
     "refused": "The split's result would prove nothing.",
 }
-"""What a reason's kind means; every kind of `accumcheck.record.ReasonKind`."""
+"""The meaning of every kind of `accumcheck.record.ReasonKind`."""
 
 
 def messages(report: Report) -> list[Annotation]:
-    """What did not run, every finding, and the verdict where nothing else says that the run did not pass."""
+    """What did not run, every finding, and the verdict if nothing else shows that the run did not pass."""
     found = [one for note in (*not_run(report), *findings(report)) for one in _of_note(note, report)]
     if report.exit_code and not any(one.level == "error" for one in found):
         file, line = place(report)
@@ -39,7 +39,7 @@ def messages(report: Report) -> list[Annotation]:
 
 
 def _of_note(note: Note, report: Report) -> Iterator[Annotation]:
-    """One for every line that has splits of the note; what is about the whole run is at the line of all splits."""
+    """One for every line with splits of the note; a note about the whole run is at the line of all splits."""
     places: dict[tuple[str, int], list[str]] = {}
     for split in note.splits or [""]:
         places.setdefault(place(report, split), []).append(split)

@@ -1,4 +1,4 @@
-"""The loss, the gradient norm, the gradient and the update of a split, each with its own verdict."""
+"""The loss, the gradient norm, the gradient and the update of a split, each with a verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES = {"loss": "loss", "grad_norm": "gradient norm", "gradient": "gradient"}
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One of `METRICS` of one split, or its update: its verdict, and one line that says why."""
+    """One of `METRICS` of one split, or its update: its verdict, and one line with the reason."""
 
     name: Measure | Literal["update"]
     verdict: Verdict
@@ -29,14 +29,14 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """How far a split is from the control or the reference: the largest difference of all steps, and as text."""
+    """The difference of a split from the control or the reference: the largest of all steps, and as text."""
 
     difference: float | None
     text: str
 
 
 def metrics(split: SplitResult, report: Report) -> list[Metric]:
-    """The split's verdict for the metrics that are beyond tolerance, or for all metrics where none is.
+    """The split's verdict for the metrics that are beyond tolerance, or for all metrics if none is.
 
     Nothing is judged again: in a split that passed every metric passes, and in one that did not run none does. Where
     its update is what is wrong with a split, and no metric is beyond tolerance, the metrics pass.
@@ -86,7 +86,7 @@ def difference_in(found: Divergence, name: Measure) -> float | None:
 
 
 def allowed(tolerances: Tolerances | None, name: Measure) -> float | None:
-    """The relative difference that one metric may have; None where nothing was compared."""
+    """The allowed relative difference of one metric; None if nothing was compared."""
     if tolerances is None:
         return None
     return {"loss": tolerances.loss, "grad_norm": tolerances.grad_norm, "gradient": tolerances.gradient}[name]

@@ -1,4 +1,4 @@
-"""What is wrong in a run, one note for each finding, and why splits did not run."""
+"""What is wrong in a run, one note per finding, and why splits did not run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def not_run(report: Report) -> list[Note]:
-    """Why splits gave nothing, those with the same reason together, and where their logs are."""
+    """Why splits have no result, grouped by reason, and where their logs are."""
     groups: dict[tuple[str, str, str], list[SplitResult]] = {}
     for split in report.splits:
         if split.status != "ran":
@@ -34,7 +34,7 @@ def not_run(report: Report) -> list[Note]:
 
 
 def findings(report: Report) -> list[Note]:
-    """What is wrong and how much, why, and what is known about it; without what `not_run` says already."""
+    """One note per finding, without those that `not_run` reports already."""
     return [note_of(finding, report) for finding in report.findings if not _repeats(finding, report)]
 
 
@@ -75,7 +75,7 @@ def _known(fault: Mapping[str, Any]) -> Known:
 
 
 def _labels(labels: Sequence[str], report: Report) -> str:
-    """The splits' labels, in few words where they are many."""
+    """The splits' labels, shortened if there are many."""
     if len(labels) > 1 and len(labels) == len(report.splits):
         return "every split"
     return few(labels)

@@ -1,15 +1,15 @@
-"""Turns of phrase that many texts share."""
+"""Phrases that many texts share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 _NAMED = 8
-"""This many names are listed in a text; where there are more, the table or JSON shows which."""
+"""Number of names listed in a text; if there are more, the table or JSON shows all."""
 
 
 def few(names: Sequence[str]) -> str:
-    """The names with commas between them, the last ones counted where there are many."""
+    """The names with commas between them; if there are many, the last ones are only counted."""
     if len(names) > _NAMED:
         return f"{', '.join(names[: _NAMED - 2])} and {len(names) - _NAMED + 2} more"
     return ", ".join(names)

@@ -14,8 +14,8 @@ def place(report: Report, split: str = "") -> tuple[str, int]:
     """The configuration's file and the line of a split in it, or of all splits.
 
     Returns:
-        The file's path, from the root of GitHub's workspace if it is in one; empty where there is no file. The line,
-        counted from 1; 0 where there is no file.
+        The file's path, relative to GitHub's workspace if it is in one; empty if there is no file. The line,
+        counted from 1; 0 if there is no file.
     """
     written = report.config_file
     if written is None:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LOGARITHMIC_FROM = 6.0
-"""Positive values whose largest is so many times the smallest are shown by ratio: x 2 is the same length everywhere."""
+"""If the largest of positive values is this many times the smallest, the axis is logarithmic."""
 _MOST_TICKS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on an axis: where, in percent of its length, and what it says."""
+    """A mark on an axis: its place in percent of the length, and its text."""
 
     at: float
     label: str
@@ -25,14 +25,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis from ``low`` to ``high``, by difference or (``logarithmic``) by ratio."""
+    """A linear or logarithmic axis from ``low`` to ``high``."""
 
     low: float
     high: float
     logarithmic: bool
 
     def at(self, value: float) -> float:
-        """The place of a value, in percent of the axis; outside of it, the nearer end."""
+        """The place of a value, in percent of the axis; the nearer end if it is outside."""
         low, high, here = (math.log(one) if self.logarithmic else one for one in (self.low, self.high, value))
         return round(100 * min(1.0, max(0.0, (here - low) / (high - low))), 2)
 
@@ -45,21 +45,21 @@ class Scale:
 
 
 def scale_of(values: Iterable[float], *, margin: float = 0.06) -> Scale:
-    """An axis on which all the values (finite ones) stand, with some room around them."""
+    """An axis for all the values (finite ones), with some margin."""
     found = list(values) or [0.0, 1.0]
     low, high = min(found), max(found)
     if low > 0 and (width := math.log(high) - math.log(low)) >= math.log(_LOGARITHMIC_FROM):
         room = math.exp(width * margin)
         least, most = sys.float_info.min, sys.float_info.max
         return Scale(max(low / room, least), min(high * room, most), logarithmic=True)
-    # Curves that lie on each other to the noise floor are to be seen so: no zoom below a thousandth.
+    # Curves that only differ by noise should look equal: no zoom below a thousandth.
     least = max(abs(high), abs(low)) * 1e-3 or 1.0
     room = max((high - low) * margin, (least - (high - low)) / 2)
     return Scale(low - room, high + room, logarithmic=False)
 
 
 def ratio_scale(values: Iterable[float]) -> Scale:
-    """An axis by ratio for positive values, 1 always among them and never nearer to an end than a factor of 1.5."""
+    """A logarithmic axis for positive values, which includes 1 with at least a factor of 1.5 to both ends."""
     found = [value for value in values if value > 0]
     return Scale(min([*found, 1.0]) / 1.5, max([*found, 1.0]) * 1.5, logarithmic=True)
 

@@ -60,7 +60,7 @@ def rows(report: Report) -> list[list[Cell]]:
 
 
 def reference_row(report: Report) -> list[Cell] | None:
-    """The truth's own row, in which the differences from the control are the control's own error; or nothing."""
+    """The reference's row, whose differences from the control are the control's own error; None without reference."""
     step = shown_step(report)
     truth = _truth(report, step)
     if truth is None or not report.splits:
@@ -74,7 +74,7 @@ def reference_row(report: Report) -> list[Cell] | None:
 
 
 def legend(report: Report) -> str:
-    """What the columns mean, and which step the values come from."""
+    """The meaning of the columns, and the step of the values."""
     text = (
         "split: processes x per-device batch x accumulation steps. gradient error: against the reference. "
         "weight: how each sample counted, 1 = right."
@@ -87,7 +87,7 @@ def legend(report: Report) -> str:
 
 
 def shown_step(report: Report) -> int:
-    """The step whose values the table shows: where any split differs most from the control, else the first."""
+    """The step whose values the table shows: the one where a split differs most from the control, else the first."""
     sizes = {found.step: -1.0 for found in report.reference}
     sizes.update((found.step, -1.0) for split in report.splits for found in split.steps)
     for split in report.splits:
@@ -103,7 +103,7 @@ def _truth(report: Report, step: int) -> ReferenceStep | None:
 
 
 def _values(report: Report, step: int) -> tuple[list[str], list[str]]:
-    """The losses and the gradient norms of every split and, last, of the reference, with as many decimals each."""
+    """The losses and the gradient norms of every split and, last, of the reference, with equal decimals."""
     truth = _truth(report, step)
     losses = [*(_value(split, step, "loss") for split in report.splits), truth.loss if truth else None]
     norms = [*(_value(split, step, "grad_norm") for split in report.splits), truth.grad_norm if truth else None]
@@ -124,7 +124,7 @@ def _plain(text: str, split: SplitResult, value: float | None) -> Cell:
 
 
 def _difference(text: str, split: SplitResult, value: float | None, limit: float | None) -> Cell:
-    """Mark what is missing or, in a split already judged wrong, beyond the tolerance. Nothing is judged here."""
+    """Mark a missing value or, in a split already judged wrong, one beyond tolerance. Nothing is judged here."""
     if split.status != "ran" or value is None or not math.isfinite(value):
         return _plain(text, split, value)
     beyond = limit is not None and abs(value) > limit and split.verdict in ("fail", "warn")

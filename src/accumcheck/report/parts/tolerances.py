@@ -1,4 +1,4 @@
-"""Where the tolerances come from: ``accumcheck run --explain-tolerances``."""
+"""The origin of tolerances: ``accumcheck run --explain-tolerances``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MEASURED = (
 
 
 def passages(report: Report) -> list[Sentence | Table]:
-    """The tolerances, where they come from, and what the noise was measured on."""
+    """The tolerances, where they come from, and how the noise was measured."""
     tolerances = report.tolerances
     if tolerances is None or not tolerances.origins:
         return [Sentence("Tolerances: this report does not say where they come from.")]
@@ -51,15 +51,15 @@ def passages(report: Report) -> list[Sentence | Table]:
     intro = (
         f"Tolerances: relative differences. Each is the larger of a floor for {dtype} and {safety:g} times the noise "
         f"floor, but never above what {dtype} explains (its ceiling), unless the configuration gives one. "
-        "weights: the part of the gradient's error that is in how samples are weighted; what the configuration "
-        "says of the gradient holds for it."
+        "weights: the part of the gradient's error that comes from sample weights; the configuration's "
+        "gradient tolerance holds for it as well."
     )
     if any(origin.chosen == "ceiling" for origin in tolerances.origins.values()):
-        intro += " The noise was larger than the ceiling: the ceiling holds, since that much is no rounding."
+        intro += " The noise was larger than the ceiling: the ceiling is used, since that much is not rounding."
     if tolerances.loss_rounding:
         intro += (
-            " The stack rounds the losses that it reports: each may be half a unit of its last decimal off "
-            f"({tolerances.loss_rounding:g}), which is taken off before losses are compared."
+            " The stack rounds the losses that it reports: each may be off by half a unit of its last decimal "
+            f"({tolerances.loss_rounding:g}), which is subtracted before losses are compared."
         )
     found: list[Sentence | Table] = [
         Sentence(intro),
@@ -71,9 +71,9 @@ def passages(report: Report) -> list[Sentence | Table]:
     noise = (
         f"Noise floor: the error of floating point alone. The reference recomputed the {samples} samples of step 1 "
         f"without the stack, in accumulated micro-batches, in {dtype}; the noise floor is the largest difference from "
-        "the sum over single samples. The loss was multiplied by another number each time, and the gradient divided "
-        "by it again, so that all digits are rounded anew. The noise of the gradient norm is taken to be at least that "
-        "of the weights."
+        "the sum over single samples. Each time the loss was multiplied by a different number, and the gradient divided "
+        "by it, so that all digits are rounded anew. The noise of the gradient norm is assumed to be at least that of "
+        "the weights."
     )
     again = tuple(
         (
@@ -110,5 +110,5 @@ def _four(values: Divergence) -> tuple[float | None, ...]:
 
 
 def _number(value: float | None) -> str:
-    """Two digits, so that what is larger is seen at once: ``1.2e-02``."""
+    """Two digits, so that the larger number is obvious: ``1.2e-02``."""
     return MISSING if value is None else f"{value:.1e}"

@@ -1,4 +1,4 @@
-"""The recovered weight of every sample, split by split, as places in percent of a strip's width and height."""
+"""The recovered weight of every sample, split by split, in percent of a strip's width and height."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _MOST_DOTS = 600
 _NOTHING = 1e-5
-"""A weight that is smaller than this part of the largest is what rounding leaves of 0."""
+"""A weight smaller than this part of the largest counts as 0 plus rounding."""
 _NONE = 3.0
-"""The place of weights of 0 or less, in percent: left of the axis, which is logarithmic."""
+"""The place of weights of 0 or less, in percent: left of the logarithmic axis."""
 _AXIS = 9.0
-"""Where the axis begins, if there is such a weight."""
+"""The start of the axis, if there is such a weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Strip:
     """One split.
 
     ``dots`` is an SVG path of a dot per sample, the first at the top; ``bar`` goes from the smallest weight to the
-    largest, where the single ones are not known; ``scale`` is the place of all of them together. Both are None where no
+    largest, if the single ones are not known; ``scale`` is the place of their common factor. Both are None if no
     weights were recovered.
     """
 
@@ -56,7 +56,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All strips on one axis; ``right`` is the place of a weight of 1, ``none`` that of 0, if there is any."""
+    """All strips on one axis; ``right``: the place of a weight of 1, ``none``: that of 0, if there is one."""
 
     ticks: tuple[Tick, ...]
     right: float
@@ -66,7 +66,7 @@ class Picture:
 
 
 def weights_picture(report: Report) -> Picture | None:
-    """The picture, or None where no split's weights were recovered."""
+    """The picture, or None if no split's weights were recovered."""
     ran = [(split, _finite(split.sample_weights)) for split in report.splits if split.steps]
     known = [weights for _, weights in ran if weights is not None]
     if not known:
@@ -83,7 +83,7 @@ def weights_picture(report: Report) -> Picture | None:
 
 
 def _finite(weights: SampleWeights | None) -> SampleWeights | None:
-    """The weights, None where one is not finite; those that are nothing but rounding are 0."""
+    """The weights, None if one is not finite; those that are only rounding become 0."""
     if weights is None or not all(map(math.isfinite, _range(weights))):
         return None
     least = _NOTHING * max(map(abs, _range(weights)))
