@@ -1,4 +1,4 @@
-"""The worked example of docs/method.md: four samples, one faulty stack, and what its gradient gives away.
+"""The worked example of docs/method.md: four samples, one faulty stack, and what its gradient shows.
 
     python docs/method.py
 
@@ -42,7 +42,7 @@ def main() -> None:
     print("1. Reference: each sample alone")
     c = np.array(TOKENS, dtype=float)
     losses = np.array([loss_of([member]).item() for member in range(4)])
-    gradients = np.stack([gradient_of(loss_of([member])) for member in range(4)])  # g_i, one row a sample
+    gradients = np.stack([gradient_of(loss_of([member])) for member in range(4)])  # g_i, one row per sample
     ideal = c / c.sum()  # c_i / N
     right_loss, right = ideal @ losses, ideal @ gradients
     print("   sample    c_i   c_i / N      l_i   ||g_i||")
@@ -100,17 +100,17 @@ def main() -> None:
 
 
 def of_a_program(rows: np.ndarray) -> None:
-    """A loss that nothing but the program computes: ``rows`` are what it adds for each sample, trained one by one."""
+    """A loss that only the program computes: ``rows`` are what it adds for each sample, trained one by one."""
 
     def weights_of(gradient: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, float]:
         found, *_ = np.linalg.lstsq(of.T, gradient, rcond=None)
         return found, float(np.linalg.norm(gradient - found @ of) / np.linalg.norm(gradient))
 
-    print("\n6. A program's own rows in place of a truth: what backward makes, and what is applied")
+    print("\n6. A program's own rows instead of a reference: the backward passes, and what is applied")
     made = rows.sum(axis=0)  # one micro-batch of four, right
     places = np.stack([rows[batch].sum(axis=0) for batch in MICRO_BATCHES])  # what each of two micro-batches adds
-    before = np.roll(made, 7)  # an earlier step's gradient, that nobody has cleared
-    decay = np.linspace(-0.01, 0.01, rows.shape[1])  # what a loop adds by itself before each step
+    before = np.roll(made, 7)  # an earlier step's gradient that was not cleared
+    decay = np.linspace(-0.01, 0.01, rows.shape[1])  # what a loop itself adds before each step
     applied = {
         "right": made,
         "zeroed inside the window": places[1],
@@ -126,23 +126,23 @@ def of_a_program(rows: np.ndarray) -> None:
         told = " ".join(f"{one + 1e-9:6.2f}" for one in found)
         print(f"   {name:28s} {told} {left:9.0e}   {by_place[0] + 1e-9:.2f} {by_place[1] + 1e-9:.2f}")
     found, left = weights_of(made + before, np.vstack([rows, before]))
-    print(f"   that step, with the gradient of the step before beside its rows: {found[-1]:.2f} times, left {left:.0e}")
+    print(f"   that step, with the previous step's gradient added to its rows: {found[-1]:.2f} times, left {left:.0e}")
     another = 3 * rows[0] + rows[2]  # a second step, with other rows
     for name, change in (("a decay", lambda one: one + decay), ("a half", lambda one: one / 2)):
         first, second = change(made) - made, change(another) - another
         apart = np.linalg.norm(first - second) / np.linalg.norm(first)
-        print(f"   {name}: applied less made differs from step to step by {apart:.2f} of itself")
+        print(f"   {name}: applied minus made differs from step to step by a relative {apart:.2f}")
 
 
 def of_parameters(gradients: np.ndarray, ideal: np.ndarray) -> None:
-    """Parameters by themselves, and tensors that are not kept whole."""
+    """Single parameters, and tensors that are not kept whole."""
     print("\n7. Weighted, or batch-dependent: can each parameter be made of its samples?")
     right = ideal @ gradients
     parts = {"first": slice(0, 15), "second": slice(15, 30)}
     hooked = right.copy()
     hooked[parts["second"]] *= 4  # a hook on one parameter
     compared = right.copy()
-    compared[parts["second"]] = np.linspace(-1, 1, 15) * np.linalg.norm(right) / 4  # of samples beside each other
+    compared[parts["second"]] = np.linspace(-1, 1, 15) * np.linalg.norm(right) / 4  # of samples that are compared
     for name, gradient in (("a hook on one parameter", hooked), ("samples that are compared", compared)):
         left = {}
         for part, entries in {"both": slice(0, 30), **parts}.items():

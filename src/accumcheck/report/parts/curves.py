@@ -178,9 +178,7 @@ def _curve(name: str, tone: str, points: Sequence[tuple[int, float | None]], alo
 def _labels(curves: Sequence[Curve]) -> list[Label]:
     """One label for curves that coincide, but not for good and bad ones together; labels keep order and distance."""
     last = max((place[0] for curve in curves for place in curve.places), default=0.0)
-    whole = [
-        curve for curve in curves if curve.places and curve.places[-1][0] == last
-    ]  # others are in ``broken``
+    whole = [curve for curve in curves if curve.places and curve.places[-1][0] == last]  # others are in ``broken``
     groups: list[list[Curve]] = []
     for curve in sorted(whole, key=lambda curve: (curve.places[-1][1], curve.tone != "reference")):
         group = next((group for group in groups if _named_together(group[0], curve)), None)
