@@ -74,7 +74,7 @@ def test_a_gradient_that_was_never_reduced_is_no_gradient_or_an_error(
     assert [seen["norm"] for seen in read["unreduced"]] == [0, 0]  # fully_shard hands the optimizer none
     for seen in read["unreduced-flat"]:
         # embed 21, norm 6, in the unit of the model itself: 27 entries, 14 for each process with one of padding
-        assert "has 27 entries in this process, where its shard has 14: it was not reduced" in seen["error"]
+        assert "has 27 entries in this process, but its shard has 14: it was not reduced" in seen["error"]
 
 
 def test_shards_that_were_asked_for_and_not_made_are_an_error(read: dict[str, list[dict[str, Any]]]) -> None:

@@ -58,8 +58,8 @@ def prune(
 ) -> None:
     """Remove environments that are no longer used, and the remains of builds that were killed.
 
-    What a run is using stays. Exit codes: 0; 3 where something that was to
-    go is in use.
+    Environments in use are kept. Exit codes: 0; 3 one to be removed is in
+    use.
     """
     from accumcheck.environments.shelf import Shelf
     from accumcheck.environments.show import megabytes, readable

@@ -42,7 +42,7 @@ def _read(path: Path, instead: str) -> bytes:
             _refuse(path, f"this is a directory; {instead}")
         if not stat.S_ISREG(mode):
             _refuse(path, f"this is not a regular file; {instead}")
-        # never waits, even where a pipe has just taken the file's place
+        # never waits, even if a pipe has just replaced the file
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
             return file.read(FILE_BYTES + 1)
     except FileNotFoundError:

@@ -21,7 +21,7 @@ _QUOTED = {
 
 
 def name_of(item: Item | None, path: KeyPath) -> str:
-    """The key's path for a message, after the alias where the user wrote one: ``torch_dtype (model.dtype)``."""
+    """The key's path for a message, after the alias if the user wrote one: ``torch_dtype (model.dtype)``."""
     return f"{item.alias} ({show_path(path)})" if item is not None and item.alias else show_path(path)
 
 

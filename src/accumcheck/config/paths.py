@@ -51,7 +51,7 @@ def _located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located
 
 
 def _is_path(text: str, kind: Located) -> bool:
-    """Whether it is a path: where a directory is allowed so is a hub id, and where a Python file is, so is a module."""
+    """Whether it is a path, and not a hub id (if a directory is allowed) or a module (if a Python file is allowed)."""
     if kind == "directory":
         return text.startswith(("./", "../", "/", "~")) or text in (".", "..")
     return kind in ("file", "program") or text.endswith(".py")

@@ -44,7 +44,7 @@ def place_of_key(path: Path, key: KeyPath, overrides: Sequence[str] = ()) -> Pla
 
     Args:
         path: the file, as the user named it.
-        key: the key's path in canonical names; one that was not written stands where the section above it does.
+        key: the key's path in canonical names; one that was not written has the place of the section above it.
         overrides: as in `load_config`.
     """
     nowhere = Faults()
@@ -59,7 +59,7 @@ def place_of_key(path: Path, key: KeyPath, overrides: Sequence[str] = ()) -> Pla
 
 
 def _tree(path: Path, faults: Faults) -> Item | None:
-    """The file's values under canonical keys; None where it cannot be read a second time."""
+    """The file's values under canonical keys; None if it cannot be read a second time."""
     try:
         tree = read_document(read_text(path, ""), Place(str(path)), faults)
     except ConfigError:

@@ -27,7 +27,7 @@ class Item:
 
     @property
     def mapping(self) -> dict[str, Item] | None:
-        """The children by key, or None where the value is not a mapping."""
+        """The children by key, or None if the value is not a mapping."""
         return self.value if isinstance(self.value, dict) else None
 
 

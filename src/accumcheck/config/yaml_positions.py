@@ -84,7 +84,7 @@ def read_document(text: str, place: Place, faults: Faults) -> Item | None:
         faults: where every error is noted.
 
     Returns:
-        The document's value, or None where the document is empty or cannot be read (then `faults` says why).
+        The document's value, or None if the document is empty or cannot be read (then `faults` says why).
     """
     if len(text) > FILE_BYTES:
         faults.add(place, "", f"longer than {FILE_BYTES} characters, which is the limit; write less")

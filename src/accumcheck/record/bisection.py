@@ -8,7 +8,7 @@ from typing import Literal
 from accumcheck.record.reported import Report
 
 Find = Literal["broken", "fixed"]
-"""What is searched: the first bad release, or the first that is no longer bad."""
+"""What to search for: the first bad release, or the first that is no longer bad."""
 
 
 State = Literal["good", "bad", "other", "skipped"]

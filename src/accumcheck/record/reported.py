@@ -62,7 +62,7 @@ class WeightChange:
     norm: float
     """The norm of the change of all trained weights."""
     vs_control: float | None
-    """Difference from the control's change where the gradient is well above its noise, relative to it there."""
+    """Difference from the control's change, relative to it, over entries whose gradient is well above its noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ class SplitResult:
     steps: tuple[StepRecord, ...] = ()
     """One entry per optimizer step."""
     loss_rule: str | None = None
-    """The run's rule where it fits this split, else this split's own; null: none fits."""
+    """The run's rule if it fits this split, else this split's own; null: none fits."""
     gradient_rule: str | None = None
-    """The run's rule where it fits this split, else this split's own; null: none fits."""
+    """The run's rule if it fits this split, else this split's own; null: none fits."""
     updates: tuple[UpdateRecord, ...] = field(default=(), metadata=LATER)
     """One entry per optimizer step, for programs; empty if accumcheck sets the learning rates."""
     sample_weights: SampleWeights | None = None

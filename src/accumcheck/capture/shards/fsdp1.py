@@ -85,7 +85,7 @@ class Flattened:
 
     def _misfit(self, found: int, due: int) -> UnsupportedError:
         return UnsupportedError(
-            f"the gradient of {self.name} has {found} entries in this process, where its shard has {due}: it was not "
+            f"the gradient of {self.name} has {found} entries in this process, but its shard has {due}: it was not "
             "reduced over processes before the optimizer's step (the last micro-batch under no_sync?)"
         )
 
@@ -159,5 +159,5 @@ def _require_all_pieces(handle: Any) -> None:
     dist.all_reduce(held, group=handle.process_group)
     for name, found, due in zip(flat._fqns, held.tolist(), flat._numels, strict=True):
         if found != due:
-            have = f"the processes have {found} entries of {canonical(name)} between them"
+            have = f"the processes have {found} entries of {canonical(name)} in total"
             raise UnsupportedError(f"{have}; it has {due}")

@@ -47,7 +47,7 @@ class Distributed:
             grad = torch.zeros_like(self.parameter)
         if type(grad).__name__ != "DTensor" or grad.shape != self.parameter.shape:
             raise UnsupportedError(
-                f"the gradient of {self.name} is a {type(grad).__name__} of shape {list(grad.shape)}, where its "
+                f"the gradient of {self.name} is a {type(grad).__name__} of shape {list(grad.shape)}, but its "
                 f"parameter is sharded and has shape {list(self.parameter.shape)}: it cannot be gathered whole"
             )
         return self._whole(grad.detach())
