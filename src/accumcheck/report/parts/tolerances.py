@@ -71,9 +71,9 @@ def passages(report: Report) -> list[Sentence | Table]:
     noise = (
         f"Noise floor: the error of floating point alone. The reference recomputed the {samples} samples of step 1 "
         f"without the stack, in accumulated micro-batches, in {dtype}; the noise floor is the largest difference from "
-        "the sum over single samples. Each time the loss was multiplied by a different number, and the gradient divided "
-        "by it, so that all digits are rounded anew. The noise of the gradient norm is assumed to be at least that of "
-        "the weights."
+        "the sum over single samples. Each time the loss was multiplied by a different number, and the gradient "
+        "divided by it, so that all digits are rounded anew. The noise of the gradient norm is assumed to be at least "
+        "that of the weights."
     )
     again = tuple(
         (
