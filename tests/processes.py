@@ -10,6 +10,7 @@ import sys
 PROCESS = (
     "benchmarks/test_mutants.py::test_a_mutant_runs_in_its_process",
     "capture/test_shards.py",
+    "cli/test_bisect_commits.py",
     "cli/test_validate.py::test_it_needs_no_torch",
     "config/test_stacks.py::test_a_new_stack",
     "config/test_stacks.py::test_workers_read",
