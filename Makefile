@@ -76,7 +76,7 @@ bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and 
 sensitivity: $(VENV)/.installed-dev ## the smallest planted fault that each dtype shows, and false alarms: about six minutes
 	@$(BIN)/python benchmarks/sensitivity.py
 
-mutants: $(VENV)/.installed-dev ## mutants of the installed Trainer and accelerate, and who notices them: about an hour; goes on where it ended
+mutants: $(VENV)/.installed-dev ## mutants of the installed Trainer, accelerate and SFTTrainer, and who notices them: about an hour; goes on where it ended
 	@$(BIN)/python benchmarks/mutants.py --resume reports/mutants.jsonl --out reports/mutants.md
 
 clean-runs: $(VENV)/.installed-dev ## 300 right runs of many kinds, none of which may fail: about half an hour; goes on where it ended

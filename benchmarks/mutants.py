@@ -1,4 +1,4 @@
-"""Mutants of the installed Trainer and accelerate, and who notices them: ``python benchmarks/mutants.py``.
+"""Mutants of the installed Trainer, accelerate and SFTTrainer, and who notices: ``python benchmarks/mutants.py``.
 
 One operator at a time is changed in the code between a micro-batch's loss and the optimizer's step, in memory, and
 accumcheck is run on the mutated stack (see README.md). ``--resume FILE`` keeps results and goes on where it ended.
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mutation import suites
-from mutation.freely import outcome
+from mutation.freely import outcome, outcome_of_sft
 from mutation.mutants import Mutant, every
 from mutation.runs import Ran, accused, guilty, run
 
@@ -67,7 +67,7 @@ class Hunt:
         self.lines = {ran.name: ran.lines for ran in run([(name, "trace") for name in self._names])}
         self._changed: dict[str, str] = {}
         self._rounded: set[str] = set()
-        self._free = outcome("none")
+        self._free: dict[str, str] = {}
         for name, ran in self.right.items():
             if ran.report.verdict != "pass":
                 sys.exit(f"{name}: the unmutated stack does not pass: {ran.report.verdict}")
@@ -96,17 +96,26 @@ class Hunt:
                 if (result := self._killed(left[ran.mutant], ran)) is not None:
                     del left[ran.mutant]
                     yield result
-        changed = {id_: by for id_ in left if (by := self._change(id_))}
+        changed = {id_: by for id_ in left if (by := self._change(left[id_]))}
         for id_, mutant in left.items():
             if id_ not in changed:
                 yield Result(mutant, "rounding" if id_ in self._rounded else "equivalent")
-        for ran in run([(suites.PROGRAM, id_) for id_ in changed]) if changed else ():
-            result = self._killed(left[ran.mutant], ran)
-            yield result if result is not None else Result(left[ran.mutant], "survived", changed[ran.mutant])
+        last = [(suites.PROGRAM, id_) for id_ in changed if left[id_].suite in suites.WITH_PROGRAM]
+        for ran in run(last) if last else ():
+            if (result := self._killed(left[ran.mutant], ran)) is not None:
+                del changed[ran.mutant]
+                yield result
+        for id_, by in changed.items():
+            yield Result(left[id_], "survived", by)
 
-    def _change(self, id_: str) -> str:
+    def _change(self, mutant: Mutant) -> str:
         """What shows that a mutant that passed is not equivalent; empty where nothing does."""
-        return self._changed.get(id_, "") or ("real training" if outcome(id_) != self._free else "")
+        if mutant.id in self._changed:
+            return self._changed[mutant.id]
+        really = outcome_of_sft if mutant.suite == "sft" else outcome
+        right = self._free.setdefault(mutant.suite, "") or really("none")
+        self._free[mutant.suite] = right
+        return "real training" if really(mutant.id) != right else ""
 
     def _killed(self, mutant: Mutant, ran: Ran) -> Result | None:
         report = ran.report
@@ -150,6 +159,7 @@ def _counts(results: Sequence[Result]) -> list[object]:
     fates = Counter(result.fate for result in results)
     matter = [result for result in results if result.fate in ("killed", "survived")]
     judged = [result for result in results if result.accused is not None]
+    theirs = [result for result in matter if result.mutant.suite in suites.WITH_PROGRAM]  # they run nothing of TRL's
     return [
         len(results),
         fates["not executed"],
@@ -160,7 +170,7 @@ def _counts(results: Sequence[Result]) -> list[object]:
         fates["survived"],
         f"{fates['killed'] / len(matter):.1%}" if matter else "-",
         f"{sum(bool(one.accused) for one in judged)} of {len(judged)}",
-        f"{sum(bool(one.theirs) for one in matter)} of {len(matter)}",
+        f"{sum(bool(one.theirs) for one in theirs)} of {len(theirs)}",
     ]
 
 
@@ -172,13 +182,15 @@ def main() -> None:
     """Hunt, print, and write to ``--out``."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--suite", nargs="+", choices=tuple(suites.NAMES), default=list(suites.NAMES))
-    options.add_argument("--match", default="", metavar="TEXT", help="only mutants whose id holds this")
+    options.add_argument(
+        "--match", nargs="+", default=[""], metavar="TEXT", help="only mutants whose id holds one of these"
+    )
     options.add_argument("--limit", type=int, metavar="N", help="only so many of them, spread evenly")
     options.add_argument("--resume", type=Path, metavar="FILE", help="a JSON-lines file: results are added to it")
     options.add_argument("--table", action="store_true", help="run nothing: the table of what the file holds")
     options.add_argument("--out", type=Path, metavar="FILE.md")
     given = options.parse_args()
-    chosen = [mutant for mutant in every(tuple(given.suite)) if given.match in mutant.id]
+    chosen = [mutant for mutant in every(tuple(given.suite)) if any(text in mutant.id for text in given.match)]
     if given.limit is not None and given.limit < len(chosen):
         chosen = [chosen[len(chosen) * at // given.limit] for at in range(given.limit)]
     chosen = random.Random(0).sample(chosen, len(chosen))  # an interrupted run has measured a sample, not a beginning
@@ -197,12 +209,14 @@ def main() -> None:
 
 
 def _hunt(due: Sequence[Mutant], results: list[Result], path: Path | None) -> None:
+    suites.make_data()
     theirs = _theirs()
     hunt = Hunt(name for mutant in due for name in suites.NAMES[mutant.suite])
     started = time.monotonic()
     for first in range(0, len(due), CHUNK):
         for result in hunt.hunt(due[first : first + CHUNK]):
-            noticed = theirs(result.mutant.id) if result.fate in ("killed", "survived") else ""
+            asked = result.fate in ("killed", "survived") and result.mutant.suite in suites.WITH_PROGRAM
+            noticed = theirs(result.mutant.id) if asked else ""
             complete = Result(result.mutant, result.fate, result.by, result.how, result.accused, noticed)
             results.append(complete)
             if path is not None:

@@ -13,10 +13,36 @@ from typing import Any
 
 from mutation.forked import forked
 
+USUAL: dict[str, Any] = {
+    "use_cpu": True,
+    "disable_tqdm": True,
+    "report_to": [],
+    "save_strategy": "no",
+    "logging_steps": 1,
+    "per_device_train_batch_size": 2,
+    "gradient_accumulation_steps": 3,
+    "num_train_epochs": 2,
+    "learning_rate": 1e-2,
+    "max_grad_norm": 0.5,
+}
+
 
 def outcome(mutant: str) -> str:
     """A hash of all weights and of the losses, norms and learning rates in the logs, or how it broke."""
     return forked(mutant, _train_all)
+
+
+def outcome_of_sft(mutant: str) -> str:
+    """The same of TRL's SFTTrainer: with the loss of its default, with dft's and with label smoothing."""
+    return forked(mutant, _train_sft)
+
+
+def _train_sft() -> str:
+    found = hashlib.sha256()
+    for part in (_sft(), _sft(loss_type="dft"), _sft(label_smoothing_factor=0.1)):
+        for line in part:
+            found.update(line.encode())
+    return found.hexdigest()
 
 
 def _train_all() -> str:
@@ -59,27 +85,37 @@ def _trainer(*, counted: bool = True, **arguments: Any) -> Iterator[str]:
 
     model = model_of()
     with tempfile.TemporaryDirectory() as folder:
-        told = TrainingArguments(
-            folder,
-            use_cpu=True,
-            disable_tqdm=True,
-            report_to=[],
-            save_strategy="no",
-            logging_steps=1,
-            per_device_train_batch_size=2,
-            gradient_accumulation_steps=3,
-            num_train_epochs=2,
-            learning_rate=1e-2,
-            max_grad_norm=0.5,
-            **arguments,
-        )
-        trainer = Trainer(model, told, train_dataset=rows_of(16))
+        trainer = Trainer(model, TrainingArguments(folder, **USUAL, **arguments), train_dataset=rows_of(16))
         if not counted:
             trainer.model_accepts_loss_kwargs = False
         trainer.train()
+    yield from _logs(trainer)
+    yield from _weights(model)
+
+
+def _sft(**arguments: Any) -> Iterator[str]:
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    from mutation.suites import DATA
+
+    model = model_of()
+    tokenizer = AutoTokenizer.from_pretrained(DATA / "llama")
+    kept = [{name: row[name][row["attention_mask"] == 1].tolist() for name in row} for row in rows_of(16)]
+    rows = Dataset.from_list([{name: row[name] for name in ("input_ids", "labels")} for row in kept])
+    with tempfile.TemporaryDirectory() as folder:
+        told = SFTConfig(folder, **USUAL, bf16=False, gradient_checkpointing=False, **arguments)
+        trainer = SFTTrainer(model, told, train_dataset=rows, processing_class=tokenizer)
+        trainer.train()
+    yield from _logs(trainer)
+    yield from _weights(model)
+
+
+def _logs(trainer: Any) -> Iterator[str]:
     for entry in trainer.state.log_history:
         yield repr({name: entry.get(name) for name in ("step", "loss", "grad_norm", "learning_rate")})
-    yield from _weights(model)
 
 
 def _loop() -> Iterator[str]:

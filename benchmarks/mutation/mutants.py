@@ -44,7 +44,7 @@ def source_of(module: str) -> tuple[str, str] | None:
     return path.read_text(encoding="utf-8"), str(path)
 
 
-def every(suites: tuple[str, ...] = ("trainer", "accelerate")) -> list[Mutant]:
+def every(suites: tuple[str, ...] = ("trainer", "accelerate", "sft")) -> list[Mutant]:
     """All mutants of these suites, in the order of the source."""
     return [mutant for target in TARGETS if target.suite in suites for mutant, _, _ in _of(target)]
 

@@ -15,7 +15,7 @@ from accumcheck.check import run_checks
 from accumcheck.record import Report
 from accumcheck.stacks.registry import admit
 from mutation import suites
-from mutation.stack import RESULTS, SPEC
+from mutation.stack import RESULTS, SFT, SPEC
 
 HERE = Path(__file__).parent
 PATH = (str(HERE / "path"), str(HERE.parent))
@@ -37,7 +37,8 @@ class Ran:
 def run(asked: Sequence[tuple[str, str]]) -> Iterator[Ran]:
     """Run each named check under its mutant, one import for all; see `suites.check`."""
     admit(SPEC)
-    checks = [suites.check(name, mutant) for name, mutant in asked]
+    admit(SFT)
+    checks = [suites.check(name, mutant, number) for number, (name, mutant) in enumerate(asked)]
     with _results() as folder:
         reports = run_checks(checks, path=PATH)
         for number, ((name, mutant), report) in enumerate(zip(asked, reports, strict=True)):

@@ -1,6 +1,7 @@
 """``stack: mutated:BASE:MUTANT``, in the processes of `mutants.py` alone: a stack of accumcheck's under a mutant.
 
-MUTANT is an id, ``none``, or ``trace``: then the lines of the targets that are executed are written down.
+MUTANT is an id, ``none``, or ``trace``: then the lines of the targets that are executed are written down. TRL's script
+is ``stack: mutated-sft:RUN:MUTANT``, where RUN is the number that the check has in its launch.
 """
 
 from __future__ import annotations
@@ -10,15 +11,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from accumcheck.stacks import trl_sft
 from accumcheck.stacks.protocol import Loop, LoopSpec
 from accumcheck.stacks.registry import find_stack
 from accumcheck.stacks.trainer import TrainerLoop
 from mutation.mutants import apply, function_of
 from mutation.targets import TARGETS
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.record import Split
+    from accumcheck.stacks.programs.handover import Handover
 
 RESULTS = "MUTATION_RESULTS"
 """The environment variable with the folder where workers write."""
@@ -44,7 +52,8 @@ class MutatedLoop:
 
     def train(self, training: Any, observer: Any) -> None:
         """See `Loop.train`."""
-        with _under(self._mutant, training), _hashed(training):
+        run = training.folder.parent.name
+        with _under(self._mutant, run, training.split), _hashed(run, training.split):
             self._loop.train(training, observer)
 
     def train_freely(self, training: Any) -> Any:
@@ -52,10 +61,17 @@ class MutatedLoop:
         return self._loop.train_freely(training)
 
 
+def _start_sft(check: CheckConfig, handover: Handover) -> None:
+    """TRL's script under a mutant, in every job: in the one for the reference too, as a wrong TRL would be."""
+    _, run, mutant = check.stack.split(":", 2)
+    with _under(mutant, run, handover.split), _hashed(run, handover.split):
+        trl_sft.SPEC.start(check, handover)
+
+
 @contextmanager
-def _under(mutant: str, training: Any) -> Iterator[None]:
+def _under(mutant: str, run: str, split: Split) -> Iterator[None]:
     if mutant == "trace":
-        with _traced(training):
+        with _traced(run, split):
             yield
         return
     if mutant != "none":
@@ -64,7 +80,7 @@ def _under(mutant: str, training: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _hashed(training: Any) -> Iterator[Any]:
+def _hashed(run: str, split: Split) -> Iterator[Any]:
     """Every gradient that an optimizer is given and the weights that it is applied to, to the bit."""
     import torch
     from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -84,19 +100,16 @@ def _hashed(training: Any) -> Iterator[Any]:
         yield found
     finally:
         handle.remove()
-    _write(training, ".sha", found.hexdigest())
+        _write(run, split, ".sha", found.hexdigest())
 
 
 @contextmanager
-def _traced(training: Any) -> Iterator[None]:
+def _traced(run: str, split: Split) -> Iterator[None]:
     codes: dict[CodeType, str] = {}
     for target in TARGETS:
-        for name in target.functions:
-            try:
-                code = function_of(target.module, name).__code__
-                codes.update(dict.fromkeys(_with_inner(code), f"{target.module}:{name}"))
-            except ImportError:
-                break
+        for name in target.functions if target.module in sys.modules else ():  # preloaded, or not run here
+            code = function_of(target.module, name).__code__
+            codes.update(dict.fromkeys(_with_inner(code), f"{target.module}:{name}"))
     seen: set[str] = set()
 
     def line(frame: FrameType, event: str, _: Any) -> Any:
@@ -109,7 +122,7 @@ def _traced(training: Any) -> Iterator[None]:
         yield
     finally:
         sys.settrace(None)
-        _write(training, ".lines", "\n".join(sorted(seen)))
+        _write(run, split, ".lines", "\n".join(sorted(seen)))
 
 
 def _with_inner(code: CodeType) -> Iterator[CodeType]:
@@ -120,11 +133,10 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
             yield from _with_inner(one)
 
 
-def _write(training: Any, ending: str, text: str) -> None:
+def _write(run: str, split: Split, ending: str, text: str) -> None:
     folder = Path(os.environ[RESULTS])
-    run = training.folder.parent
-    with (folder / f"{run.name}{ending}").open("a", encoding="utf-8") as stream:
-        stream.write(f"{training.split} {os.environ['RANK']}\n{text}\n")
+    with (folder / f"{run}{ending}").open("a", encoding="utf-8") as stream:
+        stream.write(f"{split} {os.environ.get('RANK', '0')}\n{text}\n")
 
 
 def _make(variant: str) -> Loop:
@@ -138,3 +150,4 @@ SPEC = LoopSpec(
     preload=("transformers.trainer",),
     make=_make,
 )
+SFT = replace(trl_sft.SPEC, name="mutated-sft", start=_start_sft)

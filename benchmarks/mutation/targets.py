@@ -52,4 +52,5 @@ TARGETS = (
         ),
     ),
     Target("accelerate", "accelerate.optimizer", ("AcceleratedOptimizer.step", "AcceleratedOptimizer.zero_grad")),
+    Target("sft", "trl.trainer.sft_trainer", ("SFTTrainer.compute_loss", "SFTTrainer.training_step")),
 )

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import mutants as page
 import pytest
-from mutation import mutants
+from mutation import mutants, stack, suites
 from mutation.operators import changes, is_skipped
 
+from accumcheck.stacks.programs.trl_scripts import TrlConfig
+from accumcheck.stacks.registry import admit
 from tests.releases import since
 
 FOLDER = Path(page.__file__).parent
@@ -70,6 +72,21 @@ def test_every_mutant_has_an_id_of_its_own_and_compiles() -> None:
     assert {"Trainer.compute_loss", "Accelerator.backward", "AcceleratedOptimizer.step"} <= {o.function for o in every}
 
 
+def test_trls_own_loss_is_among_what_is_changed() -> None:
+    if mutants.source_of("trl.trainer.sft_trainer") is None:
+        pytest.skip("trl is not installed")
+    every = mutants.every(("sft",))
+    assert "SFTTrainer.compute_loss" in {one.function for one in every}
+    assert len({one.id for one in every}) == len(every) > 20
+
+
+def test_a_check_of_trls_script_carries_its_run_and_its_mutant() -> None:
+    admit(stack.SFT)
+    check = suites.check("sft, dft", "m:f:1:constant:1", 7)
+    assert check.stack == "mutated-sft:7:m:f:1:constant:1"
+    assert check.own(TrlConfig).arguments[-2:] == ("--loss_type", "dft")
+
+
 @pytest.mark.process
 def test_a_mutant_runs_in_its_process_and_the_file_stays_as_it_is() -> None:
     """``loss / k`` becomes ``loss * k``: the gradient of x is 3 times what it was, not a third of it."""
@@ -98,6 +115,12 @@ def test_a_mutant_runs_in_its_process_and_the_file_stays_as_it_is() -> None:
 def result(fate: str, accused: bool | None = None, theirs: str = "") -> page.Result:
     mutant = mutants.Mutant("m:f:1:constant:1", "trainer", "m", "f", 1, "constant", "1", "2")
     return page.Result(mutant, fate, "steps", "fail: token-mean*k", accused, theirs)
+
+
+def test_transformers_tests_are_asked_of_nothing_of_trls() -> None:
+    found = result("killed", True)
+    lines = page.table([found, replace(found, mutant=replace(found.mutant, suite="sft"))]).splitlines()
+    assert any(line.endswith("| 2 of 2 | 0 of 1 |") for line in lines)
 
 
 def test_the_table_counts_only_mutants_that_matter() -> None:

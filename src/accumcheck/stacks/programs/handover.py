@@ -25,9 +25,10 @@ YAML_ENDINGS = (".yaml", ".yml")
 
 
 class Handover:
-    """The numbers of one split, and where a program has found them: ``ways``, in the order in which they count."""
+    """The numbers of one ``split``, and where a program has found them: ``ways``, in the order in which they count."""
 
     def __init__(self, split: Split, steps: int, patches: Patches) -> None:
+        self.split = split
         self._patches = patches
         self._numbers = numbers_of(split, steps)
         self._in_files = {
