@@ -7,6 +7,7 @@ accumcheck is run on the mutated stack (see README.md). ``--resume FILE`` keeps 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import sys
@@ -113,9 +114,11 @@ class Hunt:
         if mutant.id in self._changed:
             return self._changed[mutant.id]
         really = outcome_of_sft if mutant.suite == "sft" else outcome
-        right = self._free.setdefault(mutant.suite, "") or really("none")
-        self._free[mutant.suite] = right
-        return "real training" if really(mutant.id) != right else ""
+        if mutant.suite not in self._free:
+            self._free[mutant.suite] = really("none")
+            if len(self._free[mutant.suite]) != hashlib.sha256().digest_size * 2:
+                sys.exit(f"real training does not end without a mutant: {self._free[mutant.suite]}")
+        return "real training" if really(mutant.id) != self._free[mutant.suite] else ""
 
     def _killed(self, mutant: Mutant, ran: Ran) -> Result | None:
         report = ran.report
