@@ -16,6 +16,7 @@ from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
 from accumcheck.cli.hotfix import hotfix_app
 from accumcheck.cli.init import init
+from accumcheck.cli.reproduce import reproduce
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.selftest import selftest
@@ -41,6 +42,7 @@ app.command()(upgrade)
 app.command()(bisect)
 app.command()(compare)
 app.command()(survey)
+app.command()(reproduce)
 app.command()(selftest)
 app.command()(init)
 app.command()(env)

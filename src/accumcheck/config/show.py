@@ -22,7 +22,7 @@ _HEADINGS = ("split", "n", "b", "k", "samples")
 def plan_as_dict(plan: Plan, devices: AssumedDevices) -> dict[str, Any]:
     """The plan in JSON types: ``config`` (as in the report, and itself a valid configuration) and ``plan``."""
     return {
-        "config": _without_program_keys(plan.config.to_dict()),
+        "config": without_program_keys(plan.config.to_dict()),
         "plan": {
             "control": str(plan.control),
             "devices": {"kind": devices.kind, "count": devices.count, "reason": devices.reason},
@@ -72,7 +72,7 @@ def _table(plan: Plan, devices: AssumedDevices) -> list[str]:
 
 def _canonical(plan: Plan) -> dict[str, Any]:
     """The configuration as a user would write it: unset keys are left out, unset tolerances are ``auto``."""
-    plain = _without_program_keys(plan.config.to_dict())
+    plain = without_program_keys(plan.config.to_dict())
     shown = {name: _set(value) if name in _sections() else value for name, value in plain.items()}
     if "data" in shown:
         data = shown["data"]
@@ -84,7 +84,7 @@ def _sections() -> list[str]:
     return [name for name, declared in keys_of(CheckConfig).items() if declared.section is not None]
 
 
-def _without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
+def without_program_keys(plain: dict[str, Any]) -> dict[str, Any]:
     """Without the keys that are invalid here: model and data with a program, the program's keys with other stacks."""
     stack = find_stack(plain["stack"])
     own = [key.name for key in stack.own]

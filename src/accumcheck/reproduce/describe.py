@@ -1,0 +1,137 @@
+"""Makes a small model and rows under the transformers of an environment, and writes them out: run there, as a module.
+
+Reads one JSON object on standard input: ``model`` (the configuration's section), ``rows``, ``seed``, ``layers``,
+``longest``. Writes one on standard output: a `accumcheck.reproduce.case.Subject`, or ``{"error": words}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+SMALLEST_ROW = 4
+LITERAL = 160
+"""Whole numbers in one field of a row, at most."""
+
+
+def describe(asked: dict[str, Any]) -> dict[str, Any]:
+    """The subject that is asked for, as JSON types."""
+    from dataclasses import replace
+
+    from accumcheck.config.model import CheckConfig, ModelConfig, SyntheticData
+    from accumcheck.rows.collate import Collator
+    from accumcheck.rows.sample import IMAGE_FIELDS
+    from accumcheck.workload.data import build_samples
+    from accumcheck.workload.model import build_model
+
+    section = ModelConfig(**asked["model"])
+    section = replace(section, shrink=asked["shrink"], weights="random", dtype="float32")
+    model = build_model(section, seed=asked["seed"], device="cpu")
+    _smaller(model.config, asked)
+    lengths = SyntheticData(min_length=SMALLEST_ROW, max_length=asked["longest"], prompt_fraction=(0.0, 0.0))
+    check = CheckConfig(model=section, global_batch_size=asked["rows"], splits=None, steps=1, seed=asked["seed"])
+    check = replace(check, data=replace(check.data, synthetic=lengths))
+    samples = build_samples(check, model, asked["rows"])
+    return {
+        "model_type": model.config.model_type,
+        "config": _without_defaults(model.config),
+        "model_class": type(model).__name__,
+        "counts": _counts(model, samples[0]),
+        "rows": [{name: _field(value) for name, value in sample.items()} for sample in samples],
+        "joined": [name for name in samples[0] if name.startswith(IMAGE_FIELDS)],
+        "pad": Collator.of(model).pad_token_id,
+    }
+
+
+def _smaller(config: Any, asked: dict[str, Any]) -> None:
+    """Cut the depth of every part to what is asked for; the model itself is made by the script."""
+    from accumcheck.workload.determinism import sub_configs
+
+    if not asked["layers"]:
+        return
+    for part in sub_configs(config):
+        for name in ("num_hidden_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers", "num_layers"):
+            if isinstance(vars(part).get(name), int):
+                setattr(part, name, min(asked["layers"], vars(part)[name]))
+        if isinstance(layers := vars(part).get("layer_types"), list):
+            part.layer_types = layers[: asked["layers"]]
+
+
+def _without_defaults(config: Any) -> dict[str, Any]:
+    """What differs from the class's own defaults, and matters to the model."""
+    found = json.loads(config.to_json_string(use_diff=True))
+    defaults = json.loads(type(config)().to_json_string(use_diff=False)) if not _is_composite(config) else {}
+    left_out = {
+        "transformers_version",
+        "architectures",
+        "torch_dtype",
+        "dtype",
+        "_name_or_path",
+        "model_type",
+        "use_cache",
+    }
+    return {
+        name: _inner(value) for name, value in found.items() if name not in left_out and defaults.get(name) != value
+    }
+
+
+def _is_composite(config: Any) -> bool:
+    return any(hasattr(value, "to_json_string") for value in vars(config).values())
+
+
+def _inner(value: Any) -> Any:
+    """The sections of composite configs, without what says nothing."""
+    if not isinstance(value, dict) or "model_type" not in value:
+        return value
+    from transformers import AutoConfig
+
+    kind = value["model_type"]
+    try:
+        defaults = json.loads(AutoConfig.for_model(kind).to_json_string(use_diff=False))
+    except Exception:  # a part that has no entry of its own
+        defaults = {}
+    left_out = ("torch_dtype", "dtype", "_name_or_path", "transformers_version", "architectures", "use_cache")
+    kept = {name: one for name, one in value.items() if name not in left_out and defaults.get(name, object()) != one}
+    return {"model_type": kind, **kept}
+
+
+def _counts(model: Any, row: dict[str, Any]) -> str:
+    labels = row.get("labels")
+    if labels is None or labels.ndim < 1 or labels.is_floating_point():
+        return "rows"
+    name = type(model).__name__
+    shifted = "CausalLM" in name or "LMHead" in name
+    shifted |= "ConditionalGeneration" in name and not model.config.is_encoder_decoder
+    return "shifted" if shifted else "tokens"
+
+
+def _field(value: Any) -> dict[str, Any]:
+    """A field's numbers; of floating point the shape, since they are drawn.
+
+    Raises:
+        ValueError: there are too many whole numbers to write them out.
+    """
+    if value.is_floating_point():
+        return {"shape": list(value.shape)}
+    if value.numel() > LITERAL:
+        raise ValueError(f"a row has {value.numel()} whole numbers in one field, too many for a short script")
+    return {"values": value.tolist()}
+
+
+def main() -> None:
+    """See the module."""
+    import contextlib
+    import io
+
+    asked = json.load(sys.stdin)
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            found = describe(asked)
+        except Exception as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

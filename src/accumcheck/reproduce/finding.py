@@ -1,0 +1,65 @@
+"""Which finding of a report is reproduced, and what is said of it."""
+
+from __future__ import annotations
+
+from accumcheck.errors import ConfigError
+from accumcheck.record import Finding, Report, Split
+from accumcheck.record.rule import TOKEN_MEAN, Rule, is_rule
+from accumcheck.reproduce.case import Heading
+
+_TRAINED_BY = {"trainer": "transformers' Trainer", "accelerate": "a loop with accelerate"}
+
+
+def chosen(report: Report, wanted: str | None) -> Finding:
+    """The finding that is asked for, or the first that fails.
+
+    Args:
+        report: whose finding.
+        wanted: a finding's id; None: the first that fails, else the first that warns.
+
+    Raises:
+        ConfigError: there is no such finding.
+    """
+    ids = [one.id for one in report.findings]
+    if wanted is not None:
+        found = next((one for one in report.findings if one.id == wanted), None)
+        if found is None:
+            there = f"the report has: {', '.join(dict.fromkeys(ids))}" if ids else "the report has no finding"
+            raise ConfigError(f"--finding {wanted}: no such finding; {there}")
+        return found
+    order = ("fail", "warn")
+    bad = sorted((one for one in report.findings if one.severity in order), key=lambda one: order.index(one.severity))
+    if not bad:
+        raise ConfigError("the report has no finding to reproduce: nothing in it fails or warns")
+    return bad[0]
+
+
+def rules_of(finding: Finding) -> list[Rule]:
+    """The wrong weighting rules of a finding, each once."""
+    named = [name for name in (finding.loss_rule, finding.gradient_rule) if name and is_rule(name)]
+    return [rule for rule in dict.fromkeys(map(Rule.parse, named)) if rule != TOKEN_MEAN]
+
+
+def splits_of(finding: Finding, report: Report) -> list[Split]:
+    """The splits that a finding is about; of the run as a whole, all."""
+    return [Split.parse(one) for one in finding.splits] or [one.split for one in report.splits]
+
+
+def heading(finding: Finding, report: Report) -> Heading:
+    """What a script says of itself."""
+    environment = report.environment
+    stack = str(report.config.get("stack", ""))
+    versions = {"transformers": environment.transformers, "accelerate": environment.accelerate}
+    versions |= {"torch": environment.torch, "Python": environment.python}
+    if environment.stack_version and environment.stack_version not in versions.values():
+        versions = {stack: environment.stack_version, **versions}
+    known = next((str(one.get("url") or one.get("title") or "") for one in finding.known), "")
+    model = report.model.architecture if report.model is not None else "the model"
+    what = f"{model}, trained by {_TRAINED_BY.get(stack, stack or 'the stack')}"
+    what += f", follows the weighting {finding.id}" if rules_of(finding) else ""
+    return Heading(
+        summary=f"{what}: {finding.summary}",
+        versions=tuple(f"{name} {version}" for name, version in versions.items() if version),
+        source=finding.source or "",
+        known=known,
+    )

@@ -1,0 +1,90 @@
+"""The text of a bug report, under the headings that transformers, TRL and LLaMA-Factory ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accumcheck.record import Finding, Report
+from accumcheck.reproduce.programs import SmallConfiguration
+from accumcheck.reproduce.script import command
+from accumcheck.reproduce.search import Reproduction
+
+_REFERENCE = "The reference is the same global batch, one sample at a time, without accumulation or several processes."
+_EXPECTED = (
+    "One global batch gives one loss and one gradient, however it is split over processes, per-device batch size and "
+    "accumulation steps: the mean over all predicted tokens of the global batch."
+)
+
+
+def issue(finding: Finding, report: Report, made: Reproduction) -> str:
+    """The report in Markdown: what, where, versions, numbers, script.
+
+    Args:
+        finding: what is reported.
+        report: the run that found it.
+        made: the script that shows it.
+    """
+    split = made.case.split
+    reproduction = [
+        f"Per-device batch size {split.per_device_train_batch_size}, "
+        f"{_count(split.gradient_accumulation_steps, 'accumulation step')}, "
+        f"{_count(split.num_processes, 'process', 'processes')}, on a CPU: `{command(split.num_processes)}`",
+        f"```python\n{made.text.rstrip()}\n```",
+        "Output:",
+        f"```\n{made.outcome.output}\n```",
+    ]
+    return _issue(_title(finding, made), finding, report, reproduction)
+
+
+def issue_of_program(finding: Finding, report: Report, small: SmallConfiguration) -> str:
+    """The report for a program, which has no script without it: the smallest configuration, and what accumcheck says.
+
+    Args:
+        finding: what is reported.
+        report: the run that found it.
+        small: the configuration that still shows it.
+    """
+    ran = "\n".join(f"- {one.split}: {one.verdict}" for one in small.report.splits)
+    reproduction = [f"```yaml\n{small.text.rstrip()}\n```", "`accumcheck run FILE` gives:", ran, small.finding.summary]
+    return _issue(f"Splits of one global batch differ: {finding.id}", finding, report, reproduction)
+
+
+def _issue(title: str, finding: Finding, report: Report, reproduction: Sequence[str]) -> str:
+    environment = report.environment
+    packages = {
+        "transformers": environment.transformers,
+        "accelerate": environment.accelerate,
+        "torch": environment.torch,
+        "Python": environment.python,
+        "platform": environment.platform,
+    }
+    if environment.stack_version and environment.stack_version not in packages.values():
+        packages = {str(report.config.get("stack", "stack")): environment.stack_version, **packages}
+    where = f" The value is computed at `{finding.source}`." if finding.source else ""
+    known = [f"- {one.get('title') or ''} {one.get('url') or ''}".strip() for one in finding.known]
+    parts = [
+        f"# {title}",
+        f"{finding.summary[:1].upper()}{finding.summary[1:]}. {_REFERENCE}{where}",
+        finding.explanation,
+        finding.consequence,
+        "### System Info",
+        "\n".join(f"- {name}: {version}" for name, version in packages.items() if version),
+        "### Reproduction",
+        *reproduction,
+        "### Expected behavior",
+        _EXPECTED,
+        *(["### Related", "\n".join(known)] if known else []),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def _title(finding: Finding, made: Reproduction) -> str:
+    what = "Wrong loss and gradient" if finding.gradient_rule or not finding.loss_rule else "Wrong reported loss"
+    split = made.case.split
+    causes = ["gradient accumulation"] if split.gradient_accumulation_steps > 1 else []
+    causes += ["several processes"] if split.num_processes > 1 else []
+    return f"{what} of {made.case.subject.model_class} with {' and '.join(causes) or 'batches of several rows'}"

@@ -1,0 +1,137 @@
+"""From a saved report to a script that shows one of its findings, run before it is handed over."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from accumcheck.config.model import ModelConfig
+from accumcheck.environments import Pin, Request, environments
+from accumcheck.record import Environment, Finding, Report, Split
+from accumcheck.reproduce.candidates import candidates
+from accumcheck.reproduce.case import Case, NotReproducedError, Subject
+from accumcheck.reproduce.finding import heading, rules_of, splits_of
+from accumcheck.reproduce.issue import issue, issue_of_program
+from accumcheck.reproduce.programs import shrunk_configuration
+from accumcheck.reproduce.run import run_script, subject_of
+from accumcheck.reproduce.script import SET_BY_SCRIPT, STACKS
+from accumcheck.reproduce.search import Reproduction, smallest
+from accumcheck.reproduce.shown import Expected
+
+Say = Callable[[str], None]
+LONGEST_ROW = 10
+"""Tokens of the longest row, to begin with."""
+
+
+def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
+    """The smallest script that shows a finding, in the environment of the report.
+
+    Args:
+        report: of a run.
+        finding: one of its findings.
+        say: called with what is being done.
+
+    Raises:
+        NotReproducedError: none shows it; the text says why.
+        ConfigError: the environment of the report does not exist.
+        LaunchError: it could not be built.
+    """
+    stack = str(report.config.get("stack", ""))
+    if stack not in STACKS:
+        raise NotReproducedError(
+            f"there is no stand-alone script for stack {stack}; there is one for {', '.join(STACKS)}"
+        )
+    if hotfix := report.config.get("hotfix"):
+        raise NotReproducedError(
+            f"the run applied the hot-fix {hotfix}, and a script does not; report a run without it"
+        )
+    rules = rules_of(finding)
+    if not rules:
+        raise NotReproducedError(
+            "a script shows a wrong weighting of samples, and this finding names no weighting rule"
+        )
+    splits = list(candidates(rules, splits_of(finding, report)))
+    asked = _asked(report)
+    given = dict(report.config.get("training_arguments") or {})
+    arguments = {name: value for name, value in given.items() if name not in SET_BY_SCRIPT}
+
+    def case_of(split: Split, subject: Subject) -> Case:
+        return Case(stack, split, subject, arguments if stack == "trainer" else {})
+
+    with environment_of(report.environment, say) as python:
+        return smallest(
+            case_of,
+            splits,
+            asked,
+            heading(finding, report),
+            describe=partial(subject_of, python),
+            run=lambda text, processes: run_script(text, python, processes),
+            say=say,
+            expected=Expected.of(finding),
+        )
+
+
+def _asked(report: Report) -> dict[str, Any]:
+    section = dict(report.config.get("model") or {})
+    known = {name: value for name, value in section.items() if name in ModelConfig.__dataclass_fields__}
+    model = asdict(ModelConfig(**known))
+    return {"model": model, "shrink": True, "seed": 0, "layers": 0, "longest": LONGEST_ROW}
+
+
+@contextmanager
+def environment_of(wanted: Environment, say: Say) -> Iterator[str]:
+    """Lend an interpreter with the releases of a report: this one where it has them, else one that is built.
+
+    Args:
+        wanted: the report's environment.
+        say: called with what is being done.
+
+    Raises:
+        ConfigError: there is no such release.
+        LaunchError: it could not be built.
+    """
+    named = {"transformers": wanted.transformers, "accelerate": wanted.accelerate}
+    pins = [Pin(name, release) for name, release in named.items() if release]
+    here = all(_installed(pin.name) == pin.version for pin in pins)
+    with environments([None if here else Request(tuple(pins))], say=say) as (python,):
+        yield sys.executable if here else python
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def reproduced(report: Report, finding: Finding, *, as_issue: bool, say: Say) -> str:
+    """What is handed over for a finding: a script with its output below it, an issue's text, or a configuration.
+
+    Args:
+        report: of a run.
+        finding: one of its findings.
+        as_issue: the text of a bug report.
+        say: called with what is being done.
+
+    Raises:
+        NotReproducedError: nothing small shows it; the text says why.
+        ConfigError: the environment of the report does not exist.
+        LaunchError: it could not be built, or nothing could be started in it.
+    """
+    stack = str(report.config.get("stack", ""))
+    if stack in STACKS:
+        made = reproduce(report, finding, say=say)
+        return issue(finding, report, made) if as_issue else with_output(made)
+    small = shrunk_configuration(report, finding, environment=environment_of, say=say)
+    return issue_of_program(finding, report, small) if as_issue else small.text
+
+
+def with_output(made: Reproduction) -> str:
+    """A script with what it printed below it, as comments."""
+    lines = "".join(f"# {line}\n" for line in made.outcome.output.splitlines())
+    return f"{made.text}\n# Output (exit code {made.outcome.code}):\n{lines}"

@@ -1,0 +1,55 @@
+"""From a fault of the installed Trainer to a script that shows it, and no longer does when the fault is cured."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import accumcheck, write_config
+
+pytestmark = pytest.mark.e2e
+
+SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+IGNORES_COUNTS = {"config": {"model_type": "bert", "vocab_size": 128, **SIZES}}
+"""Its classification head is passed a token count and ignores it: nothing divides by k."""
+
+
+def run(path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, check=False, timeout=200, cwd=path.parent
+    )
+
+
+def test_a_fault_of_trainer_ends_in_a_script(tmp_path: Path) -> None:
+    model = {**IGNORES_COUNTS, "architecture": "BertForSequenceClassification"}
+    config = write_config(
+        tmp_path,
+        model=model,
+        global_batch_size=4,
+        steps=1,
+        splits=["1x4x1", "1x1x4"],
+        training_arguments={"seed": 3, "max_grad_norm": 1.0},
+    )
+    ended = accumcheck("run", config, "-o", tmp_path / "report.json", "--quiet")
+    assert ended.code == 1, ended.out + ended.err
+    path = tmp_path / "repro.py"
+    made = accumcheck("reproduce", tmp_path / "report.json", "-o", path, timeout=400)
+    assert made.code == 0, made.err
+    text = path.read_text(encoding="utf-8")
+    assert "accumcheck" not in text
+    assert text.count("\n") <= 80
+    assert "B, K, N = 1, 2, 1" in text  # the smallest split
+    assert "'num_hidden_layers': 1" in text  # the smallest model
+    assert "seed=3" not in text  # an argument that the fault does not need
+    shows = run(path)
+    assert shows.returncode == 1, shows.stderr
+    assert shows.stdout.strip() == text.rstrip().splitlines()[-1].removeprefix("# ")
+    assert re.search(r"\(x 2\.000\)", shows.stdout)
+    cure = "BertForSequenceClassification.accepts_loss_kwargs = False\n"
+    path.write_text(text.replace("\ntorch.manual_seed(0)\n", f"\n{cure}torch.manual_seed(0)\n"), encoding="utf-8")
+    cured = run(path)
+    assert cured.returncode == 0, cured.stdout + cured.stderr
