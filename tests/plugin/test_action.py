@@ -126,7 +126,7 @@ def test_arguments_are_split_as_a_shell_would_and_never_run(tmp_path: Path) -> N
         "Check", tmp_path, echo, config="$(touch pwned).yaml", transformers="4.49.0; touch pwned", arguments=arguments
     )
     given = ended.out.splitlines()
-    outputs = [word for name in ("junit", "json", "html") for word in ("--output", ended.outputs[name])]
+    outputs = [word for name in ("junit", "json", "html", "comment") for word in ("--output", ended.outputs[name])]
     words = [
         "--strict",
         "--set",
@@ -149,6 +149,43 @@ def test_a_quote_that_is_not_closed_is_a_usage_error(tmp_path: Path) -> None:
     ended = _run("Check", tmp_path, REAL, config="check.yaml", arguments="--set 'a")
     assert ended.code == 2
     assert ended.out == "::error title=accumcheck::arguments: a quote is not closed\n"
+
+
+def test_upgrade_takes_the_place_of_run(tmp_path: Path) -> None:
+    echo = f'if [ "$1" = -c ]; then {REAL}; fi; {ECHO}'
+    ended = _run("Check", tmp_path, echo, config="checks", command="upgrade", arguments="--to 'trl==1.16.0'")
+    assert ended.out.splitlines()[:5] == ["-m", "accumcheck", "upgrade", "--to", "trl==1.16.0"]
+    assert Path(ended.outputs["comment"]).name == "comment.md"
+
+
+def test_no_other_command_is_run(tmp_path: Path) -> None:
+    ended = _run("Check", tmp_path, REAL, config="checks", command="environments")
+    assert ended.code == 2
+    assert ended.out == "::error title=accumcheck::command: give run or upgrade\n"
+
+
+@pytest.mark.parametrize(("code", "good"), [("0", ["--good"]), ("1", [])])
+def test_the_comment_is_handed_over_with_what_the_check_came_to(tmp_path: Path, code: str, good: list[str]) -> None:
+    step = STEPS["Comment"]
+    assert "inputs.comment == 'true'" in step["if"]
+    env = {"COMMENT": "comment.md", "KEY": "run a.yaml", "CODE": code, "GITHUB_TOKEN": "", "ACTION_PATH": "/action"}
+    assert set(step["env"]) == set(env)
+    python = _python(tmp_path, ECHO)
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", step["run"]],
+        env={**os.environ, **env, "PATH": f"{python}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:-1] == [
+        "/action/scripts/sticky_comment.py",
+        "comment.md",
+        "--key",
+        "run a.yaml",
+        *good,
+    ]
 
 
 @pytest.mark.e2e

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +66,9 @@ def test_the_hook_that_is_shown_is_the_one_that_exists() -> None:
 def test_options_exist() -> None:
     lines = "\n".join(line for line in DOCS.splitlines() if "pre-commit run" not in line)
     shown = set(re.findall(r"(?<=[ `])(--[a-z][a-z-]+)", lines))
-    helped = accumcheck("run", "--help", env={"COLUMNS": "200"}).out
+    helped = "".join(accumcheck(name, "--help", env={"COLUMNS": "200"}).out for name in ("run", "upgrade"))
+    of_pytest = [sys.executable, "-m", "pytest", "--help"]
+    helped += subprocess.run(of_pytest, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert shown >= {"--format", "--strict", "--allow-skipped", "--quiet"}
     assert {option for option in shown if option not in helped} == set()
 
@@ -70,6 +76,49 @@ def test_options_exist() -> None:
 def test_formats_and_endings_are_those_that_exist() -> None:
     assert set(re.findall(r"^\| `(\.\w+)`", section("Formats"), re.MULTILINE)) == set(EXTENSIONS)
     assert all(f"`{name}`" in section("Formats") for name in OUTPUT_FORMATS)
+
+
+def test_the_comment_recipes_use_actions_and_inputs_that_exist() -> None:
+    fork = yaml.safe_load((ROOT / "comment" / "action.yml").read_text(encoding="utf-8"))
+    main = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    assert fork["inputs"]["file"]["default"] == "comment.md"
+    text = section("A comment on a pull request") + section("Renovate and Dependabot")
+    workflows = [made for block in blocks("yaml", text) if "jobs" in (made := yaml.safe_load(block))]
+    steps = [step for made in workflows for job in made["jobs"].values() for step in job["steps"]]
+    used = [step for step in steps if step.get("uses", "").startswith("OWNER/")]
+    assert [step["uses"] for step in used] == [
+        "OWNER/accumcheck@main",
+        "OWNER/accumcheck/comment@main",
+        "OWNER/accumcheck@main",
+    ]
+    for step in used:
+        assert set(step.get("with", {})) <= set((fork if "/comment@" in step["uses"] else main)["inputs"])
+
+
+def test_the_lines_that_a_pull_request_moves_become_options(tmp_path: Path) -> None:
+    workflow = yaml.safe_load(blocks("yaml", section("Renovate and Dependabot"))[0])
+    (step,) = [step for step in workflow["jobs"]["upgrade"]["steps"] if "run" in step]
+    (tmp_path / "pip").write_text("#!/bin/sh\necho pip $*\n")
+    (tmp_path / "pip").chmod(0o755)
+    repository = tmp_path / "repository"
+    repository.mkdir()
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=repository, check=True)
+
+    git("init", "--quiet")
+    (repository / "requirements.txt").write_text("torch==2.13.0\ntransformers==5.23.0\ntrl==1.15.0  # gate\n")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "base")
+    git("update-ref", "refs/remotes/origin/main", "HEAD")
+    (repository / "requirements.txt").write_text("torch==2.13.0\n\ntransformers==5.24.0\ntrl==1.16.0  # gate\n")
+    env = {"GITHUB_BASE_REF": "main", "RUNNER_TEMP": str(tmp_path), "GITHUB_ENV": str(tmp_path / "env")}
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-e", "-c", step["run"]], cwd=repository, env={**os.environ, **env, "PATH": path}, check=True
+    )
+    moved = (tmp_path / "env").read_text().removeprefix("MOVED=")
+    assert shlex.split(moved) == ["--to", "transformers==5.24.0", "--to", "trl==1.16.0"]
 
 
 @pytest.mark.parametrize("text", blocks("python"))

@@ -17,7 +17,7 @@ from . import examples, written
 
 
 def test_the_formats_that_there_are() -> None:
-    assert list(FORMATS) == ["table", "github", "html", "json", "junit", "markdown", "sarif"]
+    assert list(FORMATS) == ["table", "comment", "github", "html", "json", "junit", "markdown", "sarif"]
     assert OUTPUT_FORMATS == ("table", "github", "json", "junit", "markdown", "sarif")
     assert EXTENSIONS == {
         ".txt": "table",
@@ -38,7 +38,7 @@ def test_help_lists_every_format() -> None:
     assert registry.FORMAT_HELP == "What goes to standard output: table, github, json, junit, markdown or sarif."
     assert registry.OUTPUT_HELP == (
         "Also write the report to this file; format chosen by the extension: .txt (table), .html, .json, .xml (junit), "
-        ".md (markdown) or .sarif. Repeatable."
+        ".md (markdown), .sarif or comment.md (a comment for a pull request). Repeatable."
     )
 
 
@@ -62,6 +62,9 @@ def test_a_format_that_does_not_exist_is_refused_with_those_that_do() -> None:
         ("a.md", "markdown"),
         ("a.html", "html"),
         ("a.sarif", "sarif"),
+        ("folder/comment.md", "comment"),
+        ("Comment.md", "comment"),
+        ("my-comment.md", "markdown"),
     ],
 )
 def test_format_by_extension(name: str, expected: str) -> None:

@@ -14,7 +14,7 @@ from accumcheck.redaction import redacted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from accumcheck.report.blocks import Block, Conclusion
+    from accumcheck.report.blocks import Block, Conclusion, Details
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
 Level = Literal["error", "warning", "note"]
@@ -70,6 +70,21 @@ class Annotation:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on a pull request.
+
+    Attributes:
+        headline: its first line: the one number that matters.
+        blocks: what everybody sees.
+        folded: what unfolds.
+    """
+
+    headline: str
+    blocks: tuple[Block, ...] = ()
+    folded: tuple[Details, ...] = ()
+
+
 class Document(ABC):
     """One subject, ready to be written by every format; each format uses the parts it supports.
 
@@ -112,6 +127,12 @@ class Document(ABC):
     @abstractmethod
     def annotations(self) -> list[Annotation]:
         """The same as messages at lines. Unless the exit code is 0, at least one is an error."""
+
+    def comment(self) -> Comment:
+        """The same as a comment on a pull request, with nothing in it that differs from run to run."""
+        from accumcheck.report.blocks import Details
+
+        return Comment(self.conclusion().text, (), (Details("Details", tuple(self.blocks())),))
 
     def transcript(self) -> list[str] | None:
         """The lines that the command printed while it ran, used as plain text; None: plain text is made from blocks."""

@@ -18,6 +18,8 @@ class Format:
         name: for ``--format``.
         text: writes a whole document, ending in a line break.
         extension: of ``--output`` files, with its dot; empty: it is never written to a file.
+        file_name: the one name of ``--output`` files, in place of an extension.
+        title: a description, where the name is not one.
         for_output: whether ``--format`` accepts it.
         show: prints a document on a stream differently from `text`: in colour, or with additions.
     """
@@ -25,5 +27,7 @@ class Format:
     name: str
     text: Callable[[Document], str]
     extension: str = ""
+    file_name: str = ""
+    title: str = ""
     for_output: bool = True
     show: Callable[[Document, IO[str]], None] | None = None

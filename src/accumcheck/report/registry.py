@@ -39,13 +39,19 @@ FORMATS = _found()
 OUTPUT_FORMATS = tuple(name for name, one in FORMATS.items() if one.for_output)
 """The names that ``--format`` accepts."""
 
+FILE_NAMES = {one.file_name: name for name, one in FORMATS.items() if one.file_name}
+"""The format of an ``--output`` file that goes by its whole name."""
+
 EXTENSIONS = {one.extension: name for name, one in FORMATS.items() if one.extension}
 """The format of an ``--output`` file by its extension."""
 
 FORMAT_HELP = f"What goes to standard output: {either(OUTPUT_FORMATS)}."
 
 OUTPUT_HELP = "Also write the report to this file; format chosen by the extension: {}. Repeatable.".format(
-    either(f"{extension}{f' ({name})' if extension != f'.{name}' else ''}" for extension, name in EXTENSIONS.items())
+    either(
+        f"{ending}{f' ({name})' if ending != f'.{name}' else ''}"
+        for ending, name in [*EXTENSIONS.items(), *((file, FORMATS[name].title) for file, name in FILE_NAMES.items())]
+    )
 )
 
 
@@ -60,11 +66,13 @@ def check_format(name: str) -> None:
 
 
 def format_of(path: Path) -> str:
-    """The name of the format for a file's extension.
+    """The name of the format for a file's whole name, or for its extension.
 
     Raises:
         ConfigError: no format has this extension; the text lists the existing ones.
     """
+    if path.name.lower() in FILE_NAMES:
+        return FILE_NAMES[path.name.lower()]
     try:
         return EXTENSIONS[path.suffix.lower()]
     except KeyError:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from accumcheck.config.yaml_positions import write_document
 from accumcheck.report import numbers
 from accumcheck.report.blocks import Charts, Code, Details, Fact, Facts, Notes, Section, Strips
-from accumcheck.report.document import Document
+from accumcheck.report.document import Comment, Document
 from accumcheck.report.parts.before import before_table
 from accumcheck.report.parts.cases import suite
+from accumcheck.report.parts.check_comment import folded, shown
 from accumcheck.report.parts.curves import step_charts, trajectory_charts, update_charts
 from accumcheck.report.parts.drift import drift_table
 from accumcheck.report.parts.head import head
@@ -68,6 +69,11 @@ class CheckDocument(Document):
     def annotations(self) -> list[Annotation]:
         """The findings at the lines of their splits."""
         return messages(self.record)
+
+    def comment(self) -> Comment:
+        """One row for the check; its splits and findings, folded."""
+        report = self.record
+        return Comment(self.conclusion().text, tuple(shown(report)), tuple(folded(report)))
 
     def blocks(self) -> list[Block]:
         """The table, the findings, and all details."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accumcheck.report.blocks import Fact, Facts, Notes, Section
-from accumcheck.report.document import Annotation, Document, Suite
+from accumcheck.report.document import Annotation, Comment, Document, Suite
 from accumcheck.report.parts.pair import conclusion, facts, in_full, notes, overall, subject
 from accumcheck.report.parts.pair_cases import pair_cases
+from accumcheck.report.parts.pair_comment import folded, headline, shown
 from accumcheck.report.parts.pair_rows import check_table, split_table
 from accumcheck.report.parts.places import place
 
@@ -63,6 +64,11 @@ class ComparisonDocument(Document):
             found.append(Section("Findings", (Notes(tuple(about)),)))
         result = conclusion(pair, comparison) if several else None
         return Section(pair.config, tuple(found), "part" if several else "whole", result)
+
+    def comment(self) -> Comment:
+        """One row per check with before, now and the noise band; the splits and findings of what changed, folded."""
+        comparison = self.record
+        return Comment(headline(comparison), tuple(shown(comparison)), tuple(folded(comparison)))
 
     def suite(self) -> Suite:
         """For each check one case per split of the new side, and one for its reference."""

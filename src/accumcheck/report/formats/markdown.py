@@ -26,12 +26,12 @@ def text(document: Document) -> str:
     found = [
         f"## {inline(document.title)}: {inline(conclusion.word)}",
         f"**{escape(conclusion.text)}** ({escape(conclusion.exit)})",
-        *_paragraphs(document.blocks(), depth=3),
+        *paragraphs(document.blocks(), depth=3),
     ]
     return "\n\n".join(found) + "\n"
 
 
-def _paragraphs(blocks: Iterable[Block], depth: int) -> Iterator[str]:
+def paragraphs(blocks: Iterable[Block], depth: int) -> Iterator[str]:
     """Each block that Markdown can show; ``depth``: the level of a section's heading."""
     for block in blocks:
         if isinstance(block, Section):
@@ -41,7 +41,7 @@ def _paragraphs(blocks: Iterable[Block], depth: int) -> Iterator[str]:
         elif isinstance(block, Sentence):
             yield escape(block.text)
         elif isinstance(block, Table):
-            yield from _table(block.without_drawings())
+            yield from table(block.without_drawings())
         elif isinstance(block, Facts):
             yield "\n".join(map(_fact, block.facts))
         elif isinstance(block, Notes):
@@ -49,7 +49,7 @@ def _paragraphs(blocks: Iterable[Block], depth: int) -> Iterator[str]:
 
 
 def _section(section: Section, depth: int) -> Iterator[str]:
-    found = [] if section.background else list(_paragraphs(section.blocks, depth + 1))
+    found = [] if section.background else list(paragraphs(section.blocks, depth + 1))
     if found and section.role != "whole":
         yield f"{'#' * depth} {inline(section.title)}"
     if found and section.conclusion is not None:
@@ -64,34 +64,35 @@ def escape(raw: str) -> str:
 
 def inline(raw: str) -> str:
     """Text that renders unchanged inside a line: no markup, no HTML, no mathematics; line breaks become spaces."""
-    return _INLINE.sub(r"\\\g<0>", _one_line(raw))
+    return _INLINE.sub(r"\\\g<0>", one_line(raw))
 
 
-def _one_line(raw: str) -> str:
+def one_line(raw: str) -> str:
+    """Text without line breaks and control characters."""
     return " ".join(clean(raw).split())
 
 
 def code(raw: str) -> str:
     """Any text in a code span."""
-    one_line = _one_line(raw)
-    fence = "`" * (max((len(run) for run in re.findall("`+", one_line)), default=0) + 1)
-    padding = " " if one_line.startswith("`") or one_line.endswith("`") else ""
-    return f"{fence}{padding}{one_line}{padding}{fence}"
+    line = one_line(raw)
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    padding = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{padding}{line}{padding}{fence}"
 
 
-def _table(table: Table) -> Iterator[str]:
+def table(shown: Table) -> Iterator[str]:
     """The cells; the first column and cells that need attention are bold."""
-    if table.lead:
-        yield escape(table.lead)
-    rows = [*table.rows, *([table.foot] if table.foot else [])]
+    if shown.lead:
+        yield escape(shown.lead)
+    rows = [*shown.rows, *([shown.foot] if shown.foot else [])]
     lines = [
-        _row([inline(column.name) for column in table.columns]),
-        _row(["---" if column.align == "left" else "---:" for column in table.columns]),
+        _row([inline(column.name) for column in shown.columns]),
+        _row(["---" if column.align == "left" else "---:" for column in shown.columns]),
         *(_row([_cell(cell) for cell in row]) for row in rows),
     ]
     yield "\n".join(lines)
-    if table.legend:
-        yield f"<sub>{escape(table.legend)}</sub>"
+    if shown.legend:
+        yield f"<sub>{escape(shown.legend)}</sub>"
 
 
 def _fact(fact: Fact) -> str:

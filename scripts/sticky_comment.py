@@ -1,0 +1,148 @@
+"""Keeps one comment on a pull request up to date: python scripts/sticky_comment.py comment.md. What action.yml calls.
+
+The comment is found again by a mark in its last line, among those that a bot wrote. It is written only when its text
+changes, and none is made where there is nothing to say yet: a first result that is good. Environment variables:
+GITHUB_TOKEN (may write to pull requests), GITHUB_REPOSITORY, GITHUB_API_URL, and GITHUB_EVENT_PATH, which says which
+pull request it is.
+
+Only the standard library is used: the step runs with whatever Python a job has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+LONGEST = 65_000
+"""Characters; GitHub refuses a comment of more than 65,536."""
+_PAGE = 100
+_MOST_PAGES = 30
+
+
+class GitHub:
+    """The few calls of GitHub's REST API that a comment needs, for one repository."""
+
+    def __init__(self, api: str, repository: str, token: str) -> None:
+        self._base, self._token = f"{api}/repos/{repository}", token
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One call; the JSON of its answer.
+
+        Raises:
+            urllib.error.HTTPError: GitHub refuses it.
+        """
+        request = urllib.request.Request(
+            self._base + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/vnd.github+json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def comments(self, number: int) -> Iterator[dict[str, Any]]:
+        """All comments of a pull request, the oldest first."""
+        for page in range(1, _MOST_PAGES + 1):
+            found = self.call("GET", f"/issues/{number}/comments?per_page={_PAGE}&page={page}")
+            yield from found
+            if len(found) < _PAGE:
+                return
+
+
+def pull_request(event: dict[str, Any], github: GitHub) -> int | None:
+    """The number of the event's pull request; None: it has none.
+
+    Of a workflow_run the event names the branch that it ran for, and GitHub says which pull request that is: nothing
+    that the run itself has written is believed.
+    """
+    if "pull_request" in event:
+        return int(event["pull_request"]["number"])
+    run = event.get("workflow_run")
+    if not run or run.get("event") != "pull_request" or not run.get("head_repository"):
+        return None
+    head = urllib.parse.quote(f"{run['head_repository']['owner']['login']}:{run['head_branch']}", safe="")
+    found = github.call("GET", f"/pulls?state=open&head={head}")
+    numbers = [int(one["number"]) for one in found if one["head"]["sha"] == run["head_sha"]]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def mark(key: str) -> str:
+    """The last line of a comment, which is not shown."""
+    return f"<!-- accumcheck: {re.sub(r'[^A-Za-z0-9_./ -]|--+', '_', key)} -->"
+
+
+def body_of(text: str, key: str, *, from_fork: bool) -> str:
+    """The comment's text: as it is, with its mark; of a stranger's run, without mentions, links and raw HTML."""
+    if from_fork:
+        text = re.sub(r"<(?!/?(?:details|summary|sub)>)", "&lt;", text)
+        text = text.replace("@", "@\N{ZERO WIDTH SPACE}").replace("://", ":\N{ZERO WIDTH SPACE}//")
+        text = re.sub(r"(?<!\\)!?\[", r"\\[", text)
+    return f"{text.rstrip()[:LONGEST]}\n\n{mark(key)}"
+
+
+def keep(github: GitHub, number: int, body: str, key: str, *, good: bool) -> str:
+    """Make the comment what it should be; returns what was done.
+
+    Args:
+        github: the repository.
+        number: of the pull request.
+        body: what the comment should say.
+        key: which comment it is, where there are several.
+        good: the result needs nobody's attention: no comment is made for it, but one that is there is updated.
+    """
+    last = mark(key)
+    mine = [one for one in github.comments(number) if (one["body"] or "").replace("\r\n", "\n").endswith(last)]
+    mine = [one for one in mine if (one.get("user") or {}).get("type") == "Bot"]  # a mark that a person copied is none
+    if not mine:
+        if good:
+            return "nothing to say"
+        github.call("POST", f"/issues/{number}/comments", {"body": body})
+        return "made"
+    if mine[0]["body"].replace("\r\n", "\n") == body:
+        return "unchanged"
+    github.call("PATCH", f"/issues/comments/{mine[0]['id']}", {"body": body})
+    return "updated"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(description="Keep one comment on a pull request up to date.")
+    parser.add_argument("comment", type=Path, help="the text, as accumcheck -o comment.md writes it")
+    parser.add_argument("--key", default="accumcheck", help="which comment, where a pull request has several")
+    parser.add_argument("--good", action="store_true", help="make no first comment: the result needs no attention")
+    given = parser.parse_args(arguments)
+    if not given.comment.is_file():
+        print(f"{given.comment}: no comment was written; nothing is posted")
+        return 0
+    event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
+    api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    github = GitHub(api, os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_TOKEN"])
+    try:
+        number = pull_request(event, github)
+        if number is None:
+            print("this event has no open pull request; nothing is posted")
+            return 0
+        text = given.comment.read_text(encoding="utf-8", errors="replace")
+        run = event.get("workflow_run") or {}  # a run of another workflow, a stranger's perhaps, has written the text
+        body = body_of(text, given.key, from_fork=bool(run))
+        good = given.good or run.get("conclusion") == "success"
+        print(f"comment on #{number}: {keep(github, number, body, given.key, good=good)}")
+    except (urllib.error.URLError, TimeoutError) as error:  # a refusal is one, too
+        print(
+            f"::warning title=accumcheck::the comment could not be written ({error}); the job needs the permission "
+            "pull-requests: write, which pull requests from forks never have (docs/ci.md)"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
