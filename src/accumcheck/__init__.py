@@ -6,10 +6,21 @@ TYPE_CHECKING = False  # as in typing, whose import would double the time until 
 if TYPE_CHECKING:
     from accumcheck.guard import Guard, GuardError
     from accumcheck.loops import report_loss
+    from accumcheck.pytest_checks import parametrize
+    from accumcheck.trainer_checks import CheckResult, ChecksFailedError, check_trainer
 
 __version__ = "0.1.0"
 
-__all__ = ["Guard", "GuardError", "__version__", "report_loss"]
+__all__ = [
+    "CheckResult",
+    "ChecksFailedError",
+    "Guard",
+    "GuardError",
+    "__version__",
+    "check_trainer",
+    "parametrize",
+    "report_loss",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -22,4 +33,12 @@ def __getattr__(name: str) -> object:
         from accumcheck.loops import report_loss
 
         return report_loss
+    if name in ("check_trainer", "CheckResult", "ChecksFailedError"):
+        from accumcheck import trainer_checks
+
+        return getattr(trainer_checks, name)
+    if name == "parametrize":
+        from accumcheck.pytest_checks import parametrize
+
+        return parametrize
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

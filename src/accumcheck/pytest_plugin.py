@@ -6,24 +6,26 @@ that could not be decided fails it too, and one that lacks nothing but GPUs skip
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-if TYPE_CHECKING:
-    from accumcheck.config.model import CheckConfig
-    from accumcheck.record import Report, Split
+from accumcheck.called import resolved, searched, written
 
-    Config = str | os.PathLike[str] | Mapping[str, Any] | CheckConfig | Callable[..., Any]
-    Splits = str | Sequence[str | Split | Mapping[str, int]]
+if TYPE_CHECKING:
+    from accumcheck.called import Config, Splits
+    from accumcheck.config.model import CheckConfig
+    from accumcheck.record import Report
 
 MARKER = "accumcheck"
 NO_PROGRAMS = "--accumcheck-no-programs"
+REPORTS = "--accumcheck-report"
 
 
 class NotEquivalentError(AssertionError):
@@ -41,11 +43,20 @@ class NotEquivalentError(AssertionError):
 class Checker:
     """Runs checks for one test; relative paths are relative to pytest's root folder."""
 
-    def __init__(self, root: Path, test: str, defaults: Mapping[str, Any], *, no_programs: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        test: str,
+        defaults: Mapping[str, Any],
+        *,
+        no_programs: bool = False,
+        keep: Callable[[Report], None] | None = None,
+    ) -> None:
         self._root = root
         self._test = test
         self._defaults = dict(defaults)
         self._no_programs = no_programs
+        self._keep = keep
 
     def check(
         self,
@@ -107,10 +118,13 @@ class Checker:
         wanted = {**self._defaults, **{name: value for name, value in given.items() if value is not None}}
         strictly, skipping = bool(wanted.pop("strict", False)), bool(wanted.pop("allow_skipped", False))
         try:
-            check = self._resolved(config, wanted)
+            check = resolved(config, wanted, self._root, self._test)
             if self._no_programs and not callable(config):  # a function is the test's own, and the test already runs
                 self._refuse_programs(check, config, wanted)
-            return run_check(check, strict=strictly, allow_skipped=skipping, path=_searched())
+            report = run_check(check, strict=strictly, allow_skipped=skipping, path=searched())
+            if self._keep is not None:
+                self._keep(report)
+            return report
         except AccumcheckError as error:
             said = redacted_text(f"accumcheck: {error}")
         pytest.fail(said, pytrace=False)  # outside of except, so that the error is not shown again as the cause
@@ -125,37 +139,58 @@ class Checker:
         from accumcheck.config.faults import Place
 
         if isinstance(config, (str, os.PathLike)):
-            check_no_programs([(check, self._root / config)], _written(overrides))
+            check_no_programs([(check, self._root / config)], written(overrides))
         else:
             check_no_code_of_author((code, Place(self._test)) for code in code_of_author(check))
-
-    def _resolved(self, config: Config, overrides: Mapping[str, Any]) -> CheckConfig:
-        from accumcheck.config.faults import Place
-        from accumcheck.config.load import load_config, read_config
-        from accumcheck.config.model import CheckConfig
-
-        if isinstance(config, CheckConfig) and not overrides:
-            return config
-        written = _written(overrides)
-        if isinstance(config, (str, os.PathLike)):
-            return load_config(self._root / config, written)
-        if isinstance(config, CheckConfig):
-            plain = config.to_dict()
-        else:
-            plain = dict(config) if isinstance(config, Mapping) else _of_function(config, overrides)
-        return read_config(_json(plain), Place(self._test), self._root, written)
 
 
 @pytest.fixture
 def accumcheck(request: pytest.FixtureRequest) -> Checker:
     """Checks that splits of a global batch give the same loss and gradient: ``accumcheck.check("check.yaml")``."""
+    return _checker_of(request.node, request.node.nodeid)
+
+
+def _checker_of(item: pytest.Item, name: str) -> Checker:
+    """Runs checks for a test, with the arguments of its markers and the session's options."""
     from accumcheck.authors_code import asked_by_variable
 
     defaults: dict[str, Any] = {}
-    for marker in reversed(list(request.node.iter_markers(MARKER))):  # the one nearest to the test wins
+    for marker in reversed(list(item.iter_markers(MARKER))):  # the one nearest to the test wins
         defaults.update(marker.kwargs)
-    no_programs = bool(request.config.getoption(NO_PROGRAMS)) or asked_by_variable()
-    return Checker(request.config.rootpath, request.node.nodeid, defaults, no_programs=no_programs)
+    no_programs = bool(item.config.getoption(NO_PROGRAMS)) or asked_by_variable()
+    folder = item.config.getoption(REPORTS)
+    keep = Reports(item.config.invocation_params.dir / folder, item.config.stash[_WRITTEN]).of(name) if folder else None
+    return Checker(item.config.rootpath, name, defaults, no_programs=no_programs, keep=keep)
+
+
+_WRITTEN = pytest.StashKey[set[str]]()
+"""The names of the reports that this session has written."""
+
+
+class Reports:
+    """The folder of ``--accumcheck-report``: every run's report, as JSON and as a page."""
+
+    def __init__(self, folder: Path, written: set[str]) -> None:
+        self._folder, self._names = folder, written
+
+    def of(self, test: str) -> Callable[[Report], None]:
+        """Writes the reports of one test, by its name; of a second run, with a number."""
+        plain = re.sub(r"[^\w.-]+", "-", test).strip("-")[:_LONGEST_NAME]
+
+        def keep(report: Report) -> None:
+            from accumcheck.report import write
+            from accumcheck.report.documents.check import CheckDocument
+
+            numbered = (plain if number == 1 else f"{plain}-{number}" for number in itertools.count(1))
+            name = next(one for one in numbered if one not in self._names)
+            self._names.add(name)
+            for extension in ("json", "html"):
+                write(CheckDocument(report), self._folder / f"{name}.{extension}")
+
+        return keep
+
+
+_LONGEST_NAME = 150
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -166,10 +201,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Refuse configurations that run code of their authors: a script, a callable, trust_remote_code. Also with "
         "ACCUMCHECK_NO_PROGRAMS=1.",
     )
+    parser.getgroup("accumcheck").addoption(
+        REPORTS, metavar="DIR", help="Write the report of every check to this folder, as JSON and as a page."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, so that ``--strict-markers`` and ``--markers`` know it."""
+    """Register the marker, so that ``--strict-markers`` and ``--markers`` know it; make the folder for reports."""
+    config.stash[_WRITTEN] = set()
+    if folder := config.getoption(REPORTS):
+        try:
+            (config.invocation_params.dir / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(f"{REPORTS} {folder}: the folder cannot be created: {error.strerror}") from error
     config.addinivalue_line(
         "markers",
         f"{MARKER}(splits=..., strict=..., **keys): a test that trains; set by the fixture {MARKER}, whose checks "
@@ -183,45 +227,23 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(MARKER)
 
 
-def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a function that makes a Trainer; the splits determine the global batch.
-
-    Raises:
-        ConfigError: other processes cannot import it, or the splits do not determine the global batch.
-    """
-    from accumcheck.config.batch import batch_of
-    from accumcheck.stacks.programs.functions import name_function
-
-    named = name_function(function)
-    batch = overrides["global_batch_size"] if "global_batch_size" in overrides else batch_of(overrides.get("splits"))
-    return {
-        "stack": "callable",
-        "callable": named.name,
-        "callable_arguments": named.arguments,
-        "global_batch_size": batch,
-        "splits": "auto",  # unless some are given
-    }
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tell a check of ``@accumcheck.parametrize`` of the session that runs it."""
+    checks = sys.modules.get("accumcheck.pytest_checks")  # who has not imported it has no such test
+    for value in getattr(getattr(item, "callspec", None), "params", {}).values():
+        if checks is not None and isinstance(value, checks.Check):
+            value.bind(_checker_of(item, item.nodeid.split("[")[0]).run)
 
 
-def _searched() -> list[str]:
-    """Where this process looks for modules, including pytest's folders and its ``pythonpath``; for the workers."""
-    return [folder or str(Path.cwd()) for folder in sys.path]
-
-
-def _written(overrides: Mapping[str, Any]) -> list[str]:
-    """Keys as ``--set`` takes them."""
-    return [argument for key, value in overrides.items() for argument in _arguments(key, value)]
-
-
-def _arguments(key: str, value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [f"{key}.{name}={_json(inner)}" for name, inner in value.items()]
-    return [f"{key}={_json(value)}"]
-
-
-def _json(value: Any) -> str:
-    """JSON that is also YAML, where a character beyond 16 bits cannot be written as two escapes."""
-    return json.dumps(value, default=str, ensure_ascii=False)
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests that train, those that failed the last time come first, in the places that these tests have."""
+    cache = getattr(config, "cache", None)  # which -p no:cacheprovider takes away
+    failed = cache.get("cache/lastfailed", {}) if cache is not None else {}
+    places = [at for at, item in enumerate(items) if item.get_closest_marker(MARKER) is not None]
+    ordered = sorted((items[at] for at in places), key=lambda item: item.nodeid not in failed)
+    for at, item in zip(places, ordered, strict=True):
+        items[at] = item
 
 
 def _undecided(report: Report) -> NoReturn:

@@ -9,6 +9,7 @@ from accumcheck.config.faults import Faults, Place
 from accumcheck.config.reading import read_splits
 from accumcheck.config.yaml_positions import read_document
 from accumcheck.errors import ConfigError
+from accumcheck.record import Split
 
 
 def batch_of(splits: Any) -> int:
@@ -20,6 +21,22 @@ def batch_of(splits: Any) -> int:
     Raises:
         ConfigError: the splits do not determine it.
     """
+    batches = {split.global_batch_size: split for split in reversed(listed_splits(splits))}
+    if len(batches) > 1:
+        each = ", ".join(f"{split} of {batch}" for batch, split in reversed(batches.items()))
+        raise ConfigError(f"splits: {each} samples; all splits of a check have the same global batch, n x b x k")
+    return next(iter(batches))
+
+
+def listed_splits(splits: Any) -> list[Split]:
+    """Splits that are listed one by one.
+
+    Args:
+        splits: as for `batch_of`.
+
+    Raises:
+        ConfigError: they are not listed, or one is not a split.
+    """
     if splits in (None, "auto"):
         found = "missing" if splits is None else "found 'auto'"
         raise ConfigError(
@@ -29,8 +46,4 @@ def batch_of(splits: Any) -> int:
     item = read_document(json.dumps(splits, default=str), Place("splits", on_command_line=True), faults)
     read = [] if item is None else [split for _, split in read_splits(item, faults)]
     faults.raise_any()
-    batches = {split.global_batch_size: split for split in reversed(read)}
-    if len(batches) > 1:
-        each = ", ".join(f"{split} of {batch}" for batch, split in reversed(batches.items()))
-        raise ConfigError(f"splits: {each} samples; all splits of a check have the same global batch, n x b x k")
-    return next(iter(batches))
+    return read

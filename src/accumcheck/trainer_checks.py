@@ -1,0 +1,158 @@
+"""A Trainer's check as a list of small ones, one for each split and metric, and known failures among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from accumcheck.called import resolved, searched
+
+if TYPE_CHECKING:
+    from accumcheck.called import Config, Splits
+    from accumcheck.record import Report
+
+CHECKS = ("loss", "grad_norm", "gradient", "update")
+"""What is checked of every split: the reported loss, the norm of the gradient, the gradient itself, and the update."""
+RUN = "run"
+"""The id of what is wrong with the run as a whole."""
+Status = Literal["passed", "failed", "expected failure", "unexpected pass", "skipped", "error"]
+_STATUS: Mapping[str, Status] = {"passed": "passed", "failure": "failed", "error": "error", "skipped": "skipped"}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One small check.
+
+    Attributes:
+        id: ``1x4x4-gradient``, or ``run``.
+        split: which split; empty for the run as a whole.
+        check: one of `CHECKS`, or ``run``.
+        status: what became of it.
+        reason: why it did not pass; of an expected failure, why it is expected.
+        details: the findings that explain it.
+    """
+
+    id: str
+    split: str
+    check: str
+    status: Status
+    reason: str = ""
+    details: str = ""
+
+
+class ChecksFailedError(AssertionError):
+    """Checks of a Trainer fail that were not expected to; ``results`` has all, and ``report`` is the run's."""
+
+    def __init__(self, results: Sequence[CheckResult], report: Report) -> None:
+        from accumcheck.report import text_of
+        from accumcheck.report.documents.check import CheckDocument
+
+        bad = [f"{one.id}: {one.reason}" for one in results if one.status in ("failed", "error")]
+        head = f"{len(bad)} of {len(results)} checks fail:"
+        super().__init__("\n".join([head, *bad, "", text_of(CheckDocument(report), "table")]))
+        self.results, self.report = list(results), report
+
+
+def check_trainer(
+    build: Config, *, splits: Splits, expected_failures: Mapping[str, str] | None = None, **keys: Any
+) -> list[CheckResult]:
+    """Check that a Trainer gives one loss and one gradient under every split.
+
+    Args:
+        build: a function at the top level of a file that returns a transformers Trainer, which every process calls for
+            itself; or a configuration: its path, or its keys as a mapping.
+        splits: for example ``["1x8x1", "2x2x2"]``, processes x per-device batch x accumulation steps.
+        expected_failures: known failures by what fails (a split, one of `CHECKS`, or both: ``1x4x4-gradient``), with
+            the reason. They are run all the same.
+        keys: other keys of the configuration, ``steps=1`` for example.
+
+    Returns:
+        One result for each split and check, the last one for the run as a whole.
+
+    Raises:
+        ChecksFailedError: some fail that are not expected to, or could not be decided.
+        ConfigError: an argument or the configuration is wrong.
+    """
+    from accumcheck.check import run_check
+
+    ids = check_ids(splits)
+    reasons = expected_reasons(expected_failures or {}, ids)
+    given = {name: value for name, value in keys.items() if value is not None}
+    check = resolved(build, {"splits": splits, **given}, Path.cwd(), "accumcheck.check_trainer")
+    report = run_check(check, path=searched())
+    results = [_as_expected(one, reasons.get(one.id, "")) for one in results_of(report)]
+    if any(one.status in ("failed", "error") for one in results):
+        raise ChecksFailedError(results, report)
+    return results
+
+
+def check_ids(splits: Splits) -> list[str]:
+    """The ids of all checks of these splits, in order; the last is `RUN`.
+
+    Raises:
+        ConfigError: the splits are not listed, or one is not a split.
+    """
+    from accumcheck.config.batch import listed_splits
+
+    return [f"{split}-{check}" for split in listed_splits(splits) for check in CHECKS] + [RUN]
+
+
+def expected_reasons(expected: Mapping[str, str], ids: Sequence[str]) -> dict[str, str]:
+    """Why each check is expected to fail, by its id; those that are not are left out.
+
+    Raises:
+        ConfigError: a key names no check, or has no reason.
+    """
+    from accumcheck.errors import ConfigError
+
+    found: dict[str, str] = {}
+    for key, reason in expected.items():
+        meant = [one for one in ids if key in (one, *one.split("-", 1))]
+        if not meant:
+            raise ConfigError(
+                f"expected_failures: {key!r} names no check; give a split, one of {', '.join(CHECKS)}, or both, "
+                f"for example {ids[0]!r}"
+            )
+        if not isinstance(reason, str) or not reason.strip():
+            raise ConfigError(f"expected_failures: {key!r}: found no reason; say why it is known to fail")
+        found |= dict.fromkeys(meant, reason)
+    return found
+
+
+def results_of(report: Report) -> list[CheckResult]:
+    """One result for each split and check of a run, and one for the run as a whole."""
+    from accumcheck.report.documents.check import CheckDocument
+
+    found: dict[str, CheckResult] = {}
+    whole: list[CheckResult] = []
+    for case in CheckDocument(report).suite().cases:
+        split, _, check = case.name.partition(" ")
+        status = _STATUS[case.outcome]
+        if split == RUN:
+            if not check and report.verdict == "skipped":  # nothing but GPUs was wanting
+                status = "skipped"
+            whole.append(CheckResult(RUN, "", RUN, status, f"{check}: {case.message}".lstrip(": "), case.details))
+        else:
+            reason = "" if status == "passed" else case.message
+            found[f"{split}-{check}"] = CheckResult(f"{split}-{check}", split, check, status, reason, case.details)
+    bad = sorted((one for one in whole if one.status != "passed"), key=lambda one: one.status == "skipped")
+    labels = dict.fromkeys(one.split for one in found.values())
+    each = [found.get(f"{split}-{check}") or _not_compared(found, split, check) for split in labels for check in CHECKS]
+    return [*each, bad[0] if bad else CheckResult(RUN, "", RUN, "passed")]
+
+
+def _not_compared(found: Mapping[str, CheckResult], split: str, check: str) -> CheckResult:
+    """A check that a run has no result for: its split did not run, or has no update to be compared."""
+    first = next(one for one in found.values() if one.split == split)
+    if first.status in ("skipped", "error"):
+        return CheckResult(f"{split}-{check}", split, check, first.status, first.reason, first.details)
+    return CheckResult(f"{split}-{check}", split, check, "skipped", f"the {check} was not compared")
+
+
+def _as_expected(result: CheckResult, reason: str) -> CheckResult:
+    if not reason or result.status in ("skipped", "error"):
+        return result
+    status: Status = "expected failure" if result.status == "failed" else "unexpected pass"
+    return CheckResult(result.id, result.split, result.check, status, reason, result.details)
