@@ -20,7 +20,7 @@ MAKE_TINY = ROOT / "configs" / "examples" / "make_tiny.py"
 TIMEOUT = 40
 """Seconds for a split: a mutant may leave one process waiting for another."""
 NAMES: dict[str, tuple[str, ...]] = {
-    "trainer": ("steps", "epoch", "mean", "smoothed"),
+    "trainer": ("steps", "epoch", "unclipped", "mean", "smoothed"),
     "accelerate": ("loop", "steps"),
     "sft": ("sft", "sft, smoothed", "sft, dft"),
 }
@@ -32,7 +32,7 @@ PROGRAM = "program"
 WITH_PROGRAM = ("trainer", "accelerate")
 """TRL's script is a program by itself, whose optimizer, schedule and clipping are observed in each of its checks."""
 
-BY_PATH = ("mean", "smoothed", "sft, smoothed", "sft, dft")
+BY_PATH = ("unclipped", "mean", "smoothed", "sft, smoothed", "sft, dft")
 """Tried only where they lead through a function in another way than those before."""
 
 
@@ -81,8 +81,21 @@ def make_data() -> None:
         subprocess.run([sys.executable, str(MAKE_TINY), "--into", str(DATA)], check=True)
 
 
+CLIPS = 0.05
+"""A ``max_grad_norm`` below the norm of every gradient here, so that each step is clipped."""
+
+
 def _steps() -> CheckConfig:
+    return in_trainer("none", steps=2, training_arguments={"max_grad_norm": CLIPS})
+
+
+def _loop() -> CheckConfig:
     return in_trainer("none", steps=2)
+
+
+def _unclipped() -> CheckConfig:
+    """Trainer takes a ``max_grad_norm`` of 0 for none, and reads the norm that it logs in another way."""
+    return in_trainer("none", steps=2, training_arguments={"max_grad_norm": 0})
 
 
 def _epoch() -> CheckConfig:
@@ -106,7 +119,8 @@ _SFT = {
 _MADE: dict[str, Callable[[], CheckConfig]] = {
     "steps": _steps,
     "epoch": _epoch,
+    "unclipped": _unclipped,
     "mean": _mean,
     "smoothed": _smoothed,
-    "loop": _steps,
+    "loop": _loop,
 }
