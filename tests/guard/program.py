@@ -2,8 +2,10 @@
 
 Each WORDS, joined by commas, is one training; one after the other, since imports take longer than any of them.
 Words: ``faulty`` (the model ignores the token count), ``stop``, ``dropout``, ``unguarded``, ``mean-of-means``,
-``smoothing``, ``hotfix``, ``unsynchronised``. It says which begins, and writes what it logged and the sum of its
-weights to FOLDER/WORDS-RANK.json.
+``smoothing``, ``hotfix``, ``unsynchronised``, ``schedule-k`` (the schedule is stepped at each micro-batch), ``steps-k``
+(the optimizer is), ``schedule-n`` (accelerate steps the schedule once for each process), ``longer`` (which is made that
+much longer for it), ``undivided`` (every process is fed all of the data). It says which begins, and writes what it
+logged and the sum of its weights to FOLDER/WORDS-RANK.json.
 """
 
 from __future__ import annotations
@@ -13,10 +15,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
+from accelerate.scheduler import AcceleratedScheduler
+from torch.utils.data import DataLoader
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    get_linear_schedule_with_warmup,
+    set_seed,
+)
 
 from accumcheck import Guard
 
@@ -27,6 +39,30 @@ class FaultyForCausalLM(LlamaForCausalLM):
     def forward(self, input_ids: Any = None, attention_mask: Any = None, labels: Any = None, **kwargs: Any) -> Any:
         kwargs.pop("num_items_in_batch", None)
         return super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
+
+
+class AtEachMicroBatch(TrainerCallback):
+    """Steps what it is told to after each micro-batch but the last one of a window, after which Trainer does."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def on_substep_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
+        if self.what == "schedule":
+            seen["lr_scheduler"].step()
+        else:
+            seen["optimizer"].optimizer.step()
+
+
+class ByAccelerate(Trainer):
+    """Its schedule is one that accelerate has prepared."""
+
+    longer = 1
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        made = get_linear_schedule_with_warmup(optimizer or self.optimizer, 0, num_training_steps * self.longer)
+        self.lr_scheduler = AcceleratedScheduler(made, [])
+        return self.lr_scheduler
 
 
 def rows(count: int) -> list[dict[str, torch.Tensor]]:
@@ -72,7 +108,15 @@ def train(folder: Path, words: list[str]) -> dict[str, Any]:
         label_smoothing_factor=0.1 if "smoothing" in words else 0.0,
         ddp_backend="gloo" if "RANK" in os.environ else None,
     )
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows(64))
+    trainer_class = ByAccelerate if "schedule-n" in words else Trainer
+    trainer = trainer_class(model=model, args=arguments, train_dataset=rows(64))
+    if "longer" in words:
+        trainer.longer = int(os.environ["WORLD_SIZE"])
+    for word, what in (("schedule-k", "schedule"), ("steps-k", "optimizer")):
+        if word in words:
+            trainer.add_callback(AtEachMicroBatch(what))
+    if "undivided" in words:
+        trainer.get_train_dataloader = lambda: DataLoader(cast(Any, rows(64)), batch_size=2)
     if "mean-of-means" in words:
         trainer.model_accepts_loss_kwargs = False
     if "hotfix" in words:

@@ -38,7 +38,7 @@ def train(folder: Path, *names: str, processes: int = 1) -> tuple[int, dict[str,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=240,
+        timeout=400,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
@@ -55,7 +55,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Tra
     """By the number of processes, trainings by their words."""
     both = ("dropout", "dropout,unguarded", "faulty,dropout")
     found = {}
-    for processes, others in ((1, ("mean-of-means", "smoothing")), (2, ("faulty,hotfix", "unsynchronised"))):
+    for processes, others in (
+        (1, ("mean-of-means", "smoothing", "schedule-k", "steps-k")),
+        (2, ("faulty,hotfix", "unsynchronised", "schedule-n", "schedule-n,longer", "undivided")),
+    ):
         code, found[processes] = train(tmp_path_factory.mktemp("guarded"), *both, *others, processes=processes)
         assert code == 0, [one.said for one in found[processes].values()]
     return found
@@ -116,3 +119,45 @@ def test_a_loss_that_is_not_the_models_own_is_said_to_be_unseen(trained: dict[in
 
 def test_processes_that_apply_different_gradients_are_told(trained: dict[int, dict[str, Trained]]) -> None:
     assert "processes apply different gradients" in trained[2]["unsynchronised"].warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("processes", "words", "said"),
+    [
+        # 3 micro-batches of 4 by the callback, and one step by Trainer; in a training of 4 steps
+        (
+            1,
+            "schedule-k",
+            "schedule-times-k, 1x2x4: LambdaLR is stepped 4 times for each optimizer step and made for 4 steps, in a "
+            "training of 4 optimizer steps: it runs 4 times as fast as in one process without accumulation",
+        ),
+        (
+            2,
+            "schedule-n",
+            "schedule-times-n, 2x2x4: LambdaLR is stepped 2 times for each optimizer step and made for 4 steps, in a "
+            "training of 4 optimizer steps: it runs 2 times as fast as in one process without accumulation",
+        ),
+        (1, "steps-k", "step-per-microbatch, 1x2x4: the optimizer stepped 4 times in what Trainer counts as one step"),
+        # 64 rows: 2 * 4 * 2 of them make an update, 2 * 4 where no process leaves any to the other
+        (
+            2,
+            "undivided",
+            "steps-differ, 2x2x4: an epoch of 64 samples makes 8 updates of 16 samples each; in one process it makes "
+            "4: 2 times as many",
+        ),
+    ],
+)
+def test_steps_and_schedules_that_are_not_those_of_one_process_are_told_once(
+    trained: dict[int, dict[str, Trained]], processes: int, words: str, said: str
+) -> None:
+    found = trained[processes][words]
+    (warning,) = found.warnings  # steps 1, 2 and 4 are checked
+    assert warning.endswith(f"accumcheck.Guard: {said}"), found.said
+
+
+def test_a_schedule_that_is_made_as_much_longer_as_it_is_stepped_more_often_is_right(
+    trained: dict[int, dict[str, Trained]],
+) -> None:
+    found = trained[2]["schedule-n,longer"]
+    assert len(found.told) == 2
+    assert found.warnings == [], found.said

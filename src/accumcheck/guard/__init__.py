@@ -1,4 +1,4 @@
-"""A guard for the real run: a callback that watches how a training weighs its tokens while it trains."""
+"""A guard for the real run: a callback that watches how a training weighs its tokens and how often it steps."""
 
 from accumcheck.guard.callback import Guard, GuardError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -15,8 +15,11 @@ from accumcheck.capture.model_probe import probe_model
 from accumcheck.errors import AccumcheckError
 from accumcheck.guard.agreement import apart, sketch
 from accumcheck.guard.judge import Weighed, explained, finding_of, in_words, rule_of_gradient, rule_of_loss, weigh
+from accumcheck.guard.pace import PaceWatch
+from accumcheck.guard.updates import Wrong, epoch_of, wrong_epoch, wrong_pace
 from accumcheck.guard.watch import ModelWatch, Seen
 from accumcheck.judge.detectors.unsynchronised import unsynchronised_finding
+from accumcheck.record import Split
 from accumcheck.record.rule import TOKEN_MEAN, Rule
 
 RIGHT = (TOKEN_MEAN, None)
@@ -39,8 +42,9 @@ class Guard(TrainerCallback):  # type: ignore[misc]
 
     Of each step that is checked, every micro-batch's loss and what Trainer multiplies it by before it differentiates it
     are gathered from all processes. That gives the weight with which each predicted token entered the gradient, with
-    dropout or without, and the loss that should be in the log. Trainer is asked to log the first steps that are
-    checked. Nothing else of the training is changed.
+    dropout or without, and the loss that should be in the log. How often optimizer and schedule step is counted, and
+    compared with the same training in one process. Trainer is asked to log the first steps that are checked. Nothing
+    else of the training is changed.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         self._action, self._first, self._every, self._tolerance = action, first, every, tolerance
         self._begun = 0
         self._watch: ModelWatch | None = None
+        self._pace: PaceWatch | None = None
         self._pending: tuple[Weighed, float] | None = None
         self._scale = 1.0
         self._logged = 0
@@ -89,8 +94,10 @@ class Guard(TrainerCallback):  # type: ignore[misc]
     def on_step_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:  # noqa: ARG002
         """The first micro-batch of an optimizer step comes next."""
         self._judge(None, args)
+        self._judge_pace(args, state)
         if not self._checks(state.global_step + 1) or seen.get("model") is None:
             return
+        self._pace = PaceWatch(seen.get("optimizer"), seen.get("lr_scheduler"))
         scaler = getattr(seen.get("optimizer"), "scaler", None)
         self._scale = float(scaler.get_scale()) if scaler is not None else 1.0
         self._watch = ModelWatch(seen["model"])
@@ -101,7 +108,11 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         if self._watch is not None and not getattr(args, "fsdp", None):
             self._sketch = sketch(seen["model"])
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """What steps a schedule between two epochs is none of the last step's."""
+        self._judge_pace(args, state)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
         """The optimizer has stepped."""
         if self._watch is None:
             return
@@ -118,6 +129,8 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         weighed = weigh(state.global_step, args.gradient_accumulation_steps, processes)
         if weighed is None:
             return
+        if (epoch := epoch_of(seen.get("train_dataloader"), args, len(weighed.losses))) is not None:
+            self._tell_wrong(wrong_epoch(epoch, _split_of(args)))
         if weighed.weights is None:
             self._tell_once(
                 "own loss",
@@ -144,6 +157,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Training ends."""
         self._judge(None, args)
+        self._judge_pace(args, state)
 
     # --- what follows ---------------------------------------------------------------------------------------------
 
@@ -178,6 +192,18 @@ class Guard(TrainerCallback):  # type: ignore[misc]
             finding = unsynchronised_finding((f"step {step}",), spread)
             self._act(in_words(finding), stops=True)
 
+    def _judge_pace(self, args: Any, state: Any) -> None:
+        """Judge how often the step that was watched has stepped optimizer and schedule."""
+        if self._pace is not None:
+            pace, self._pace = self._pace.stop(), None
+            self._tell_wrong(wrong_pace(pace, _split_of(args), state.max_steps))
+
+    def _tell_wrong(self, found: Iterable[Wrong]) -> None:
+        for wrong in found:
+            if wrong.finding.id not in self._told:
+                self._told.add(wrong.finding.id)
+                self._act(in_words(wrong.finding), stops=wrong.stops)
+
     def _act(self, words: str, *, stops: bool) -> None:
         if stops and self._action == "stop":
             raise GuardError(words)
@@ -192,6 +218,11 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         """Tell it on one process."""
         if not dist.is_available() or not dist.is_initialized() or dist.get_rank() == 0:
             logger.warning("accumcheck.Guard: %s", words)
+
+
+def _split_of(args: Any) -> Split:
+    processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return Split(processes, args.train_batch_size, args.gradient_accumulation_steps)
 
 
 def _gathered(mine: tuple[str, list[Seen], list[float] | None]) -> list[tuple[str, list[Seen], list[float] | None]]:
