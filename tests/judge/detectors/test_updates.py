@@ -110,7 +110,18 @@ def test_weights_that_every_split_spoils_are_a_warning() -> None:
     (detected,) = spoilt_weights(evidence(runs))
     assert (detected.finding.id, detected.finding.severity) == ("update-not-finite", "warn")
     assert "step 1" in detected.finding.summary
+    assert "learning rate" in detected.finding.advice
     assert list(spoilt_weights(evidence([run(text, adam) for text in SPLITS]))) == []
+
+
+def test_weights_that_are_spoilt_in_float16_name_the_dtype_and_what_to_set() -> None:
+    half = replace(HELD, unit=np.full_like(HELD.unit, 2.0**-10))
+    runs = [
+        replace(run(text, lambda step: replace(adam(step), change_norm=float("inf"))), weights=half) for text in SPLITS
+    ]
+    (detected,) = spoilt_weights(evidence(runs))
+    assert detected.finding.summary.endswith("at step 1 of 1x8x1: the weights are float16")
+    assert "model.dtype float32 with bf16: true" in detected.finding.advice
 
 
 def test_of_a_gradient_that_is_no_number_nothing_else_can_come() -> None:

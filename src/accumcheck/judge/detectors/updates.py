@@ -11,6 +11,7 @@ import numpy as np
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.measure.updates import (
+    FLOAT16,
     ITS_OWN,
     allowed_change,
     change_difference,
@@ -77,18 +78,33 @@ def spoilt_weights(seen: Evidence) -> Iterator[Detected]:
     if not found:
         return
     first, at = next(iter(found.items()))
+    half = any(one.weights is not None and bool((one.weights.unit == FLOAT16).any()) for one in seen.good)
     yield Detected(
         Finding(
             id="update-not-finite",
             severity="warn",
             splits=tuple(map(str, found)),
-            summary=f"the optimizer makes weights that are not finite of a finite gradient, at step {at} of {first}",
-            explanation="In float16 the square of a small gradient is 0, and so is the epsilon of Adam that is added "
-            "to its root. Splits are not compared in what the control spoils.",
-            consequence="Training that is not held still goes on with these weights.",
-            advice="Keep the weights in float32 or bfloat16 and use mixed precision (fp16: true).",
+            summary=f"the optimizer turns a finite gradient into weights that are inf or nan, at step {at} "
+            f"of {first}{': the weights are float16' if half else ''}",
+            explanation=(_DIVIDES_BY_NOTHING if half else _TOO_FAR)
+            + " Gradients are compared as always; changes of the weights are not, if the control's are not finite.",
+            consequence="A real training with these settings continues with these weights, under every split.",
+            advice=_KEEP_WIDE if half else _STEP_LESS,
         )
     )
+
+
+_DIVIDES_BY_NOTHING = (
+    "Adam divides by the root of the squared gradient plus epsilon. In float16 the square of a small gradient is 0, "
+    "and an epsilon of 1e-8 is 0 as well, so that it divides by 0."
+)
+_TOO_FAR = "The learning rate is too large for these weights, or the optimizer divides by 0."
+_KEEP_WIDE = (
+    "Train in mixed precision instead of pure float16: model.dtype float32 with bf16: true (or fp16: true on a GPU) in "
+    "training_arguments; or set model.dtype to bfloat16, or take an optimizer that computes in float32 (optim: "
+    "adamw_torch_fused). update: off compares gradients alone, and runs no optimizer."
+)
+_STEP_LESS = "Lower the learning rate, or raise the optimizer's epsilon."
 
 
 def _first(seen: Evidence, split: SplitObservation, control: SplitObservation) -> _Off | None:
