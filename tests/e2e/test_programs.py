@@ -262,3 +262,31 @@ def test_noise_that_a_loop_draws_is_a_rows_own(tmp_path: Path, words: list[str],
     said = {finding["id"]: finding["summary"] for finding in ended.report["findings"]}
     assert "torch.randn_like in the loop" in said["random-collator"]
     assert "samples-differ" not in said
+
+
+@pytest.mark.parametrize(
+    ("counted", "name", "wrong", "rates"),
+    [
+        # 64 rows, 8 in an update, 2 epochs: 16 updates, so that the second one has 15/16 of 1e-2
+        ("right", "", [], {"1x8x1": 15 / 16, "1x2x4": 15 / 16, "2x4x1": 15 / 16}),
+        # 2 processes: 16 batches of 4 before they are divided, 2 * 16 * 2 steps, of which each update makes 2
+        ("loader-before", "schedule-times-n", ["2x4x1"], {"1x8x1": 15 / 16, "1x2x4": 15 / 16, "2x4x1": 31 / 32}),
+        # 32 batches of 2, in 2 epochs: 64 steps; with 2 processes the undivided loader makes up for the 2 steps
+        ("micro-batches", "schedule-times-k", ["1x2x4"], {"1x8x1": 15 / 16, "1x2x4": 63 / 64, "2x4x1": 15 / 16}),
+    ],
+)
+def test_schedules_of_published_diffusion_scripts_are_named_and_corrected_ones_pass(
+    tmp_path: Path, counted: str, name: str, wrong: list[str], rates: dict[str, float]
+) -> None:
+    loop = script("schedules.py", *LOOP, "--counted", counted)
+    ended = run(tmp_path, **loop, splits=["1x8x1", "1x2x4", "2x4x1"])
+    assert ended.code == (1 if wrong else 0), ended.out + ended.err
+    assert {split["split"]: split["verdict"] for split in ended.report["splits"]} == {
+        split: "fail" if split in wrong else "pass" for split in rates
+    }
+    found = ended.report["findings"]
+    assert [(finding["id"], finding["splits"]) for finding in found] == ([(name, wrong)] if wrong else [])
+    assert all("schedules.py:" in finding["source"] for finding in found)
+    for split in ended.report["splits"]:
+        (second,) = split["updates"][1]["learning_rates"]
+        assert second == pytest.approx(1e-2 * rates[split["split"]]), split["split"]
