@@ -12,6 +12,7 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -34,7 +35,7 @@ def main() -> None:
     accelerator = Accelerator(gradient_accumulation_steps=options.accumulate, cpu=True)
     model = make_model()
     tokens = torch.randint(3, 128, (64, 12), generator=torch.Generator().manual_seed(0))
-    loader = torch.utils.data.DataLoader(
+    loader: Any = torch.utils.data.DataLoader(
         [{"input_ids": row, "labels": row} for row in tokens],  # type: ignore[arg-type]
         batch_size=options.batch,
     )
