@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from accumcheck.capture.observer import Observer
+from accumcheck.capture.shards import engine as engines
 from accumcheck.rows.fingerprint import SampleIndex
+from accumcheck.runfolder.of_split import read_trained
 from accumcheck.runfolder.steps import read_contributions, read_gradients, read_steps
 
 SAMPLES = [{"input_ids": torch.tensor([1, 2, 3 + i]), "attention_mask": torch.ones(3)} for i in range(4)]
@@ -58,6 +60,36 @@ def test_steps_micro_batches_and_gradients_are_recorded(tmp_path: Path) -> None:
     assert steps[0].grad_norm == pytest.approx((2**2 + 4**2 + 9.5**2) ** 0.5)
     assert read_gradients(tmp_path, 1, processes=1)[0].tolist() == [1.0, 2.0, 5.0]
     assert read_gradients(tmp_path, 2, processes=1) == {}
+
+
+class Engine:
+    """Steps copies of the parameters, as DeepSpeed's engine does."""
+
+    def is_gradient_accumulation_boundary(self) -> bool:
+        return True
+
+    def step(self) -> None:
+        pass
+
+
+def test_what_an_engine_steps_is_not_taken_for_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine()
+    monkeypatch.setattr(engines, "engine_of", lambda model: engine)
+    monkeypatch.setattr(engines, "check_engine", lambda engine: None)
+    monkeypatch.setattr(engines, "check_norm", lambda engine, norm: None)
+    monkeypatch.setattr(engines, "loss_scale_of", lambda engine: 1.0)
+    model = Scorer()
+    observer = Observer(tmp_path, 0, SampleIndex(SAMPLES), lambda step: None)
+    observer.watch(model, seed=0)
+    model(**batch(0, 1)).backward()
+    engine.step()
+    observer.stop()
+    observer.write()
+
+    trained = read_trained(tmp_path, 0)
+    assert trained is not None
+    assert (trained.coordinates.names, trained.lacking, trained.untouched) == (("score.weight",), (), ())
+    assert read_gradients(tmp_path, 0, processes=1)[0].tolist() == [1.0, 2.0, 3.5]
 
 
 def test_a_row_that_is_no_sample_is_minus_one(tmp_path: Path) -> None:
