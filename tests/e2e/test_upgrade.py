@@ -87,5 +87,5 @@ def test_what_breaks_and_what_drifts_is_named(configs: Path, tmp_path: Path) -> 
     lines = [line.split() for line in ended.out.splitlines()]
     assert [str(configs / "bert-classification.yaml"), "pass", "FAIL"] in [line[:3] for line in lines]
     assert "token-mean -> token-mean*k*n" in ended.out
-    assert ended.out.splitlines()[-1] == "fail: 2 configurations: 2 fail (exit code 1)"
+    assert ended.out.splitlines()[-1] == "fail: 2 configurations: 1 worse, 1 drifts (exit code 1)"
     assert "\x1b" not in ended.out + ended.err
