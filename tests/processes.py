@@ -25,6 +25,7 @@ PROCESS = (
     "launch/test_vigil.py",
     "plugin/test_action.py",
     "plugin/test_docs.py::test_options_exist",
+    "plugin/test_docs.py::test_the_lines_that_a_pull_request_moves",
     "plugin/test_pre_commit.py",
     "report/formats/test_html.py::test_a_browser",
     "report/test_files.py::test_names_of_formats_are_known_before",
