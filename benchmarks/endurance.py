@@ -2,8 +2,8 @@
 
     python benchmarks/endurance.py [--runs N] [--commands N]
 
-``--runs`` checks are made in this process: one half one by one, each with a launch of its own as in a test suite, the
-other in launches of ten as in a self-test. ``--commands`` more are made by the command line. What there is before the
+``--runs`` checks are made in this process: one in five with a launch of its own as in a test suite, the others in
+launches of ten as in a self-test. ``--commands`` more are made by the command line. What there is before the
 first and after the last is printed as a table; exit code 1 if anything is left.
 """
 
@@ -91,7 +91,7 @@ def endure(configs: Path, temporary: Path, runs: int, commands: int) -> bool:
     before, started = Left.now(temporary), time.monotonic()
     verdicts: Counter[str] = Counter()
     every = [crashes if number % EVERY == 0 else sound for number in range(1, runs + 1)]
-    single = runs - runs // 2 // EVERY * EVERY
+    single = runs - runs * 4 // 5 // EVERY * EVERY
     for check in every[:single]:
         verdicts[run_check(check).verdict] += 1
     for start in range(single, runs, EVERY):
