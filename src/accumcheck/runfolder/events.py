@@ -7,15 +7,14 @@ stay readable.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from accumcheck.record import Environment, Reason, Split, Status
+from accumcheck.runfolder.appended import AppendedLines, append_line
 from accumcheck.runfolder.codec import decode, encode
 
 _FILE = "events.jsonl"
@@ -114,7 +113,7 @@ def decode_event(line: str) -> Event:
         ValueError: the line is not an event.
     """
     found = json.loads(line)
-    kind = _NAMES.get(found.pop("event", None))
+    kind = _NAMES.get(found.pop("event", None)) if isinstance(found, dict) else None
     if kind is None:
         raise ValueError(f"not an event: {line[:80]!r}")
     return decode(kind, found)
@@ -132,21 +131,14 @@ class EventLog:
         Raises:
             OSError: it could not be written completely, for example without free space.
         """
-        line = encode_event(event).encode()
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            if os.write(descriptor, line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
-        finally:
-            os.close(descriptor)
+        append_line(self._path, encode_event(event))
 
 
 class EventFollower:
     """Reads the events that were appended to a run's log since the last call."""
 
     def __init__(self, run: Path) -> None:
-        self._path = run / _FILE
-        self._offset = 0
+        self._lines = AppendedLines(run / _FILE)
 
     def new(self) -> Iterator[Event]:
         """Yield every complete line since the last call; none while the file does not exist.
@@ -154,13 +146,6 @@ class EventFollower:
         A line that was cut short on a full device is skipped, with everything appended to it: a job without a known
         end is an error, never a pass.
         """
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as stream:
-            stream.seek(self._offset)
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    return
-                self._offset += len(line)
-                with contextlib.suppress(ValueError):
-                    yield decode_event(line.decode())
+        for line in self._lines.new():
+            with contextlib.suppress(ValueError):
+                yield decode_event(line)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from accumcheck.record import Environment, Reason
+from accumcheck.runfolder.appended import AppendedLines, append_line
 from accumcheck.runfolder.codec import decode, encode, read_record, write_record
 from accumcheck.survey.asked import Asked, Head
 
@@ -50,29 +51,18 @@ def read_asked(root: Path) -> Asked:
 def tell(root: Path, news: News) -> None:
     """Append one piece of news."""
     (name,) = [name for name, kind in _KINDS.items() if kind is type(news)]
-    line = json.dumps({"news": name, **encode(news)}) + "\n"
-    descriptor = os.open(root / _NEWS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    append_line(root / _NEWS, json.dumps({"news": name, **encode(news)}) + "\n")
 
 
 class NewsFollower:
     """Reads the news since it was last asked."""
 
     def __init__(self, root: Path) -> None:
-        self._path, self._offset = root / _NEWS, 0
+        self._lines = AppendedLines(root / _NEWS)
 
     def new(self) -> Iterator[News]:
-        """Yield what was told since the last call; half a line is left for the next."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as stream:
-            stream.seek(self._offset)
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    return
-                self._offset += len(line)
+        """Yield what was told since the last call; a line that was cut short on a full device is skipped."""
+        for line in self._lines.new():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 fields = json.loads(line)
                 yield decode(_KINDS[fields.pop("news")], fields)
