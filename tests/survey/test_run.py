@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -76,3 +78,11 @@ def test_memory_is_bounded_for_the_class_alone(tmp_path: Path, monkeypatch: pyte
     assert end.reason is None
     assert said.read_text() == "no memory"
     bytearray(2**29)  # this process is not bounded
+
+
+def test_a_pattern_that_fits_no_class_is_a_usage_error() -> None:
+    command = [sys.executable, "-m", "accumcheck", "survey", "--match", "BertFor(Seq|Tok)", "--quiet"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "--match BertFor(Seq|Tok): no head class of transformers" in ended.stderr
+    assert ended.stdout == ""

@@ -93,6 +93,12 @@ def survey(
 
         asked = replace(asked, skip=tuple(one.name for one in known))
         found = Surveyor(asked, on_found, on_class, python).run(known)
+    if not found.classes and (match or task):
+        given = " ".join([f"--match {one}" for one in match or ()] + [f"--task {one}" for one in task or ()])
+        raise ConfigError(
+            f"{given}: no head class of transformers {found.environment.transformers} fits; patterns are a shell's, "
+            "for the whole name or model type: 'Bert*', '*ForCausalLM', 'llama'"
+        )
     if old is not None and compare is not None:
         changes = compared(str(compare), old, found.classes)
         found = replace(found, compared=changes, exit_code=exit_code_of(found.classes, changes))
