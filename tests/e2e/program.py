@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import Any
 import jsonschema
 import yaml
 
+from accumcheck.check import run_checks
+from accumcheck.config.load import load_config
 from accumcheck.saved.consistent import check_consistent
-from accumcheck.saved.reports import report_from_json, report_schema
+from accumcheck.saved.reports import report_from_json, report_schema, report_to_json
 
 TINY_LLAMA = {
     "model_type": "llama",
@@ -139,6 +141,26 @@ def accumcheck(
         env={**os.environ, **(env or {})},
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def run_together(folder: Path, configured: Mapping[str, Callable[[Path], Mapping[str, Any]]]) -> dict[str, Ended]:
+    """Run configurations as ``accumcheck run --format json`` does, in one launch, which imports everything once.
+
+    Args:
+        folder: each run has a folder of its name in it.
+        configured: by name, what makes a run's configuration, and the files that it needs, in its folder.
+    """
+    paths = []
+    for name, configure in configured.items():
+        place = folder / name
+        place.mkdir()
+        paths.append(place / "check.yaml")
+        paths[-1].write_text(yaml.safe_dump(dict(configure(place))), encoding="utf-8")
+    reports = run_checks([load_config(path) for path in paths])
+    return {
+        name: Ended(report.exit_code, report_to_json(report), "")
+        for name, report in zip(configured, reports, strict=True)
+    }
 
 
 def leftovers(mark: str) -> Sequence[int]:

@@ -2,199 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.program import Ended, accumcheck
+from tests.e2e.asked_programs import PROGRAMS, RUNS, check
+from tests.e2e.program import Ended, accumcheck, run_together
 
 pytestmark = pytest.mark.e2e
 
-PROGRAMS = Path(__file__).parents[1] / "programs"
-LOOP = ["--batch", "{per_device_train_batch_size}", "--accumulate", "{gradient_accumulation_steps}"]
 
-
-def run(folder: Path, **keys: Any) -> Ended:
-    config = {
-        "global_batch_size": 8,
-        "steps": 2,
-        "splits": ["1x8x1", "1x2x4", "2x2x2"],
-        "launcher": {"device": "cpu"},
-        **keys,
-    }
-    path = folder / "check.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return accumcheck("run", path, "--format", "json", cwd=folder)  # from where a callable is imported
-
-
-def script(name: str, *arguments: str) -> dict[str, Any]:
-    return {"stack": "script", "script": {"path": str(PROGRAMS / name), "arguments": list(arguments)}}
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ended]:
+    return run_together(tmp_path_factory.getbasetemp(), RUNS)
 
 
 def verdicts(ended: Ended) -> list[str]:
     return [split["verdict"] for split in ended.report["splits"]]
 
 
-def test_a_script_is_checked_as_it_is_and_does_nothing_after_training(tmp_path: Path) -> None:
-    after = tmp_path / "after"
-    ended = run(tmp_path, **script("train.py", "--output_dir", str(tmp_path), "--after", str(after)))
-    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out + ended.err
+def test_a_script_is_checked_as_it_is_and_does_nothing_after_training(
+    runs: Mapping[str, Ended], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ended = runs["clean"]
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out
     assert ended.report["model"]["architecture"] == "LlamaForCausalLM"
     for split in ended.report["splits"]:
         assert [step["samples"] for step in split["steps"]] == [8, 8]
         assert split["sample_weights"]["min"] == pytest.approx(1, abs=1e-4)
-    assert not after.exists()
+    folder = tmp_path_factory.getbasetemp() / "clean"
+    assert (folder / "check.yaml").exists()
+    assert not (folder / "after").exists()
     assert ended.report["program"] == {"split_set_by": ["TrainingArguments"], "sample": "row", "random_collators": []}
 
 
-def test_the_texts_of_padding_free_batches_are_weighed_one_by_one(tmp_path: Path) -> None:
-    ended = run(tmp_path, **script("train.py", "--output_dir", str(tmp_path), "--flatten"))
-    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out + ended.err
+def test_the_texts_of_padding_free_batches_are_weighed_one_by_one(runs: Mapping[str, Ended]) -> None:
+    ended = runs["flattened"]
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out
     assert ended.report["program"]["sample"] == "text of a padding-free row"
     for split in ended.report["splits"]:
         assert [step["samples"] for step in split["steps"]] == [8, 8]
         assert split["sample_weights"]["max"] == pytest.approx(1, abs=1e-4)
 
 
-def test_a_loop_is_told_the_split_in_the_yaml_file_that_it_reads(tmp_path: Path) -> None:
-    file = tmp_path / "train.yaml"
-    file.write_text("per_device_train_batch_size: 64\ngradient_accumulation_steps: 1\n", encoding="utf-8")
-    ended = run(tmp_path, **script("loop.py", "--config", str(file), "--count-tokens"), splits=["1x8x1", "1x2x4"])
-    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 2), ended.out + ended.err
+def test_a_loop_is_told_the_split_in_the_yaml_file_that_it_reads(runs: Mapping[str, Ended]) -> None:
+    ended = runs["reads-yaml"]
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 2), ended.out
     assert ended.report["program"]["split_set_by"] == ["train.yaml"]
 
 
-def test_a_fault_in_a_script_is_named_with_its_cause(tmp_path: Path) -> None:
-    ended = run(tmp_path, **script("train.py", "--output_dir", str(tmp_path), "--ignores_count"))
-    assert (ended.code, verdicts(ended)) == (1, ["pass", "fail", "fail"]), ended.out + ended.err
+def test_a_fault_in_a_script_is_named_with_its_cause(runs: Mapping[str, Ended]) -> None:
+    ended = runs["ignores-count"]
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "fail", "fail"]), ended.out
     assert ended.report["gradient_rule"] == "microbatch-mean*k*n"
     assert "The model ignores it" in ended.report["findings"][0]["explanation"]
 
 
 def test_a_function_that_builds_a_trainer_is_checked_with_its_own_loss(tmp_path: Path) -> None:
-    # it asks for label smoothing, which the reference follows
+    # it asks for label smoothing, which the reference follows; as a user runs it, from where it is imported
     module = tmp_path / "my_training.py"
     module.write_text((PROGRAMS / "train.py").read_text(encoding="utf-8"), encoding="utf-8")
-    ended = run(tmp_path, stack="callable", callable="my_training:build_trainer")
+    config = tmp_path / "check.yaml"
+    config.write_text(yaml.safe_dump({**check(), "stack": "callable", "callable": "my_training:build_trainer"}))
+    ended = accumcheck("run", config, "--format", "json", cwd=tmp_path)
     assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out + ended.err
 
 
-@pytest.mark.parametrize(
-    ("words", "loss_rule"),
-    [
-        ([], "microbatch-mean"),
-        (["--silent"], None),
-    ],
-)
+@pytest.mark.parametrize(("name", "loss_rule"), [("own-loop", "microbatch-mean"), ("silent", None)])
 def test_a_loop_of_ones_own_is_watched_from_its_optimizer_on(
-    tmp_path: Path, words: list[str], loss_rule: str | None
+    runs: Mapping[str, Ended], name: str, loss_rule: str | None
 ) -> None:
-    ended = run(tmp_path, **script("loop.py", *LOOP, *words))
-    assert ended.code == 1, ended.out + ended.err
+    ended = runs[name]
+    assert ended.code == 1, ended.out
     assert (ended.report["gradient_rule"], ended.report["loss_rule"]) == ("microbatch-mean", loss_rule)
 
 
-DOES_NOT_TRAIN = """
-import sys
-if sys.argv[1] == "4":
-    raise ValueError("no data here")
-if sys.argv[1] == "2":
-    sys.exit("wrong words")
-print("nothing is trained")
-"""
-
-
-def test_a_program_that_does_not_train_is_an_error_with_its_reason(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(DOES_NOT_TRAIN, encoding="utf-8")
-    script = {"path": "train.py", "arguments": ["{per_device_train_batch_size}"]}
-    ended = run(tmp_path, stack="script", script=script, splits=["1x8x1", "1x4x2", "1x2x4"])
+def test_a_program_that_does_not_train_is_an_error_with_its_reason(runs: Mapping[str, Ended]) -> None:
+    ended = runs["does-not-train"]
     assert (ended.code, verdicts(ended)) == (3, ["error"] * 3)
     reasons = ["ended without an optimizer step", "ValueError: no data here", "SystemExit: wrong words"]
     for split, reason in zip(ended.report["splits"], reasons, strict=True):
         assert reason in split["reason"]
 
 
-LIKE_NANOGPT = """
-import os, sys, torch, torch.distributed as dist
-from accumcheck import report_loss
-batch, accumulate = int(sys.argv[1]), int(sys.argv[2])
-parallel = int(os.environ.get("RANK", -1)) != -1 or sys.argv[3] == "always"
-if parallel:
-    dist.init_process_group("gloo")
-    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    assert accumulate % world == 0
-    accumulate //= world
-else:
-    rank, world = 0, 1
-torch.manual_seed(0)
-data = torch.randn(16, 3), torch.randn(16, 1)
-model = torch.nn.Linear(3, 1)
-trained = torch.nn.parallel.DistributedDataParallel(model) if parallel else model
-optimizer = torch.optim.SGD(trained.parameters(), lr=0.1)
-shown = torch.zeros(())
-for turn in range(accumulate):
-    first = (turn * world + rank) * batch
-    rows = slice(first, first + batch)
-    loss = ((trained(data[0][rows]) - data[1][rows]) ** 2).mean() / accumulate
-    loss.backward()
-    shown += loss.detach()
-if parallel:
-    dist.all_reduce(shown)
-optimizer.step()
-report_loss(shown / world)
-"""
-
-
 @pytest.mark.parametrize("way", ["tested", "always"])
-def test_a_program_that_looks_for_torchrun_and_divides_by_its_processes(tmp_path: Path, way: str) -> None:
-    (tmp_path / "train.py").write_text(LIKE_NANOGPT, encoding="utf-8")
-    script = {"path": "train.py", "arguments": ["{b}", "{k*n}", way]}
-    ended = run(tmp_path, stack="script", script=script, steps=1)
-    assert (ended.code, set(verdicts(ended)) - {"warn"}) == (0, {"pass"}), ended.out + ended.err
+def test_a_program_that_looks_for_torchrun_and_divides_by_its_processes(runs: Mapping[str, Ended], way: str) -> None:
+    ended = runs[way]
+    assert (ended.code, set(verdicts(ended)) - {"warn"}) == (0, {"pass"}), ended.out
     for split in ended.report["splits"]:
         assert split["steps"][0]["samples"] == 8
 
 
-def test_a_crash_shows_the_line_and_the_programs_own_frames(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("def main():\n    {}['data']\n\nmain()\n", encoding="utf-8")
-    ended = run(tmp_path, stack="script", script={"path": "train.py"})
-    for split in ended.report["splits"]:
-        assert split["reason"] == "KeyError: 'data' (train.py:2)"
+def test_a_crash_shows_the_line_and_the_programs_own_frames(
+    runs: Mapping[str, Ended], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    program = tmp_path_factory.getbasetemp() / "crashes" / "train.py"
+    for split in runs["crashes"].report["splits"]:
+        assert split["reason"] == f"KeyError: 'data' ({program}:2)"
         shown = [line for line in split["traceback"] if "^" not in line]
         assert shown == [
-            f'  File "{tmp_path}/train.py", line 4, in <module>',
+            f'  File "{program}", line 4, in <module>',
             "    main()",
-            f'  File "{tmp_path}/train.py", line 2, in main',
+            f'  File "{program}", line 2, in main',
             "    {}['data']",
             "KeyError: 'data'",
         ]
         assert Path(split["log"]).is_dir()
 
 
-def test_what_cannot_be_checked_ends_the_run_for_every_split_with_one_reason(tmp_path: Path) -> None:
-    text = (
-        "import sys, time, transformers\n"
-        "if sys.argv[1] == '4': time.sleep(10_000)\n"  # a split that would train for long
-        "class GRPOTrainer(transformers.Trainer): ...\n"
-        "GRPOTrainer(model=None)\n"
-    )
-    (tmp_path / "train.py").write_text(text, encoding="utf-8")
-    ended = run(tmp_path, stack="script", script={"path": "train.py", "arguments": ["{k}"]})
+def test_what_cannot_be_checked_ends_the_run_for_every_split_with_one_reason(runs: Mapping[str, Ended]) -> None:
+    ended = runs["refused"]
     assert (ended.code, verdicts(ended)) == (3, ["error"] * 3)
     assert len({split["reason"] for split in ended.report["splits"]}) == 1
     assert ended.report["splits"][0]["reason"].startswith("GRPOTrainer trains on answers")
     assert ended.report["splits"][0]["reason_kind"] == "unsupported"
 
 
-def test_a_schedule_that_depends_on_the_processes_fails_though_the_gradients_agree(tmp_path: Path) -> None:
-    example = Path(__file__).parents[2] / "configs" / "examples" / "schedule.py"
-    words = ["--batch", "{b}", "--accumulate", "{k}"]
-    ended = run(
-        tmp_path, stack="script", script={"path": str(example), "arguments": words}, splits=["1x8x1", "1x2x4", "2x4x1"]
-    )
-    assert (ended.code, verdicts(ended)) == (1, ["pass", "pass", "fail"]), ended.out + ended.err
+def test_a_schedule_that_depends_on_the_processes_fails_though_the_gradients_agree(runs: Mapping[str, Ended]) -> None:
+    ended = runs["schedule"]
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "pass", "fail"]), ended.out
     (finding,) = ended.report["findings"]
     assert (finding["id"], finding["severity"], finding["splits"]) == ("schedule-times-n", "fail", ["2x4x1"])
     assert "schedule.py:" in finding["source"]
@@ -208,57 +136,57 @@ def test_a_schedule_that_depends_on_the_processes_fails_though_the_gradients_agr
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("name", "reason"),
     [
-        ([], "starts from different weights than process 0 of split"),
-        (["--moves"], "outside of its optimizers' steps"),
+        ("unseeded", "starts from different weights than process 0 of split"),
+        ("moves", "outside of its optimizers' steps"),
     ],
 )
 def test_weights_that_are_not_the_same_each_time_are_an_error_and_no_verdict(
-    tmp_path: Path, words: list[str], reason: str
+    runs: Mapping[str, Ended], name: str, reason: str
 ) -> None:
-    ended = run(tmp_path, **script("unseeded.py", "--output_dir", str(tmp_path), *words), splits=["1x8x1", "1x2x4"])
-    assert ended.code == 3, ended.out + ended.err
+    ended = runs[name]
+    assert ended.code == 3, ended.out
     assert "error" in verdicts(ended)
     assert not {"pass", "warn", "fail"} & set(verdicts(ended))
     assert reason in ended.out
 
 
-def test_a_fault_is_found_in_gradients_that_fsdp_keeps_in_pieces(tmp_path: Path) -> None:
-    loop = script("shards.py", *LOOP, "--shard", "fully_shard", "--fault", "undivided")
-    ended = run(tmp_path, **loop, splits=["1x8x1", "2x4x1", "2x2x2"])
-    assert (ended.code, verdicts(ended)) == (1, ["pass", "pass", "fail"]), ended.out + ended.err
+def test_a_fault_is_found_in_gradients_that_fsdp_keeps_in_pieces(runs: Mapping[str, Ended]) -> None:
+    ended = runs["shards"]
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "pass", "fail"]), ended.out
     assert (ended.report["gradient_rule"], ended.report["loss_rule"]) == ("token-mean*k", "token-mean")
     assert ended.report["model"]["architecture"] == "LlamaForCausalLM"
     weights = ended.split("2x2x2")["sample_weights"]
     assert (weights["min"], weights["max"]) == (pytest.approx(2, abs=1e-4), pytest.approx(2, abs=1e-4))
 
 
-def test_a_program_that_takes_no_notice_of_the_split_does_not_pass_for_agreeing_with_itself(tmp_path: Path) -> None:
-    loop = script("loop.py", "--batch", "8", "--accumulate", "1", "--count-tokens")
-    ended = run(tmp_path, **loop, splits=["1x8x1", "1x2x4"])
-    assert (ended.code, verdicts(ended)) == (3, ["pass", "error"]), ended.out + ended.err
+def test_a_program_that_takes_no_notice_of_the_split_does_not_pass_for_agreeing_with_itself(
+    runs: Mapping[str, Ended],
+) -> None:
+    ended = runs["no-notice"]
+    assert (ended.code, verdicts(ended)) == (3, ["pass", "error"]), ended.out
     assert "its first step was 1 micro-batches of 8 rows, where 1x2x4 asks for 4 of 2" in ended.out
 
 
-def test_a_collator_that_masks_at_random_masks_a_row_alike_in_every_split(tmp_path: Path) -> None:
-    ended = run(tmp_path, **script("masked.py", *LOOP), splits=["1x8x1", "1x2x4"])
-    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 2), ended.out + ended.err
+def test_a_collator_that_masks_at_random_masks_a_row_alike_in_every_split(runs: Mapping[str, Ended]) -> None:
+    ended = runs["masks"]
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 2), ended.out
     (finding,) = [one for one in ended.report["findings"] if one["severity"] != "ignore"]
     assert (finding["id"], finding["severity"]) == ("random-collator", "warn")
     assert "random numbers of Masks were drawn from each row's content" in finding["summary"]
 
 
-def test_a_collator_whose_numbers_belong_to_no_row_is_an_error_that_names_it(tmp_path: Path) -> None:
-    ended = run(tmp_path, **script("masked.py", *LOOP, "--numpy"), splits=["1x8x1", "1x2x4"])
-    assert (ended.code, verdicts(ended)) == (3, ["error"] * 2), ended.out + ended.err
+def test_a_collator_whose_numbers_belong_to_no_row_is_an_error_that_names_it(runs: Mapping[str, Ended]) -> None:
+    ended = runs["masks-of-numpy"]
+    assert (ended.code, verdicts(ended)) == (3, ["error"] * 2), ended.out
     assert "the collator Masks draws random numbers for a micro-batch as a whole" in ended.report["splits"][0]["reason"]
 
 
-@pytest.mark.parametrize(("words", "code", "rule"), [([], 0, "token-mean"), (["--undivided"], 1, "token-mean*k")])
-def test_noise_that_a_loop_draws_is_a_rows_own(tmp_path: Path, words: list[str], code: int, rule: str) -> None:
-    ended = run(tmp_path, **script("denoise.py", *LOOP, *words), splits=["1x8x1", "1x2x4"])
-    assert (ended.code, ended.report["gradient_rule"]) == (code, rule), ended.out + ended.err
+@pytest.mark.parametrize(("name", "code", "rule"), [("noise", 0, "token-mean"), ("noise-undivided", 1, "token-mean*k")])
+def test_noise_that_a_loop_draws_is_a_rows_own(runs: Mapping[str, Ended], name: str, code: int, rule: str) -> None:
+    ended = runs[name]
+    assert (ended.code, ended.report["gradient_rule"]) == (code, rule), ended.out
     said = {finding["id"]: finding["summary"] for finding in ended.report["findings"]}
     assert "torch.randn_like in the loop" in said["random-collator"]
     assert "samples-differ" not in said
@@ -276,11 +204,10 @@ def test_noise_that_a_loop_draws_is_a_rows_own(tmp_path: Path, words: list[str],
     ],
 )
 def test_schedules_of_published_diffusion_scripts_are_named_and_corrected_ones_pass(
-    tmp_path: Path, counted: str, name: str, wrong: list[str], rates: dict[str, float]
+    runs: Mapping[str, Ended], counted: str, name: str, wrong: list[str], rates: dict[str, float]
 ) -> None:
-    loop = script("schedules.py", *LOOP, "--counted", counted)
-    ended = run(tmp_path, **loop, splits=["1x8x1", "1x2x4", "2x4x1"])
-    assert ended.code == (1 if wrong else 0), ended.out + ended.err
+    ended = runs[f"counted-{counted}"]
+    assert ended.code == (1 if wrong else 0), ended.out
     assert {split["split"]: split["verdict"] for split in ended.report["splits"]} == {
         split: "fail" if split in wrong else "pass" for split in rates
     }

@@ -1,21 +1,23 @@
-"""The stacks that people use: a real LLaMA-Factory in an environment of its own, our loop, and a plain script.
+"""The stacks that people use: a real LLaMA-Factory in an environment of its own, our loop, a plain script, and whole
+epochs, whose last step takes what is left.
 
 More releases and more of each stack are rows of scripts/faults.yaml (``make faults``).
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.program import TINY_LLAMA, Ended, accumcheck
+from tests.e2e.program import TINY_LLAMA, Ended, accumcheck, run_together
 
 pytestmark = pytest.mark.e2e
 
@@ -30,10 +32,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def configured(_: Path, **keys: Any) -> dict[str, Any]:
+    return {"global_batch_size": 8, "steps": 1, "splits": ["1x8x1", "1x2x4"], "launcher": {"device": "cpu"}, **keys}
+
+
 def run(folder: Path, *options: str, env: Mapping[str, str] | None = None, **keys: Any) -> Ended:
-    config = {"global_batch_size": 8, "steps": 1, "splits": ["1x8x1", "1x2x4"], "launcher": {"device": "cpu"}, **keys}
     path = folder / "check.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    path.write_text(yaml.safe_dump(configured(folder, **keys)), encoding="utf-8")
     environment = {"HF_HUB_OFFLINE": "1", **(env or {})}
     return accumcheck("run", path, "--format", "json", *options, cwd=folder, env=environment)
 
@@ -88,29 +93,70 @@ def test_pairs_of_dpo_are_samples(made: Path, cache: Path) -> None:
     assert [(found["min"], found["max"]) for found in weights] == [(pytest.approx(1, abs=1e-4),) * 2] * 3
 
 
-def test_a_stack_that_is_not_installed_says_how_to_get_it(made: Path) -> None:
-    train = str(EXAMPLES / "llava_lora_sft.yaml")
-    ended = run(made, stack="llamafactory", llamafactory={"train": train}, splits=["1x8x1"])
+INSTALLED: dict[str, dict[str, Any]] = {
+    "not-installed": {
+        "stack": "llamafactory",
+        "llamafactory": {"train": str(EXAMPLES / "llava_lora_sft.yaml")},
+        "splits": ["1x8x1"],
+    },
+    "our-loop": {
+        "stack": "accelerate",
+        "model": {"config": TINY_LLAMA},
+        "splits": ["1x8x1", "1x2x4", "2x2x2"],
+        "steps": 2,
+        "trajectory_steps": 2,
+    },
+    "example-script": {
+        "stack": "script",
+        "script": {
+            "path": str(EXAMPLES / "train.py"),
+            "arguments": ["--model", "tiny/llama", "--data", "tiny/trl/train.jsonl", "--output_dir", "saves"],
+        },
+    },
+    # 12 samples: 1x2x4 has 2 micro-batches for its last step, and 2x4x1 has to fill a micro-batch
+    "epochs": {
+        "model": {"config": TINY_LLAMA},
+        "data": {"epochs": 2, "samples": 12},
+        "steps": 4,
+        "splits": ["1x8x1", "1x2x4", "2x2x2", "2x4x1"],
+    },
+}
+"""The checks that this environment runs, in one launch, by name."""
+
+
+@pytest.fixture(scope="module")
+def here(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ended]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)  # from where the script finds its model and its data
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        checks = {name: functools.partial(configured, **keys) for name, keys in INSTALLED.items()}
+        yield run_together(tmp_path_factory.mktemp("here"), checks)
+
+
+def test_a_stack_that_is_not_installed_says_how_to_get_it(here: dict[str, Ended]) -> None:
+    ended = here["not-installed"]
     assert ended.code == 3
     assert "--with llamafactory==VERSION" in ended.report["splits"][0]["reason"]
 
 
-def test_our_loop_gives_every_split_one_loss_and_one_gradient(made: Path) -> None:
-    ended = run(
-        made,
-        stack="accelerate",
-        model={"config": TINY_LLAMA},
-        splits=["1x8x1", "1x2x4", "2x2x2"],
-        steps=2,
-        trajectory_steps=2,
-    )
-    assert ended.code == 0, ended.out + ended.err
+def test_our_loop_gives_every_split_one_loss_and_one_gradient(here: dict[str, Ended]) -> None:
+    ended = here["our-loop"]
+    assert ended.code == 0, ended.out
     assert (ended.report["loss_rule"], ended.report["gradient_rule"]) == ("token-mean", "token-mean")
     assert [split["verdict"] for split in ended.report["splits"]] == ["pass"] * 3
 
 
-def test_the_example_script_passes(made: Path) -> None:
-    words = ["--model", "tiny/llama", "--data", "tiny/trl/train.jsonl", "--output_dir", "saves"]
-    ended = run(made, stack="script", script={"path": str(EXAMPLES / "train.py"), "arguments": words})
-    assert ended.code == 0, ended.out + ended.err
+def test_the_example_script_passes(here: dict[str, Ended]) -> None:
+    ended = here["example-script"]
+    assert ended.code == 0, ended.out
     assert ended.report["gradient_rule"] == "token-mean"
+
+
+def test_the_end_of_an_epoch_is_the_same_under_every_split(here: dict[str, Ended]) -> None:
+    ended = here["epochs"]
+    assert ended.code == 0, ended.out
+    assert [split["verdict"] for split in ended.report["splits"]] == ["pass", "pass", "pass", "warn"]
+    for split in ended.report["splits"][:3]:
+        assert [step["samples"] for step in split["steps"]] == [8, 4, 8, 4]
+    assert [step["samples"] for step in ended.report["splits"][3]["steps"]] == [8, 8, 8, 8]
+    assert [finding["id"] for finding in ended.report["findings"]] == ["padded-samples"]

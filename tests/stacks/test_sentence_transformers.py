@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from accumcheck.capture.patches import Patches
+from accumcheck.check import run_checks
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import ConfigError, WorkloadError
-from accumcheck.record import Split
+from accumcheck.record import Report, Split
 from accumcheck.stacks.programs.handover import Handover
 from accumcheck.stacks.programs.start import is_installed
 from accumcheck.stacks.sentence_transformers import SPEC, SentenceTransformersConfig
-from tests.e2e.program import Ended, accumcheck
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 needs_package = pytest.mark.skipif(
@@ -124,38 +124,42 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, loss: str, **keys: Any) -> Ended:
-    asked = {"global_batch_size": 8, "steps": 1, "splits": ["1x8x1", "1x2x4", "2x4x1", "1x1x8"], **keys}
-    options = [f"--set={name}={json.dumps(value)}" for name, value in asked.items()]
-    options += [f"--set=sentence_transformers.loss={loss}", "--set=launcher.device=cpu"]
-    arguments: tuple[str | Path, ...] = ("run", folder / "check.yaml", "--format", "json", *options)
-    return accumcheck(*arguments, cwd=folder, env={"HF_HUB_OFFLINE": "1"})
+LOSSES = ("CosineSimilarityLoss", "MultipleNegativesRankingLoss")
+
+
+@pytest.fixture(scope="module")
+def runs(made: Path) -> Iterator[dict[str, Report]]:
+    """The example with each loss, in one launch."""
+    asked = {"global_batch_size": 8, "steps": 1, "splits": ["1x8x1", "1x2x4", "2x4x1", "1x1x8"]}
+    options = [f"{name}={json.dumps(value)}" for name, value in asked.items()] + ["launcher.device=cpu"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        checks = [load_config(made / "check.yaml", [*options, f"sentence_transformers.loss={loss}"]) for loss in LOSSES]
+        yield dict(zip(LOSSES, run_checks(checks), strict=True))
 
 
 @pytest.mark.e2e
 @needs_package
-def test_a_loss_that_is_a_mean_over_pairs_is_the_same_in_every_split(made: Path) -> None:
-    ended = run(made, "CosineSimilarityLoss")
-    assert ended.code == 0, ended.out + ended.err
-    report = ended.report
-    assert (report["verdict"], report["findings"]) == ("pass", [])
-    assert (report["loss_rule"], report["gradient_rule"]) == ("token-mean", "token-mean")
-    assert (report["reference"][0]["samples"], report["reference"][0]["tokens"]) == (8, 8)  # a pair is a prediction
-    assert report["environment"]["stack_version"]
+def test_a_loss_that_is_a_mean_over_pairs_is_the_same_in_every_split(runs: dict[str, Report]) -> None:
+    report = runs["CosineSimilarityLoss"]
+    assert report.exit_code == 0, report.findings
+    assert (report.verdict, report.findings) == ("pass", ())
+    assert (report.loss_rule, report.gradient_rule) == ("token-mean", "token-mean")
+    assert (report.reference[0].samples, report.reference[0].tokens) == (8, 8)  # a pair is a prediction
+    assert report.environment.stack_version
 
 
 @pytest.mark.e2e
 @needs_package
-def test_a_loss_that_compares_pairs_depends_on_the_micro_batch_and_not_on_the_stack(made: Path) -> None:
-    ended = run(made, "MultipleNegativesRankingLoss")
-    assert ended.code == 0, ended.out + ended.err
-    report = ended.report
-    assert report["verdict"] == "warn"
-    (finding,) = [one for one in report["findings"] if one["id"] == "batch-dependent-model"]
-    assert finding["summary"].startswith("MultipleNegativesRankingLoss (sentence_transformers/")
-    assert {one["severity"] for one in report["findings"]} == {"warn"}
-    verdicts = {split["split"]: split["verdict"] for split in report["splits"]}
+def test_a_loss_that_compares_pairs_depends_on_the_micro_batch_and_not_on_the_stack(runs: dict[str, Report]) -> None:
+    report = runs["MultipleNegativesRankingLoss"]
+    assert (report.exit_code, report.verdict) == (0, "warn")
+    (finding,) = [one for one in report.findings if one.id == "batch-dependent-model"]
+    assert finding.summary.startswith("MultipleNegativesRankingLoss (sentence_transformers/")
+    assert {one.severity for one in report.findings} == {"warn"}
+    verdicts = {str(split.split): split.verdict for split in report.splits}
     assert verdicts == {"1x8x1": "pass", "1x2x4": "warn", "2x4x1": "warn", "1x1x8": "warn"}
-    alone = next(split for split in report["splits"] if split["split"] == "1x1x8")
+    alone = next(split for split in report.splits if str(split.split) == "1x1x8")
     # alone, a pair has nothing to be told from: the logarithm of 1
-    assert alone["steps"][0]["loss"] == pytest.approx(0, abs=1e-6)
+    assert alone.steps[0].loss == pytest.approx(0, abs=1e-6)
