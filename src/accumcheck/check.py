@@ -73,19 +73,19 @@ def run_checks(
     """
     started_at, clock = datetime.now(timezone.utc), time.monotonic()
     with (
-        _place(len(checks)) as place,
+        place_of_launch(len(checks)) as place,
         closing(launch(checks, place, on_event or _ignore, python=python, path=path)) as runs,
     ):
         for number, (check, events) in enumerate(zip(checks, runs, strict=True)):
             run = place.run(number)
             report = report_of(check, run, events, started_at, clock, allow_skipped=allow_skipped, strict=strict)
-            place.kept.update(_named_logs(report, run))
+            place.kept.update(named_logs(report, run))
             yield report
             started_at, clock = datetime.now(timezone.utc), time.monotonic()
 
 
 @contextmanager
-def _place(runs: int) -> Iterator[Place]:
+def place_of_launch(runs: int) -> Iterator[Place]:
     """The folder of a launch, which is removed at the end, but for the logs that a message names.
 
     Raises:
@@ -105,7 +105,7 @@ def _place(runs: int) -> Iterator[Place]:
         raise LaunchError(f"the run's files cannot be kept in {folder}: {error.strerror or error}") from error
 
 
-def _named_logs(report: Report, run: Path) -> Iterator[Path]:
+def named_logs(report: Report, run: Path) -> Iterator[Path]:
     """The folders of logs that the report names: of the splits that ended in an error, and of a failed reference."""
     yield from (Path(split.log) for split in report.splits if split.log)
     if not report.reference:
@@ -204,7 +204,7 @@ def join_run(check: CheckConfig, *, on_event: OnEvent | None = None, python: str
     Raises:
         LaunchError: nothing could be started.
     """
-    with _place(1) as place, closing(launch([check], place, on_event or _ignore, python=python)) as runs:
+    with place_of_launch(1) as place, closing(launch([check], place, on_event or _ignore, python=python)) as runs:
         (events,) = runs
     return 3 if any(isinstance(event, Finished) and event.status == "error" for event in events) else 0
 

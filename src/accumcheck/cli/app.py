@@ -23,6 +23,7 @@ from accumcheck.cli.selftest import selftest
 from accumcheck.cli.survey import survey
 from accumcheck.cli.upgrade import upgrade
 from accumcheck.cli.validate import validate
+from accumcheck.cli.watch import watch
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.redaction import redacted_text
 
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(watch)
 app.command()(validate)
 app.command()(upgrade)
 app.command()(bisect)

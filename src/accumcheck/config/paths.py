@@ -29,7 +29,7 @@ def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Fault
         folder: what a path in the file is relative to; one on the command line is relative to the working directory.
         faults: where errors are recorded.
     """
-    for keys, kind in _located(CheckConfig, ()):
+    for keys, kind in located(CheckConfig, ()):
         section: Any = plain
         for name in keys[:-1]:
             section = section.get(name) or {}
@@ -42,10 +42,11 @@ def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Fault
             section[keys[-1]] = f"{path}:{function}" if kind == "function" else str(path)
 
 
-def _located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located]]:
+def located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located]]:
+    """The keys of a section, itself at ``path``, that name a file, a directory or a function in a file."""
     for name, declared in keys_of(section).items():
         if declared.section is not None:
-            yield from _located(declared.section, (*path, name))
+            yield from located(declared.section, (*path, name))
         elif (text := declared.find(Text)) is not None and text.located:
             yield (*path, name), text.located
 

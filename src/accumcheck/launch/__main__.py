@@ -1,7 +1,8 @@
 """The conductor, the process that runs all jobs: ``python -m accumcheck.launch ROOT RUNS``.
 
-It imports torch while the fork server starts, counts the devices, and runs the reference and every split through
-torchrun's agent. It has its own process group, which ends as a whole when the parent closes its standard input.
+RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The conductor imports
+torch while the fork server starts, counts the devices, and runs the reference and every split through torchrun's agent.
+It has its own process group, which ends as a whole when the parent closes its standard input.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NoReturn
 from accumcheck.launch.conductor import Conductor
 from accumcheck.launch.environment import set_environment
 from accumcheck.launch.fork_server import ForkServer
-from accumcheck.launch.lifetime import Lifetime
+from accumcheck.launch.lifetime import AS_ASKED, Lifetime
 from accumcheck.runfolder.place import Place
 
 
@@ -32,7 +33,8 @@ def main() -> NoReturn:
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
     server.start(["accumcheck.work.fork_server"])
-    for number in range(int(sys.argv[2])):
+    for number in lifetime.asked() if sys.argv[2] == AS_ASKED else range(int(sys.argv[2])):
+        server.renew()
         Conductor(place.run(number), server, lifetime).lead()
     lifetime.end()
 

@@ -38,6 +38,7 @@ class WorkerHandle(popen_forkserver.Popen):
     def __init__(self, process: Any) -> None:
         self._reading = threading.Lock()
         super().__init__(process)
+        self.codes.pop(self.pid, None)  # of an earlier process with this id, in a launch of many runs
 
     def poll(self, flag: int = os.WNOHANG) -> int | None:
         """The exit code, or None while the worker lives; without ``os.WNOHANG``, wait for it."""
@@ -65,6 +66,8 @@ class ForkServer:
     def __init__(self) -> None:
         self._deaths: list[tuple[float, str]] = []
         self._ready = threading.Event()
+        self._starts = 0
+        self._may_start = threading.Condition()
 
     def start(self, preload: Sequence[str]) -> None:
         """Start it, and let it import these modules; multiprocessing then does not start its own."""
@@ -73,6 +76,12 @@ class ForkServer:
         server: Any = forkserver._forkserver
         start, server.ensure_running = server.ensure_running, self._check_running
         threading.Thread(target=self._keep, args=(server, start), daemon=True).start()
+
+    def renew(self) -> None:
+        """A run begins, in which the server may be started `MOST_STARTS` times."""
+        with self._may_start:
+            self._starts = min(self._starts, 1)  # the one that is alive
+            self._may_start.notify()
 
     def death_since(self, moment: float) -> str | None:
         """How the server ended after this moment of the monotonic clock, in words; None if it did not.
@@ -96,7 +105,10 @@ class ForkServer:
             raise LaunchError(self._deaths[-1][1] if self._deaths else "the fork server did not start")
 
     def _keep(self, server: Any, start: Callable[[], None]) -> None:
-        for _ in range(MOST_STARTS):
+        while True:
+            with self._may_start:
+                self._may_start.wait_for(lambda: self._starts < MOST_STARTS)
+                self._starts += 1
             try:
                 start()
             except OSError as error:

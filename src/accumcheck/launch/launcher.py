@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
@@ -55,11 +55,15 @@ def launch(
         write_plan(place.run(number), check)
     with leading(place, "accumcheck.launch", [str(place.root), str(len(checks))], python, path) as conductor:
         for number in range(len(checks)):
-            yield _follow(place.run(number), place, conductor, on_event)
+            yield follow(place.run(number), place, conductor, on_event)
 
 
-def _follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_event: OnEvent) -> list[Event]:
-    """Pass on the events of one check until it has ended, or the conductor has."""
+def follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_event: OnEvent) -> list[Event]:
+    """Pass on the events of one check until it has ended, or the conductor has; returns all of them.
+
+    Raises:
+        LaunchError: the conductor ended before it had a plan.
+    """
     follower = EventFollower(run)
     events: list[Event] = []
     over = False
@@ -102,7 +106,12 @@ def last_words(log: str) -> str:
 
 @contextlib.contextmanager
 def leading(
-    place: Place, module: str, arguments: Sequence[str], python: str, path: Sequence[str] = ()
+    place: Place,
+    module: str,
+    arguments: Sequence[str],
+    python: str,
+    path: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the process that leads the runs of a place, and end its group, whatever happens.
 
@@ -112,15 +121,17 @@ def leading(
         arguments: its command line.
         python: the interpreter under test.
         path: where it looks for modules first.
+        variables: further ones of its environment.
     """
     searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = {**os.environ, "TMPDIR": str(place.scratch), **(variables or {})}
     with place.conductor_log.open("wb") as stream:
         conductor = subprocess.Popen(
             [python, "-m", module, *arguments],
             stdin=subprocess.PIPE,  # kept open: the conductor ends its group when it is closed
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "TMPDIR": str(place.scratch), **({"PYTHONPATH": searched} if searched else {})},
+            env={**env, "PYTHONPATH": searched} if searched else env,
             start_new_session=True,  # its own group: Ctrl-C only reaches the parent, which ends the group
         )
     try:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 from accumcheck.runfolder.place import Place
 from accumcheck.runfolder.space import EXIT_NO_SPACE, is_no_space
+
+AS_ASKED = "as-asked"
+"""The number of runs of a launch whose parent asks for one after the other."""
 
 
 class Lifetime:
@@ -21,6 +26,7 @@ class Lifetime:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._orphaned = threading.Event()
+        self._asked: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def end_with_parent(self) -> None:
         """From now on, end the group when the parent closes its end of the standard input, or dies.
@@ -30,6 +36,11 @@ class Lifetime:
         """
         if os.getpgrp() == os.getpid():  # else a shell that started us by hand would be ended as well
             threading.Thread(target=self._wait_for_parent, daemon=True).start()
+
+    def asked(self) -> Iterator[int]:
+        """The numbers of the runs that the parent asks for, as it does, until it ends the group."""
+        while True:
+            yield self._asked.get()
 
     def end(self) -> NoReturn:
         """The work is done. Threads are not waited for: an abandoned agent must not block the run."""
@@ -50,7 +61,8 @@ class Lifetime:
         os._exit(code)
 
     def _wait_for_parent(self) -> None:
-        sys.stdin.buffer.read()  # returns when the parent closes its end, or dies
+        for line in sys.stdin.buffer:  # until the parent closes its end, or dies
+            self._asked.put(int(line))
         self._orphaned.set()
         _kill_others_of_group()
         self._place.remove()

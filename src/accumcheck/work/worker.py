@@ -24,6 +24,7 @@ from accumcheck.runfolder.steps import SeenStep, has_steps, write_steps
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 from accumcheck.stacks.registry import find_stack
 from accumcheck.work.end_with_parent import end_with_parent
+from accumcheck.work.imports import ImportNotes
 
 if TYPE_CHECKING:
     from accumcheck.workload.assemble import Workload
@@ -39,7 +40,7 @@ def run(job: Job, workload: Workload | None = None) -> None:
     ``workload``: if the process that forked this one has made it already; otherwise it is made here.
     """
     process = int(os.environ["RANK"])
-    check, events = job.check, EventLog(job.run)
+    check, events, notes = job.check, EventLog(job.run), ImportNotes()
     try:
         events.emit(WorkerStarted(job.name, process, os.getpid()))
         _prepare_process(job)
@@ -49,8 +50,10 @@ def run(job: Job, workload: Workload | None = None) -> None:
         else:
             workload = workload or _build(check, job.device)
             _run_loop(stack, job, check, workload, process)
+        notes.write(job, check, process)
         events.emit(WorkerDone(job.name, process))
     except BaseException as error:
+        notes.write(job, check, process, error)
         # the workload is the same for every job; a program may fail under only one split
         common = (workload is None and not check.runs_program) or getattr(error, "ends_run", False)
         _fail(job, process, error, common=common)

@@ -1,0 +1,1 @@
+"""`accumcheck watch`: a check that is run again whenever one of its files changes, with the imports kept."""
