@@ -12,6 +12,8 @@ PROCESS = (
     "capture/test_shards.py",
     "cli/test_bisect_commits.py",
     "cli/test_validate.py::test_it_needs_no_torch",
+    "cluster/test_slurm.py",
+    "cluster/test_worker_command.py",
     "config/test_stacks.py::test_a_new_stack",
     "config/test_stacks.py::test_workers_read",
     "docs/test_method.py",

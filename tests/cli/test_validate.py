@@ -51,6 +51,11 @@ def test_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # 8x1x16  8   1  16      128  needs 8 GPUs
         # 4x1x32  4   1  32      128
         #
+        # at the same time (the next begin as soon as their devices are free):
+        # 1. 4x16x2 on GPUs 0-3
+        # 2. reference on GPU 0
+        # 3. 4x1x32 on GPUs 0-3
+        #
         model:
           config: {model_type: llama, name: 0.001, note: '1e-3', pad_token_id: null}
           shrink: false
@@ -105,6 +110,13 @@ def test_json() -> None:
     assert plan["config"]["model"]["config"]["hidden_size"] == 32
     assert plan["plan"]["control"] == "1x8x1"
     assert plan["plan"]["devices"] == {"kind": "cuda", "count": 4, "reason": "CUDA_VISIBLE_DEVICES=0,1,2,3"}
+    jobs = [[(one["job"], one["devices"]) for one in jobs] for jobs in plan["plan"]["rounds"]]
+    assert jobs == [
+        [("1x8x1", [0]), ("1x1x8", [1]), ("1x2x4", [2])],  # 2x2x2 is next, and needs two
+        [("reference", [0]), ("2x2x2", [1, 2])],
+        [("4x1x2", [0, 1, 2, 3])],
+        [("4x2x1", [0, 1, 2, 3])],
+    ]
     assert plan["plan"]["splits"][3] == {
         "split": "4x2x1",
         "num_processes": 4,

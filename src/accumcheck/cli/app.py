@@ -16,6 +16,7 @@ from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
 from accumcheck.cli.hotfix import hotfix_app
 from accumcheck.cli.init import init
+from accumcheck.cli.launch import launch_app
 from accumcheck.cli.reproduce import reproduce
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
@@ -50,6 +51,7 @@ app.command()(init)
 app.command()(env)
 app.add_typer(environments_app, name="environments")
 app.add_typer(hotfix_app, name="hotfix")
+app.add_typer(launch_app, name="launch")
 app.add_typer(schema_app, name="schema")
 
 

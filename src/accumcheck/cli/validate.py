@@ -28,13 +28,14 @@ def validate(
     ] = PlanFormat.TABLE,
     no_programs: NoPrograms = False,
 ) -> None:
-    """Read, check and print the plan; train nothing."""
+    """Read, check and print the plan, and what runs at the same time; train nothing."""
     from accumcheck.authors_code import check_no_programs
     from accumcheck.config.devices import assume_devices
     from accumcheck.config.load import load_config
     from accumcheck.config.places import place_of_key
     from accumcheck.config.plan import make_plan
     from accumcheck.config.show import plan_as_dict, plan_as_text
+    from accumcheck.launch.side_by_side import lines_of, rounds_of
     from accumcheck.redaction import redacted
     from accumcheck.stacks.programs.untold import why_untold
 
@@ -44,7 +45,8 @@ def validate(
         typer.echo(f"{place_of_key(config, ('script',), set_ or ())}: script: warning: {why}", err=True)
     devices = assume_devices(checked.launcher)
     plan = redacted(make_plan(checked, devices.count))
+    rounds = rounds_of(plan, devices)
     if format_ is PlanFormat.JSON:
-        typer.echo(json.dumps(plan_as_dict(plan, devices), indent=2))
+        typer.echo(json.dumps(plan_as_dict(plan, devices, rounds), indent=2))
     else:
-        typer.echo(plan_as_text(plan, devices, source=str(config)))
+        typer.echo(plan_as_text(plan, devices, str(config), lines_of(rounds, devices, checked)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.config.consistency import OF_EPOCHS
@@ -16,10 +18,15 @@ if TYPE_CHECKING:
     from accumcheck.config.devices import AssumedDevices
     from accumcheck.config.plan import Plan
 
+_WIDTH = 78  # of 80, behind the comment's sign
 _HEADINGS = ("split", "n", "b", "k", "samples")
 
 
-def plan_as_dict(plan: Plan, devices: AssumedDevices) -> dict[str, Any]:
+Rounds = Sequence[Sequence[tuple[str, tuple[int, ...]]]]
+"""The jobs that run at the same time, round by round, each with the indices of its devices."""
+
+
+def plan_as_dict(plan: Plan, devices: AssumedDevices, rounds: Rounds = ()) -> dict[str, Any]:
     """The plan in JSON types: ``config`` (as in the report, and itself a valid configuration) and ``plan``."""
     return {
         "config": without_program_keys(plan.config.to_dict()),
@@ -27,12 +34,16 @@ def plan_as_dict(plan: Plan, devices: AssumedDevices) -> dict[str, Any]:
             "control": str(plan.control),
             "devices": {"kind": devices.kind, "count": devices.count, "reason": devices.reason},
             "splits": plan.rows(),
+            "rounds": [[{"job": name, "devices": list(taken)} for name, taken in jobs] for jobs in rounds],
         },
     }
 
 
-def plan_as_text(plan: Plan, devices: AssumedDevices, source: str) -> str:
-    """The plan in plain text for 80 columns. It is a valid configuration: everything else is in comments."""
+def plan_as_text(plan: Plan, devices: AssumedDevices, source: str, rounds: Sequence[str] = ()) -> str:
+    """The plan in plain text for 80 columns. It is a valid configuration: everything else is in comments.
+
+    ``rounds``: what runs at the same time, one line each.
+    """
     splits, steps = _count(len(plan.splits), "split"), _count(plan.config.steps, "step")
     samples = _count(plan.config.global_batch_size, "sample")
     lines = [
@@ -42,9 +53,17 @@ def plan_as_text(plan: Plan, devices: AssumedDevices, source: str) -> str:
         "",
         *_table(plan, devices),
         "",
+        *_together(rounds),
     ]
     comments = "\n".join(f"# {line}".rstrip() for line in lines)
     return f"{comments}\n{write_document(_canonical(plan))}".rstrip("\n")
+
+
+def _together(rounds: Sequence[str]) -> list[str]:
+    if not rounds:
+        return []
+    lines = [line for one in rounds for line in textwrap.wrap(one, _WIDTH, subsequent_indent="   ")]
+    return ["at the same time (the next begin as soon as their devices are free):", *lines, ""]
 
 
 def _epochs(plan: Plan) -> str:

@@ -12,10 +12,10 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import auto_splits, control_of
 from accumcheck.launch.devices import Devices, detect
 from accumcheck.launch.environment import describe_environment
-from accumcheck.launch.fits import backend_of, machines_of, why_not
+from accumcheck.launch.fits import backend_of, local_processes, machines_of, why_not
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import Lifetime
-from accumcheck.launch.schedule import Slots, running_order
+from accumcheck.launch.schedule import Slots, running_order, take_fitting
 from accumcheck.launch.vigil import Workers
 from accumcheck.record import Split
 from accumcheck.runfolder.events import (
@@ -80,17 +80,16 @@ class Conductor:
 
     def _run_all(self, order: list[str], devices: Devices) -> None:
         """Start jobs that fit and wait for them. The reference starts once the first split has reported its samples."""
-        several_nodes = self._check.launcher.nnodes > 1
-        slots = Slots(1 if several_nodes else max(devices.count, 1))
-        waiting = list(order)
+        slots = Slots(max(devices.count, 1), alone=self._check.launcher.nnodes > 1)
+        waiting = [(name, local_processes(Split.parse(name), self._check)) for name in order]
         threads: dict[str, threading.Thread] = {}
         reference_due = self._check.launcher.node_rank == 0 and bool(order)
         while waiting or threads or reference_due:
             if self._common is not None:
-                for name in waiting:
+                for name, _ in waiting:
                     self._finish(name, self._common, 0.0)
                 waiting, reference_due = [], False
-            awaited = order[0] in waiting or order[0] in threads
+            awaited = order[0] in threads or order[0] in [name for name, _ in waiting]
             if self._check.runs_program and (waiting or threads):
                 membership: tuple[tuple[int, ...], ...] = ()  # known when all splits have ended
             else:
@@ -102,13 +101,8 @@ class Conductor:
                 if (taken := slots.take(REFERENCE, 1)) is not None:
                     reference_due = False
                     threads[REFERENCE] = self._start(REFERENCE, 1, devices.kind, taken, membership)
-            for name in list(waiting):
-                processes = Split.parse(name).num_processes
-                if (taken := slots.take(name, processes)) is not None:
-                    waiting.remove(name)
-                    threads[name] = self._start(name, processes, devices.kind, taken, ())
-                elif processes > 1:
-                    break  # do not let small splits starve a large one
+            for name, taken in take_fitting(waiting, slots):
+                threads[name] = self._start(name, Split.parse(name).num_processes, devices.kind, taken, ())
             with self._lock:
                 self._lock.wait_for(lambda: bool(self._ended), timeout=0.05 if threads else 0)
                 ended, self._ended = self._ended, []

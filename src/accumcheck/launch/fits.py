@@ -13,9 +13,14 @@ def machines_of(split: Split, check: CheckConfig) -> int:
     return nnodes if split.num_processes % nnodes == 0 else 1
 
 
+def local_processes(split: Split, check: CheckConfig) -> int:
+    """How many processes a split has on each machine that it spans."""
+    return split.num_processes // machines_of(split, check)
+
+
 def why_not(split: Split, check: CheckConfig, devices: Devices) -> Reason | None:
     """Why a split cannot run on these devices of one machine; None if it can."""
-    needed, count = split.num_processes // machines_of(split, check), devices.count
+    needed, count = local_processes(split, check), devices.count
     if devices.kind == "cpu" or needed <= count:
         return None
     sharded = bool(check.training_arguments.get("fsdp"))

@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+Taken = tuple[str, tuple[int, ...]]
+"""A job and the slots that it has."""
 
 
-@dataclass
 class Slots:
-    """The devices of one machine. A job that needs more devices than there are runs alone, on all of them."""
+    """The devices of one machine. A job that needs more devices than there are runs alone, on all of them.
 
-    total: int
-    taken: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    With ``alone`` every job does: several machines must start the same jobs in the same order.
+    """
+
+    def __init__(self, total: int, *, alone: bool = False) -> None:
+        self._total, self._alone = total, alone
+        self._free = list(range(total))
+        self._taken: dict[str, tuple[int, ...]] = {}
 
     @property
     def free(self) -> tuple[int, ...]:
         """The free slots, in order."""
-        held = {slot for slots in self.taken.values() for slot in slots}
-        return tuple(slot for slot in range(self.total) if slot not in held)
+        return tuple(self._free)
 
     def take(self, job: str, wanted: int) -> tuple[int, ...] | None:
         """Slots for this job, or None while there are too few; ``wanted`` beyond the total asks for all."""
-        wanted = min(wanted, self.total)
-        free = self.free
-        if len(free) < wanted:
+        wanted = min(wanted, self._total)
+        if len(self._free) < wanted or (self._alone and self._taken):
             return None
-        self.taken[job] = free[:wanted]
-        return self.taken[job]
+        self._taken[job] = tuple(self._free[:wanted])
+        del self._free[:wanted]
+        return self._taken[job]
 
     def release(self, job: str) -> None:
         """Give the job's slots back."""
-        del self.taken[job]
+        self._free = sorted([*self._free, *self._taken.pop(job)])
+
+
+def take_fitting(waiting: list[tuple[str, int]], slots: Slots) -> list[Taken]:
+    """Take slots for the jobs that fit now, in order, and take these out of ``waiting``.
+
+    Args:
+        waiting: each job with the number of slots that it wants.
+        slots: are taken.
+    """
+    found: list[Taken] = []
+    for job, wanted in list(waiting):
+        taken = slots.take(job, wanted)
+        if taken is not None:
+            waiting.remove((job, wanted))
+            found.append((job, taken))
+        elif wanted > 1:
+            break  # do not let small splits starve a large one
+    return found
 
 
 def running_order(splits: Sequence[tuple[str, int, int]], control: str) -> list[str]:

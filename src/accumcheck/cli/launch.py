@@ -1,0 +1,151 @@
+"""``accumcheck launch``: the file that starts a run on several machines, for Slurm or for Kubernetes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accumcheck.cli.run import SET_HELP
+from accumcheck.errors import ConfigError
+
+if TYPE_CHECKING:
+    from accumcheck.cluster.job import ClusterJob
+    from accumcheck.config.model import CheckConfig
+
+CONFIG_HELP = "The check's configuration (YAML)."
+GPUS_HELP = "GPUs of one machine; with launcher.device: cpu, the processes that one may run."
+OUTPUT_HELP = "Write the file here instead of on standard output."
+REPORT_HELP = "Have the run write its report to this file; format chosen by the extension. Repeatable."
+STRICT_HELP = "Have the run take a warning as a failure."
+ALLOW_SKIPPED_HELP = "Have the run pass where a split is skipped for lack of GPUs."
+NAME_HELP = "Name of the job; default: from the configuration's file."
+IMAGE_HELP = "Container image that has accumcheck and what it checks."
+PATH_HELP = (
+    "Where the configuration lies in the container; default: it is mounted, from a ConfigMap that is written as well."
+)
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP, show_default=False)]
+Gpus = Annotated[int, typer.Option("--gpus-per-node", metavar="N", min=1, help=GPUS_HELP)]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help=NAME_HELP)]
+Strict = Annotated[bool, typer.Option("--strict", help=STRICT_HELP)]
+AllowSkipped = Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)]
+
+HELP = "Write the file that runs a check on several machines, under Slurm or Kubernetes."
+
+launch_app = typer.Typer(no_args_is_help=True, help=HELP)
+
+
+@launch_app.callback()
+def launch() -> None:
+    """Write the file that runs a check on several machines, under Slurm or Kubernetes."""
+
+
+@launch_app.command("slurm")
+def slurm(
+    config: Config,
+    gpus_per_node: Gpus = 8,
+    set_: Set = None,
+    report: Annotated[list[Path] | None, typer.Option("--report", metavar="FILE", help=REPORT_HELP)] = None,
+    strict: Strict = False,
+    allow_skipped: AllowSkipped = False,
+    name: Name = None,
+    output: Output = None,
+) -> None:
+    """Write a batch script for sbatch.
+
+    It asks for as many machines as the split with the most processes needs,
+    and ends with the exit code of the run. The configuration, and the files
+    that it names, must have the same paths on every machine.
+
+    Exit codes: 0; 2 usage or configuration error, or no number of machines
+    fits the splits.
+    """
+    from accumcheck.cluster.slurm import sbatch_file
+    from accumcheck.report import check_writable
+
+    overrides = set_ or []
+    check = _load(config, overrides)
+    check_writable(report or [])
+    options = _options(strict=strict, allow_skipped=allow_skipped, overrides=overrides)
+    options += [word for path in report or () for word in ("--output", str(path.resolve()))]
+    job = _job(config, check, gpus_per_node, name, options)
+    _write(sbatch_file(job, str(config.resolve()), overrides, folder=str(Path.cwd())), output)
+
+
+@launch_app.command("kubernetes")
+def kubernetes(
+    config: Config,
+    image: Annotated[str, typer.Option("--image", metavar="IMAGE", help=IMAGE_HELP, show_default=False)],
+    gpus_per_node: Gpus = 8,
+    set_: Set = None,
+    config_path: Annotated[str | None, typer.Option("--config-path", metavar="PATH", help=PATH_HELP)] = None,
+    strict: Strict = False,
+    allow_skipped: AllowSkipped = False,
+    name: Name = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", metavar="NAME", help="Namespace; default: the one that kubectl uses.")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Write a PyTorchJob for Kubeflow's training operator.
+
+    One pod for each machine; the report is in the log of the master.
+
+    Exit codes: 0; 2 usage or configuration error, or no number of machines
+    fits the splits, or local files would be missing in the container.
+    """
+    from accumcheck.cluster.kubernetes import mounted_path, pytorch_job
+    from accumcheck.config.files import read_text
+    from accumcheck.config.named_files import named_files
+
+    overrides = set_ or []
+    check = _load(config, overrides)
+    local = named_files(check)
+    if local and config_path is None:
+        raise ConfigError(
+            f"{config}: names files of this machine, which a container does not have: {', '.join(map(str, local))}; "
+            "put them and the configuration into the image, or on a volume, and give --config-path"
+        )
+    options = _options(strict=strict, allow_skipped=allow_skipped, overrides=overrides)
+    job = _job(config, check, gpus_per_node, name, options)
+    text = read_text(config, "give the path of a YAML file") if config_path is None else None
+    _write(pytorch_job(job, image, text=text, path=config_path or mounted_path(), namespace=namespace), output)
+
+
+def _load(config: Path, overrides: list[str]) -> CheckConfig:
+    from accumcheck.config.load import load_config
+
+    return load_config(config, overrides)
+
+
+def _options(*, strict: bool, allow_skipped: bool, overrides: list[str]) -> list[str]:
+    """The options of the run."""
+    flags = [*(["--strict"] if strict else []), *(["--allow-skipped"] if allow_skipped else [])]
+    return [*(word for one in overrides for word in ("--set", one)), *flags]
+
+
+def _job(config: Path, check: CheckConfig, gpus_per_node: int, name: str | None, options: list[str]) -> ClusterJob:
+    from accumcheck.cluster.job import ClusterJob, job_name, longest_seconds
+    from accumcheck.cluster.machines import machines_for
+    from accumcheck.config.places import place_of_key
+
+    try:
+        machines = machines_for(check, gpus_per_node)
+    except ConfigError as error:
+        raise ConfigError(f"{place_of_key(config, ('splits',))}: {error}") from error
+    return ClusterJob(job_name(name, config.stem), machines, longest_seconds(check), tuple(options))
+
+
+def _write(text: str, output: Path | None) -> None:
+    from accumcheck.report.files import save
+    from accumcheck.report.streams import put
+
+    if output is None:
+        put(text, sys.stdout)
+    else:
+        save(text, output)
