@@ -50,9 +50,8 @@ def test_splits_span_both_machines_and_node_0_reports(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path(sys.executable).with_name("accumcheck").exists(), reason="no command is installed")
 def test_the_batch_script_of_launch_starts_both_and_ends_with_the_verdict(tmp_path: Path) -> None:
     config = write_config(tmp_path, splits=["1x8x1", "2x2x2"], steps=1)
-    launched = accumcheck(
-        *["launch", "slurm", config, "--gpus-per-node", "1", "--report", tmp_path / "report.json"], cwd=tmp_path
-    )
+    report_file = str(tmp_path / "report.json")
+    launched = accumcheck("launch", "slurm", config, "--gpus-per-node", "1", "--report", report_file, cwd=tmp_path)
     assert launched.code == 0, launched.err
     (tmp_path / "job.sbatch").write_text(launched.out, encoding="utf-8")
     commands = tmp_path / "bin"
