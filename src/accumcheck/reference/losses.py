@@ -36,9 +36,11 @@ class Testimony(NamedTuple):
 
     ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
     alone; ``known``: which samples have one; ``trains_again``:
-    whether the program then began another training.
+    whether the program then began another training; ``mixes``: finds out, by running it again if necessary, whether it
+    mixes the rows of a micro-batch, None if that cannot be seen.
     """
 
     directions: npt.NDArray[np.floating[Any]]
     known: npt.NDArray[np.bool_]
     trains_again: bool = False
+    mixes: Callable[[], bool | None] = lambda: None
