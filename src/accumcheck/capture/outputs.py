@@ -91,7 +91,7 @@ def outputs_of(groups: Sequence[Group], parts: Sequence[Part], loss_scale: float
     """
     each = [_of_part(_watched(groups, part)) for part in parts]
     found = [one for one in each if one is not None]
-    names = tuple(dict.fromkeys(name for one in found for name in one))
+    names = tuple(sorted({name for one in found for name in one}))  # gradients come in any order
     if not names or len(found) < len(parts):
         return None
     if any(len(one.gradients) != len(part.rows) for part, of in zip(parts, found, strict=True) for one in of.values()):

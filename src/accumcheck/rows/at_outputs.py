@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ Vector = npt.NDArray[np.float64]
 
 SAME = {"float64": 1e-5, "float32": 2e-4, "float16": 1e-2, "bfloat16": 3e-2}
 """How far two descriptions of the same thing may differ, relative to their norm."""
+_WEIGHTED = 10.0
+"""Factors count as equal up to this many times what derivatives may differ by."""
 _SMALL = 0.1
 """A row smaller than this, relative to the largest, is known as precisely as one of this size."""
 ALWAYS_PARALLEL = 2
@@ -49,19 +52,19 @@ def compared(mine: OutputRows, other: OutputRows, dtype: str) -> Compared | None
     sizes, others = np.linalg.norm(of, axis=2), np.linalg.norm(by, axis=2)
     least, least_other = (allowed * _SMALL * one.max(axis=0, initial=0.0) for one in (sizes, others))
     nothing = (sizes <= least) & (others <= least_other)
-    squares = np.where(others > 0, others, 1.0) ** 2
-    times = np.where(others > 0, np.einsum("roi,roi->ro", of, by) / squares, np.inf)
-    off = np.linalg.norm(of - np.where(others > 0, times, 0.0)[..., None] * by, axis=2)
-    # what is small may be rounding in both
-    unsure = least + times * least_other
-    parallel = nothing | ((times > 0) & (others > 0) & (off <= allowed * sizes + unsure))
+    there = others > 0
+    times = np.einsum("roi,roi->ro", of, by) / np.where(there, others, 1.0) ** 2
+    off = np.linalg.norm(of - times[..., None] * by, axis=2)
+    unsure = least + times * least_other  # what is small may be rounding in both
+    parallel = nothing | (there & (times > 0) & (off <= allowed * sizes + unsure))
+    times = np.where(nothing, np.nan, np.where(there, times, np.inf))
     apart = np.linalg.norm(mine.values - other.values, axis=2)
     scale = np.linalg.norm(other.values, axis=2)
     equal = nothing | (apart <= allowed * (scale + _SMALL * scale.max(axis=0, initial=0.0)))
-    return Compared(np.where(nothing, np.nan, times), parallel, equal)
+    return Compared(times, parallel, equal)
 
 
-def are_unmixed(mine: OutputRows, other: OutputRows, dtype: str) -> bool | None:
+def unmixed(mine: OutputRows, other: OutputRows, dtype: str) -> Literal["row", "outputs"] | None:
     """Whether rows that share their micro-batch with other rows in each run are the same there, but for weights.
 
     If the outputs of a row do not change with its neighbours, and its derivative only by a factor, then neither the
@@ -74,28 +77,37 @@ def are_unmixed(mine: OutputRows, other: OutputRows, dtype: str) -> bool | None:
         dtype: in which the model computes.
 
     Returns:
-        None if that cannot be compared.
+        What differs: see `ReferenceObservation`; None if rows are mixed, or that cannot be seen.
     """
     found = compared(mine, other, dtype)
-    if found is None or not np.isfinite(found.times).any():
+    if found is None or np.isnan(found.times).all():
         return None
     if not (found.parallel & found.equal).all():
-        return False
+        return None
     others = other.batches if len(set(other.batches.tolist())) < len(other.batches) else np.zeros_like(other.batches)
     groups = mine.batches * (int(others.max()) + 1) + others
     for at, entries in enumerate(np.minimum(mine.entries, other.entries)):
-        if entries <= ALWAYS_PARALLEL and not _is_constant(found.times[:, at], groups, SAME[dtype]):
-            return False
-    return True
+        if entries <= ALWAYS_PARALLEL and not _is_constant_in(found.times[:, at], groups, SAME[dtype]):
+            return None
+    return "row" if all(is_constant(row, SAME[dtype]) for row in found.times) else "outputs"
 
 
-def _is_constant(times: Vector, groups: npt.NDArray[np.int64], allowed: float) -> bool:
+def is_constant(times: Vector, same: float) -> bool:
+    """Whether these factors are one and the same; true if there are none.
+
+    They are quotients of small numbers, and so may differ by several times what derivatives may.
+    """
+    known = times[np.isfinite(times)]
+    return not len(known) or float(np.ptp(known)) <= _WEIGHTED * same * float(np.abs(known).max())
+
+
+def _is_constant_in(times: Vector, groups: npt.NDArray[np.int64], allowed: float) -> bool:
     """Whether a factor is the same within each group; and that some group shows it."""
     several = False
     for group in np.unique(groups):
         known = times[(groups == group) & np.isfinite(times)]
         several |= len(known) > 1
-        if len(known) and np.ptp(known) > allowed * float(np.abs(known).max()) * 10:
+        if not is_constant(known, allowed):
             return False
     return several
 

@@ -32,9 +32,9 @@ from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
 from accumcheck.runfolder.of_split import read_trained
 from accumcheck.stacks.programs.witness import Witness
-from accumcheck.work.mixing import rows_mix
+from accumcheck.work.mixing import unmixed_in_control
 from accumcheck.work.second_run import Again
-from accumcheck.work.testimony import keys_of, testimony_of, witnessed_otherwise
+from accumcheck.work.testimony import keys_of, told_by_witness, witnessed_otherwise
 from accumcheck.workload.assemble import Workload
 
 
@@ -78,8 +78,8 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Agai
         losses = _losses_of(trainer, model, made)._replace(counts=witness.counts)
     common = GradientReader.of(model, seed=check.seed).coordinates
     dtype, first = made.compute_dtype, alike[0] if alike else {}
-    mixes = functools.partial(rows_mix, job, check, dtype, first, again)
-    testimony = testimony_of(witness, alike, place, len(numbers), common, mixes)
+    unmixed = functools.partial(unmixed_in_control, job, check, dtype, first, again)
+    testimony = told_by_witness(witness, alike, place, len(numbers), common, unmixed)
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
 
 

@@ -10,21 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import control_of
 from accumcheck.record import Split
 from accumcheck.record.outputs import OutputRows
-from accumcheck.rows.at_outputs import are_unmixed, chosen, joined
+from accumcheck.record.reference import Unmixed
+from accumcheck.reference.together import SAME, combination
+from accumcheck.rows.at_outputs import chosen, joined, unmixed
 from accumcheck.runfolder.fed_rows import read_fields
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_reference import RowKey
-from accumcheck.runfolder.steps import read_outputs, read_steps
+from accumcheck.runfolder.steps import read_contributions, read_outputs, read_steps
 from accumcheck.work.second_run import Again
 from accumcheck.work.testimony import contents_of, keys_of, padded_otherwise
 
+_LEFT = 5.0
+"""How many times as much as the sum of a few samples a whole step may leave."""
 
-def rows_mix(job: Job, check: CheckConfig, dtype: str, alike: Mapping[int, int], again: Again | None) -> bool | None:
-    """Whether the rows of the control's first step are mixed.
+
+def unmixed_in_control(
+    job: Job, check: CheckConfig, dtype: str, alike: Mapping[int, int], again: Again | None
+) -> Unmixed | None:
+    """What the neighbours of a row change in the control's first step, see `ReferenceObservation`.
 
     Args:
         job: the reference's; the witness has written to its folder.
@@ -32,9 +41,6 @@ def rows_mix(job: Job, check: CheckConfig, dtype: str, alike: Mapping[int, int],
         dtype: in which the model computes.
         alike: from the numbers of the witness's rows to those of the control's that differ only by padding.
         again: runs the program once more; None if it cannot be.
-
-    Returns:
-        None if that could not be seen.
     """
     control = control_of(check.splits) if check.splits else None
     if control is None or control.num_processes * control.per_device_train_batch_size == 1:
@@ -43,15 +49,36 @@ def rows_mix(job: Job, check: CheckConfig, dtype: str, alike: Mapping[int, int],
     if seen is None:
         return None
     alone = _first_rows(job.folder, 1, 1, alike)
-    if alone is not None and _are_unmixed(seen, alone, dtype):
-        return False
+    if alone is not None and (found := _unmixed(seen, alone, dtype)) is not None:
+        return found
     other = with_other_neighbours(control)
     if other is None or str(other) == str(Split(1, 1, check.global_batch_size)) or again is None or not again(other):
         return None
     folder, steps = job.folder / str(other), steps_of(other, check)
     once_more = _first_rows(folder, 1, steps, _padded_otherwise(job, folder, steps))
-    unmixed = None if once_more is None else _are_unmixed(seen, once_more, dtype)
-    return None if unmixed is None else not unmixed
+    found = None if once_more is None else _unmixed(seen, once_more, dtype)
+    if found == "row" and not _is_made_of(job.run / str(control), control.num_processes, folder, steps, dtype):
+        return None
+    return None if found is None else "targets"
+
+
+def _is_made_of(control: Path, processes: int, other: Path, steps: int, dtype: str) -> bool:
+    """Whether the control's gradient is a combination of the other run's micro-batches.
+
+    If each row has one weight, it must be; otherwise the loss does not reach the model through its outputs alone.
+    """
+    whole = read_contributions(control, 0, processes)
+    parts = [read_contributions(other, step, 1).get(0) for step in range(steps)]
+    known = [part for part in parts if part is not None]
+    if (
+        len(whole) < processes
+        or len(known) < steps
+        or any(one.shape[1:] != known[0].shape[1:] for one in whole.values())
+    ):
+        return False
+    total = np.sum([one.astype(np.float64).sum(axis=0) for one in whole.values()], axis=0)
+    _, left = combination(total, np.concatenate(known).astype(np.float64))
+    return left <= _LEFT * SAME[dtype]
 
 
 def with_other_neighbours(control: Split) -> Split | None:
@@ -113,9 +140,9 @@ def _as_drawn(sizes: Sequence[Sequence[int]]) -> list[int]:
     return [at for turn in range(turns) for view in places if turn < len(view) for at in view[turn]]
 
 
-def _are_unmixed(control: _Seen, other: _Seen, dtype: str) -> bool | None:
+def _unmixed(control: _Seen, other: _Seen, dtype: str) -> Unmixed | None:
     """Compare the control's rows with the same of another run; None if some are missing there."""
     places = {key: at for at, key in enumerate(other[0])}
     if not all(key in places for key in control[0]):
         return None
-    return are_unmixed(control[1], chosen(other[1], [places[key] for key in control[0]]), dtype)
+    return unmixed(control[1], chosen(other[1], [places[key] for key in control[0]]), dtype)

@@ -9,6 +9,7 @@ import numpy as np
 
 from accumcheck.record import Coordinates, Split
 from accumcheck.record.fed import FedRow
+from accumcheck.record.reference import Unmixed
 from accumcheck.reference.losses import Testimony
 from accumcheck.rows.changes import HARMLESS
 from accumcheck.rows.pairing import paired
@@ -50,17 +51,17 @@ def padded_otherwise(fed: Sequence[int], due: Sequence[int], contents: Mapping[i
     return {other: mine for other, (mine, change) in pairs.items() if change.kind in HARMLESS}
 
 
-def testimony_of(
+def told_by_witness(
     witness: Witness,
     alike: Sequence[Mapping[int, int]],
     place: Mapping[RowKey, int],
     samples: int,
     common: Coordinates,
-    mixes: Callable[[], bool | None],
+    unmixed: Callable[[], Unmixed | None],
 ) -> Testimony | None:
     """What the witness saw of each sample; None if it saw none.
 
-    ``alike``: see `witnessed_otherwise`; ``common``: the coordinates of the reference; ``mixes``: see `Testimony`.
+    ``alike``: see `witnessed_otherwise`; ``common``: the coordinates of the reference; ``unmixed``: see `Testimony`.
     """
     width = sum(common.sizes)
     directions = np.zeros((samples, width), dtype=np.float32)
@@ -75,7 +76,7 @@ def testimony_of(
                 directions[place[key]], known[place[key]] = at_coordinates(row, witness.coordinates, common), True
     if not known.any() and not witness.trains_again:
         return None
-    return Testimony(directions, known, witness.trains_again, mixes)
+    return Testimony(directions, known, witness.trains_again, unmixed)
 
 
 def keys_of(steps: Sequence[Sequence[int]]) -> list[list[RowKey]]:

@@ -33,7 +33,7 @@ def _compared(judged: Judged) -> dict[Split, AtOutputs]:
     """The first step of each failing split that no rule explains, if it was seen that rows are not mixed."""
     reference, control = judged.seen.reference, judged.seen.control
     first = next((one for one in judged.seen.good if one.split == control), None)
-    if reference is None or reference.mixes is not False or first is None:
+    if reference is None or reference.unmixed is None or first is None:
         return {}
     found = {}
     for result in judged.results:

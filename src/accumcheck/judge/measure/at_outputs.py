@@ -10,10 +10,7 @@ import numpy.typing as npt
 
 from accumcheck.record import SplitObservation, StepObservation
 from accumcheck.record.outputs import OutputRows
-from accumcheck.rows.at_outputs import ALWAYS_PARALLEL, SAME, Compared, chosen, compared, joined
-
-_WEIGHTED = 10.0
-"""Factors count as equal up to this many times what derivatives may differ by: they are quotients of small numbers."""
+from accumcheck.rows.at_outputs import ALWAYS_PARALLEL, SAME, Compared, chosen, compared, is_constant, joined
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class AtOutputs:
     """One step of a split over the control's, for the control's rows in the split's order.
 
     ``names``: of the outputs; ``batches``: the split's micro-batch of each row, ``[rows]``; ``rows``: the comparison,
-    with the average over processes in its factors; ``same``: up to which relative difference two factors are equal;
+    with the average over processes in its factors; ``same``: how far descriptions may differ;
     ``entries``: of a row in each output.
     """
 
@@ -40,7 +37,7 @@ class AtOutputs:
         found = ~self.rows.parallel
         for at, entries in enumerate(self.entries):
             if entries <= ALWAYS_PARALLEL and self.by_micro_batch(at) is None:
-                found[:, at] |= ~np.isclose(self.factors(at), 1.0, rtol=self.same, equal_nan=True)
+                found[:, at] |= ~np.isclose(self.factors(at), 1.0, rtol=10 * self.same, equal_nan=True)
         return found
 
     @property
@@ -65,8 +62,7 @@ class AtOutputs:
 
     def is_one(self, factors: Sequence[float] | npt.NDArray[np.float64]) -> bool:
         """Whether these factors are one and the same; true if there are none."""
-        known = [factor for factor in factors if np.isfinite(factor)]
-        return not known or float(np.ptp(known)) <= self.same * float(np.abs(known).max())
+        return is_constant(np.asarray(factors, dtype=np.float64), self.same)
 
 
 def at_outputs(split: SplitObservation, control: SplitObservation, step: int, dtype: str) -> AtOutputs | None:
@@ -89,7 +85,7 @@ def at_outputs(split: SplitObservation, control: SplitObservation, step: int, dt
         return None
     share = control.split.num_processes / split.split.num_processes  # gradients are averaged over processes
     rows = Compared(found.times * share, found.parallel, found.equal)
-    return AtOutputs(mine[1].names, mine[1].batches, rows, _WEIGHTED * SAME[dtype], mine[1].entries)
+    return AtOutputs(mine[1].names, mine[1].batches, rows, SAME[dtype], mine[1].entries)
 
 
 def _rows_of(split: SplitObservation, step: int) -> tuple[list[int], OutputRows] | None:

@@ -75,7 +75,7 @@ def relative_to(
         if found.left > COMBINATION[dtype] or total <= 0:
             if (with_term := _with_term(reference, control)) is not None:
                 return with_term
-            if reference.mixes is False:
+            if reference.unmixed in ("outputs", "targets"):
                 return _by_control(reference, control)
             return _by_size(reference, max(found.left, COMBINATION[dtype]), [control, *splits])
         tokens[chosen] = np.maximum(found.weights, 0.0) / total * WHOLE
