@@ -97,6 +97,7 @@ def main() -> None:
     print(f"   noise floor {noise:.0e} of the gradient; within five times that: {', '.join(fits)}")
     of_a_program(gradients * ideal[:, None])
     of_parameters(gradients, ideal)
+    of_outputs(draw)
 
 
 def of_a_program(rows: np.ndarray) -> None:
@@ -160,6 +161,44 @@ def of_parameters(gradients: np.ndarray, ideal: np.ndarray) -> None:
     signs = [draw.integers(0, 2, 1_000_000) * 2 - 1 for _ in range(4)]
     seen = np.sqrt(np.mean([(sign @ wrong - sign @ whole) ** 2 for sign in signs]))
     print(f"   kept entries differ by {np.abs(wrong[kept] - whole[kept]).max():.1f}, four projections by {seen:.1f}")
+
+
+def of_outputs(draw: torch.Generator) -> None:
+    """Four rows with two outputs each: what several losses do to a row alone and together, at these outputs."""
+    print("\n9. At the outputs: together over alone, row by row")
+    outputs = [torch.randn(4, width, generator=draw, dtype=torch.float64, requires_grad=True) for width in (CLASSES, 3)]
+    labels, other = torch.randint(CLASSES, (4,), generator=draw), torch.randint(CLASSES, (4,), generator=draw)
+    counted = torch.tensor([1.0, 0.0, 1.0, 1.0])
+    entropy = torch.nn.functional.cross_entropy
+
+    def terms(first: torch.Tensor, second: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        part = (second.square().sum(1) * counted[rows]).sum() / counted[rows].sum().clamp(min=1)
+        return entropy(first, labels[rows]) + part
+
+    def contrast(first: torch.Tensor, second: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        return entropy(first @ first.T, torch.arange(len(rows))) + terms(first, second, rows)
+
+    def changed(first: torch.Tensor, second: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        """Other labels if there is more than one micro-batch, which is so for rows alone."""
+        return terms(first, second, rows) + entropy(first, (other if len(rows) == 1 else labels)[rows])
+
+    for name, loss, of in (
+        ("two terms, alone", terms, [[0], [1], [2], [3]]),
+        ("a contrast, alone", contrast, [[0], [1], [2], [3]]),
+        ("a contrast, halves", contrast, [[0, 1], [2, 3]]),
+        ("other labels, alone", changed, [[0], [1], [2], [3]]),
+        ("other labels, halves", changed, [[0, 1], [2, 3]]),
+    ):
+        together = torch.autograd.grad(loss(*outputs, [0, 1, 2, 3]), outputs)
+        pieces = [torch.autograd.grad(loss(*(one[rows] for one in outputs), rows), outputs) for rows in of]
+        alone = [sum(piece[at] for piece in pieces) for at in range(2)]
+        told = []
+        for whole, part in zip(together, alone, strict=True):
+            squares = part.square().sum(1)
+            times = (whole * part).sum(1) / squares.where(squares > 0, 1.0)
+            left = float((whole - times[:, None] * part).norm() / whole.norm())
+            told.append(f"{' '.join(f'{one:5.2f}' for one in times.tolist())}  left {left:.0e}")
+        print(f"   {name:21s} first {told[0]}   second {told[1]}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import REFERENCE
 from accumcheck.runfolder.steps import SeenStep
 from accumcheck.stacks.programs.witness import Witness
-from accumcheck.work.fed_reference import _prepared, _testimony, _witnessed_otherwise
+from accumcheck.work.fed_reference import _prepared
+from accumcheck.work.testimony import told_by_witness, witnessed_otherwise
 
 CHECK = CheckConfig(model=ModelConfig(config={"model_type": "llama"}), global_batch_size=2, steps=1, splits=None)
 PLACES = Coordinates(("weight",), (2,), (0,), 2)
@@ -30,9 +31,9 @@ def test_a_row_that_a_micro_batch_pads_is_the_row_alone(tmp_path: Path) -> None:
     added = np.array([[1.0, 0.0], [0.0, 2.0]], dtype=np.float32)
     witness = Witness(torch.nn.Linear(1, 1), None, PLACES, (seen,), alone.forms, alone.fields, (added,), "")
     job = Job(REFERENCE, 1, tmp_path / REFERENCE, CHECK, "cpu", "gloo", membership=(fed,))
-    alike = _witnessed_otherwise(job, witness)
+    alike = witnessed_otherwise(job, witness)
     assert alike == [{short: fed[0]}]  # the other has the same contents in both
-    testimony = _testimony(witness, alike, {(fed[0], 0): 0, (fed[1], 0): 1}, 2, PLACES)
+    testimony = told_by_witness(witness, alike, {(fed[0], 0): 0, (fed[1], 0): 1}, 2, PLACES, lambda: None)
     assert testimony is not None
     assert testimony.directions.tolist() == added.tolist()
     assert testimony.known.all()
@@ -45,7 +46,7 @@ def test_a_parameter_that_the_witness_does_not_train_has_no_direction() -> None:
     seen = SeenStep(1.0, (MicroBatch(0, (row,)),))
     witness = Witness(torch.nn.Linear(1, 1), None, PLACES, (seen,), alone.forms, alone.fields, (added,), "")
     common = Coordinates(("bias", "weight"), (1, 2), (0, 1), 3)
-    testimony = _testimony(witness, [{}], {(row, 0): 0}, 1, common)
+    testimony = told_by_witness(witness, [{}], {(row, 0): 0}, 1, common, lambda: None)
     assert testimony is not None
     assert testimony.directions.tolist() == [[0.0, 3.0, 4.0]]
 

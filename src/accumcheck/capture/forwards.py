@@ -36,6 +36,7 @@ class Forwards:
         self._samples = samples
         self._begins = begins
         self._calling: Watched | None = None
+        self._fed = 0
         self.are_told = False
         """Rows are reported through `feed` and not read from the model's inputs."""
         self.has_trainer = False
@@ -52,8 +53,11 @@ class Forwards:
 
     def called(self, module: int, batch: Mapping[str, Any]) -> None:
         """One of the trained modules is called; ``batch``: inputs by name, empty if it is fed no data directly."""
-        self._calling = Watched(batch.get(TOKEN_COUNT))
-        self._window.call(Call(module, self._samples.find(batch) if batch else (), self._calling))
+        rows = self._samples.find(batch) if batch else ()
+        fed = len(rows) or self._fed
+        self._calling = Watched(batch.get(TOKEN_COUNT), fed if self.are_told else 0)
+        self._fed = fed
+        self._window.call(Call(module, rows, self._calling))
 
     def returned(self, output: Any) -> None:
         """The module that was called last has returned this output."""
@@ -68,9 +72,10 @@ class Forwards:
         if not self.are_told:
             self.called(0, dict(args[0]) if args and isinstance(args[0], Mapping) else kwargs)
         elif self.has_trainer:
-            self._calling = Watched(kwargs.get(TOKEN_COUNT))
+            told = self._window.groups[-1].calls if self._window.groups else []
+            self._calling = Watched(kwargs.get(TOKEN_COUNT), len(told[0].rows) if told else 0)
             if self._window.groups:
-                self._window.groups[-1].calls.append(Call(0, (), self._calling))
+                told.append(Call(0, (), self._calling))
 
     def _after(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG002
         if torch.is_grad_enabled() and (self.has_trainer or not self.are_told):

@@ -6,11 +6,15 @@ respect to it, which is exactly the factor that the stack put on it (1/k, the nu
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
+
+from accumcheck.capture.outputs import Described, described, differentiable
 
 TOKEN_COUNT = "num_items_in_batch"
 """The name under which stacks pass a model the token count of the global batch."""
@@ -45,19 +49,23 @@ class Watched:
     """One forward that has begun: the token count passed to it, the loss it returned, and the gradient that came back.
 
     ``used``: whether a gradient has come back to anything it returned; None if it has returned nothing that could be
-    differentiated, or nothing yet.
+    differentiated, or nothing yet; ``rows``: how many it was fed, 0 if its outputs are not to be described;
+    ``at_outputs``: what came back to each output, by name; None where that cannot be divided by row.
     """
 
     count: Any = None
+    rows: int = 0
     loss: torch.Tensor | None = None
     factor: torch.Tensor | None = None
     used: bool | None = None
+    at_outputs: dict[str, Described | None] = field(default_factory=dict)
 
     def returned(self, output: Any) -> None:
         """The forward has returned this output."""
-        for tensor in _differentiable(output):
+        for name, tensor in differentiable(output):
             self.used = False
-            tensor.register_hook(self._came_back)  # type: ignore[no-untyped-call]
+            # without its graph, which would hold this hook and so itself
+            tensor.register_hook(partial(self._came_back, name, tensor.detach()))  # type: ignore[no-untyped-call]
         loss = loss_in(output)
         if loss is not None and loss.requires_grad:
             self.loss = loss.detach().clone()  # some releases of Trainer scale the loss in place
@@ -73,27 +81,18 @@ class Watched:
 
     # If DDP looks for unused parameters, it passes None to the hooks of tensors that are not differentiated.
 
-    def _came_back(self, gradient: torch.Tensor | None) -> None:
+    def _came_back(self, name: str, output: torch.Tensor, gradient: torch.Tensor | None) -> None:
         self.used = self.used or gradient is not None
+        if gradient is None or not self.rows:
+            return
+        again, found = name in self.at_outputs, None
+        with contextlib.suppress(Exception):  # a program may return anything, and must not fail because of this
+            found = None if again else described(gradient.detach(), output, self.rows)
+        self.at_outputs[name] = found
 
     def _differentiated(self, gradient: torch.Tensor | None) -> None:
         if gradient is not None:  # has the shape of the loss
             self.factor = gradient.detach().clone()
-
-
-def _differentiable(output: Any, limit: int = 32) -> list[torch.Tensor]:
-    """The tensors with a graph in a forward's output, at most ``limit``."""
-    found: list[torch.Tensor] = []
-    waiting = [output]
-    while waiting and len(found) < limit:
-        value = waiting.pop(0)
-        if isinstance(value, torch.Tensor):
-            found += [value] if value.requires_grad else []
-        elif isinstance(value, Mapping):
-            waiting += list(value.values())
-        elif isinstance(value, (tuple, list)):
-            waiting += list(value)
-    return found
 
 
 def _number(value: Any) -> float | None:

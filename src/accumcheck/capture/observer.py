@@ -281,6 +281,7 @@ class Observer:
     def _keep(self, closed: Closed, gradient: StepGradient, loss_scale: float) -> None:
         """Record one step: the gradient that was read, and the rows it came from."""
         parts = micro_batches_of(closed.groups, self._k, self._samples.join)
+        self._log.keep_outputs(closed.groups, parts, loss_scale)
         if self._contributions is not None and self._applied is not None:
             ignored = [self._applied.stepped_before(group.phase) for group in closed.groups if group.backward]
             self._log.keep_contributions(closed.groups, parts, self._contributions.take(ignored) / loss_scale)

@@ -17,6 +17,7 @@ from accumcheck.capture.contributions import Contributions
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.gradient import StepGradient
 from accumcheck.capture.losses import Passage
+from accumcheck.capture.outputs import outputs_of
 from accumcheck.capture.updates import Update
 from accumcheck.capture.windows import Group, Join, Part, micro_batches_of
 from accumcheck.record import Clipped, MicroBatch, TrainedRecord
@@ -27,6 +28,7 @@ from accumcheck.runfolder.steps import (
     write_change,
     write_contributions,
     write_gradient,
+    write_outputs,
     write_steps,
     write_unapplied,
     write_weights,
@@ -105,6 +107,12 @@ class StepLog:
         if all(group.backward for group in groups) and all(part.groups for part in parts):
             each = [added[list(part.groups)].sum(axis=0) for part in parts]
             write_contributions(self._folder, self._process, len(self.steps), np.stack(each) if each else added)
+
+    def keep_outputs(self, groups: Sequence[Group], parts: Sequence[Part], loss_scale: float) -> None:
+        """Record what the loss of the next step did to each row at the model's outputs; the arguments as in `keep`."""
+        seen = outputs_of(groups, parts, loss_scale)
+        if seen is not None:
+            write_outputs(self._folder, self._process, len(self.steps), seen)
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
         """Take what the stack logs for optimizer step ``step``, counted from 1 as stacks do."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accumcheck.record.fed import FedRow
 from accumcheck.record.in_json import Count
+from accumcheck.record.outputs import OutputRows
 from accumcheck.record.reason import ReasonKind
 from accumcheck.record.reference import Coordinates
 from accumcheck.record.split import Split, Status
@@ -48,7 +49,8 @@ class StepObservation:
     ``parameter_projections``: its projections on a few random directions, for parameters that are not kept whole;
     ``clip_coefficient``: the factor by which the gradient was clipped after the window's last backward;
     ``clipped_within``: where and how it was clipped before that; ``contributions``: for each process, what each of its
-    micro-batches added to the gradient before accumulation, ``[micro-batches, entries]`` of `TrainedRecord`.
+    micro-batches added to the gradient before accumulation, ``[micro-batches, entries]`` of `TrainedRecord`;
+    ``outputs``: for each process, the derivative of a program's loss at its model's outputs.
     ``learning_rates``, ``weight_decays``: of each parameter group of every optimizer that stepped; ``change``: of the
     weights by these steps, before they were restored, shape ``[coordinates]``, None if not seen;
     ``change_norm``: of the whole change; ``schedule_steps``: how often each schedule had been stepped by then, and
@@ -75,6 +77,7 @@ class StepObservation:
     logged_learning_rate: float | None = None
     clips: int = 0
     contributions: dict[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
+    outputs: dict[int, OutputRows] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

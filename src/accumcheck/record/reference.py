@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+Unmixed = Literal["row", "outputs", "targets"]
 CountAnswer = Literal["divides", "ignores", "partly", "rejects"]
 
 
@@ -155,6 +156,9 @@ class ReferenceObservation:
     no sample's loss depends on, by name: autograd gives them no gradient at all; ``random``: the same batch gave
     another result when it was computed again, None if it did not, or could not be computed; ``per_microbatch``:
     what the program's loss adds to the gradient once per micro-batch, whatever its rows, ``[coordinates]``;
+    ``unmixed``: what is all that a row's neighbours in its micro-batch may change, as seen at the model's outputs: a
+    weight of the ``row``, a weight of the row in each of the ``outputs``, or that, and single rows have other
+    ``targets``; None if they change more, or that was not seen;
     ``batch_effect``: the largest relative difference, in loss or gradient, caused by batching and not by noise, 0 if
     the model treats each sample independently; ``batched``: if it does not, every step for every micro-batch size
     of the run, and ``batch_term``: why; ``probe``: how the model computes its loss.
@@ -180,6 +184,7 @@ class ReferenceObservation:
     unused: tuple[str, ...] = ()
     random: RandomForward | None = None
     per_microbatch: npt.NDArray[np.float64] | None = None
+    unmixed: Unmixed | None = None
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from accumcheck.record.reference import Unmixed
 from accumcheck.reference.samples import Batch, LossOf, rows_in
 from accumcheck.reference.together import CountedLoss
 
@@ -36,9 +37,11 @@ class Testimony(NamedTuple):
 
     ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
     alone; ``known``: which samples have one; ``trains_again``:
-    whether the program then began another training.
+    whether the program then began another training; ``unmixed``: finds out, by running it again if necessary, what a
+    row's neighbours change, see `ReferenceObservation`.
     """
 
     directions: npt.NDArray[np.floating[Any]]
     known: npt.NDArray[np.bool_]
     trains_again: bool = False
+    unmixed: Callable[[], Unmixed | None] = lambda: None

@@ -239,7 +239,8 @@ class _Run:
         self.alone.means[:] = 0.0
         self.alone.weigh(np.ones_like(self.alone.tokens))
         term = normalisation_of(self.workload.model)
-        self._write(noise=NO_NOISE.floor, batch_effect=0.0, batch_term=term, not_judged=why)
+        unmixed = None if testimony is None else testimony.unmixed()
+        self._write(noise=NO_NOISE.floor, batch_effect=0.0, batch_term=term, not_judged=why, unmixed=unmixed)
 
     def _write(self, **more: Any) -> None:
         alone = self.alone

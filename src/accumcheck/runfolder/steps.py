@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from accumcheck.record import Clipped, MicroBatch, StepObservation
 from accumcheck.record.observed import HeldWeights
+from accumcheck.record.outputs import OutputRows
 from accumcheck.runfolder.codec import read_record, write_record
 
 Gradient = npt.NDArray[np.floating[Any]]
@@ -60,6 +61,10 @@ def _gradient_file(folder: Path, process: int, step: int) -> Path:
 
 def _contributions_file(folder: Path, process: int, step: int) -> Path:
     return folder / f"process-{process}-contributions-{step}.npy"
+
+
+def _outputs_file(folder: Path, process: int, step: int) -> Path:
+    return folder / f"process-{process}-outputs-{step}.npz"
 
 
 def write_steps(folder: Path, process: int, steps: Sequence[SeenStep]) -> None:
@@ -115,6 +120,30 @@ def read_contributions(folder: Path, step: int, processes: int) -> dict[int, Gra
     return {process: np.load(path) for process, path in paths.items() if path.exists()}
 
 
+def write_outputs(folder: Path, process: int, step: int, seen: OutputRows) -> None:
+    """Write what the loss of a step, counted from 0, did to each row at the model's outputs."""
+    np.savez(
+        _outputs_file(folder, process, step),
+        names=np.array(seen.names),
+        entries=seen.entries,
+        batches=seen.batches,
+        gradients=seen.gradients,
+        values=seen.values,
+    )
+
+
+def read_outputs(folder: Path, step: int, processes: int) -> dict[int, OutputRows]:
+    """The same, of the processes that could see it."""
+    found = {}
+    for process in range(processes):
+        path = _outputs_file(folder, process, step)
+        if path.exists():
+            with np.load(path) as kept:
+                names, entries = (tuple(kept[name].tolist()) for name in ("names", "entries"))
+                found[process] = OutputRows(names, entries, kept["batches"], kept["gradients"], kept["values"])
+    return found
+
+
 def write_change(folder: Path, step: int, entries: Gradient) -> None:
     """Write how a step, counted from 0, changed the weights of the first process: ``[coordinates]``."""
     np.save(folder / _CHANGE.format(step), entries)
@@ -168,6 +197,7 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             logged_learning_rate=first.logged_learning_rate,
             clips=first.clips,
             contributions=read_contributions(folder, index, processes),
+            outputs=read_outputs(folder, index, processes),
         )
         for index, first in enumerate(views[0])
     )

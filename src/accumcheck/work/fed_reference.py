@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from accumcheck.capture.belief import own_loss
@@ -18,31 +17,28 @@ from accumcheck.capture.losses import TOKEN_COUNT, loss_in
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.splits import control_of
 from accumcheck.errors import UnsupportedError, WorkloadError
-from accumcheck.record import Coordinates, Split
-from accumcheck.record.fed import FedRow
-from accumcheck.reference.losses import Losses, Testimony
+from accumcheck.reference.losses import Losses
 from accumcheck.reference.run import run_reference
 from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
-from accumcheck.rows.changes import HARMLESS
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.fields import moved
 from accumcheck.rows.identity import without_counts
-from accumcheck.rows.pairing import paired
 from accumcheck.rows.pairs import holds_pairs, pairs_of
 from accumcheck.rows.row_collator import RowCollator
 from accumcheck.rows.sample import KEPT_KINDS, Sample
-from accumcheck.runfolder.aligned import at_coordinates
-from accumcheck.runfolder.fed_rows import read_fields, read_rows
+from accumcheck.runfolder.fed_rows import read_rows
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
-from accumcheck.runfolder.of_reference import RowKey
 from accumcheck.runfolder.of_split import read_trained
 from accumcheck.stacks.programs.witness import Witness
+from accumcheck.work.mixing import unmixed_in_control
+from accumcheck.work.second_run import Again
+from accumcheck.work.testimony import keys_of, told_by_witness, witnessed_otherwise
 from accumcheck.workload.assemble import Workload
 
 
-def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
+def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Again | None = None) -> None:
     """`run_reference` on the rows that the splits were fed.
 
     Args:
@@ -50,12 +46,13 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
         check: does not describe the model; dtype and precision are read from what the program made.
         witness: the program's model, ready to train; its Trainer, whose ``compute_loss`` is the loss that the user
             requested (for a program's own loop it is the model's loss); and what it computed for its rows one by one.
+        again: runs the program once more, under another split.
 
     Raises:
         WorkloadError: a row was not kept.
     """
     model, trainer = witness.model, witness.trainer
-    alike = _witnessed_otherwise(job, witness)
+    alike = witnessed_otherwise(job, witness)
     rows = {**read_rows(job.run, KEPT_KINDS), **witness.forms}
     rows |= {mine: witness.forms[other] for step in alike for other, mine in step.items() if other in witness.forms}
     keys = keys_of(job.membership)
@@ -80,7 +77,9 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness) -> None:
     elif trainer is not None:
         losses = _losses_of(trainer, model, made)._replace(counts=witness.counts)
     common = GradientReader.of(model, seed=check.seed).coordinates
-    testimony = _testimony(witness, alike, place, len(numbers), common)
+    dtype, first = made.compute_dtype, alike[0] if alike else {}
+    unmixed = functools.partial(unmixed_in_control, job, check, dtype, first, again)
+    testimony = told_by_witness(witness, alike, place, len(numbers), common, unmixed)
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
 
 
@@ -112,69 +111,11 @@ def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Modul
                 parameter.requires_grad_(name in trained.coordinates.names)
 
 
-def _witnessed_otherwise(job: Job, witness: Witness) -> list[dict[int, int]]:
-    """For each step, from the numbers of the witness's rows to the control's rows that differ only by padding.
-
-    A single row is not padded to the longest of a micro-batch; if no mask marks the padding, it has another number.
-    """
-    contents: dict[int, FedRow] = {}
-    for folder in split_folders(job.run):
-        for process in range(Split.parse(folder.name).num_processes):
-            contents.update(read_fields(folder, process))
-    contents.update(witness.fields)
-    found = []
-    for due, step in zip(job.membership, witness.steps, strict=False):
-        fed = list(dict.fromkeys(number for batch in step.micro_batches for number in batch.samples))
-        strange = [number for number in fed if number not in due]
-        missing = [number for number in dict.fromkeys(due) if number not in fed]
-        pairs = paired(strange, missing, contents, due)
-        found.append({other: mine for other, (mine, change) in pairs.items() if change.kind in HARMLESS})
-    return found
-
-
-def _testimony(
-    witness: Witness,
-    alike: Sequence[Mapping[int, int]],
-    place: Mapping[RowKey, int],
-    samples: int,
-    common: Coordinates,
-) -> Testimony | None:
-    """What the witness saw of each sample; None if it saw none.
-
-    ``alike``: see `_witnessed_otherwise`; ``common``: the coordinates of the reference.
-    """
-    width = sum(common.sizes)
-    directions = np.zeros((samples, width), dtype=np.float32)
-    known = np.zeros(samples, dtype=bool)
-    for position, (step, added) in enumerate(zip(witness.steps, witness.contributions, strict=True)):
-        named = alike[position] if position < len(alike) else {}
-        (keys,) = keys_of([[named.get(number, number) for batch in step.micro_batches for number in batch.samples]])
-        if added is None or len(keys) != len(added):
-            continue
-        for key, row in zip(keys, added, strict=True):
-            if key in place:
-                directions[place[key]], known[place[key]] = at_coordinates(row, witness.coordinates, common), True
-    return Testimony(directions, known, witness.trains_again) if known.any() or witness.trains_again else None
-
-
 def _fed_in(folder: Path) -> list[list[int]]:
     """What each step of a split was fed; empty if it has not ended."""
     with contextlib.suppress(FileNotFoundError):
         return drawn_order(folder)
     return []
-
-
-def keys_of(steps: Sequence[Sequence[int]]) -> list[list[RowKey]]:
-    """Each row's number with how often it came before in its step: two rows with equal content are two samples."""
-    found = []
-    for step in steps:
-        seen: Counter[int] = Counter()
-        keys = []
-        for number in step:
-            keys.append((number, seen[number]))
-            seen[number] += 1
-        found.append(keys)
-    return found
 
 
 _AUTOCAST = {torch.bfloat16: "bf16", torch.float16: "fp16"}

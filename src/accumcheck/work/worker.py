@@ -10,10 +10,13 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from accumcheck.config.model import CheckConfig
+from accumcheck.record import Split
 from accumcheck.runfolder.events import EventLog, StepDone, WorkerDone, WorkerStarted
 from accumcheck.runfolder.failures import write_error
 from accumcheck.runfolder.job import Job
@@ -124,9 +127,19 @@ def _run_program(stack: ProgramSpec, job: Job, check: CheckConfig, process: int)
 
     if job.name == REFERENCE:
         from accumcheck.work.fed_reference import reference_of_fed
+        from accumcheck.work.mixing import steps_of
+        from accumcheck.work.second_run import second_run
 
-        with Patches(stack.seams) as patches:
-            run_witness(stack, job, check, reference_of_fed, patches)
+        def run_again(split: Split) -> None:
+            each = split.per_device_train_batch_size * split.gradient_accumulation_steps
+            other = replace(check, steps=steps_of(split, check), splits=(split,), global_batch_size=each, update="off")
+            folder = job.folder / str(split)
+            folder.mkdir()
+            with Patches(stack.seams) as patches:
+                run_split(stack, replace(job, name=str(split), folder=folder, check=other), other, 0, patches)
+
+        with second_run(run_again) as again, Patches(stack.seams) as patches:
+            run_witness(stack, job, check, partial(reference_of_fed, again=again), patches)
         return
     with Patches(stack.seams if check.hotfix is None else (*stack.seams, *SEAMS)) as patches:
         check_trainer_was_made = apply_to_every_trainer(check.hotfix, patches) if check.hotfix is not None else None
@@ -150,7 +163,6 @@ def _run_loop(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload,
 def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:
     from accumcheck.capture.observer import Observer
     from accumcheck.capture.patches import Patches
-    from accumcheck.record import Split
     from accumcheck.rows.fingerprint import SampleIndex
     from accumcheck.stacks.protocol import Training
     from accumcheck.stacks.updates.real import real_updates, runs_updates

@@ -164,3 +164,20 @@ def test_a_parameter_that_rows_alone_scale_otherwise_is_wrong_by_itself_and_no_b
     found = judge(check(TEXTS), list(map(hooked, TEXTS)), CONTROL, replace(undecided(), gradients=alone))
     assert verdicts(found) == {"1x8x1": "pass", "1x2x4": "fail", "2x2x2": "fail"}
     assert {one.id for one in found.findings} == {"wrong-parameters", "accuracy-not-judged"}
+
+
+def with_two_terms(text: str) -> SplitObservation:
+    """Rows with two parts, of which the control, unlike single rows, counts the second three times."""
+    parts = np.random.default_rng(9).normal(size=GRADIENTS.shape)
+    made = undecided().gradients + (2 if text == str(CONTROL) else 3) * parts
+    return observed(text, made=made)
+
+
+def test_every_split_must_agree_with_the_control_if_rows_are_not_mixed() -> None:
+    runs = [with_two_terms(text) for text in TEXTS]
+    unmixed = judge(check(TEXTS), runs, CONTROL, replace(undecided(), unmixed="outputs"))
+    assert verdicts(unmixed) == {"1x8x1": "pass", "1x2x4": "fail", "2x2x2": "fail"}
+    for unknown in (undecided(), replace(undecided(), unmixed="row")):  # then it should be a combination of its rows
+        found = judge(check(TEXTS), runs, CONTROL, unknown)
+        assert "fail" not in verdicts(found).values()
+        assert "batch-dependent-model" in [one.id for one in found.findings]

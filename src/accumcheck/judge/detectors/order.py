@@ -25,6 +25,7 @@ from accumcheck.judge.detectors.logged_update import misreported_rate, missing_n
 from accumcheck.judge.detectors.no_reference import no_reference
 from accumcheck.judge.detectors.not_finite import not_finite, rows_not_finite
 from accumcheck.judge.detectors.other_batches import other_batches_fed
+from accumcheck.judge.detectors.other_losses import other_losses
 from accumcheck.judge.detectors.padding import padded_epochs
 from accumcheck.judge.detectors.parameter_gradients import wrong_parameters
 from accumcheck.judge.detectors.parameters import untrained_parameters
@@ -67,6 +68,7 @@ STRUCTURAL: tuple[Structural, ...] = (
 """Run before rules are fitted, in this order: if two condemn a split, the later one sets its rule."""
 
 CONSEQUENT: tuple[Consequent, ...] = (
+    other_losses,
     changed_rows,
     random_forward,
     batch_dependence,

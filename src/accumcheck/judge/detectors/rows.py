@@ -87,6 +87,8 @@ def _is_changed(judged: Judged, split: Split) -> bool:
     result = next((one for one in judged.results if one.split == split), None)
     if result is None or not all(finite(step) for step in result.steps):
         return False
+    if split in judged.accounted:  # the model returned the same for these rows
+        return False
     if result.verdict != "fail" or not _is_apart(judged.seen, split):
         return False
     rule = judged.explanation.gradient_of(split)

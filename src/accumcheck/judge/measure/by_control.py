@@ -53,7 +53,8 @@ def relative_to(
 
     Returns:
         If the control's gradient is not a combination of its rows' gradients, the model is taken as batch-dependent:
-        splits are then only compared with those of the same per-device batch.
+        splits are then only compared with those of the same per-device batch. But if it was seen that rows are not
+        mixed, every split must agree with the control.
     """
     if not reference.not_judged:
         return reference
@@ -74,6 +75,8 @@ def relative_to(
         if found.left > COMBINATION[dtype] or total <= 0:
             if (with_term := _with_term(reference, control)) is not None:
                 return with_term
+            if reference.unmixed in ("outputs", "targets"):
+                return _by_control(reference, control)
             return _by_size(reference, max(found.left, COMBINATION[dtype]), [control, *splits])
         tokens[chosen] = np.maximum(found.weights, 0.0) / total * WHOLE
         gradients[chosen] = found.rows * total
@@ -128,9 +131,14 @@ def _with_term(reference: ReferenceObservation, control: SplitObservation) -> Re
 def _without_rows(
     reference: ReferenceObservation, control: SplitObservation, splits: Sequence[SplitObservation]
 ) -> ReferenceObservation:
-    """The control's steps as right values, if single rows are unknown: each row gets the gradient of its step."""
+    """The control's steps as right values, if single rows are unknown."""
     if reference.batch_term is not None:
         return _by_size(reference, 1.0, [control, *splits])
+    return _by_control(reference, control)
+
+
+def _by_control(reference: ReferenceObservation, control: SplitObservation) -> ReferenceObservation:
+    """The control's steps as right values, without those of single rows: each row gets the gradient of its step."""
     gradients, losses = np.array(reference.gradients, dtype=np.float64), np.zeros(len(reference.gradients))
     for step, members in zip(control.steps, reference.membership, strict=False):
         gradients[list(members)] = step.gradients[0]
