@@ -80,7 +80,8 @@ def test_a_user_can_ask_where_the_tolerances_come_from(tmp_path: Path) -> None:
         line.split("  ")[0].strip(): line.split()[-1] for line in lines if line.endswith(("configuration", "dtype"))
     }
     assert told == {"loss": "configuration", "grad norm": "dtype", "gradient": "dtype", "weights": "dtype"}
-    assert [line.split()[3:5] for line in lines if line.startswith("last sample first")] == [["1", "8"], ["8", "1"]]
+    assert [line.split()[3:5] for line in lines if line.startswith("last sample first")] == [["1", "8"]]
+    assert [line.split()[1:3] for line in lines if line.startswith("shuffled")] == [["8", "1"], ["1", "8"], ["8", "1"]]
     assert max(map(len, lines)) <= 80
     tolerances = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["tolerances"]
     assert (tolerances["loss"], tolerances["origins"]["loss"]["chosen"]) == (0.25, "configuration")

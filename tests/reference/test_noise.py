@@ -44,7 +44,7 @@ def plain(batch: Any) -> tuple[torch.Tensor, int]:
 def test_what_sums_alike_in_every_order_has_no_noise() -> None:
     found = measured(plain, [1, 2, 4])
     # 24 degrees of freedom would take seven passes of four samples: there are six
-    orders = ["last sample first"] * 3 + ["shuffled"] * 3
+    orders = ["last sample first"] + ["shuffled"] * 5
     assert [(one.order, one.size) for one in found.passes] == list(zip(orders, (1, 2, 4, 1, 2, 4), strict=True))
     assert len({one.factor for one in found.passes}) == 6
     assert [one.loss_unit for one in found.passes] == [2.0**-53] * 6
@@ -53,6 +53,14 @@ def test_what_sums_alike_in_every_order_has_no_noise() -> None:
     assert found.floor.loss == pytest.approx(2.0**-53)  # half a unit in the last place of a float64
     for one in found.passes:
         assert one.gradient == pytest.approx([3, 1])
+
+
+def test_no_two_passes_take_the_samples_in_one_order() -> None:
+    """Sums that round by the order of a batch's rows would come out alike, and hide what a split in another order shows."""
+    orders = [one.order for one in _passes(list(range(15)), [1, 3, 15])]
+    assert len(orders) == 3
+    assert len(set(orders)) == len(orders)
+    assert all(sorted(order) == list(range(15)) for order in orders)
 
 
 def test_the_largest_of_the_passes_is_the_floor() -> None:

@@ -6,7 +6,9 @@ in the run's own dtype as in a stack, and compared with the sum of the single sa
 Rounding repeats itself: the same samples, back-propagated from the same number, round the same way in every order
 and nearly the same way in every shape, so two such passes show less rounding than a stack may have. Passes therefore
 also differ in the factor on the loss before it is back-propagated, as in stacks (1/k, n/N, a loss
-scale): a factor that is exact in every dtype, and by which the gradient is divided again.
+scale): a factor that is exact in every dtype, and by which the gradient is divided again. Each also has an order of its
+own: sums over the rows of a batch round by their order, so that passes in one order agree with each other and may all
+differ from a split.
 """
 
 from __future__ import annotations
@@ -129,7 +131,7 @@ def _passes(members: Sequence[int], shapes: Sequence[int]) -> Iterator[_Pass]:
     enough = max(len(shapes), 1 + math.ceil(DEGREES / len(members)))
     for number, factor in zip(range(enough), FACTORS, strict=False):
         order, words = list(reversed(members)), "last sample first"
-        if number >= len(shapes):
+        if number:
             random.Random(number).shuffle(order)
             words = "shuffled"
         yield _Pass(words, tuple(order), shapes[number % len(shapes)], factor)
