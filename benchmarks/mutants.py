@@ -20,7 +20,7 @@ from pathlib import Path
 from mutation import suites
 from mutation.freely import outcome, outcome_of_sft
 from mutation.mutants import Mutant, every
-from mutation.runs import Ran, accused, guilty, run
+from mutation.runs import Ran, accused, guilty, is_another_loss, run
 
 COLUMNS = (
     *(
@@ -29,6 +29,7 @@ COLUMNS = (
         "not executed",
         "equivalent",
         "rounding",
+        "another loss",
         "killed",
         "by a crash",
         "survived",
@@ -45,8 +46,9 @@ class Result:
     """What became of one mutant.
 
     ``fate``: killed, not executed, equivalent (every gradient in every split, and real training, to the bit), rounding
-    (the same but for the last bits of sums that are made in another order) or survived; ``by``: the check that killed
-    it, or what shows that a survivor is not equivalent; ``how``: its verdict and findings, or why a split could not
+    (the same but for the last bits of sums that are made in another order), another loss (what a sample's loss alone is
+    has changed, and every split trains that loss) or survived; ``by``: the check that killed it, or what shows that a
+    survivor is not equivalent; ``how``: its verdict and findings, or why a split could not
     run; ``accused``: whether the splits that were found wrong are those that the mutant changes, None where no split
     ran to its end; ``theirs``: which of transformers' own tests fails, "" where none does.
     """
@@ -68,6 +70,7 @@ class Hunt:
         self.lines = {ran.name: ran.lines for ran in run([(name, "trace") for name in self._names])}
         self._changed: dict[str, str] = {}
         self._rounded: set[str] = set()
+        self._of_another_loss: set[str] = set()
         self._free: dict[str, str] = {}
         for name, ran in self.right.items():
             if ran.report.verdict != "pass":
@@ -107,7 +110,7 @@ class Hunt:
                 del changed[ran.mutant]
                 yield result
         for id_, by in changed.items():
-            yield Result(left[id_], "survived", by)
+            yield Result(left[id_], "another loss" if id_ in self._of_another_loss else "survived", by)
 
     def _change(self, mutant: Mutant) -> str:
         """What shows that a mutant that passed is not equivalent; empty where nothing does."""
@@ -124,6 +127,8 @@ class Hunt:
         report = ran.report
         if report.verdict == "pass" and not report.findings:
             right = self.right[ran.name]
+            if is_another_loss(report, right.report):
+                self._of_another_loss.add(mutant.id)
             if guilty(report, right.report):
                 self._changed.setdefault(mutant.id, ran.name)
             elif ran.hashes != right.hashes:
@@ -168,6 +173,7 @@ def _counts(results: Sequence[Result]) -> list[object]:
         fates["not executed"],
         fates["equivalent"],
         fates["rounding"],
+        fates["another loss"],
         fates["killed"],
         sum(result.how.startswith("error") for result in results),
         fates["survived"],

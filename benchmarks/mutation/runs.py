@@ -82,6 +82,13 @@ def guilty(mutated: Report, right: Report) -> set[str]:
     return changed
 
 
+def is_another_loss(mutated: Report, right: Report) -> bool:
+    """Whether the mutant changes what the loss of a sample alone is: the reference's loss or gradient is another."""
+    steps = zip(mutated.reference, right.reference, strict=False)
+    pairs = [pair for one, two in steps for pair in ((one.loss, two.loss), (one.grad_norm, two.grad_norm))]
+    return any(_is_far(one or 0.0, two or 0.0) for one, two in pairs)
+
+
 def accused(report: Report) -> set[str]:
     """The splits that are found wrong, or of which a finding speaks."""
     wrong = {str(split.split) for split in report.splits if split.verdict in ("fail", "warn", "error")}

@@ -21,7 +21,7 @@ TIMEOUT = 40
 """Seconds for a split: a mutant may leave one process waiting for another."""
 NAMES: dict[str, tuple[str, ...]] = {
     "trainer": ("steps", "epoch", "unclipped", "mean", "smoothed"),
-    "accelerate": ("loop", "steps"),
+    "accelerate": ("loop", "steps", "loop, epoch"),
     "sft": ("sft", "sft, smoothed", "sft, dft"),
 }
 """Of each suite, in the order in which they are tried."""
@@ -43,7 +43,7 @@ def check(name: str, mutant: str, number: int) -> CheckConfig:
     if name in _SFT:
         return replace(_sft(*_SFT[name]), stack=f"mutated-sft:{number}:{mutant}")
     made = _MADE[name]()
-    base = {"loop": "accelerate", "mean": "mean"}.get(name, "trainer")
+    base = {"loop": "accelerate", "loop, epoch": "accelerate", "mean": "mean"}.get(name, "trainer")
     launcher = replace(made.launcher, timeout=TIMEOUT)
     return replace(made, stack=f"mutated:{base}:{mutant}", launcher=launcher)
 
@@ -123,4 +123,5 @@ _MADE: dict[str, Callable[[], CheckConfig]] = {
     "mean": _mean,
     "smoothed": _smoothed,
     "loop": _loop,
+    "loop, epoch": _epoch,
 }

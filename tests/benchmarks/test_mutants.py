@@ -12,10 +12,12 @@ import mutants as page
 import pytest
 from mutation import mutants, stack, suites
 from mutation.operators import changes, is_skipped
+from mutation.runs import FAR, is_another_loss
 
 from accumcheck.stacks.programs.trl_scripts import TrlConfig
 from accumcheck.stacks.registry import admit
 from tests.releases import since
+from tests.report import examples
 
 FOLDER = Path(page.__file__).parent
 
@@ -112,6 +114,17 @@ def test_a_mutant_runs_in_its_process_and_the_file_stays_as_it_is() -> None:
     assert found == pytest.approx([1 / 3, 3.0])
 
 
+def test_a_loss_is_another_where_the_reference_is_and_not_where_a_split_is() -> None:
+    right = examples.clean()
+    first, *others = right.reference
+    assert first.loss is not None
+    moved = replace(first, loss=first.loss * (1 + 2 * FAR))
+    assert is_another_loss(replace(right, reference=(moved, *others)), right)
+    rounded = replace(first, loss=first.loss * (1 + FAR / 2))
+    assert not is_another_loss(replace(right, reference=(rounded, *others)), right)
+    assert not is_another_loss(replace(examples.llava_449(), reference=right.reference), right)
+
+
 def result(fate: str, accused: bool | None = None, theirs: str = "") -> page.Result:
     mutant = mutants.Mutant("m:f:1:constant:1", "trainer", "m", "f", 1, "constant", "1", "2")
     return page.Result(mutant, fate, "steps", "fail: token-mean*k", accused, theirs)
@@ -131,9 +144,10 @@ def test_the_table_counts_only_mutants_that_matter() -> None:
         result("survived"),
         result("equivalent"),
         result("rounding"),
+        result("another loss"),
         result("not executed"),
     ]
     lines = page.table(results).splitlines()
-    assert any(line.startswith("| all | 7 | 1 | 1 | 1 | 3 | 1 | 1 | 75.0% | 1 of 2 | 1 of 4 |") for line in lines)
+    assert any(line.startswith("| all | 8 | 1 | 1 | 1 | 1 | 3 | 1 | 1 | 75.0% | 1 of 2 | 1 of 4 |") for line in lines)
     assert sum(line.startswith("survived: ") for line in lines) == 1
     assert sum(line.startswith("not rightly accused: ") for line in lines) == 1
