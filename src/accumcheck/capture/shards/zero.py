@@ -152,9 +152,11 @@ def check_engine(engine: Any) -> None:
 
 def _beside(engine: Any) -> list[tuple[str, bool]]:
     stage = int(engine.zero_optimization_stage())
+    offload = _told(engine, "zero_offload_optimizer")
+    optimizer = "" if offload is None else _device_of(offload)
     return [
         (f"ZeRO stage {stage}", stage not in (1, 2, 3)),
-        ("an offloaded optimizer", bool(_told(engine, "zero_offload_optimizer") or _told(engine, "zero_cpu_offload"))),
+        (f"an optimizer offloaded to {optimizer}", optimizer not in ("", "cpu")),
         ("offloaded parameters", bool(_told(engine, "zero_offload_param"))),
         ("managed_gradient_accumulation: false", _told(engine, "managed_gradient_accumulation") is False),
         ("ZenFlow", bool(getattr(engine, "zenflow", False))),
@@ -169,8 +171,13 @@ def _told(engine: Any, name: str) -> Any:
     """The result of a method of the engine; None if the release does not have it, or for an offload to ``none``."""
     answer = getattr(type(engine), name, None)
     told = None if answer is None else answer(engine)
-    device = getattr(told, "device", None)
-    return None if device is not None and str(getattr(device, "value", device)) == "none" else told
+    return None if _device_of(told) == "none" else told
+
+
+def _device_of(offload: Any) -> str:
+    """Where this part of a configuration offloads to: ``none``, ``cpu`` or ``nvme``; empty if it is no offload."""
+    device = getattr(offload, "device", None)
+    return "" if device is None else str(getattr(device, "value", device))
 
 
 def cast_by(engine: Any) -> str:
