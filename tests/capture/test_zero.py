@@ -33,7 +33,9 @@ with_deepspeed = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """By kind, what each of the two processes read."""
-    return in_two_processes("zero_program.py", tmp_path_factory.mktemp("zero"), (*KINDS, "four", "moved"), "--no-kernels")
+    return in_two_processes(
+        "zero_program.py", tmp_path_factory.mktemp("zero"), (*KINDS, "four", "moved"), "--no-kernels"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_weights_are_gathered_to_the_bit(read: dict[str, list[Any]], kind: str) 
 def test_micro_batches_that_an_offloaded_optimizer_loses_are_missing_in_what_is_read(
     read: dict[str, list[Any]], right: np.ndarray[Any, Any]
 ) -> None:
-    # up to 0.18.9 the sum of the micro-batches but the last is written to the host only once: deepspeedai/DeepSpeed#7967
+    # up to 0.18.9 the sum is written to the host after the first micro-batch only: deepspeedai/DeepSpeed#7967
     loses = Version(version("deepspeed")) < Version("0.19.0")
     applied = gradient_of(ROWS[[0, 3]]) / 2 if loses else right
     for seen in read["four"]:

@@ -156,7 +156,9 @@ class Observer:
             schedules = self._updates.made if self._updates is not None else ()
             # an engine steps copies of its own: torch's optimizers do not say which parameters it holds
             held = self._ever_touched if self._engine.found else self._applied.held
-            trained = trained_record(self._reader, self._contributions, self._ever_touched, held, schedules)
+            trained = trained_record(
+                self._reader, self._contributions, self._ever_touched, held, schedules, self._engine.release
+            )
         self._log.write(self._window.groups, trained, weights, self._trainer)
 
     def feed(self, batch: Mapping[str, Any]) -> None:

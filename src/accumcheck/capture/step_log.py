@@ -163,6 +163,7 @@ def trained_record(
     touched: Collection[int],
     held: Collection[int],
     schedules: tuple[Schedule, ...],
+    engine: str,
 ) -> TrainedRecord:
     """What is known about the trained parameters at the end.
 
@@ -172,6 +173,7 @@ def trained_record(
         touched: the positions of parameters that received a gradient.
         held: the positions of parameters that an optimizer has stepped.
         schedules: of the learning rate, made by the program.
+        engine: the release of DeepSpeed, if its engine made the steps.
     """
     names = reader.coordinates.names
     return TrainedRecord(
@@ -180,4 +182,5 @@ def trained_record(
         () if contributions is None else tuple(contributions.entries.tolist()),
         schedules,
         () if contributions is None else tuple(name for at, name in enumerate(names) if at not in touched),
+        engine,
     )

@@ -115,7 +115,8 @@ class TrainedRecord:
 
     ``coordinates``: of the parameters that need a gradient; ``lacking``: parameters that got a gradient, but are in no
     optimizer that stepped; ``entries``: which coordinates are kept of each micro-batch's contribution;
-    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient.
+    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient; ``engine``: the release
+    of DeepSpeed, if its engine made the steps.
     """
 
     coordinates: Coordinates
@@ -123,6 +124,7 @@ class TrainedRecord:
     entries: tuple[int, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     untouched: tuple[str, ...] = ()
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import torch
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.gradient import StepGradient
 from accumcheck.capture.patches import Patches
+from accumcheck.capture.shards import zero
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
 
 OnStep = Callable[[Any, StepGradient, float], None]
@@ -35,6 +36,11 @@ class EngineWatch:
     def found(self) -> bool:
         """Whether an engine trains the model; then torch's optimizers do not show its steps."""
         return self._engine is not None
+
+    @property
+    def release(self) -> str:
+        """Of DeepSpeed; empty if no engine trains the model."""
+        return zero.release() if self.found else ""
 
     def look_for(self, model: torch.nn.Module, reader: GradientReader) -> None:
         """Look for the engine of this model, unless it is known already.

@@ -76,7 +76,7 @@ class Partitioned:
             found = _deepspeed().utils.safe_get_full_grad(self.parameter)
         except Exception as error:
             raise UnsupportedError(
-                f"DeepSpeed {_release()} does not return the gradient of {self.name} before its step "
+                f"DeepSpeed {release()} does not return the gradient of {self.name} before its step "
                 f"({type(error).__name__}: {error}); run it without DeepSpeed, or with FSDP"
             ) from error
         finally:
@@ -85,7 +85,7 @@ class Partitioned:
         if found is None or found.numel() != self.numel:
             entries = "no gradient" if found is None else f"a gradient of {found.numel()} entries"
             raise UnsupportedError(
-                f"DeepSpeed {_release()} returns {entries} for {self.name}, which has {self.numel}; run it without "
+                f"DeepSpeed {release()} returns {entries} for {self.name}, which has {self.numel}; run it without "
                 "DeepSpeed, or with FSDP"
             )
         whole: torch.Tensor = found.detach().reshape(-1) / loss_scale_of(self.engine)
@@ -145,7 +145,7 @@ def check_engine(engine: Any) -> None:
     found = [what for what, does in _beside(engine) if does]
     if found:
         raise UnsupportedError(
-            f"DeepSpeed {_release()} trains with {', '.join(found)}: accumcheck cannot see the gradient applied then; "
+            f"DeepSpeed {release()} trains with {', '.join(found)}: accumcheck cannot see the gradient applied then; "
             "use ZeRO 1, 2 or 3 without it"
         )
 
@@ -221,7 +221,7 @@ def check_norm(engine: Any, norm: float) -> None:
         return
     if not math.isclose(norm, own, rel_tol=AGREEMENT, abs_tol=1e-12):
         raise RefusedError(
-            f"the gradient that DeepSpeed {_release()} returns has a norm of {norm:.6g}, the one that it applies has "
+            f"the gradient that DeepSpeed {release()} returns has a norm of {norm:.6g}, the one that it applies has "
             f"{own:.6g}: they differ, so accumcheck cannot see the applied gradient"
         )
 
@@ -231,5 +231,6 @@ def _deepspeed() -> Any:
     return sys.modules["deepspeed"]
 
 
-def _release() -> str:
+def release() -> str:
+    """Of the package that the program has imported; empty if it has not."""
     return str(getattr(sys.modules.get("deepspeed"), "__version__", ""))
