@@ -20,6 +20,7 @@ from accumcheck.record import (
     StepObservation,
     TrainedRecord,
 )
+from accumcheck.record.observed import Engine
 from tests.judge.runs import reference
 
 LLAVA = "LlavaForConditionalGeneration"
@@ -285,11 +286,11 @@ def test_micro_batches_that_deepspeeds_offload_loses_are_known(release: str, gra
 
 
 def test_deepspeed_counts_where_its_engine_trained_and_not_where_it_is_only_installed() -> None:
-    trained = TrainedRecord(reference().coordinates, engine="0.18.9")
+    trained = TrainedRecord(reference().coordinates, engine=Engine("0.18.9"))
     environment = Environment(transformers="4.57.6", packages={"deepspeed": "0.18.9"})
     split = SplitObservation(Split(1, 1, 4), "ran", trained=trained)
     assert circumstances("script", {}, environment, [split], reference()).releases["deepspeed"] == "0.18.9"
-    plain = replace(split, trained=replace(trained, engine=""))
+    plain = replace(split, trained=replace(trained, engine=None))
     assert "deepspeed" not in circumstances("script", {}, environment, [plain], reference()).releases
 
 

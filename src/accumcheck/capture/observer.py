@@ -157,7 +157,7 @@ class Observer:
             # an engine steps copies of its own: torch's optimizers do not say which parameters it holds
             held = self._ever_touched if self._engine.found else self._applied.held
             trained = trained_record(
-                self._reader, self._contributions, self._ever_touched, held, schedules, self._engine.release
+                self._reader, self._contributions, self._ever_touched, held, schedules, self._engine.record
             )
         self._log.write(self._window.groups, trained, weights, self._trainer)
 
@@ -293,7 +293,7 @@ class Observer:
             self._updates.take() if self._updates is not None else Update(),
             closed.clipped_within,
             loss_scale=loss_scale,
-            by_parameter=bool(self._positions),
+            by_parameter=bool(self._positions) and not self._engine.found,
         )
 
     def _engine_steps(self, engine: Any, gradient: StepGradient, loss_scale: float) -> None:

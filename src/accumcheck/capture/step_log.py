@@ -21,7 +21,7 @@ from accumcheck.capture.outputs import outputs_of
 from accumcheck.capture.updates import Update
 from accumcheck.capture.windows import Group, Join, Part, micro_batches_of
 from accumcheck.record import Clipped, MicroBatch, TrainedRecord
-from accumcheck.record.observed import HeldWeights, Schedule
+from accumcheck.record.observed import Engine, HeldWeights, Schedule
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import (
     SeenStep,
@@ -163,7 +163,7 @@ def trained_record(
     touched: Collection[int],
     held: Collection[int],
     schedules: tuple[Schedule, ...],
-    engine: str,
+    engine: Engine | None,
 ) -> TrainedRecord:
     """What is known about the trained parameters at the end.
 
@@ -173,7 +173,7 @@ def trained_record(
         touched: the positions of parameters that received a gradient.
         held: the positions of parameters that an optimizer has stepped.
         schedules: of the learning rate, made by the program.
-        engine: the release of DeepSpeed, if its engine made the steps.
+        engine: DeepSpeed's, if it made the steps.
     """
     names = reader.coordinates.names
     return TrainedRecord(

@@ -115,8 +115,8 @@ class TrainedRecord:
 
     ``coordinates``: of the parameters that need a gradient; ``lacking``: parameters that got a gradient, but are in no
     optimizer that stepped; ``entries``: which coordinates are kept of each micro-batch's contribution;
-    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient; ``engine``: the release
-    of DeepSpeed, if its engine made the steps.
+    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient; ``engine``: DeepSpeed's,
+    if it made the steps.
     """
 
     coordinates: Coordinates
@@ -124,7 +124,19 @@ class TrainedRecord:
     entries: tuple[int, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     untouched: tuple[str, ...] = ()
-    engine: str = ""
+    engine: Engine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine of DeepSpeed: its release, and the 16-bit dtype to which it has cast the weights; empty if it has not.
+
+    ``casts_buffers``: whether it has cast the model's buffers as well; releases differ.
+    """
+
+    release: str
+    dtype: str = ""
+    casts_buffers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from accumcheck.capture.gradient import StepGradient
 from accumcheck.capture.patches import Patches
 from accumcheck.capture.shards import zero
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
+from accumcheck.record.observed import Engine
 
 OnStep = Callable[[Any, StepGradient, float], None]
 """Called with the engine, the whole gradient that it is about to apply, and the scale of the losses."""
@@ -38,9 +39,9 @@ class EngineWatch:
         return self._engine is not None
 
     @property
-    def release(self) -> str:
-        """Of DeepSpeed; empty if no engine trains the model."""
-        return zero.release() if self.found else ""
+    def record(self) -> Engine | None:
+        """What is to be known of the engine; None if no engine trains the model."""
+        return None if self._engine is None else zero.described(self._engine)
 
     def look_for(self, model: torch.nn.Module, reader: GradientReader) -> None:
         """Look for the engine of this model, unless it is known already.

@@ -2,14 +2,16 @@
 
 Programs test the environment for torchrun's variables and go another way where they find them
 (``ddp = int(os.environ.get("RANK", -1)) != -1``). With one process they are looked for in vain, until the program shows
-that it cannot do without: it reads one by name (``os.environ["LOCAL_RANK"]``), makes a process group, or asks for
-shards, which no release makes without a group. From then on it has them all, as under torchrun.
+that it cannot do without: it reads one by name (``os.environ["LOCAL_RANK"]``), makes a process group (with torch, or
+with ``deepspeed.init_distributed``), or asks for shards, which no release makes without a group. From then on it has
+them all, as under torchrun.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ _HINT = (
     "with one process a program finds no RANK and its like, as under plain python; if it needs them from the start, "
     "write launcher: {single_process: torchrun}"
 )
+_MAKES_A_GROUP = ("deepspeed.comm.comm",)
+"""Modules that make a process group, and look for the variables first: without them DeepSpeed looks for MPI."""
 _SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
@@ -122,6 +126,8 @@ def _environment_of(plain: PlainPython) -> type[os._Environ[str]]:
             return super().__getitem__(name)
 
         def __contains__(self, name: object) -> bool:
+            if plain.keeps(str(name)) and sys._getframe(1).f_globals.get("__name__") in _MAKES_A_GROUP:
+                plain.give()
             plain.probed |= plain.keeps(str(name))
             try:
                 super().__getitem__(name)  # type: ignore[index]

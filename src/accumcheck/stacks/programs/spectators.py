@@ -18,14 +18,15 @@ from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_gpus_are_not_shared
-from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
+from accumcheck.capture.shards.zero import around_steps, engine_of, is_partitioned
 from accumcheck.errors import RefusedError, UnsupportedError
 from accumcheck.loops import listen
-from accumcheck.record.observed import NEVER_CLIPS
+from accumcheck.record.observed import NEVER_CLIPS, Engine
 from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import holds_pairs
 from accumcheck.runfolder.job import Job
 from accumcheck.stacks.programs.effects import stop_before_effects
+from accumcheck.stacks.programs.engines import cast_as
 from accumcheck.stacks.programs.groups import keep_groups
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import write_arguments
@@ -69,8 +70,7 @@ class OfSplit:
         self._rows.config = getattr(model, "config", None)
         if holds_pairs(trainer):
             self._rows.sample = PAIR
-        who = self._who() + (cast_by(engine) if engine is not None else "")
-        check_same_start(self._folder.parent, who, self._weights)
+        check_same_start(self._folder.parent, self._who(), self._weights)
         self._observer.watch(
             model,
             seed=self._check.seed,
@@ -193,8 +193,17 @@ def _frozen(trainer: Any) -> torch.nn.Module | None:
 class OfWitness(OfSplit):
     """Sees the program train one row after the other, and keeps the model and the Trainer for the reference."""
 
-    def __init__(self, check: CheckConfig, observer: Observer, rows: Rows, job: Job, patches: Patches) -> None:
+    def __init__(
+        self,
+        check: CheckConfig,
+        observer: Observer,
+        rows: Rows,
+        job: Job,
+        patches: Patches,
+        engine: Engine | None = None,
+    ) -> None:
         super().__init__(check, observer, rows, job.folder, 0, patches)
+        self._engine = engine
         self._run = job.run
         self.model: torch.nn.Module | None = None
         self.trainer: Any = None
@@ -211,11 +220,13 @@ class OfWitness(OfSplit):
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
-        if engine_of(model) is not None or is_partitioned(model):
+        if is_partitioned(model):
             raise UnsupportedError(
-                "the program makes DeepSpeed's engine itself, so that there is no model without one to compute the "
-                "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
+                "the program partitions its model itself (deepspeed.zero.Init), so that there is no whole model to "
+                "compute the reference with; create it without zero.Init: the engine partitions it"
             )
+        if self._engine is not None and self._engine.dtype and engine_of(model) is None:
+            cast_as(self._engine, model)
         super().begin(model, trainer)
         # a program leaves its process group when its training ends, and its loss may need it then
         self._patches.wrap(Seam.GROUP, dist, lambda _: _nothing)

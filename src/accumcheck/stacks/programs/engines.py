@@ -1,0 +1,75 @@
+"""DeepSpeed's engine in the reference's process: with the program's settings, but without parts in other processes.
+
+A program that calls ``deepspeed.initialize`` has no model outside of its engine. In the reference's process the engine
+is made at stage 0, which leaves parameters and gradients where torch puts them, so that the model can be trained row by
+row, and be read, like any other. Weights that the engine casts to 16 bits are cast there as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from accumcheck.capture.patches import Patches, Seam
+from accumcheck.record.observed import Engine
+from accumcheck.runfolder.layout import split_folders
+from accumcheck.runfolder.of_split import read_trained
+
+ADAMS = ("adam", "adamw")
+"""Optimizers of DeepSpeed's configuration that would be compiled, and that torch has too."""
+
+
+def engine_of_splits(run: Path) -> Engine | None:
+    """The engine that trained in the splits of this run; None if none did. They have all ended."""
+    for folder in split_folders(run):
+        trained = read_trained(folder)
+        if trained is not None and trained.engine is not None:
+            return trained.engine
+    return None
+
+
+def leave_models_whole(patches: Patches) -> None:
+    """Let every engine that this process makes from now on leave its model whole, see `at_stage_0`."""
+    config = importlib.import_module("deepspeed.runtime.config").DeepSpeedConfig
+
+    def whole(original: Any) -> Any:
+        @functools.wraps(original)
+        def initialize(self: Any, settings: Mapping[str, Any]) -> None:
+            original(self, at_stage_0(settings))
+
+        return initialize
+
+    patches.wrap(Seam.ENGINE_CONFIG, config, whole)
+
+
+def at_stage_0(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """DeepSpeed's configuration under which parameters, gradients and optimizer are torch's own.
+
+    Losses in float16 are not scaled: nothing is learned from these steps, and a step that is skipped could not be read.
+    """
+    found = {**settings, "zero_optimization": {"stage": 0}}
+    found.pop("zero_allow_untested_optimizer", None)
+    optimizer = settings.get("optimizer")
+    if isinstance(optimizer, Mapping) and str(optimizer.get("type", "")).lower() in ADAMS:
+        found["optimizer"] = {**optimizer, "params": {**optimizer.get("params", {}), "torch_adam": True}}
+    half = settings.get("fp16")
+    if isinstance(half, Mapping):
+        found["fp16"] = {**half, "loss_scale": 1.0}
+    return found
+
+
+def cast_as(engine: Engine, model: torch.nn.Module) -> None:
+    """Cast a model that no engine trains to the dtype to which the engine of the splits has cast it."""
+    dtype = getattr(torch, engine.dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.to(dtype)
+        for buffer in model.buffers() if engine.casts_buffers else ():
+            if buffer.is_floating_point():
+                buffer.data = buffer.data.to(dtype)

@@ -1,0 +1,81 @@
+"""A training loop of one's own around ``deepspeed.initialize``, on a CPU; every predicted token counts the same.
+
+``--fault``: ``divides-again``: the loss is divided by the accumulation steps before the engine does; ``means``: the
+micro-batches' means are averaged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+os.environ["DS_ACCELERATOR"] = "cpu"
+
+sys.path.insert(0, str(Path(__file__).parent))
+from train import collate, make_model, rows
+
+from accumcheck import report_loss
+
+deepspeed: Any = importlib.import_module("deepspeed")
+comm: Any = importlib.import_module("deepspeed.comm.torch")
+comm.build_shm_op = lambda: None  # a kernel that takes minutes to compile
+# 0.18.9 flattens weights where they are if there is memory, and under torch 2.13 cannot change the views it gets
+deepspeed.get_accelerator().available_memory = lambda *_: 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--accumulate", type=int, required=True)
+    parser.add_argument("--stage", type=int, default=2)
+    parser.add_argument("--offload", action="store_true")
+    parser.add_argument("--bf16", action="store_true", help="let the engine cast the model")
+    parser.add_argument("--add-in", choices=["bf16", "fp32"], help="the precision in which gradients are added up")
+    parser.add_argument("--fault", choices=["divides-again", "means"])
+    options = parser.parse_args()
+    settings: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": options.batch,
+        "gradient_accumulation_steps": options.accumulate,
+        "gradient_clipping": 1.0,
+        "optimizer": {"type": "AdamW", "params": {"lr": 1e-2, "torch_adam": True}},
+        "zero_optimization": {
+            "stage": options.stage,
+            "offload_optimizer": {"device": "cpu" if options.offload else "none"},
+        },
+        "zero_force_ds_cpu_optimizer": False,
+        "bf16": {"enabled": options.bf16},
+        **({"data_types": {"grad_accum_dtype": options.add_in}} if options.add_in else {}),
+    }
+    deepspeed.init_distributed("gloo")
+    model = make_model()
+    engine, *_ = deepspeed.initialize(model=model, model_parameters=model.parameters(), config=settings)
+    processes, k = dist.get_world_size(), options.accumulate
+    data: Any = rows()
+    sampler: Any = torch.utils.data.DistributedSampler(data, shuffle=False)
+    batches = list(torch.utils.data.DataLoader(data, batch_size=options.batch, sampler=sampler, collate_fn=collate))
+    for start in range(0, len(batches), k):
+        window = batches[start : start + k]
+        counts = [(batch["labels"][:, 1:] != -100).sum() for batch in window]
+        total = torch.stack(counts).sum()
+        dist.all_reduce(total)
+        shown = torch.tensor(0.0)
+        for batch, count in zip(window, counts, strict=True):
+            loss = engine(**batch).loss.float()
+            if options.fault != "means":  # the engine divides by the accumulation steps, and averages over processes
+                loss = loss * count / total * processes * k
+            shown += loss.detach() / processes / k
+            engine.backward(loss / k if options.fault == "divides-again" else loss)
+            engine.step()
+        dist.all_reduce(shown)
+        report_loss(shown)
+
+
+if __name__ == "__main__":
+    main()
