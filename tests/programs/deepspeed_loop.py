@@ -1,7 +1,7 @@
 """A training loop of one's own around ``deepspeed.initialize``, on a CPU; every predicted token counts the same.
 
 ``--fault``: ``divides-again``: the loss is divided by the accumulation steps before the engine does; ``means``: the
-micro-batches' means are averaged.
+micro-batches' means are averaged; ``schedule``: the learning rate goes down at every micro-batch.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ comm.build_shm_op = lambda: None  # a kernel that takes minutes to compile
 deepspeed.get_accelerator().available_memory = lambda *_: 0
 
 
+def linear(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / 20))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--batch", type=int, required=True)
@@ -38,7 +42,7 @@ def main() -> None:
     parser.add_argument("--offload", action="store_true")
     parser.add_argument("--bf16", action="store_true", help="let the engine cast the model")
     parser.add_argument("--add-in", choices=["bf16", "fp32"], help="the precision in which gradients are added up")
-    parser.add_argument("--fault", choices=["divides-again", "means"])
+    parser.add_argument("--fault", choices=["divides-again", "means", "schedule"])
     options = parser.parse_args()
     settings: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": options.batch,
@@ -55,7 +59,14 @@ def main() -> None:
     }
     deepspeed.init_distributed("gloo")
     model = make_model()
-    engine, *_ = deepspeed.initialize(model=model, model_parameters=model.parameters(), config=settings)
+    own = options.fault == "schedule"
+    engine, *_ = deepspeed.initialize(
+        model=model,
+        model_parameters=model.parameters(),
+        lr_scheduler=None if own else linear,  # which the engine steps
+        config=settings,
+    )
+    schedule = linear(engine.basic_optimizer) if own else None
     processes, k = dist.get_world_size(), options.accumulate
     data: Any = rows()
     sampler: Any = torch.utils.data.DistributedSampler(data, shuffle=False)
@@ -73,6 +84,8 @@ def main() -> None:
             shown += loss.detach() / processes / k
             engine.backward(loss / k if options.fault == "divides-again" else loss)
             engine.step()
+            if schedule is not None:
+                schedule.step()
         dist.all_reduce(shown)
         report_loss(shown)
 

@@ -297,5 +297,8 @@ class Observer:
         )
 
     def _engine_steps(self, engine: Any, gradient: StepGradient, loss_scale: float) -> None:
+        optimizer = getattr(engine, "basic_optimizer", None)
+        if self._updates is not None and isinstance(optimizer, torch.optim.Optimizer):
+            self._updates.step_begins(optimizer)
         self._window.step(id(engine))
         self._keep(self._window.close(), gradient, loss_scale)

@@ -186,7 +186,8 @@ class StackBelief:
     ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it assumes that the model takes a token count;
     ``own_loss``: what computes the loss instead of the model; ``counts_place``: where tokens are counted;
     ``divides_place``: where the loss is divided by the accumulation steps; ``logs_own_rate``: whether its log should
-    show the learning rate of the step itself, not of the next one (releases differ).
+    show the learning rate of the step itself, not of the next one; ``logs_unclipped_norm``: whether it should show the
+    gradient's norm also if ``max_grad_norm`` is 0 (releases differ).
     """
 
     stack: str
@@ -196,6 +197,7 @@ class StackBelief:
     counts_place: str | None = None
     divides_place: str | None = None
     logs_own_rate: bool | None = None
+    logs_unclipped_norm: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

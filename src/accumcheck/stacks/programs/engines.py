@@ -53,7 +53,9 @@ def at_stage_0(settings: Mapping[str, Any]) -> dict[str, Any]:
     Losses in float16 are not scaled: nothing is learned from these steps, and a step that is skipped could not be read.
     """
     found = {**settings, "zero_optimization": {"stage": 0}}
-    found.pop("zero_allow_untested_optimizer", None)
+    kinds = settings.get("data_types")
+    if isinstance(kinds, Mapping):  # in which precision gradients are added up: a choice that stage 0 does not have
+        found["data_types"] = {name: kind for name, kind in kinds.items() if name != "grad_accum_dtype"}
     optimizer = settings.get("optimizer")
     if isinstance(optimizer, Mapping) and str(optimizer.get("type", "")).lower() in ADAMS:
         found["optimizer"] = {**optimizer, "params": {**optimizer.get("params", {}), "torch_adam": True}}
