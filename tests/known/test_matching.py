@@ -285,6 +285,26 @@ def test_micro_batches_that_deepspeeds_offload_loses_are_known(release: str, gra
     assert cited(deepspeed(release), "LlamaForCausalLM", "token-mean", gradient, **DIVIDED) == ids
 
 
+@pytest.mark.parametrize(
+    ("release", "through_trainer", "known"),
+    [("0.18.3", False, True), ("0.19.5", False, True), ("0.18.2", False, False), ("0.19.6", False, False),
+     ("0.18.9", True, False)],
+)  # fmt: skip
+def test_a_division_at_every_output_is_known_where_no_trainer_divides(
+    release: str, through_trainer: bool, known: bool
+) -> None:
+    run = {**DIVIDED, "training_arguments": {"deepspeed": through_trainer}}
+    ids = ["deepspeed-divides-at-every-output"] if known else []
+    assert cited(deepspeed(release), "LlamaForCausalLM", "token-mean", "token-mean/k", **run) == ids
+
+
+@pytest.mark.parametrize(("release", "known"), [("0.18.9", ["7985"]), ("0.18.2", []), ("0.19.0", [])])
+def test_a_micro_batch_that_deepspeed_does_not_reduce_is_known(release: str, known: list[str]) -> None:
+    finding = Finding("unsynchronised", "fail", ("2x2x2",), "s", advice="a")
+    (found,) = cite([finding], Circumstances(deepspeed(release), "LlamaForCausalLM", **DIVIDED), Fitted())
+    assert [fault["url"].rsplit("/", 1)[1] for fault in found.known] == known
+
+
 def test_deepspeed_counts_where_its_engine_trained_and_not_where_it_is_only_installed() -> None:
     trained = TrainedRecord(reference().coordinates, engine=Engine("0.18.9"))
     environment = Environment(transformers="4.57.6", packages={"deepspeed": "0.18.9"})
