@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.version import Version
 
-from tests.e2e.test_programs import LOOP, run, script, verdicts
+from tests.e2e.asked_programs import loop, trainer
+from tests.e2e.program import Ended, run_together
 
 
 def is_right() -> bool:
@@ -24,7 +26,8 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(not is_right(), reason="needs DeepSpeed: pip install 'deepspeed>=0.19.6'"),
 ]
-CASES: dict[str, tuple[list[str], str, set[str]]] = {
+SPLITS = ("1x8x1", "1x2x4", "2x2x2")
+LOOPS: dict[str, tuple[list[str], str, set[str]]] = {
     "stage-0": (["--stage", "0"], "token-mean", set()),
     "stage-3-offload": (["--stage", "3", "--offload"], "token-mean", set()),
     "bf16": (["--stage", "1", "--bf16", "--add-in", "fp32"], "token-mean", set()),
@@ -37,21 +40,11 @@ CASES: dict[str, tuple[list[str], str, set[str]]] = {
     "bf16-means": (["--bf16", "--fault", "means"], "microbatch-mean", {"token-mean,microbatch-mean"}),
     "schedule": (["--fault", "schedule"], "token-mean", {"schedule-times-k"}),
 }
+OFFLOADED = ("none", "cpu")
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_loop_around_an_engine_is_checked_like_any_other(tmp_path: Path, case: str) -> None:
-    options, rule, findings = CASES[case]
-    ended = run(tmp_path, **script("deepspeed_loop.py", *LOOP, *options))
-    assert ended.code == bool(findings), ended.out + ended.err
-    assert verdicts(ended) == (["pass", "fail", "fail"] if findings else ["pass"] * 3)
-    assert (ended.report["loss_rule"], ended.report["gradient_rule"]) == ("token-mean", rule)
-    assert {finding["id"] for finding in ended.report["findings"]} == findings
-
-
-@pytest.mark.parametrize("offload", ["none", "cpu"])
-def test_weights_that_the_engine_casts_are_cast_for_the_reference_too(tmp_path: Path, offload: str) -> None:
-    engine: dict[str, Any] = {
+def with_engine(folder: Path, offload: str) -> dict[str, Any]:
+    engine = {
         "train_micro_batch_size_per_gpu": "auto",
         "gradient_accumulation_steps": "auto",
         "bf16": {"enabled": "auto"},
@@ -59,11 +52,37 @@ def test_weights_that_the_engine_casts_are_cast_for_the_reference_too(tmp_path: 
         "zero_force_ds_cpu_optimizer": False,
         "zero_allow_untested_optimizer": True,
     }
-    ended = run(
-        tmp_path,
-        **script("deepspeed_train.py", "--output_dir", str(tmp_path)),
-        training_arguments={"bf16": True, "deepspeed": engine},
-    )
-    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out + ended.err
+    asked = trainer(folder, *SPLITS, name="deepspeed_train.py")
+    return {**asked, "training_arguments": {"bf16": True, "deepspeed": engine}}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ended]:
+    made: dict[str, Any] = {
+        name: lambda _, words=words: loop("deepspeed_loop.py", *words, splits=SPLITS)
+        for name, (words, _, _) in LOOPS.items()
+    }
+    made |= {f"to-{device}": lambda folder, device=device: with_engine(folder, device) for device in OFFLOADED}
+    return run_together(tmp_path_factory.getbasetemp(), made)
+
+
+def verdicts(ended: Ended) -> list[str]:
+    return [split["verdict"] for split in ended.report["splits"]]
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_around_an_engine_is_checked_like_any_other(ran: Mapping[str, Ended], name: str) -> None:
+    _, rule, findings = LOOPS[name]
+    ended = ran[name]
+    assert ended.code == bool(findings), ended.out
+    assert verdicts(ended) == (["pass", "fail", "fail"] if findings else ["pass"] * 3)
+    assert (ended.report["loss_rule"], ended.report["gradient_rule"]) == ("token-mean", rule)
+    assert {finding["id"] for finding in ended.report["findings"]} == findings
+
+
+@pytest.mark.parametrize("device", OFFLOADED)
+def test_weights_that_the_engine_casts_are_cast_for_the_reference_too(ran: Mapping[str, Ended], device: str) -> None:
+    ended = ran[f"to-{device}"]
+    assert (ended.code, verdicts(ended)) == (0, ["pass"] * 3), ended.out
     assert ended.report["gradient_rule"] == "token-mean"
     assert ended.report["model"]["dtype"] == "bfloat16"
