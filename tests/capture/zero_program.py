@@ -27,9 +27,10 @@ from tests.capture.sharded_program import ROWS, SOME, Small
 KINDS = (
     "zero-1", "zero-2", "zero-3", "zero-2-left", "zero-3-late", "zero-1-bfloat16", "zero-2-bfloat16", "zero-3-bfloat16",
     "zero-1-offload", "zero-2-offload", "zero-3-offload", "zero-2-offload-bfloat16", "zero-3-offload-bfloat16",
+    "zero-0", "zero-0-bfloat16", "zero-1-bfloat16-wide",
 )  # fmt: skip
 """By stage; ``left``: what stands in ``grad`` is not the mean; ``late``: the reader is made after the engine;
-``offload``: the optimizer is in the host's memory."""
+``offload``: the optimizer is in the host's memory; ``wide``: gradients of bfloat16 are added up in float32."""
 
 WINDOWS = 2
 """Optimizer steps, of two micro-batches of one row in each process."""
@@ -43,6 +44,7 @@ def engine_for(
     *,
     offload: bool = False,
     accumulate: int = 2,
+    wide: bool = False,
 ) -> deepspeed.DeepSpeedEngine:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings = {
@@ -53,6 +55,7 @@ def engine_for(
         "zero_force_ds_cpu_optimizer": False,  # that one has to be compiled
         "zero_allow_untested_optimizer": True,
         "bf16": {"enabled": dtype == "bfloat16"},
+        **({"data_types": {"grad_accum_dtype": "fp32"}} if wide else {}),
     }
     made, *_ = deepspeed.initialize(model=model, optimizer=torch.optim.SGD(trained, lr=rate), config=settings)
     return made
@@ -63,7 +66,8 @@ def read(kind: str) -> dict[str, object]:
     dtype = "bfloat16" if "bfloat16" in kind else "float32"
     model = Small().to(getattr(torch, dtype))
     early = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in (1000, SOME)}
-    engine = engine_for(model, stage=int(kind.split("-")[1]), dtype=dtype, offload="offload" in kind)
+    stage = int(kind.split("-")[1])
+    engine = engine_for(model, stage, dtype=dtype, offload="offload" in kind, wide="wide" in kind)
     assert engine_of(model) is engine
     check_engine(engine)
     readers = {limit: GradientReader.of(model, seed=3, limit=limit) for limit in early} if "late" in kind else early
@@ -76,7 +80,7 @@ def read(kind: str) -> dict[str, object]:
                 parameter.grad = torch.ones_like(parameter)
         steps.append(readers[1000].read(model))
         few.append(readers[SOME].read(model)[0])
-        for parameter in model.parameters():
+        for parameter in model.parameters() if stage else ():  # without ZeRO that is what is applied
             parameter.grad = None
 
     around_steps(Patches({Seam.ENGINE_STEP}), engine, before, lambda: check_norm(engine, steps[-1][1]))
@@ -125,7 +129,7 @@ def four_micro_batches() -> list[object]:
 def moved() -> list[list[str]]:
     """The parameters that an optimizer moves whose learning rate is not 0."""
     names = []
-    for stage in (1, 2, 3):
+    for stage in (0, 1, 2, 3):
         model = Small()
         engine = engine_for(model, stage, rate=0.1)
         begun = sums_of(model)
