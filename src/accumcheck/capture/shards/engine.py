@@ -61,3 +61,9 @@ class EngineWatch:
             self._on_step(engine, StepGradient(entries, np.array([self._norm]), 1.0), loss_scale_of(engine))
 
         around_steps(self._patches, engine, before, lambda: check_norm(engine, self._norm))
+
+
+def optimizer_of(engine: Any) -> torch.optim.Optimizer | None:
+    """Torch's optimizer in an engine, which has the learning rates; None if there is none."""
+    optimizer = getattr(engine, "basic_optimizer", None)
+    return optimizer if isinstance(optimizer, torch.optim.Optimizer) else None

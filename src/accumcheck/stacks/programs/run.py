@@ -122,7 +122,8 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     # weights that the engine cast to 16 bits need no autocast
     precision = {"bf16": False, "fp16": False} if engine is not None and engine.dtype else {}
     override({**settings, **UNSHARDED, **precision}, patches, updates=False)
-    spectator = OfWitness(check, observer, rows, job, patches, engine)
+    spectator = OfWitness(check, observer, rows, job, patches)
+    spectator.engine = engine
     spectator.watch = Watch(spectator, patches)
     draws = LoopDraws(patches)
     spectator.watch.holds = draws.hold

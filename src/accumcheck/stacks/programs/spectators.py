@@ -193,17 +193,8 @@ def _frozen(trainer: Any) -> torch.nn.Module | None:
 class OfWitness(OfSplit):
     """Sees the program train one row after the other, and keeps the model and the Trainer for the reference."""
 
-    def __init__(
-        self,
-        check: CheckConfig,
-        observer: Observer,
-        rows: Rows,
-        job: Job,
-        patches: Patches,
-        engine: Engine | None = None,
-    ) -> None:
+    def __init__(self, check: CheckConfig, observer: Observer, rows: Rows, job: Job, patches: Patches) -> None:
         super().__init__(check, observer, rows, job.folder, 0, patches)
-        self._engine = engine
         self._run = job.run
         self.model: torch.nn.Module | None = None
         self.trainer: Any = None
@@ -215,6 +206,8 @@ class OfWitness(OfSplit):
         """Whether the training that is checked has ended: what the program does after it is only looked at."""
         self.trains_again = False
         """Whether the program then began another training."""
+        self.engine: Engine | None = None
+        """The engine that trained in the splits, if one did; to be set."""
         self.counts: dict[int, float] = {}
         """The token count that a Trainer passed in each step, counted from 0."""
 
@@ -225,8 +218,8 @@ class OfWitness(OfSplit):
                 "the program partitions its model itself (deepspeed.zero.Init), so that there is no whole model to "
                 "compute the reference with; create it without zero.Init: the engine partitions it"
             )
-        if self._engine is not None and self._engine.dtype and engine_of(model) is None:
-            cast_as(self._engine, model)
+        if self.engine is not None and self.engine.dtype and engine_of(model) is None:
+            cast_as(self.engine, model)
         super().begin(model, trainer)
         # a program leaves its process group when its training ends, and its loss may need it then
         self._patches.wrap(Seam.GROUP, dist, lambda _: _nothing)
