@@ -39,7 +39,7 @@ def test_a_row_says_what_a_finding_cites() -> None:
         "fixed": "transformers 4.52.0",
         "workaround": "upgrade",
     }
-    assert not fault.of_any_architecture
+    assert not fault.is_for_any_architecture
 
 
 def test_a_cure_is_named_with_the_commands_that_show_it() -> None:

@@ -50,7 +50,7 @@ def badness_between(good: Report, bad: Report, rule: str | None) -> Badness:
     question = Badness(rule=rule)
     if question.of(bad) and not question.of(good):
         return question
-    found = f"found under --good: {told(good)}; under --bad: {told(bad)}"
+    found = f"found under --good: {verdict_and_rules(good)}; under --bad: {verdict_and_rules(bad)}"
     if rule is not None:
         end = "--bad" if not question.of(bad) else "--good"
         does = "does not follow" if end == "--bad" else "follows"
@@ -65,6 +65,6 @@ def badness_between(good: Report, bad: Report, rule: str | None) -> Badness:
     raise ConfigError(f"the --bad end is not bad; {found}{hint}")
 
 
-def told(report: Report) -> str:
+def verdict_and_rules(report: Report) -> str:
     """The verdict and the rules of a report."""
     return f"{report.verdict} ({RulePair.of(report)})"

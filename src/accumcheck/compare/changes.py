@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from accumcheck.compare.comparable import likeness
-from accumcheck.compare.worse import got_worse
+from accumcheck.compare.worse import why_worse
 from accumcheck.errors import ConfigError
 from accumcheck.judge.measure.errors import relative
 from accumcheck.record import Divergence, Finding, Report, SplitResult, Tolerances
@@ -28,7 +28,7 @@ def compare_reports(old: Report, new: Report) -> Changes:
     before, after = ({str(split.split): split for split in report.splits} for report in (old, new))
     common = [label for label in before if label in after]
     drift = drift_between(old, new)
-    worse = {label: why for label in common if (why := got_worse(before[label], after[label], old, new))}
+    worse = {label: why for label in common if (why := why_worse(before[label], after[label], old, new))}
     reasons = [f"different {', '.join(alike.other_reference)}"] if alike.other_reference else []
     if drift is None:
         reasons = ["at least one of the reports has no reference"]
@@ -88,8 +88,8 @@ def drift_between(old: Report, new: Report) -> Drift | None:
         return None
     loss_limit = max(_without_log(old.tolerances, "loss"), _without_log(new.tolerances, "loss"))
     norm_limit = max(_without_log(old.tolerances, "grad_norm"), _without_log(new.tolerances, "grad_norm"))
-    losses = [_apart(before.loss, after.loss) for before, after in steps]
-    norms = [_apart(before.grad_norm, after.grad_norm) for before, after in steps]
+    losses = [_relative_difference(before.loss, after.loss) for before, after in steps]
+    norms = [_relative_difference(before.grad_norm, after.grad_norm) for before, after in steps]
     moved = [max(_times(loss, loss_limit), _times(norm, norm_limit)) for loss, norm in zip(losses, norms, strict=True)]
     before, after = steps[moved.index(max(moved))]
     tokens = next((Change(one.tokens, two.tokens) for one, two in steps if one.tokens != two.tokens), None)
@@ -115,7 +115,7 @@ def _without_log(tolerances: Tolerances, name: Literal["loss", "grad_norm"]) -> 
     return max(origin.floor, from_noise if origin.ceiling is None else min(from_noise, origin.ceiling))
 
 
-def _apart(old: float, new: float) -> float:
+def _relative_difference(old: float, new: float) -> float:
     """The relative difference; infinite if only one of the numbers is finite."""
     found = relative(new, old)
     if found is None or math.isnan(found):

@@ -14,7 +14,7 @@ LARGER = 1.01
 """A fault is larger if its error grew by more than one percent, and by more than rounding."""
 
 
-def got_worse(before: SplitResult, after: SplitResult, old: Report, new: Report) -> str:
+def why_worse(before: SplitResult, after: SplitResult, old: Report, new: Report) -> str:
     """Why one split is worse in the new report, in a few words; empty if it is not worse.
 
     If a split fails in both reports, it is worse if its loss or its gradient was right and is wrong now, if an error

@@ -17,7 +17,7 @@ def sketch(model: torch.nn.Module) -> list[float]:
     return [float(gradient.detach().float().norm()) for gradient in islice(with_gradient, PARAMETERS)]
 
 
-def apart(sketches: Sequence[Sequence[float] | None]) -> float:
+def largest_difference(sketches: Sequence[Sequence[float] | None]) -> float:
     """The largest difference between two processes, relative to the norm of the parameter; 0 if nothing is known."""
     known = [one for one in sketches if one]
     if len(known) < len(sketches) or len({len(one) for one in known}) != 1:

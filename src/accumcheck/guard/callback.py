@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from accumcheck.capture.model_probe import probe_model
 from accumcheck.errors import AccumcheckError
-from accumcheck.guard.agreement import apart, sketch
+from accumcheck.guard.agreement import largest_difference, sketch
 from accumcheck.guard.judge import Weighed, explained, finding_of, in_words, rule_of_gradient, rule_of_loss, weigh
 from accumcheck.guard.pace import PaceWatch
 from accumcheck.guard.updates import Wrong, epoch_of, wrong_epoch, wrong_pace
@@ -187,7 +187,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
 
     def _agree(self, step: int, sketches: list[list[float] | None]) -> None:
         """Check that all processes are about to apply the same gradient."""
-        if (spread := apart(sketches)) > self._tolerance and "unsynchronised" not in self._told:
+        if (spread := largest_difference(sketches)) > self._tolerance and "unsynchronised" not in self._told:
             self._told.add("unsynchronised")
             finding = unsynchronised_finding((f"step {step}",), spread)
             self._act(in_words(finding), stops=True)

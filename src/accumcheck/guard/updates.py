@@ -59,7 +59,7 @@ def wrong_pace(pace: Pace, split: Split, total: int) -> Iterator[Wrong]:
         after_each = pace.optimizer == k
         yield Wrong(_stepped_often(pace.optimizer, split, after_each=after_each), after_each)
     speed = _speed(pace, total)
-    if not pace.moved or pace.schedule < 1 or _is(speed, 1):
+    if not pace.moved or pace.schedule < 1 or _is_near(speed, 1):
         return
     name = _name(speed, split)
     if name or pace.schedule > 1:
@@ -102,7 +102,7 @@ def _speed(pace: Pace, total: int) -> float:
     return pace.schedule * total / pace.made_for if pace.made_for and total > 0 else float(pace.schedule)
 
 
-def _is(speed: float, factor: float) -> bool:
+def _is_near(speed: float, factor: float) -> bool:
     return math.isclose(speed, factor, rel_tol=NEAR)
 
 
@@ -110,7 +110,9 @@ def _name(speed: float, split: Split) -> str:
     """The factor by which the schedule is too fast or too slow: k, n, or empty if it is neither."""
     k, n = split.gradient_accumulation_steps, split.num_processes
     factors = {"schedule-times-k": k, "schedule-times-n": n}
-    return next((name for name, by in factors.items() if by > 1 and (_is(speed, by) or _is(speed, 1 / by))), "")
+    return next(
+        (name for name, by in factors.items() if by > 1 and (_is_near(speed, by) or _is_near(speed, 1 / by))), ""
+    )
 
 
 def _stepped_often(count: int, split: Split, *, after_each: bool) -> Finding:

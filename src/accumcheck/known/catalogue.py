@@ -55,7 +55,7 @@ class KnownFault:
     hotfix: str | None = None
 
     @property
-    def of_any_architecture(self) -> bool:
+    def is_for_any_architecture(self) -> bool:
         """Whether the row names no architecture."""
         return "*" in self.architectures
 

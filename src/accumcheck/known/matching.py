@@ -79,53 +79,53 @@ def cite(
     return tuple(
         _cited(
             finding,
-            [row for row in rows if fits(row, finding, run, Fitted((), ()))]
-            or [row for row in rows if fits(row, finding, run, fitted)],
+            [row for row in rows if is_match(row, finding, run, Fitted((), ()))]
+            or [row for row in rows if is_match(row, finding, run, fitted)],
         )
         for finding in findings
     )
 
 
 def _cited(finding: Finding, fitting: Sequence[KnownFault]) -> Finding:
-    named = [row for row in fitting if not row.of_any_architecture]
+    named = [row for row in fitting if not row.is_for_any_architecture]
     if not fitting:
         return finding
     # the workaround of this known fault goes before the general advice
     return replace(finding, advice="", known=(*finding.known, *(row.cited() for row in named or fitting)))
 
 
-def fits(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted) -> bool:
+def is_match(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted) -> bool:
     """Whether this finding matches that fault."""
     return (
-        _released(fault, run.releases)
-        and _shows(fault, finding, fitted)
+        _is_affected(fault, run.releases)
+        and _is_shown_by(fault, finding, fitted)
         and any(fnmatchcase(run.architecture, pattern) for pattern in fault.architectures)
-        and _holds(fault, run)
+        and _is_fulfilled(fault, run)
     )
 
 
-def _released(fault: KnownFault, releases: Mapping[str, str]) -> bool:
+def _is_affected(fault: KnownFault, releases: Mapping[str, str]) -> bool:
     return all(
         package in releases and spec.contains(releases[package], prereleases=True)
         for package, spec in fault.affected.items()
     )
 
 
-def _shows(fault: KnownFault, finding: Finding, fitted: Fitted) -> bool:
+def _is_shown_by(fault: KnownFault, finding: Finding, fitted: Fitted) -> bool:
     """Whether the finding has the id that the fault names, or follows the fault's rules."""
     if fault.finding is not None:
         return finding.id == fault.finding
-    return _follows(finding.loss_rule, fitted.loss, fault.loss_rules) and _follows(
+    return _is_followed(finding.loss_rule, fitted.loss, fault.loss_rules) and _is_followed(
         finding.gradient_rule, fitted.gradient, fault.gradient_rules
     )
 
 
-def _follows(rule: str | None, fitted: Sequence[str], wanted: frozenset[str]) -> bool:
+def _is_followed(rule: str | None, fitted: Sequence[str], wanted: frozenset[str]) -> bool:
     """Whether the rule is a wanted one, or cannot be distinguished from a wanted one by the data of this run."""
     return rule is not None and not wanted.isdisjoint(fitted if rule in fitted else {rule})
 
 
-def _holds(fault: KnownFault, run: Circumstances) -> bool:
+def _is_fulfilled(fault: KnownFault, run: Circumstances) -> bool:
     when = fault.when
     return (
         all(bool(run.training_arguments.get(name)) == wanted for name, wanted in when.training_arguments.items())

@@ -50,7 +50,7 @@ class Case:
     says: str = ""
 
     @property
-    def clean(self) -> bool:
+    def is_clean(self) -> bool:
         """Whether nothing is planted."""
         return not self.finding
 

@@ -28,20 +28,20 @@ class Outcome:
     accused: bool
 
     @property
-    def held(self) -> bool:
+    def is_as_expected(self) -> bool:
         """Whether the result is the expected one."""
-        return not self.caught if self.case.clean else self.caught and self.named and self.accused
+        return not self.caught if self.case.is_clean else self.caught and self.named and self.accused
 
     @property
-    def wrong(self) -> bool:
+    def is_wrong(self) -> bool:
         """Whether the run was decided, but not with the expected result."""
-        return not self.held and self.report.exit_code != 3
+        return not self.is_as_expected and self.report.exit_code != 3
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as JSON types."""
         return {
             "case": self.case.name,
-            "clean": self.case.clean,
+            "clean": self.case.is_clean,
             "verdict": self.report.verdict,
             "loss_rule": self.report.loss_rule,
             "gradient_rule": self.report.gradient_rule,
@@ -49,7 +49,7 @@ class Outcome:
             "caught": self.caught,
             "named": self.named,
             "accused": self.accused,
-            "held": self.held,
+            "held": self.is_as_expected,
             "duration_seconds": self.report.duration_seconds,
         }
 
@@ -66,14 +66,14 @@ def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
     """0 if every case has the expected result; 1 if one has not; 3 if one was not decided, or if there is no case."""
-    if outcomes and all(outcome.held for outcome in outcomes):
+    if outcomes and all(outcome.is_as_expected for outcome in outcomes):
         return 0
-    return 1 if any(outcome.wrong for outcome in outcomes) else 3
+    return 1 if any(outcome.is_wrong for outcome in outcomes) else 3
 
 
 def outcome_of(case: Case, report: Report) -> Outcome:
     """Compare a report with its case. A run that could not be decided is neither caught nor clean."""
-    if case.clean:
+    if case.is_clean:
         return Outcome(
             case, report, caught=report.verdict != "pass" or bool(report.findings), named=False, accused=False
         )

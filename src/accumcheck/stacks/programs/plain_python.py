@@ -79,7 +79,7 @@ class PlainPython:
         if getattr(arguments, "fsdp", None) or getattr(arguments, "deepspeed", None):
             self.give()
 
-    def keeps(self, name: str) -> bool:
+    def is_hidden(self, name: str) -> bool:
         """Whether a variable is hidden now."""
         return name in self._kept
 
@@ -117,12 +117,12 @@ def _environment_of(plain: PlainPython) -> type[os._Environ[str]]:
 
     class Environment(_Base):
         def __getitem__(self, name: str) -> str:
-            if plain.keeps(name):
+            if plain.is_hidden(name):
                 plain.give()
             return super().__getitem__(name)
 
         def __contains__(self, name: object) -> bool:
-            plain.probed |= plain.keeps(str(name))
+            plain.probed |= plain.is_hidden(str(name))
             try:
                 super().__getitem__(name)  # type: ignore[index]
             except KeyError:
@@ -136,7 +136,7 @@ def _environment_of(plain: PlainPython) -> type[os._Environ[str]]:
             return default[0] if default and name not in self else super().pop(name)
 
         def setdefault(self, name: str, value: str) -> str:
-            if plain.keeps(name):
+            if plain.is_hidden(name):
                 plain.give()
             return super().setdefault(name, value)
 

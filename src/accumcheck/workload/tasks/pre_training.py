@@ -40,10 +40,10 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
             ids[place] = text.ids(draw, 1)[0]
         return text_row(ids, labels) | {name: torch.tensor(draw.randrange(2)) for name in of_row}
 
-    def told_apart(draw: random.Random, length: int, _: SampleKey) -> Sample:
+    def replaced_tokens(draw: random.Random, length: int, _: SampleKey) -> Sample:
         return text_row(text.ids(draw, length), [int(draw.random() < REPLACED) for _ in range(length)])
 
-    return restored if of_row else told_apart
+    return restored if of_row else replaced_tokens
 
 
 TASK = TaskSpec(name="pre-training", fits=_fits, maker=_maker)
