@@ -95,7 +95,7 @@ def parse_request(
         build: makes a wheel of a source (`accumcheck.environments.wheels.build_wheel`); called only if needed.
 
     Returns:
-        None where nothing is asked for.
+        The request; None if nothing is requested.
 
     Raises:
         ConfigError: something is malformed. The text has one line for each error.
@@ -160,7 +160,7 @@ def resolve(wanted: Sequence[Wanted], *, latest: Latest, build: Build | None = N
     """The packages to install. Looks up the newest releases, and builds wheels.
 
     Returns:
-        None where nothing is asked for.
+        The request; None if nothing is requested.
 
     Raises:
         ConfigError: there is no such package, or a source contains another package than named.

@@ -82,7 +82,7 @@ class Shelf:
         """Check one environment thoroughly, before its interpreter is run.
 
         Raises:
-            ConfigError: as of `check`.
+            ConfigError: see `check`.
         """
         if not place.is_symlink():
             raise_faults(environment_faults(place, thorough=True))
@@ -130,7 +130,7 @@ class Shelf:
         """All entries of the cache, the last used first.
 
         Raises:
-            ConfigError: as of `check`.
+            ConfigError: see `check`.
         """
         self.check()
         found = (entry for path in paths_in(self.folder) if (entry := read_entry(path)) is not None)
@@ -147,7 +147,7 @@ class Shelf:
             The removed entries, and those that could not be removed because they are in use.
 
         Raises:
-            ConfigError: as of `check`.
+            ConfigError: see `check`.
         """
         check_folders(self._cache, self.folder)
         for link in links_in(self.folder / LOCKS):
