@@ -141,7 +141,8 @@ def _speed(
     place = made.place if made is not None else schedules[0].place if schedules else None
     parts = [made.text] if made is not None else []
     if not math.isclose(faster, 1):
-        parts.append(f"the schedule is stepped {_times(pace)} per optimizer step, but {_times(due)} under the control")
+        stepped = f"the schedule is stepped {_times(pace)} for each optimizer step"
+        parts.append(f"{stepped}, but {_times(due)} under the control")
     return speed, "; ".join(parts), place or None
 
 
