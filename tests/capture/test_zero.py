@@ -48,7 +48,7 @@ def right() -> np.ndarray[Any, Any]:
 
 
 def loses_micro_batches() -> bool:
-    """Whether the installed DeepSpeed has the faults that 0.19.0 cures."""
+    """Whether the installed DeepSpeed has the faults that 0.19.0 fixes."""
     return Version(version("deepspeed")) < Version("0.19.0")
 
 
@@ -101,7 +101,7 @@ def test_weights_are_gathered_to_the_bit(read: dict[str, list[Any]], kind: str) 
 
 
 @with_deepspeed
-def test_micro_batches_that_an_offloaded_optimizer_loses_are_missing_in_what_is_read(
+def test_micro_batches_that_an_offloaded_optimizer_loses_are_missing_in_the_gradient(
     read: dict[str, list[Any]], right: np.ndarray[Any, Any]
 ) -> None:
     # up to 0.18.9 the sum is written to the host after the first micro-batch only: deepspeedai/DeepSpeed#7967
@@ -176,7 +176,7 @@ def test_a_norm_that_is_not_the_engines_own_is_an_error() -> None:
             check_norm(_Engine(norm=norm), read_norm)
     with pytest.raises(WorkloadError, match="computes no gradient norm"):
         check_norm(_Engine(norm=None), 2.0)
-    check_norm(_Engine(stage=0, norm=None), 2.0)  # it is the parameters' own
+    check_norm(_Engine(stage=0, norm=None), 2.0)  # the gradient is read from the parameters
     with pytest.raises(WorkloadError, match="skipped an optimizer step"):
         check_norm(_Engine(overflow=True), float("inf"))
 

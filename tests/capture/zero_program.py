@@ -29,8 +29,8 @@ KINDS = (
     "zero-1-offload", "zero-2-offload", "zero-3-offload", "zero-2-offload-bfloat16", "zero-3-offload-bfloat16",
     "zero-0", "zero-0-bfloat16", "zero-1-bfloat16-wide",
 )  # fmt: skip
-"""By stage; ``left``: what stands in ``grad`` is not the mean; ``late``: the reader is made after the engine;
-``offload``: the optimizer is in the host's memory; ``wide``: gradients of bfloat16 are added up in float32."""
+"""By stage; ``left``: ``grad`` does not contain the mean; ``late``: the reader is made after the engine;
+``offload``: the optimizer is in the host's memory; ``wide``: bfloat16 gradients are accumulated in float32."""
 
 WINDOWS = 2
 """Optimizer steps, of two micro-batches of one row in each process."""
@@ -52,7 +52,7 @@ def engine_for(
         "gradient_accumulation_steps": accumulate,
         "gradient_clipping": 1e-3,  # comes after what is read
         "zero_optimization": {"stage": stage, "offload_optimizer": {"device": "cpu" if offload else "none"}},
-        "zero_force_ds_cpu_optimizer": False,  # that one has to be compiled
+        "zero_force_ds_cpu_optimizer": False,  # DeepSpeed's own has to be compiled
         "zero_allow_untested_optimizer": True,
         "bf16": {"enabled": dtype == "bfloat16"},
         **({"data_types": {"grad_accum_dtype": "fp32"}} if wide else {}),
@@ -80,7 +80,7 @@ def read(kind: str) -> dict[str, object]:
                 parameter.grad = torch.ones_like(parameter)
         steps.append(readers[1000].read(model))
         few.append(readers[SOME].read(model)[0])
-        for parameter in model.parameters() if stage else ():  # without ZeRO that is what is applied
+        for parameter in model.parameters() if stage else ():  # without ZeRO the engine applies .grad itself
             parameter.grad = None
 
     around_steps(Patches({Seam.ENGINE_STEP}), engine, before, lambda: check_norm(engine, steps[-1][1]))
@@ -106,7 +106,7 @@ def read(kind: str) -> dict[str, object]:
 
 
 def four_micro_batches() -> list[object]:
-    """What is read of two steps of an offloaded optimizer, if every process is fed all four rows, one after another."""
+    """The gradients read in two steps of an offloaded optimizer; every process trains on all four rows, one by one."""
     model = Small()
     reader = GradientReader.of(model, seed=3, limit=1000)
     engine = engine_for(model, 2, offload=True, accumulate=len(ROWS))
@@ -144,7 +144,7 @@ if __name__ == "__main__":
     if "--no-kernels" in sys.argv:  # DeepSpeed compiles one for its collectives on a CPU, which takes minutes
         comm: Any = sys.modules["deepspeed.comm.torch"]
         comm.build_shm_op = lambda: None
-    # 0.18.9 flattens weights where they are if there is memory, and under torch 2.13 cannot change the views it gets
+    # if there is memory, 0.18.9 flattens weights in place; under torch 2.13 it cannot change the views that it gets
     accelerator: Any = deepspeed.get_accelerator()
     accelerator.available_memory = lambda *_: 0
     deepspeed.init_distributed("gloo")

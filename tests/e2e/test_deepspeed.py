@@ -1,4 +1,4 @@
-"""Loops around ``deepspeed.initialize``, and a Trainer with an engine: right ones pass, and what is wrong is named."""
+"""Loops that call ``deepspeed.initialize``, and a Trainer with an engine: correct ones pass, faults are named."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.e2e.asked_programs import loop, trainer
 from tests.e2e.program import Ended, run_together
 
 
-def is_right() -> bool:
-    """Whether a DeepSpeed is installed that divides a loss by k once: see the known faults."""
+def has_no_known_fault() -> bool:
+    """Whether a DeepSpeed without the known faults is installed: it divides a loss by k only once."""
     try:
         return Version(importlib.metadata.version("deepspeed")) >= Version("0.19.6")
     except importlib.metadata.PackageNotFoundError:
@@ -24,7 +24,7 @@ def is_right() -> bool:
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not is_right(), reason="needs DeepSpeed: pip install 'deepspeed>=0.19.6'"),
+    pytest.mark.skipif(not has_no_known_fault(), reason="needs DeepSpeed: pip install 'deepspeed>=0.19.6'"),
 ]
 SPLITS = ("1x8x1", "1x2x4", "2x2x2")
 LOOPS: dict[str, tuple[list[str], str, set[str]]] = {

@@ -1,7 +1,7 @@
-"""A training loop of one's own around ``deepspeed.initialize``, on a CPU; every predicted token counts the same.
+"""A training loop that calls ``deepspeed.initialize``, on a CPU. All predicted tokens have the same weight.
 
-``--fault``: ``divides-again``: the loss is divided by the accumulation steps before the engine does; ``means``: the
-micro-batches' means are averaged; ``schedule``: the learning rate goes down at every micro-batch.
+``--fault``: ``divides-again``: the loss is divided by the accumulation steps, and then again by the engine; ``means``:
+the micro-batches' means are averaged; ``schedule``: the schedule is stepped at every micro-batch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from accumcheck import report_loss
 deepspeed: Any = importlib.import_module("deepspeed")
 comm: Any = importlib.import_module("deepspeed.comm.torch")
 comm.build_shm_op = lambda: None  # a kernel that takes minutes to compile
-# 0.18.9 flattens weights where they are if there is memory, and under torch 2.13 cannot change the views it gets
+# if there is memory, 0.18.9 flattens weights in place; under torch 2.13 it cannot change the views that it gets
 deepspeed.get_accelerator().available_memory = lambda *_: 0
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--stage", type=int, default=2)
     parser.add_argument("--offload", action="store_true")
     parser.add_argument("--bf16", action="store_true", help="let the engine cast the model")
-    parser.add_argument("--add-in", choices=["bf16", "fp32"], help="the precision in which gradients are added up")
+    parser.add_argument("--add-in", choices=["bf16", "fp32"], help="the dtype in which gradients are accumulated")
     parser.add_argument("--fault", choices=["divides-again", "means", "schedule"])
     options = parser.parse_args()
     settings: dict[str, Any] = {

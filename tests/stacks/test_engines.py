@@ -1,4 +1,4 @@
-"""What an engine is told in the reference's process, and how it learns of the engines of the splits."""
+"""The engine's configuration in the reference's process, and how that process knows the engine of the splits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accumcheck.stacks.programs.engines import at_stage_0, cast_as, engine_of_sp
 NOTHING = Coordinates((), (), (), 0)
 
 
-def test_parts_and_offload_are_left_out_and_the_rest_stands() -> None:
+def test_partitioning_and_offload_are_removed_and_all_else_is_kept() -> None:
     asked = {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 8,
@@ -32,10 +32,13 @@ def test_parts_and_offload_are_left_out_and_the_rest_stands() -> None:
         "bf16": {"enabled": True},
         "data_types": {"param_dtype": "bf16"},
     }
-    assert asked["zero_optimization"] == {"stage": 3, "offload_optimizer": {"device": "cpu"}}  # the program's own
+    assert asked["zero_optimization"] == {
+        "stage": 3,
+        "offload_optimizer": {"device": "cpu"},
+    }  # the program's own mapping is unchanged
 
 
-def test_losses_in_float16_are_not_scaled_and_other_optimizers_stand() -> None:
+def test_losses_in_float16_are_not_scaled_and_other_optimizers_are_kept() -> None:
     sgd = {"type": "SGD", "params": {"lr": 0.1}}
     found = at_stage_0({"fp16": {"enabled": True, "initial_scale_power": 16}, "optimizer": sgd})
     assert found["fp16"] == {"enabled": True, "initial_scale_power": 16, "loss_scale": 1.0}
@@ -44,7 +47,7 @@ def test_losses_in_float16_are_not_scaled_and_other_optimizers_stand() -> None:
 
 
 @pytest.mark.parametrize("engine", [None, Engine("0.19.0", "bfloat16", casts_buffers=True)])
-def test_the_engine_of_the_splits_is_what_they_wrote(tmp_path: Path, engine: Engine | None) -> None:
+def test_the_engine_of_the_splits_is_read_from_their_records(tmp_path: Path, engine: Engine | None) -> None:
     (tmp_path / "reference").mkdir()
     for split, found in (("1x2x2", None), ("2x1x2", engine)):
         (tmp_path / split).mkdir()

@@ -64,13 +64,13 @@ def test_other_variables_are_as_they_were(plain: PlainPython) -> None:
 
 
 def look_as(module: str) -> bool:
-    """Look for a variable as code of this module does."""
+    """Test for a variable in code of this module."""
     found: dict[str, bool] = {}
     exec("found['RANK'] = 'RANK' in os.environ", {"__name__": module, "os": os, "found": found})
     return found["RANK"]
 
 
-def test_deepspeed_finds_them_where_it_makes_a_process_group(plain: PlainPython) -> None:
+def test_the_variables_are_set_when_deepspeed_makes_a_process_group(plain: PlainPython) -> None:
     assert not look_as("deepspeed.utils.logging")
     assert plain.is_plain
     assert look_as("deepspeed.comm.comm")

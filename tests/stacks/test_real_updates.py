@@ -157,7 +157,7 @@ class Shrinks(TrainerLoop):
 
 
 def test_weights_that_something_else_moves_are_no_test_of_one_set_of_weights(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="outside of its optimizers' steps"):
+    with pytest.raises(RefusedError, match="something other than an optimizer step changed"):
         trained(tmp_path, Shrinks(), ASKED)
 
 
@@ -169,10 +169,10 @@ def test_the_defaults_are_those_of_transformers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "spoils"), [("adamw_torch", True), ("adamw_torch_fused", False)])
-def test_adam_that_computes_in_float16_makes_weights_that_are_no_numbers(
+def test_adam_that_computes_in_float16_makes_weights_that_are_not_finite(
     tmp_path: Path, optimizer: str, spoils: bool
 ) -> None:
-    # in float16 an epsilon of 1e-8 is 0, and so is the square of a gradient below 1.7e-4; the fused one is in float32
+    # in float16 an epsilon of 1e-8 is 0, and so is the square of a gradient below 1.7e-4; the fused Adam uses float32
     model, steps = trained(tmp_path, TrainerLoop(), {**ASKED, "optim": optimizer}, dtype=torch.float16)
     assert all(math.isfinite(step.grad_norms[0]) for step in steps)
     assert steps[0].change_norm is not None

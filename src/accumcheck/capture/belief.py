@@ -33,12 +33,12 @@ def belief_of(trainer: Any) -> StackBelief:
         counts_place=_in_source(trainer, _COUNTS),
         divides_place=_in_source(trainer, _DIVIDES),
         logs_own_rate=_logs_own_rate(trainer),
-        logs_unclipped_norm=hasattr(trainer, "_get_grad_norm"),  # it computes one where nothing was clipped
+        logs_unclipped_norm=hasattr(trainer, "_get_grad_norm"),  # computes one even if nothing is clipped
     )
 
 
 def _logs_own_rate(trainer: Any) -> bool | None:
-    """Later releases read the rate before the schedule goes on, and hand it to the function that logs it."""
+    """Whether the release reads the rate before the schedule steps and passes it to its log, as later ones do."""
     logs = getattr(trainer, "_maybe_log_save_evaluate", None)
     return None if logs is None else "learning_rate" in inspect.signature(logs).parameters
 

@@ -48,7 +48,7 @@ class Seam(Enum):
     RENDEZVOUS = "torch.distributed.distributed_c10d.rendezvous"
     """Gives a single-process program torchrun's variables when it makes a process group."""
     ENGINE_CONFIG = "deepspeed.runtime.config.DeepSpeedConfig._initialize_params"
-    """Leaves the model of an engine whole; only in the reference's process."""
+    """Makes engines at stage 0, which do not partition the model; only in the reference's process."""
     ENGINE_STEP = "deepspeed.DeepSpeedEngine.step"
     """Reads the gradient before DeepSpeed applies it; replaced on the one engine that trains the model."""
 

@@ -173,7 +173,7 @@ def trained_record(
         touched: the positions of parameters that received a gradient.
         held: the positions of parameters that an optimizer has stepped.
         schedules: of the learning rate, made by the program.
-        engine: DeepSpeed's, if it made the steps.
+        engine: DeepSpeed's engine, if it made the steps.
     """
     names = reader.coordinates.names
     return TrainedRecord(

@@ -115,8 +115,8 @@ class TrainedRecord:
 
     ``coordinates``: of the parameters that need a gradient; ``lacking``: parameters that got a gradient, but are in no
     optimizer that stepped; ``entries``: which coordinates are kept of each micro-batch's contribution;
-    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient; ``engine``: DeepSpeed's,
-    if it made the steps.
+    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient; ``engine``:
+    DeepSpeed's, if it made the steps.
     """
 
     coordinates: Coordinates
@@ -129,9 +129,9 @@ class TrainedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine of DeepSpeed: its release, and the 16-bit dtype to which it has cast the weights; empty if it has not.
+    """A DeepSpeed engine: its release, and the 16-bit ``dtype`` to which it has cast the weights; empty if it has not.
 
-    ``casts_buffers``: whether it has cast the model's buffers as well; releases differ.
+    ``casts_buffers``: whether it has also cast the model's buffers; releases differ.
     """
 
     release: str
@@ -187,7 +187,7 @@ class StackBelief:
     ``own_loss``: what computes the loss instead of the model; ``counts_place``: where tokens are counted;
     ``divides_place``: where the loss is divided by the accumulation steps; ``logs_own_rate``: whether its log should
     show the learning rate of the step itself, not of the next one; ``logs_unclipped_norm``: whether it should show the
-    gradient's norm also if ``max_grad_norm`` is 0 (releases differ).
+    gradient's norm even if ``max_grad_norm`` is 0 (releases differ).
     """
 
     stack: str

@@ -1,4 +1,4 @@
-"""The text of a reproduction: one Python file that imports torch and the stack, and no accumcheck."""
+"""The text of a reproduction: one Python file that imports torch and the stack, but not accumcheck."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from accumcheck.reproduce.case import Case, Field, Heading, Subject
 
 MOST_LINES = 77
-"""With its output below, at most 80."""
+"""The largest number of lines. With the output below, a script has at most 80."""
 _WIDTH = 118
 _ROWS_ON_LINES = 2
 _TOLERANCE = 1e-3
@@ -21,7 +21,7 @@ _HEAD = '''\
 
 {more}
 Run it on a CPU: {command}
-Exit code: 1 while the fault is there, 0 where it is not, 2 where the script cannot run.
+Exit code: 1 if the fault is there, 0 if it is not, 2 if the script cannot run.
 """
 import os, sys, tempfile, traceback
 
@@ -37,7 +37,7 @@ import torch
 {imports}
 
 B, K, N = {b}, {k}, {n}  # per-device batch size, gradient accumulation steps, processes
-if int(os.environ.get("WORLD_SIZE", 1)) != N: raise RuntimeError(f"it needs {{N}} processes; start it as shown above")
+if int(os.environ.get("WORLD_SIZE", 1)) != N: raise RuntimeError(f"needs {{N}} processes; start it as shown above")
 CONFIG = {config}
 {noise}ROWS = [{rows}
 ]
@@ -50,7 +50,7 @@ def collate(rows):
         batch[name] = torch.stack(values) if values[0].ndim - 1 else torch.nn.utils.rnn.pad_sequence(values, True, fill)
     return batch
 
-def count(row):  # the labels that the mean of the row's loss is taken over
+def count(row):  # the number of labels that the row's loss is a mean of
     return {count}
 
 def gradient(model):
@@ -102,7 +102,7 @@ for batch, labels in loader:
 loss = accelerator.reduce(loss, "sum").item()"""
 
 SET_BY_SCRIPT = frozenset(re.findall(r"(\w+)=", _TRAINER.split("{more}")[0])) | {"output_dir"}
-"""Training arguments that the script sets itself; a case's own values of these do not count."""
+"""Training arguments that the script sets itself. The values of the case are ignored for these."""
 
 _NOISE = "NOISE = torch.Generator().manual_seed(0)\n"
 _COUNTS = {
@@ -113,19 +113,19 @@ _COUNTS = {
 
 
 class TooLongError(ValueError):
-    """A script would not be a short one."""
+    """The script would be too long."""
 
 
 def script(case: Case, heading: Heading) -> str:
-    """The script.
+    """The text of the script.
 
     Args:
-        case: what it runs.
-        heading: what it says of itself.
+        case: the case to run.
+        heading: the text at its top.
 
     Raises:
-        TooLongError: it would be longer than `MOST_LINES`.
-        ValueError: an argument has a name that Python does not allow.
+        TooLongError: the script would be longer than `MOST_LINES`.
+        ValueError: the name of an argument is not allowed in Python.
     """
     subject, split = case.subject, case.split
     n = split.num_processes
@@ -166,34 +166,34 @@ _LOOPS: Mapping[str, tuple[str, str]] = {
 }
 
 STACKS = tuple(_LOOPS)
-"""The stacks that there are scripts for."""
+"""The stacks that have scripts."""
 
 
 def command(processes: int, name: str = "repro.py") -> str:
-    """How the script is run."""
+    """The command that runs the script."""
     return f"python {name}" if processes == 1 else f"torchrun --nproc_per_node {processes} {name}"
 
 
 def _more(heading: Heading) -> str:
-    lines = [f"Seen with {', '.join(heading.versions)}. The reference is each row alone, without accumulation."]
+    lines = [f"Seen with {', '.join(heading.versions)}. The reference computes each row alone, without accumulation."]
     lines += [f"Computed at {heading.source}."] if heading.source else []
     lines += [f"Known: {heading.known}"] if heading.known else []
     return "\n".join(map(_in_docstring, lines))
 
 
 def _one_line(text: str) -> str:
-    """The summary, wrapped, as part of a docstring."""
+    """The wrapped summary as part of a docstring."""
     return "\n".join(textwrap.wrap(_in_docstring(text), _WIDTH, break_long_words=False, break_on_hyphens=False)[:4])
 
 
 def _in_docstring(text: str) -> str:
-    """Text from a report on one line, unable to end the docstring that it stands in."""
+    """Text from a report on one line. It cannot end the docstring that contains it."""
     printable = "".join(one if one.isprintable() else " " for one in text)
     return " ".join(printable.split()).replace("\\", "/").replace('"', "'")
 
 
 def _mapping(config: Mapping[str, Any]) -> str:
-    """A mapping as a literal, on as many lines as it needs."""
+    """A mapping as a literal, on several lines if it is long."""
     if len(line := repr(dict(config))) < _WIDTH - len("CONFIG = "):
         return line
     body = _wrapped(", ".join(f"{name!r}: {value!r}" for name, value in config.items()), "    ")
@@ -201,7 +201,7 @@ def _mapping(config: Mapping[str, Any]) -> str:
 
 
 def _rows(subject: Subject) -> str:
-    """Each row on lines of its own, or where they are many, one after the other."""
+    """Each row on separate lines; if there are many rows, one after the other."""
     found = []
     for row in subject.rows:
         inner = ", ".join(f'"{name}": {_value(value)}' for name, value in row.items())
@@ -223,7 +223,7 @@ def _value(value: Field) -> str:
 
 
 def _fill(subject: Subject) -> str:
-    """What fills the end of a shorter row."""
+    """The expression for the padding of shorter rows."""
     fields = subject.rows[0]
     found = "0"
     if subject.pad and any("input_ids" in name for name in fields):

@@ -1,4 +1,4 @@
-"""Run the cases and compare what came out with what must."""
+"""Run the cases and compare their results with the expected ones."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from accumcheck.selftest.cases import CLEAN, FAULTY
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one case gave.
+    """The result of one case.
 
-    ``caught``: the run did not pass; ``named``: as the case says it must be; ``accused``: the splits that were found
-    wrong are those in which the fault was planted, and the parameter, process, step or place that is blamed is its own.
+    ``caught``: the run did not pass; ``named``: the finding and the rules are the expected ones; ``accused``: exactly
+    the splits with the planted fault were found wrong, and the text names the right parameter, process, step or place.
     """
 
     case: Case
@@ -28,20 +28,20 @@ class Outcome:
     accused: bool
 
     @property
-    def held(self) -> bool:
-        """Whether the case came out as it must."""
-        return not self.caught if self.case.clean else self.caught and self.named and self.accused
+    def is_as_expected(self) -> bool:
+        """Whether the result is the expected one."""
+        return not self.caught if self.case.is_clean else self.caught and self.named and self.accused
 
     @property
-    def wrong(self) -> bool:
-        """Whether the run was decided, and not as it must."""
-        return not self.held and self.report.exit_code != 3
+    def is_wrong(self) -> bool:
+        """Whether the run was decided, but not with the expected result."""
+        return not self.is_as_expected and self.report.exit_code != 3
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as JSON types."""
         return {
             "case": self.case.name,
-            "clean": self.case.clean,
+            "clean": self.case.is_clean,
             "verdict": self.report.verdict,
             "loss_rule": self.report.loss_rule,
             "gradient_rule": self.report.gradient_rule,
@@ -49,13 +49,13 @@ class Outcome:
             "caught": self.caught,
             "named": self.named,
             "accused": self.accused,
-            "held": self.held,
+            "held": self.is_as_expected,
             "duration_seconds": self.report.duration_seconds,
         }
 
 
 def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]:
-    """Run the cases one after the other; yields each outcome as soon as it is known.
+    """Run the cases one after the other. Yields each outcome as soon as it is known.
 
     Raises:
         LaunchError: nothing could be started.
@@ -65,15 +65,15 @@ def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """0 where every case came out as it must, 1 where one did not, 3 where one was not decided, or there is none."""
-    if outcomes and all(outcome.held for outcome in outcomes):
+    """0 if every case has the expected result; 1 if one has not; 3 if one was not decided, or if there is no case."""
+    if outcomes and all(outcome.is_as_expected for outcome in outcomes):
         return 0
-    return 1 if any(outcome.wrong for outcome in outcomes) else 3
+    return 1 if any(outcome.is_wrong for outcome in outcomes) else 3
 
 
 def outcome_of(case: Case, report: Report) -> Outcome:
-    """Hold a report against what its case expects; a run that could not be decided is neither caught nor clean."""
-    if case.clean:
+    """Compare a report with its case. A run that could not be decided is neither caught nor clean."""
+    if case.is_clean:
         return Outcome(
             case, report, caught=report.verdict != "pass" or bool(report.findings), named=False, accused=False
         )
@@ -88,7 +88,7 @@ def outcome_of(case: Case, report: Report) -> Outcome:
 
 
 def _accuses_the_guilty(case: Case, report: Report) -> bool:
-    """Whether the splits that were found wrong are the case's, no fewer and no more, and the words name what is."""
+    """Whether exactly the case's splits were found wrong, and the text names the cause."""
     findings = [finding for finding in report.findings if finding.id == case.finding]
     wrong = {str(split.split) for split in report.splits if split.verdict in ("fail", "warn")}
     wrong.update(split for finding in findings for split in finding.splits)
@@ -97,6 +97,6 @@ def _accuses_the_guilty(case: Case, report: Report) -> bool:
 
 
 def _common(rules: Iterable[str | None]) -> list[str | None]:
-    """The rule that all these follow: a fault that has no formula names its splits, and never the run."""
+    """The rule that all splits follow. A fault without a formula belongs to its splits, never to the run."""
     found = list(dict.fromkeys(rules))
     return found if len(found) == 1 else []

@@ -40,7 +40,7 @@ class EngineWatch:
 
     @property
     def record(self) -> Engine | None:
-        """What is to be known of the engine; None if no engine trains the model."""
+        """The engine's release and the dtype of its weights; None if no engine trains the model."""
         return None if self._engine is None else zero.described(self._engine)
 
     def look_for(self, model: torch.nn.Module, reader: GradientReader) -> None:
@@ -64,6 +64,6 @@ class EngineWatch:
 
 
 def optimizer_of(engine: Any) -> torch.optim.Optimizer | None:
-    """Torch's optimizer in an engine, which has the learning rates; None if there is none."""
+    """The torch optimizer in an engine, which has the learning rates; None if there is none."""
     optimizer = getattr(engine, "basic_optimizer", None)
     return optimizer if isinstance(optimizer, torch.optim.Optimizer) else None

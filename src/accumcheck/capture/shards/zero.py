@@ -1,9 +1,9 @@
 """Parameters under DeepSpeed's engine: ZeRO 1, 2 and 3, which keep gradients in their own buffers, and stage 0.
 
-At stage 0 gradients are the parameters' own. Under ZeRO no process has the whole gradient. It can be gathered between
-the last micro-batch's backward and ``engine.step``, by DeepSpeed's own ``safe_get_full_grad``; in the step of torch's
-optimizer, which the engine calls, it is gone (0.19.8). DeepSpeed is never imported here; it is used only if the program
-has imported it.
+At stage 0 gradients are in the parameters' ``grad``. Under ZeRO no process has the whole gradient. It can be gathered
+between the last micro-batch's backward and ``engine.step``, by DeepSpeed's own ``safe_get_full_grad``; in the step of
+torch's optimizer, which the engine calls, it is gone (0.19.8). DeepSpeed is never imported here; it is used only if the
+program has imported it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Partitioned:
         if not is_zero(self.engine):
             grad = self.parameter.grad
             return flat_of(torch.zeros_like(self.parameter) if grad is None else grad)
-        # ZeRO 1 that adds up gradients of bfloat16 in float32: every process has the whole, reduced already
+        # ZeRO 1 with bfloat16 weights and float32 accumulation: every process has the whole gradient, already reduced
         if (added := getattr(self.parameter, "_hp_grad", None)) is not None:
             return flat_of(added)
         # a .grad that some releases leave is this process's own, and would be returned instead of the mean
@@ -124,7 +124,7 @@ def engine_of(model: torch.nn.Module) -> Any:
 
 
 def is_zero(engine: Any) -> bool:
-    """Whether an engine keeps gradients in buffers of its own, as every stage but 0 does."""
+    """Whether an engine keeps gradients in its own buffers, as all stages except 0 do."""
     return int(engine.zero_optimization_stage()) != 0
 
 
@@ -159,15 +159,16 @@ def check_engine(engine: Any) -> None:
     Raises:
         UnsupportedError: the engine uses one.
     """
-    found = [what for what, does in _beside(engine) if does]
+    found = [feature for feature, is_used in _unsupported(engine) if is_used]
     if found:
         raise UnsupportedError(
             f"DeepSpeed {release()} trains with {', '.join(found)}: accumcheck cannot see the gradient applied then; "
-            "use stage 0, 1, 2 or 3 without it"
+            "use stage 0, 1, 2 or 3 without this feature"
         )
 
 
-def _beside(engine: Any) -> list[tuple[str, bool]]:
+def _unsupported(engine: Any) -> list[tuple[str, bool]]:
+    """The features that were not validated, each with whether the engine uses it."""
     stage = int(engine.zero_optimization_stage())
     offload = _told(engine, "zero_offload_optimizer")
     optimizer = "" if offload is None else _device_of(offload)
@@ -194,13 +195,13 @@ def _told(engine: Any, name: str) -> Any:
 
 
 def _device_of(offload: Any) -> str:
-    """Where this part of a configuration offloads to: ``none``, ``cpu`` or ``nvme``; empty if it is no offload."""
+    """The offload device in this part of a configuration: ``none``, ``cpu`` or ``nvme``; empty for other parts."""
     device = getattr(offload, "device", None)
     return "" if device is None else str(getattr(device, "value", device))
 
 
 def described(engine: Any) -> Engine:
-    """What is to be known of the engine that has trained."""
+    """The release of an engine, and the dtype to which it has cast the weights."""
     for name, dtype in (("bfloat16_enabled", torch.bfloat16), ("fp16_enabled", torch.float16)):
         if _told(engine, name):
             casts_buffers = any(buffer.dtype == dtype for buffer in engine.module.buffers())
@@ -231,7 +232,7 @@ def check_norm(engine: Any, norm: float) -> None:
             "configuration), otherwise look for the value that is not finite"
         )
     if not is_zero(engine):
-        return  # the gradient that was read is the parameters' own, and not a copy
+        return  # the gradient was read from the parameters themselves, so it is the applied one
     own = engine.get_global_grad_norm()
     if own is None:
         raise UnsupportedError(
@@ -254,5 +255,5 @@ def _deepspeed() -> Any:
 
 
 def release() -> str:
-    """Of the package that the program has imported; empty if it has not."""
+    """The release of DeepSpeed that the program has imported; empty if it has not."""
     return str(getattr(sys.modules.get("deepspeed"), "__version__", ""))

@@ -11,7 +11,7 @@ from accumcheck.judge.evidence import Evidence
 from accumcheck.record import Finding, Split, SplitObservation, StepObservation
 
 CLOSEST = 1e-6
-"""A rate is logged in double precision: a larger relative difference is none of rounding."""
+"""A rate is logged in double precision. A larger relative difference is not caused by rounding."""
 
 
 def misreported_rate(seen: Evidence) -> Iterator[Detected]:
@@ -41,7 +41,7 @@ def missing_numbers(seen: Evidence) -> Iterator[Detected]:
         return
     clips = float(seen.check.training_arguments.get("max_grad_norm", DEFAULT) or 0.0) > 0
     yield from _missing(seen.good, "learning_rate", lambda step: step.logged_learning_rate is None)
-    # some releases compute no norm where nothing is clipped
+    # some releases compute no norm if nothing is clipped
     logging = [split for split in seen.good if clips or (split.belief is not None and split.belief.logs_unclipped_norm)]
     yield from _missing(logging, "grad_norm", lambda step: step.logged_grad_norm is None)
 

@@ -161,9 +161,9 @@ def _ratio(exponents: Array, times: Array) -> float | None:
 
 
 def _kept(places: Sequence[_Places]) -> dict[Split, tuple[int, ...]]:
-    """Which places of each split's windows are nearer to right than to 0; none for a split that keeps all of them.
+    """The places of each split's windows whose weight is nearer to the right one than to 0; () if it keeps all places.
 
-    Empty if every split keeps all, or one of them none. A place is judged over all steps of its split.
+    Empty if every split keeps all places, or one split keeps none. A place is judged over all steps of its split.
     """
     of: dict[Split, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in places:

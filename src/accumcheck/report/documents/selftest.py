@@ -28,7 +28,7 @@ class SelftestDocument(Document):
     def __init__(self, outcomes: Sequence[Outcome], exit_code: int) -> None:
         super().__init__(outcomes)
         self._exit_code = exit_code
-        self._broken = [(outcome, _why(outcome)) for outcome in self.record if not outcome.held]
+        self._broken = [(outcome, _why(outcome)) for outcome in self.record if not outcome.is_as_expected]
 
     def data(self) -> list[dict[str, Any]]:
         """One object per case."""
@@ -49,7 +49,7 @@ class SelftestDocument(Document):
         rows = list(map(_cells, self.record))
         table = Table(_COLUMNS, rows, caption="What was planted, and the result")
         notes = tuple(
-            Note("fail" if outcome.wrong else "error", _name(outcome), first, tuple(rest))
+            Note("fail" if outcome.is_wrong else "error", _name(outcome), first, tuple(rest))
             for outcome, (first, *rest) in self._broken
         )
         found: list[Block] = [Section("Planted faults and clean runs", (table,), role="whole")]
@@ -89,7 +89,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """The foot of the table: the three counts that matter, and the cases that failed."""
     lines = [_RULE, counts(outcomes)]
     for outcome in outcomes:
-        if not outcome.held:
+        if not outcome.is_as_expected:
             first, *rest = _why(outcome)
             lines += [f"NO  {_name(outcome)}: {first}", *(f"    {more}" for more in rest)]
     return "\n".join(lines)
@@ -97,8 +97,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 def counts(outcomes: Sequence[Outcome]) -> str:
     """``caught 15 of 15, named 15 of 15, accused 15 of 15, false alarms 0 of 7``."""
-    faulty = [outcome for outcome in outcomes if not outcome.case.clean]
-    clean = [outcome for outcome in outcomes if outcome.case.clean]
+    faulty = [outcome for outcome in outcomes if not outcome.case.is_clean]
+    clean = [outcome for outcome in outcomes if outcome.case.is_clean]
     caught, named = sum(outcome.caught for outcome in faulty), sum(outcome.named for outcome in faulty)
     accused = sum(outcome.accused for outcome in faulty)
     alarms = sum(outcome.caught for outcome in clean)
@@ -111,7 +111,7 @@ def _laid_out(texts: Sequence[str]) -> str:
 
 
 def _name(outcome: Outcome) -> str:
-    return f"nothing: {outcome.case.name}" if outcome.case.clean else outcome.case.name
+    return f"nothing: {outcome.case.name}" if outcome.case.is_clean else outcome.case.name
 
 
 def _cells(outcome: Outcome) -> list[Cell]:
@@ -119,23 +119,23 @@ def _cells(outcome: Outcome) -> list[Cell]:
     rules = ", ".join(dict.fromkeys(rule for rule in (report.loss_rule, report.gradient_rule) if rule))
     if outcome.named:  # by a finding, or by the rule of the wrong splits if the run has none
         rules = outcome.case.finding.replace(",", ", ")
-    accused = "" if outcome.case.clean else "yes" if outcome.accused else "no"
-    held = Cell("yes") if outcome.held else Cell("NO", "bad")
+    accused = "" if outcome.case.is_clean else "yes" if outcome.accused else "no"
+    held = Cell("yes") if outcome.is_as_expected else Cell("NO", "bad")
     return [Cell(_name(outcome), "label"), Cell(report.verdict), Cell(rules), Cell(accused), held]
 
 
 def _case(outcome: Outcome) -> Case:
     name, seconds = _name(outcome), outcome.report.duration_seconds
-    if outcome.held:
+    if outcome.is_as_expected:
         return Case(name, seconds=seconds)
     message, *_ = why = _why(outcome)
-    return Case(name, "failure" if outcome.wrong else "error", message, "\n".join(why), seconds=seconds)
+    return Case(name, "failure" if outcome.is_wrong else "error", message, "\n".join(why), seconds=seconds)
 
 
 def _why(outcome: Outcome) -> list[str]:
     """Why a case failed: what was wanted, what was got, and why splits did not run."""
     case, report = outcome.case, outcome.report
-    wanted = "pass" if case.clean else f"{case.loss_rule or 'any loss'}, {case.gradient_rule or 'any gradient'}"
+    wanted = "pass" if case.is_clean else f"{case.loss_rule or 'any loss'}, {case.gradient_rule or 'any gradient'}"
     got = f"{report.verdict}, {report.loss_rule}, {report.gradient_rule}"
     reasons = [f"{split.split}: {split.reason}" for split in report.splits if split.reason]
     said = [f"{finding.id} ({', '.join(finding.splits)}): {finding.summary}" for finding in report.findings]
@@ -145,7 +145,7 @@ def _why(outcome: Outcome) -> list[str]:
 def _who(outcome: Outcome) -> list[str]:
     """The splits that it should have accused but did not."""
     case = outcome.case
-    if case.clean or outcome.accused:
+    if case.is_clean or outcome.accused:
         return []
     about = f", and a finding {case.finding} that mentions {case.says!r}" if case.says else ""
     return [f"wanted accused: {', '.join(case.accused)}{about}"]

@@ -1,8 +1,8 @@
-"""DeepSpeed's engine in the reference's process: with the program's settings, but without parts in other processes.
+"""DeepSpeed's engine in the reference's process: with the program's settings, but without partitioning.
 
-A program that calls ``deepspeed.initialize`` has no model outside of its engine. In the reference's process the engine
-is made at stage 0, which leaves parameters and gradients where torch puts them, so that the model can be trained row by
-row, and be read, like any other. Weights that the engine casts to 16 bits are cast there as well.
+A program that calls ``deepspeed.initialize`` has no model without an engine. In the reference's process the engine is
+made at stage 0, which partitions neither parameters nor gradients, so that the model can be trained row by row and read
+like any other. Weights that the engine casts to 16 bits are cast in the reference's process as well.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.of_split import read_trained
 
 ADAMS = ("adam", "adamw")
-"""Optimizers of DeepSpeed's configuration that would be compiled, and that torch has too."""
+"""Optimizers in DeepSpeed's configuration that DeepSpeed would compile although torch has them."""
 
 
 def engine_of_splits(run: Path) -> Engine | None:
-    """The engine that trained in the splits of this run; None if none did. They have all ended."""
+    """The engine that trained in the splits of this run; None if none did. All splits must have ended."""
     for folder in split_folders(run):
         trained = read_trained(folder)
         if trained is not None and trained.engine is not None:
@@ -34,7 +34,7 @@ def engine_of_splits(run: Path) -> Engine | None:
 
 
 def leave_models_whole(patches: Patches) -> None:
-    """Let every engine that this process makes from now on leave its model whole, see `at_stage_0`."""
+    """Make all further engines of this process at stage 0, see `at_stage_0`."""
     config = importlib.import_module("deepspeed.runtime.config").DeepSpeedConfig
 
     def whole(original: Any) -> Any:
@@ -48,13 +48,14 @@ def leave_models_whole(patches: Patches) -> None:
 
 
 def at_stage_0(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """DeepSpeed's configuration under which parameters, gradients and optimizer are torch's own.
+    """DeepSpeed's configuration changed to stage 0, without offload and with torch's optimizer.
 
-    Losses in float16 are not scaled: nothing is learned from these steps, and a step that is skipped could not be read.
+    Losses in float16 are not scaled: the weights are not trained here, and a scale could make the engine skip a
+    step, whose gradient cannot be read.
     """
     found = {**settings, "zero_optimization": {"stage": 0}}
     kinds = settings.get("data_types")
-    if isinstance(kinds, Mapping):  # in which precision gradients are added up: a choice that stage 0 does not have
+    if isinstance(kinds, Mapping):  # stage 0 has no choice of the dtype in which gradients are accumulated
         found["data_types"] = {name: kind for name, kind in kinds.items() if name != "grad_accum_dtype"}
     optimizer = settings.get("optimizer")
     if isinstance(optimizer, Mapping) and str(optimizer.get("type", "")).lower() in ADAMS:
@@ -66,7 +67,7 @@ def at_stage_0(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cast_as(engine: Engine, model: torch.nn.Module) -> None:
-    """Cast a model that no engine trains to the dtype to which the engine of the splits has cast it."""
+    """Cast a model without an engine to the dtype to which the engine of the splits cast it."""
     dtype = getattr(torch, engine.dtype)
     with torch.no_grad():
         for parameter in model.parameters():
