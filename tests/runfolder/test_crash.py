@@ -125,13 +125,10 @@ def test_a_hint_follows_the_error() -> None:
 
 
 def test_what_is_raised_in_our_code_alone_is_shown_with_our_lines() -> None:
-    try:
+    with pytest.raises(AttributeError) as caught:
         place_of(None)  # type: ignore[arg-type]
-    except AttributeError as error:
-        frame = error.__traceback__
-        assert frame is not None
-        error.__traceback__ = frame.tb_next  # without this test's own frame
-        assert "crash.py:" in describe(error)
-        assert excerpt_of(error)[-1].startswith("AttributeError")
-    else:
-        raise AssertionError("None has no traceback")
+    error = caught.value
+    assert error.__traceback__ is not None
+    error.__traceback__ = error.__traceback__.tb_next  # without this test's own frame
+    assert "crash.py:" in describe(error)
+    assert excerpt_of(error)[-1].startswith("AttributeError")
