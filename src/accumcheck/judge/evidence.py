@@ -39,7 +39,8 @@ class Evidence:
     fail because of a detector, with their rule; ``failed``: splits that fail because of a detector,
     whatever their gradients; ``fed``: for a program, what each split was fed that the control was not;
     ``reference_not_finite``: the samples whose loss or gradient alone is not finite; ``added``: the size, relative to
-    the gradient, of what the control adds to it before every step.
+    the gradient, of what the control adds to it before every step; ``reference_traceback``: the last lines of the
+    exception that ended the reference's process.
     """
 
     check: CheckConfig
@@ -62,6 +63,7 @@ class Evidence:
     fed: Mapping[Split, SplitRows] = field(default_factory=dict)
     reference_not_finite: str = ""
     added: float = 0.0
+    reference_traceback: tuple[str, ...] = ()
 
     @property
     def good(self) -> tuple[SplitObservation, ...]:
