@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -23,6 +24,10 @@ SPLITS = ["1x8x1", "2x2x2", "4x1x2"]
 LIMIT = 600
 """launcher.timeout, in seconds: nothing here may have to wait for it."""
 PATIENCE = 240
+# a machine that dies in the first second of a split may not have been seen yet
+LOST = "is lost: no sign of life for 20 s"
+NODE_1_LOST = rf"node 1 (\(.+, 10\.77\.0\.2\) {LOST}|is missing: not seen at 10\.77\.0\.1:29500)"
+NODE_0_LOST = rf"node 1: 2x2x2: node 0 (\(.+, 10\.77\.0\.1\) {LOST}|does not answer at 10\.77\.0\.1:29500)"
 
 
 @pytest.fixture
@@ -97,8 +102,7 @@ def check_report_of_node_0(ended: Ended) -> None:
     assert ended.code == 3, ended.err
     assert [ended.split(split)["status"] for split in SPLITS] == ["ran", "error", "error"]
     for split in SPLITS[1:]:
-        assert ended.split(split)["reason"].startswith("node 1 (")
-        assert "10.77.0.2) is lost: no sign of life for 20 s" in ended.split(split)["reason"]
+        assert re.match(NODE_1_LOST, ended.split(split)["reason"])
     assert ended.split("4x1x2")["duration_seconds"] == 0  # it was not started
 
 
@@ -118,7 +122,7 @@ def test_node_1_goes_silent(machines: list[Machine]) -> None:
     assert leftovers(machines[0].mark) == []
     other = machines[1].end()  # it is alive, and alone
     assert other.code == 3
-    assert "node 1: 2x2x2: node 0 (" in other.err
+    assert re.search(NODE_0_LOST, other.err)
     assert leftovers(machines[1].mark) == []
 
 
@@ -127,8 +131,7 @@ def test_node_0_is_killed(machines: list[Machine]) -> None:
     machines[0].die()
     ended = machines[1].end()
     assert ended.code == 3
-    assert "node 1: 2x2x2: node 0 (" in ended.err
-    assert ", 10.77.0.1) is lost: no sign of life for 20 s" in ended.err
+    assert re.search(NODE_0_LOST, ended.err)
     assert leftovers(machines[1].mark) == []
 
 

@@ -84,7 +84,7 @@ class Presence(threading.Thread):
             return lost
         absent = [node for node in self._others if node not in self._heard]
         if self._own != 0 and 0 in absent:
-            return f"node 0 could not be reached at {self._endpoint}"
+            return f"node 0 does not answer at {self._endpoint}"
         if not absent or not self._connected:
             return None
         return f"{self._named(absent)} missing: not seen at {self._endpoint}"
