@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig, LauncherConfig

@@ -90,7 +90,7 @@ class Presence(threading.Thread):
         return f"{self._named(absent)} missing: not seen at {self._endpoint}"
 
     def _connect(self) -> Any:
-        from torch.distributed import TCPStore
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
         host, _, port = self._endpoint.rpartition(":")
         store = TCPStore(
