@@ -120,11 +120,10 @@ class Watcher:
         data = [file for file in during if file.suffix not in EDITED]
         filled = {file.parent for file in data if file in self.files.new and self.files.is_in_folder(file)}
         outputs = sorted(filled & self._filled)
-        written = [file for file in data if file in self._during and file.parent not in outputs]
+        made = [file for file in data if file.parent in outputs and self.files.is_in_folder(file)]
+        written = [file for file in data if file in self._during and file not in made]
         self._filled = filled.difference(outputs)
-        self._during = [
-            file for file in during if file not in written and not (file in data and file.parent in outputs)
-        ]
+        self._during = [file for file in during if file not in (*written, *made)]
         self._pending = list(self._during)
         self.files.drop(written)
         self.files.drop_data_of(outputs)
