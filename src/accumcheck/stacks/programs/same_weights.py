@@ -40,7 +40,8 @@ def sums_of(model: torch.nn.Module, reference: torch.nn.Module | None = None) ->
             if value.is_complex():
                 value = torch.view_as_real(value)
             # of a large one, a part at a time: it is copied
-            found[name] = sum(map(_sum_of, value.contiguous().reshape(-1).split(AT_ONCE)))
+            flat = value.contiguous().reshape(-1)
+            found[name] = sum(_sum_of(flat[at : at + AT_ONCE]) for at in range(0, len(flat), AT_ONCE))
     return found
 
 
