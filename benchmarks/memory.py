@@ -1,6 +1,7 @@
 """How much memory a check's workers need, beside plain training: ``python benchmarks/memory.py`` (see README.md).
 
-Both train the same Llama on the same samples under the same split, one after the other, on the CPU.
+Both train the same Llama on the same samples under the same split, one after the other, on the CPU. Under torchrun, as
+accumcheck's workers are, a model is wrapped by DDP even in one process, whose buckets hold the gradient once more.
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ def main() -> None:
     """Measure, print, and write to ``--out``."""
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument(
-        "--parameters", type=float, default=1e8, metavar="N", help="of the model, about (default: 1e8; 7 GB at 1e9 x 4)"
+        "--parameters",
+        type=float,
+        default=1e8,
+        metavar="N",
+        help="of the model, about (default: 1e8; 1e9 needs 30 GiB)",
     )
     options.add_argument("--out", type=Path, action="append", default=[], metavar="FILE", help="FILE.json or FILE.md")
     given = options.parse_args()
@@ -52,12 +57,20 @@ def main() -> None:
         config = Path(folder, "check.yaml")
         config.write_text(yaml.safe_dump(check_of(model)), encoding="utf-8")
         _run([PYTHON, str(HERE / "prepare.py"), str(config), folder])
-        _, b, k = SPLIT.split("x")
-        plain = peaks([PYTHON, str(HERE / "plain_llama.py"), folder, b, k, str(STEPS)], _is_itself)
+        n, b, k = SPLIT.split("x")
+        script = [str(HERE / "plain_llama.py"), folder, b, k, str(STEPS)]
+        torchrun = [PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", n]
+        alone = peaks([PYTHON, *script], _is_itself)
+        plain = peaks([*torchrun, *script], _is_script)
         workers = peaks([PYTHON, "-m", "accumcheck", "run", str(config), "--quiet"], _is_worker)
-    if len(plain) != 1 or len(workers) != 2:
-        sys.exit(f"expected one plain process, a worker and the reference; found {len(plain)} and {len(workers)}")
-    found = {"plain training": plain[0], f"worker of {SPLIT}": workers[0], "worker of the reference": workers[1]}
+    if (len(alone), len(plain), len(workers)) != (1, 1, 2):
+        sys.exit(f"expected 1, 1 and 2 processes; found {len(alone)}, {len(plain)} and {len(workers)}")
+    found = {
+        "plain training under torchrun": plain[0],
+        "plain training without it": alone[0],
+        f"accumcheck: worker of {SPLIT}": workers[0],
+        "accumcheck: worker of the reference": workers[1],
+    }
     table = _table(found)
     count = f"{parameters_of(model) / 1e6:,.0f} M parameters, float32, split {SPLIT}, {STEPS} steps"
     print(f"{count}\n\n{table}")
@@ -140,6 +153,10 @@ def _is_itself(process: psutil.Process, parent: psutil.Process) -> bool:
     return process == parent
 
 
+def _is_script(process: psutil.Process, parent: psutil.Process) -> bool:
+    return parent in process.parents() and "plain_llama.py" in " ".join(process.cmdline())
+
+
 def _is_worker(process: psutil.Process, parent: psutil.Process) -> bool:
     """Whether it was forked by the fork server, a child of the conductor, a child of the command."""
     above = process.parents()
@@ -156,10 +173,9 @@ def _table(found: dict[str, Peak]) -> str:
     plain = next(iter(found.values()))
     lines = ["| process | peak RSS | ratio | peak PSS | ratio | target |", "| --- | --- | --- | --- | --- | --- |"]
     for name, peak in found.items():
-        ratios = (
-            ("", "", "") if peak is plain else (f"{peak.rss / plain.rss:.2f}", f"{peak.pss / plain.pss:.2f}", TARGET)
-        )
-        lines.append(f"| {name} | {peak.rss:.0f} MiB | {ratios[0]} | {peak.pss:.0f} MiB | {ratios[1]} | {ratios[2]} |")
+        target = TARGET if name.startswith("accumcheck") else ""
+        sizes = f"{peak.rss:.0f} MiB | {peak.rss / plain.rss:.2f} | {peak.pss:.0f} MiB | {peak.pss / plain.pss:.2f}"
+        lines.append(f"| {name} | {sizes} | {target} |")
     return "\n".join([*lines, ""])
 
 
