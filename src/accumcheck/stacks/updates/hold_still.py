@@ -31,7 +31,7 @@ class _Held:
 class HoldStill:
     """Restores the weights after every step of every torch optimizer, so that each step is an independent test.
 
-    The step itself is the stack's: its optimizer, learning rate, decay and state. One copy of the optimizer's parameters
+    The step itself is the stack's: its optimizer, learning rate, decay and state. A copy of the optimizer's parameters
     is kept during the step, in memory or in a file (`kept.KeptWeights`). If ``changed`` is None, nothing is copied.
     Steps are then made with learning rate 0 and without decay. This has no effect on a step that has already begun, and
     on an optimizer that computes its own step size.
