@@ -37,6 +37,7 @@ PROCESS = (
     "scripts/test_ci_run.py",
     "stacks/test_registry.py::test_reading_them",
     "test_authors_code.py::test_the_plugins_option",
+    "work/test_second_run.py",
 )
 """Those that start a process. Those that take one of `FIXTURES`, and those marked ``e2e``, need not be named."""
 

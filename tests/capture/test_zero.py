@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
@@ -28,9 +29,14 @@ OFFLOADED = tuple(f"{stage}-offload" for stage in STAGES)
 KINDS = ("zero-0", *STAGES, "zero-2-left", "zero-3-late", *OFFLOADED, *HALF)
 NAMES = ("embed.weight", "second.weight", "second.bias", "norm.weight", "norm.bias")  # first is frozen, out is embed
 
-with_deepspeed = pytest.mark.skipif(
+without_deepspeed = pytest.mark.skipif(
     importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed: pip install deepspeed"
 )
+
+
+def with_deepspeed(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that needs DeepSpeed, in two further processes."""
+    return pytest.mark.process(without_deepspeed(test))
 
 
 @pytest.fixture(scope="module")
