@@ -190,10 +190,7 @@ class Observer:
         return self._window.backward()
 
     def step_begins(self, optimizer: torch.optim.Optimizer) -> None:
-        """See `accumcheck.capture.applied.Steps`.
-
-        All processes get here together, so shards can be gathered.
-        """
+        """See `accumcheck.capture.applied.Steps`; all processes get here together, so shards can be gathered."""
         if self._engine.found:
             return
         assert self._model is not None
