@@ -10,12 +10,12 @@ import yaml
 from accumcheck.cli import main
 from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.load import load_config
-from accumcheck.config.starter import starter
-from accumcheck.config.starter_llamafactory import starter_from_llamafactory
 from accumcheck.errors import ConfigError
 from accumcheck.stacks import trainer
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 from accumcheck.stacks.registry import STACKS
+from accumcheck.starters.llamafactory import starter_from_llamafactory
+from accumcheck.starters.starter import starter
 
 TRAINER = trainer.SPEC
 
@@ -131,7 +131,7 @@ def test_a_script_is_named_from_where_the_file_is(here: Path) -> None:
     assert main(["init", "--script", "train.py", "-o", "checks/check.yaml"]) == 0
     check = load_config(here / "checks" / "check.yaml")
     assert (check.stack, check.script and check.script.path) == ("script", str(here / "train.py"))
-    assert '"{per_device_train_batch_size}"' in (here / "checks" / "check.yaml").read_text(encoding="utf-8")
+    assert "{per_device_train_batch_size}" in (here / "checks" / "check.yaml").read_text(encoding="utf-8")
 
 
 def test_a_script_that_is_not_there_is_told_before_anything_is_written(

@@ -29,7 +29,8 @@ class ScriptConfig(Section):
     module: Annotated[str, MODULE] | None = None
     """Training program, as python -m takes it."""
     arguments: Annotated[Words, Expected("a list of words, for example [--model, ./my-model]", "a word")] = ()
-    """Its command line; batch size, accumulation and steps are set by accumcheck."""
+    """Its command line; batch size, accumulation and steps are set by accumcheck. Paths are relative to the working
+    directory; those that are only in the config file's folder are found there."""
 
     def contradictions(self) -> list[Contradiction]:
         """It is one program."""

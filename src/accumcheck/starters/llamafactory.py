@@ -14,9 +14,9 @@ from accumcheck.config.faults import shorten
 from accumcheck.config.files import read_text
 from accumcheck.config.limits import BATCH
 from accumcheck.config.splits import auto_splits
-from accumcheck.config.starter import STEPS, path_from, processes_of, splits_text, told_of
 from accumcheck.errors import ConfigError
 from accumcheck.record import Split
+from accumcheck.starters.starter import STEPS, path_from, processes_of, splits_text, told_of
 
 _K = "gradient_accumulation_steps"
 

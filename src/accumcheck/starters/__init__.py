@@ -1,0 +1,1 @@
+"""Configurations to start from, as text with comments: what ``accumcheck init`` writes."""
