@@ -87,6 +87,7 @@ def options_named(page: str) -> list[tuple[str, str]]:
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
     found = []
     for line in re.findall(r"accumcheck ([a-z]+(?: [a-z]+)?[^`|#\n]*)", text):
+        line = line.partition(" -- ")[0]  # what follows is a program's own
         words = line.split()
         command = next((known for known in COMMANDS if words[: len(known.split())] == known.split()), None)
         found += [(command, option) for option in re.findall(r"(?<!\S)(--[a-z][a-z-]+)", line) if command]
