@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from accumcheck.record import Split
@@ -41,13 +42,15 @@ class Subject:
 class Case:
     """One candidate for a reproduction.
 
-    ``stack``: one of `accumcheck.reproduce.script.STACKS`; ``arguments``: of `TrainingArguments`.
+    ``stack``: one of `accumcheck.reproduce.scripts.registry.STACKS`; ``arguments``: of `TrainingArguments`, or of the
+    stack's own class; ``loss``: with sentence-transformers, the loss's class and its arguments.
     """
 
     stack: str
     split: Split
     subject: Subject
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    loss: tuple[str, Mapping[str, Any]] = ("", MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

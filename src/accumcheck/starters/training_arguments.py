@@ -23,7 +23,7 @@ _UPDATE = (
     "adam_epsilon",
     "max_grad_norm",
 )
-_GRADIENT = (
+GRADIENT_FIELDS = (
     "average_tokens_across_devices",
     "label_smoothing_factor",
     "bf16",
@@ -46,7 +46,8 @@ _GRADIENT = (
     "fsdp_config",
     "deepspeed",
 )
-KEPT = (*_GRADIENT, *_UPDATE)
+"""Fields that can change a loss or a gradient."""
+KEPT = (*GRADIENT_FIELDS, *_UPDATE)
 """Fields that can change a loss, a gradient or an update."""
 
 
