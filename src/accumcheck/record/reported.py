@@ -102,6 +102,21 @@ class SampleWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterError:
+    """How far one parameter's gradient is off, in the step in which that is most in relation to what is allowed."""
+
+    name: str
+    error: float
+    """Against the reference, relative to the norm of the right gradient of this parameter."""
+    allowed: float
+    """What rounding may do to it, relative to the same."""
+    share: float
+    """That norm, relative to the norm of the whole gradient."""
+    step: Count
+    """The optimizer step's number, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class SplitResult:
     """One split: its results and its verdict."""
 
@@ -132,6 +147,8 @@ class SplitResult:
     """One entry per optimizer step, for programs; empty if accumcheck sets the learning rates."""
     sample_weights: SampleWeights | None = None
     """Null: the weights could not be recovered."""
+    parameters: tuple[ParameterError, ...] = field(default=(), kw_only=True, metadata=LATER)
+    """Single parameters' gradients, those nearest to their limits first, at most 50; empty: not compared."""
     trajectory: tuple[TrajectoryPoint, ...] = ()
     """Free-running steps with the real optimizer; for plots, not for the verdict."""
     log: str = ""

@@ -12,6 +12,9 @@ _RATIO = re.compile(r"\(x ([-\d.einfa]+)\)")
 _OFF = re.compile(r"off by ([-\d.einfa]+)")
 _WITHIN = 0.02
 """Of a factor; the script prints three digits, and two digits of the gradient's error."""
+_NEAR = 1.5
+"""Of a factor, where samples weigh differently: the losses of a small random model are nearly alike."""
+_MEANS = ("microbatch-mean", "device-mean", "sample-mean")
 _OFF_WITHIN = 0.06
 _RIGHT = 2e-3
 
@@ -31,8 +34,8 @@ class Expected:
     def mismatch(self, output: str, split: Split) -> str:
         """Why what was printed is another fault than the finding's; empty: it is the finding's, as far as it shows.
 
-        A rule that weighs all tokens alike says what loss and gradient come to. Of other rules, only that they are
-        wrong.
+        A rule that weighs all tokens alike says what loss and gradient come to; a mean of means, about what the loss
+        does. Of other rules, only that they are wrong.
 
         Args:
             output: of the script.
@@ -42,6 +45,9 @@ class Expected:
         factor = _factor(self.loss, split)
         if ratio is not None and factor is not None and abs(ratio - factor) > _WITHIN * factor:
             return f"another fault: the loss should be {factor:g} times the right one"
+        factor = _about(self.loss, split)
+        if ratio is not None and factor is not None and not factor / _NEAR < ratio < factor * _NEAR:
+            return f"another fault: the loss should be about {factor:g} times the right one"
         factor = _factor(self.gradient, split)
         if off is None or self.gradient is None:
             return ""
@@ -51,6 +57,13 @@ class Expected:
         if abs(off - expected) > max(_RIGHT, _OFF_WITHIN * expected):
             return f"another fault: the gradient should be off by {expected:g}"
         return ""
+
+
+def _about(rule: Rule | None, split: Split) -> float | None:
+    """By how much a loss is about too large where samples weigh differently; None: a rule does not say so."""
+    if rule is None or rule.base not in _MEANS or (rule.window is not None and split.gradient_accumulation_steps > 1):
+        return None
+    return rule.factor(split)
 
 
 def _rule(name: str | None) -> Rule | None:
