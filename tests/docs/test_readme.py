@@ -67,7 +67,14 @@ def plain(command: str) -> str:
     return re.sub(r" (--.*|[A-Z].*)", "", command)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{name}.md" for name in ("architecture", "glossary", "maintainers", "wrong-loss")),
+    ],
+)
 def test_what_a_page_links_to_exists(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
