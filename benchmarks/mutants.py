@@ -1,7 +1,7 @@
-"""Mutants of the installed Trainer, accelerate and SFTTrainer, and who notices: ``python benchmarks/mutants.py``.
+"""Mutants of the installed Trainer, accelerate and SFTTrainer: which are found? ``python benchmarks/mutants.py``.
 
-One operator at a time is changed in the code between a micro-batch's loss and the optimizer's step, in memory, and
-accumcheck is run on the mutated stack (see README.md). ``--resume FILE`` keeps results and goes on where it ended.
+One operator at a time is changed in memory, in the code between a micro-batch's loss and the optimizer's step. Then
+accumcheck is run on the mutated stack (see README.md). ``--resume FILE`` saves results and continues from them.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ COLUMNS = (
     *("rightly accused", "transformers kills"),
 )
 CHUNK = 16
-"""Mutants in one launch. Kills are known first and survivors last: an interrupted one counts kills only."""
+"""The number of mutants in one launch. Kills are known first, so an interrupted launch only counts kills."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one mutant.
+    """The result of one mutant.
 
-    ``fate``: killed, not executed, equivalent (every gradient in every split, and real training, to the bit), rounding
-    (the same but for the last bits of sums that are made in another order), another loss (what a sample's loss alone is
-    has changed, and every split trains that loss) or survived; ``by``: the check that killed it, or what shows that a
-    survivor is not equivalent; ``how``: its verdict and findings, or why a split could not
-    run; ``accused``: whether the splits that were found wrong are those that the mutant changes, None where no split
-    ran to its end; ``theirs``: which of transformers' own tests fails, "" where none does.
+    ``fate``: killed, not executed, equivalent (all gradients in all splits, and real training, are equal to the bit),
+    rounding (they differ only in the last bits, because sums are made in another order), another loss (the loss of a
+    single sample has changed, and every split trains that loss) or survived; ``by``: the check that killed it, or the
+    evidence that a survivor is not equivalent; ``how``: its verdict and findings, or why a split could not run;
+    ``accused``: whether the splits that were found wrong are those that the mutant changes; None if no split ran to its
+    end; ``theirs``: the one of transformers' tests that fails; empty if none does.
     """
 
     mutant: Mutant
@@ -62,7 +62,7 @@ class Result:
 
 
 class Hunt:
-    """Holds mutants against the checks of their suite, the quickest first."""
+    """Runs the checks of their suite on mutants, the fastest check first."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = list(dict.fromkeys(names))
@@ -77,7 +77,7 @@ class Hunt:
                 sys.exit(f"{name}: the unmutated stack does not pass: {ran.report.verdict}")
 
     def checks_of(self, mutant: Mutant) -> list[str]:
-        """The checks that execute the mutated line; some only where they take another way through the function."""
+        """The checks that execute the mutated line. Some only run if they take another path through the function."""
         function = f"{mutant.module}:{mutant.function}:"
         chosen: list[str] = []
         ways: list[set[str]] = []
@@ -89,7 +89,7 @@ class Hunt:
         return chosen
 
     def hunt(self, mutants: Sequence[Mutant]) -> Iterator[Result]:
-        """What becomes of each."""
+        """Yields the result of each mutant."""
         left = {mutant.id: mutant for mutant in mutants}
         for mutant in mutants:
             if not self.checks_of(mutant):
@@ -113,7 +113,7 @@ class Hunt:
             yield Result(left[id_], "another loss" if id_ in self._of_another_loss else "survived", by)
 
     def _change(self, mutant: Mutant) -> str:
-        """What shows that a mutant that passed is not equivalent; empty where nothing does."""
+        """The evidence that a mutant that passed is not equivalent; empty if there is none."""
         if mutant.id in self._changed:
             return self._changed[mutant.id]
         really = outcome_of_sft if mutant.suite == "sft" else outcome
@@ -142,16 +142,16 @@ class Hunt:
 
 
 def read(path: Path | None) -> list[Result]:
-    """The results that an earlier run left."""
+    """The results of an earlier run."""
     if path is None or not path.exists():
         return []
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    of = {row["mutant"]["id"]: row for row in rows}  # the last word counts
+    of = {row["mutant"]["id"]: row for row in rows}  # the last result counts
     return [Result(**{**row, "mutant": Mutant(**row["mutant"])}) for row in of.values()]
 
 
 def table(results: Sequence[Result]) -> str:
-    """The counts by package, and those that survived, as Markdown."""
+    """The counts by package and the survivors, as Markdown."""
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
     modules = list(dict.fromkeys(result.mutant.module for result in results))
     for name, mine in [*((one, [r for r in results if r.mutant.module == one]) for one in modules), ("all", results)]:
@@ -163,11 +163,11 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _counts(results: Sequence[Result]) -> list[object]:
-    """What stands under `COLUMNS`, after the name."""
+    """The cells of `COLUMNS` after the name."""
     fates = Counter(result.fate for result in results)
     matter = [result for result in results if result.fate in ("killed", "survived")]
     judged = [result for result in results if result.accused is not None]
-    theirs = [result for result in matter if result.mutant.suite in suites.WITH_PROGRAM]  # they run nothing of TRL's
+    theirs = [result for result in matter if result.mutant.suite in suites.WITH_PROGRAM]  # they run no code of TRL
     return [
         len(results),
         fates["not executed"],
@@ -192,20 +192,20 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--suite", nargs="+", choices=tuple(suites.NAMES), default=list(suites.NAMES))
     options.add_argument(
-        "--match", nargs="+", default=[""], metavar="TEXT", help="only mutants whose id holds one of these"
+        "--match", nargs="+", default=[""], metavar="TEXT", help="only mutants whose id contains one of these"
     )
-    options.add_argument("--limit", type=int, metavar="N", help="only so many of them, spread evenly")
+    options.add_argument("--limit", type=int, metavar="N", help="only this many of them, evenly distributed")
     options.add_argument("--resume", type=Path, metavar="FILE", help="a JSON-lines file: results are added to it")
-    options.add_argument("--table", action="store_true", help="run nothing: the table of what the file holds")
+    options.add_argument("--table", action="store_true", help="run nothing, and print the table of the file's results")
     options.add_argument("--out", type=Path, metavar="FILE.md")
     given = options.parse_args()
     chosen = [mutant for mutant in every(tuple(given.suite)) if any(text in mutant.id for text in given.match)]
     if given.limit is not None and given.limit < len(chosen):
         chosen = [chosen[len(chosen) * at // given.limit] for at in range(given.limit)]
-    chosen = random.Random(0).sample(chosen, len(chosen))  # an interrupted run has measured a sample, not a beginning
+    chosen = random.Random(0).sample(chosen, len(chosen))  # so that an interrupted run has measured a random sample
     ids = {mutant.id for mutant in chosen}
     results = [result for result in read(given.resume) if result.mutant.id in ids]
-    if not given.table:  # a survivor is tried again: what it asked for may be there now
+    if not given.table:  # a survivor is tried again: a requirement may be installed now
         results = [result for result in results if result.fate != "survived"]
     done = {result.mutant.id for result in results}
     due = [mutant for mutant in chosen if mutant.id not in done]
@@ -237,7 +237,7 @@ def _hunt(due: Sequence[Mutant], results: list[Result], path: Path | None) -> No
 
 
 def _theirs() -> Callable[[str], str]:
-    """What says which of transformers' own tests notices a mutant; everything that they need is imported once."""
+    """A function that returns which of transformers' tests finds a mutant. Their imports are made once."""
     import accelerate  # noqa: F401 - imported here once, for the processes that are forked
     import transformers.trainer  # noqa: F401
     from mutation.theirs import noticed

@@ -1,4 +1,4 @@
-"""A plain user's training script: the same tiny model and samples as the check, and none of accumcheck's code.
+"""A user's plain training script: the same tiny model and samples as the check, but without accumcheck's code.
 
 torchrun --nproc_per_node N plain_script.py FOLDER PER_DEVICE_BATCH ACCUMULATION_STEPS STEPS
 """
@@ -39,7 +39,7 @@ def train(folder: str, batch: int, accumulate: int, steps: int) -> None:
     samples = torch.load(f"{folder}/samples.pt")
     Trainer(model=model, args=arguments, train_dataset=samples, data_collator=collate).train()
     if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()  # else gloo's threads now and then abort the exit
+        torch.distributed.destroy_process_group()  # otherwise gloo's threads sometimes abort at exit
 
 
 if __name__ == "__main__":

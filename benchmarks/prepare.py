@@ -1,4 +1,4 @@
-"""Write the check's model config and samples into a folder, for the scripts that use none of accumcheck's code.
+"""Write the check's model config and samples into a folder, for scripts that do not use accumcheck's code.
 
 python prepare.py CONFIG FOLDER    prints the check's steps and splits as JSON
 """

@@ -1,9 +1,9 @@
-"""How much of its tolerance one sample's weight takes up in right computations: ``python benchmarks/rounding.py``.
+"""How much of the tolerance of a sample's weight do correct computations use? ``python benchmarks/rounding.py``.
 
-No stack runs: in one process, for many models drawn by seed, the noise of each sample's weight is measured as a check
-does (`accumcheck.reference.noise`, `accumcheck.judge.measure.sample_noise`), and then right gradients are computed in
-other micro-batch sizes, other orders and from other multiples of the loss than those that were measured on. What is
-beyond 1 would be a false alarm (see README.md).
+No stack runs. In one process, for many random models, the noise of each sample's weight is measured as in a check
+(`accumcheck.reference.noise`, `accumcheck.judge.measure.sample_noise`). Then correct gradients are computed with other
+micro-batch sizes, orders and multiples of the loss than those of the measurement. A share above 1 would be a false
+alarm (see README.md).
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ MODELS: dict[str, dict[str, Any]] = {
     },
 }
 FACTORS = (1.0, 4 / 3, 9 / 5)
-"""Of the loss: as it is, over 3 processes of which gradients are added, and over 5."""
+"""Factors of the loss: 1, and those of 3 and 5 processes whose gradients are added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Of one model: the largest share of its tolerance that any weight took up, by size of a micro-batch and factor.
+    """For one model, the largest used share of the tolerance of a weight, by micro-batch size and factor.
 
-    ``allowed``: the median and the largest of the weights' tolerances, relative to them.
+    ``allowed``: the median and the largest relative tolerance of the weights.
     """
 
     shares: dict[tuple[int, float], float]
@@ -69,7 +69,7 @@ def check_of(model: str, dtype: DType, samples: int, seed: int) -> CheckConfig:
 
 
 def tried(check: CheckConfig) -> Found | None:
-    """Measure the noise of one model's weights, and compute its gradient otherwise; None where it has no finite one."""
+    """Measure the noise of one model's weights, and compute its gradient in other ways; None if it is not finite."""
     workload = build_workload(check, "cpu")
     workload.model.train()
     loss_of = loss_as_asked(check, workload.model, "cpu")
@@ -106,7 +106,7 @@ def tried(check: CheckConfig) -> Found | None:
 def _otherwise(
     workload: Workload, loss_of: LossOf, reader: GradientReader, tokens: npt.NDArray[np.int64], seed: int
 ) -> Iterator[tuple[tuple[int, float], npt.NDArray[np.floating[Any]]]]:
-    """Right gradients, with the size of the micro-batches and the factor of the loss."""
+    """Correct gradients, with their micro-batch size and the factor of the loss."""
     samples = len(tokens)
     for size in sorted({1, 2, max(1, samples // 2), samples}):
         for factor in FACTORS:
@@ -125,7 +125,7 @@ def _gradient(
     weights: npt.NDArray[np.floating[Any]],
     factor: float,
 ) -> tuple[npt.NDArray[np.floating[Any]], float, int]:
-    """The sum of the micro-batches' gradients, of their mean losses with these weights; its loss; its predictions."""
+    """The sum of the gradients of the micro-batches' mean losses with these weights; the loss; the predictions."""
     workload.model.zero_grad(set_to_none=True)
     whole, predictions = 0.0, 0
     for batch in batches:
@@ -146,7 +146,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=10, help="models of each kind (default: %(default)s)")
     options.add_argument("--out", type=Path, metavar="FILE", help="a Markdown file")
     given = options.parse_args()
-    torch.set_num_threads(1)  # of models this small more threads wait for each other
+    torch.set_num_threads(1)  # for such small models, more threads only wait for each other
     lines = ["| model | dtype | samples | computations | allowed: median, largest | largest share of it taken up |"]
     lines.append(f"|{' --- |' * 6}")
     for name in given.model:

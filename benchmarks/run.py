@@ -1,7 +1,7 @@
-"""What a check costs, beside what it replaces: ``python benchmarks/run.py`` (see README.md).
+"""The cost of a check compared with what it replaces: ``python benchmarks/run.py`` (see README.md).
 
-Everything that is compared is measured in one run, side by side and in turns, so that a noisy machine is noisy to all
-of it alike; medians and their ratios are reported.
+Everything that is compared is measured in one run and in turns, so that a noisy machine affects all of it equally.
+Medians and their ratios are reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MIB = 2**20
 def main() -> None:
     """Measure, print, and write to ``--out``."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--repetitions", type=int, default=3, metavar="N", help="of each measurement (default: 3)")
+    options.add_argument("--repetitions", type=int, default=3, metavar="N", help="repetitions (default: 3)")
     options.add_argument("--out", type=Path, action="append", default=[], metavar="FILE", help="FILE.json or FILE.md")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="accumcheck-bench-") as folder:
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _commands(folder: str, steps: int, splits: Sequence[str]) -> dict[str, list[list[str]]]:
-    """What is measured: each name with the commands that are run one after another for it."""
+    """The measurements: each name with its commands, which are run one after another."""
     loop = []
     for split in splits:
         processes, batch, accumulate = split.split("x")
@@ -64,7 +64,7 @@ def _commands(folder: str, steps: int, splits: Sequence[str]) -> dict[str, list[
 
 
 def _environment() -> dict[str, str]:
-    """The caller's, but with byte code kept: what is installed is compiled once, for users as for this."""
+    """The caller's environment, but with byte code enabled, as for users: installed code is compiled once."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
@@ -76,12 +76,12 @@ def _output(command: Sequence[str]) -> str:
 
 
 TURN = ("check", "floor", "loop", "check", "floor", *("help", "validate") * 5)
-"""What one repetition measures, in this order: what is compared stands side by side, what is short comes often."""
+"""The measurements of one repetition, in order. Compared ones are neighbours; short ones are repeated."""
 
 
 def _times(commands: dict[str, list[list[str]]], repetitions: int) -> dict[str, list[float]]:
-    """Seconds of every measurement, in the order in which they were made."""
-    for name in ("help", "validate"):  # compiles what is not compiled yet
+    """The seconds of every measurement, in order."""
+    for name in ("help", "validate"):  # compile byte code first
         _output(commands[name][0])
     times: dict[str, list[float]] = {name: [] for name in commands}
     for repetition in range(repetitions):
@@ -96,10 +96,10 @@ def _times(commands: dict[str, list[list[str]]], repetitions: int) -> dict[str, 
 
 
 def _memory(commands: dict[str, list[list[str]]]) -> dict[str, dict[str, float]]:
-    """Peak MiB of each kind of process, in runs of their own: watching takes time.
+    """The peak memory of each kind of process in MiB, in separate runs, because watching takes time.
 
-    ``pss`` shares a page out among the processes that map it; ``rss`` counts it in each of them. ``all`` is the peak of
-    the sum over every process that is alive at once.
+    ``pss`` divides a page among the processes that map it; ``rss`` counts it in each of them. ``all`` is the peak of
+    the sum over all processes that run at the same time.
     """
     check = _peaks(commands["check"][0], _role_in_check)
     single, double = (_peaks(commands["loop"][index], _role_in_torchrun) for index in (0, 3))
@@ -139,7 +139,7 @@ def _peaks(
 
 
 def _role_in_check(process: psutil.Process, parent: psutil.Process) -> str:
-    """``worker``: what the fork server, a child of the conductor, has forked."""
+    """The role of a process; ``worker``: forked by the fork server, which is a child of the conductor."""
     if process == parent:
         return "parent"
     above = process.parents()
@@ -151,7 +151,7 @@ def _role_in_torchrun(process: psutil.Process, parent: psutil.Process) -> str:
 
 
 def _rows(times: dict[str, list[float]], memory: dict[str, dict[str, float]]) -> list[dict[str, str]]:
-    """The table: what, measured, beside what, ratio, target."""
+    """The rows of the table: name, measurement, comparison, ratio, target."""
 
     def row(what: str, measured: str, beside: str = "", ratio: str = "", target: str = "") -> dict[str, str]:
         return {"what": what, "measured": measured, "beside": beside, "ratio": ratio, "target": target}
@@ -163,7 +163,7 @@ def _rows(times: dict[str, list[float]], memory: dict[str, dict[str, float]]) ->
         return f"{memory[name]['pss'] / memory[other]['pss']:.2f}"
 
     def ratio(checks: list[float], others: list[float]) -> str:
-        """Of neighbours in time: the median, and the least and greatest."""
+        """The ratios of measurements that follow each other: the median, the smallest and the largest."""
         found = [check / other for check, other in zip(checks, others, strict=True)]
         return f"{statistics.median(found):.2f} ({min(found):.2f}..{max(found):.2f})"
 

@@ -1,7 +1,7 @@
-"""How small a fault accumcheck sees, and that it sees none where there is none: ``python benchmarks/sensitivity.py``.
+"""How small a fault does accumcheck find, and are there false alarms? ``python benchmarks/sensitivity.py``.
 
-Faults are planted in a real Trainer (`accumcheck.stacks.planted`), in every dtype. Nothing is asserted: what is found
-depends on the model and the data, and is reported (see README.md).
+Faults are planted in a real Trainer (`accumcheck.stacks.planted`), in every dtype. The result depends on the model and
+the data, so it is reported but not asserted (see README.md).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from accumcheck.selftest.case import LLAMA
 
 DTYPES: tuple[DType, ...] = ("float64", "float32", "float16", "bfloat16")
 ERRORS = (1e-7, 1e-6, 2e-6, 1e-5, 1e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 1e-1)
-"""Planted into the weight of one sample of eight, relative."""
+"""The planted relative errors of the weight of one sample of eight."""
 SHORTEST = (63, 62, 60, 56, 48, 32, 8)
-"""Labels of a sample: from so many to 64. The more uneven they are, the more a mean of means is off."""
+"""The smallest number of labels of a sample; the largest is 64. In a wider range a mean of means is worse."""
 
 WIDER = {**LLAMA, "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 4, "vocab_size": 8192}
-"""6 million parameters: of these the gradient is judged by a quarter of a million entries."""
+"""A model with 6 million parameters. A quarter of a million entries of its gradient are judged."""
 MODELS: dict[str, dict[str, Any]] = {
     "Llama": {"config": LLAMA},
     "Llama, wider": {"config": WIDER},
@@ -45,14 +45,14 @@ MODELS: dict[str, dict[str, Any]] = {
         "shrink": True,
     },
 }
-"""Clean models, for false alarms: 24 samples in six splits."""
+"""Clean models for false alarms: 24 samples in six splits."""
 LARGE = "Llama, 128 samples"
-"""Sums of as many as 128 gradients, and over four processes."""
+"""Sums of up to 128 gradients, and over four processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One check, in which series it stands and what was planted."""
+    """One check, its series, and the planted fault."""
 
     series: str
     dtype: DType
@@ -101,7 +101,7 @@ def _check(
 
 
 def measure(chosen: Iterable[Case]) -> Iterator[tuple[Case, Report]]:
-    """Run the cases, one import for all of them; a word on standard error about each."""
+    """Run the cases with one import for all of them, and print one line about each to standard error."""
     cases = list(chosen)
     for number, (case, report) in enumerate(zip(cases, run_checks([case.check for case in cases]), strict=True), 1):
         word = f"{report.verdict}, {report.loss_rule}, {report.gradient_rule}, {report.duration_seconds:.1f} s"
@@ -112,11 +112,11 @@ def measure(chosen: Iterable[Case]) -> Iterator[tuple[Case, Report]]:
 
 
 def row(case: Case, report: Report) -> dict[str, Any]:
-    """What one case gave, as JSON types.
+    """The result of one case, as JSON types.
 
     ``size``: the part of the gradient's error that is in the samples' weights, the largest of all splits;
-    ``heaviest``: the largest weight recovered, 1 = right; ``nearest``: of a clean run, the largest share of a tolerance
-    that any split took up.
+    ``heaviest``: the largest recovered weight, 1 = right; ``nearest``: for a clean run, the largest share of a
+    tolerance that a split used.
     """
     steps = [step for split in report.splits for step in split.steps]
     return {
@@ -160,7 +160,7 @@ def _nearest(report: Report) -> float | None:
 
 
 def tables(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as Markdown, one table a series."""
+    """The rows as Markdown, one table per series."""
     text = []
     for series, table in (("weight", _weight_table), ("rule", _rule_table), ("clean", _clean_table)):
         chosen = [row for row in rows if row["series"] == series]
@@ -170,7 +170,7 @@ def tables(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _weight_table(rows: Sequence[dict[str, Any]]) -> str:
-    """``caught``: the run fails. ``named``: no rule is given for it, and the weight recovered is right to a fifth."""
+    """``caught``: the run fails. ``named``: it has no rule, and the recovered weight is right to within a fifth."""
 
     def named(row: dict[str, Any]) -> bool:
         size = float(row["planted"])
@@ -192,7 +192,7 @@ def _weight_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _from(sizes: Sequence[float], held: Sequence[bool]) -> str:
-    """The smallest size from which on everything held."""
+    """The smallest size from which on all are true."""
     smallest = None
     for size, good in sorted(zip(sizes, held, strict=True), reverse=True):
         if not good:
@@ -202,7 +202,7 @@ def _from(sizes: Sequence[float], held: Sequence[bool]) -> str:
 
 
 def _rule_table(rows: Sequence[dict[str, Any]]) -> str:
-    """By how uneven the labels are: what a mean of means does to the gradient, and what each dtype calls it."""
+    """The effect of a mean of means on the gradient by the range of labels, and the rule that each dtype finds."""
     lines = [f"| labels | gradient off by | {' | '.join(DTYPES)} |", f"| --- | --- |{' --- |' * len(DTYPES)}"]
     for shortest in SHORTEST:
         mine = {row["dtype"]: row for row in rows if row["planted"] == str(shortest)}
@@ -213,7 +213,7 @@ def _rule_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _clean_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Verdicts of clean runs, and how much of a tolerance they took up at most."""
+    """The verdicts of clean runs, and the largest share of a tolerance that they used."""
     lines = [f"| clean | {' | '.join(DTYPES)} |", f"| --- |{' --- |' * len(DTYPES)}"]
     for name in (*MODELS, LARGE):
         mine = {row["dtype"]: row for row in rows if row["planted"] == name}

@@ -1,7 +1,7 @@
-"""Many small runs at once on few cores, none of which may fail: ``python benchmarks/under_load.py``.
+"""Many small runs at the same time on few cores. None may fail: ``python benchmarks/under_load.py``.
 
-Every run is one ``accumcheck run`` of a tiny model: splits of one and of two processes and the reference, which start
-and end at the same moments. Half of them run the stack ``accelerate``, half a script whose loop ends with
+Every run is one ``accumcheck run`` of a tiny model: splits with one and two processes and the reference, which start
+and end at the same times. Half of the runs use the stack ``accelerate``, half a script whose loop ends with
 ``accelerator.end_training()``. All must pass, and leave no file and no process behind.
 """
 
@@ -60,7 +60,7 @@ accelerator.end_training()
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run ended: its exit code, why splits did not run, what lies about, and its seconds."""
+    """The result of one run: its exit code, why splits did not run, what was left behind, and its seconds."""
 
     code: int
     reasons: tuple[str, ...]
@@ -69,10 +69,10 @@ class Outcome:
 
 
 def main() -> int:
-    """Run them all, print what they came to, and return 1 where any did not pass."""
+    """Run all, print the results, and return 1 if a run did not pass."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--runs", type=int, default=300, metavar="N", help="how many (default: 300)")
-    options.add_argument("--at-once", type=int, default=4, metavar="N", help="how many at the same time (default: 4)")
+    options.add_argument("--runs", type=int, default=300, metavar="N", help="number of runs (default: 300)")
+    options.add_argument("--at-once", type=int, default=4, metavar="N", help="runs at the same time (default: 4)")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="under-load-") as folder:
         place = Path(folder)
@@ -101,7 +101,7 @@ def _write_configs(place: Path) -> list[Path]:
 
 
 def _run(folder: Path, config: Path) -> Outcome:
-    """One run, with a temporary folder of its own, so that what it leaves there is seen."""
+    """One run with its own temporary folder, so that files that it leaves there are found."""
     folder.mkdir()
     command = [sys.executable, "-m", "accumcheck", "run", str(config), "--format", "json", "--quiet"]
     started = time.monotonic()

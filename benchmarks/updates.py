@@ -1,7 +1,7 @@
-"""How much of the allowance for the weights' change right runs take up: ``python benchmarks/updates.py``.
+"""How much of the tolerance for weight changes do correct runs use? ``python benchmarks/updates.py``.
 
-A right Trainer under several optimizers, in float32 and bfloat16, with one process and with two. Printed is the largest
-difference of a split's change of the weights from the control's, as a share of what is allowed (see README.md).
+A correct Trainer with several optimizers, in float32 and bfloat16, with one and two processes. Prints the largest
+difference of a split's weight change from the control's, as a share of the tolerance (see README.md).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "GPT-2": {"config": {"model_type": "gpt2"}, "shrink": True},
 }
 SPLITS = ("1x8x1", "1x2x4", "1x1x8", "2x4x1", "2x1x4")
-"""The control; two that accumulate in one process; two with two processes."""
+"""The control, two splits that accumulate in one process, and two splits with two processes."""
 COLUMNS = ("dtype", "optimizer", "model", "allowed", "n = 1", "n = 2", "compared", "verdict")
 
 
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def check(self) -> CheckConfig:
-        """A right run of it."""
+        """The check of a correct run."""
         return CheckConfig(
             model=ModelConfig(**MODELS[self.model], dtype=self.dtype),
             data=DataConfig(synthetic=SyntheticData(min_length=6, max_length=24)),

@@ -1,10 +1,10 @@
-"""Run published faults, and releases without one, and compare what accumcheck says with what is known.
+"""Run published faults, and releases without a fault, and compare accumcheck's results with the known ones.
 
     python scripts/check_faults.py                      # every row of scripts/faults.yaml
-    python scripts/check_faults.py LLAVA-449 SEQCLS     # these
+    python scripts/check_faults.py LLAVA-449 SEQCLS     # only these rows
 
-Each row runs as `accumcheck run --transformers RELEASE`, with `--with` for what else it names. Exits with 0 when every
-row came out as it must, 1 otherwise, 2 for a row that is not there.
+Each row runs as `accumcheck run --transformers RELEASE`, with `--with` for its other packages. Exits with 0 if every
+row has the expected result, with 1 otherwise, and with 2 for an unknown row.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from accumcheck.errors import AccumcheckError
 
 MATRIX = Path(__file__).with_name("faults.yaml")
 EXAMPLES = Path(__file__).parents[1] / "configs" / "examples"
-"""In a row, ``{examples}`` stands for this folder."""
+"""In a row, ``{examples}`` is replaced by this folder."""
 FOR_READERS = ("url", "architecture")
-"""Fields of a row that nothing here needs."""
+"""Fields of a row that are not used here."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the matrix: a check, the release to run it under, and what must come out.
+    """One row of the matrix: a check, the release to run it under, and the expected result.
 
     ``beside``: further releases, each as ``name==version``.
     """
@@ -48,18 +48,18 @@ class Row:
 
     @property
     def request(self) -> Request | None:
-        """The environment that it runs in."""
+        """The environment of the row."""
         return parse_request(self.release, self.beside, latest=latest)
 
     @property
     def expected(self) -> str:
-        """What must come out, as in the table."""
+        """The expected result, as in the table."""
         return outcome(self.exit_code, self.loss, self.gradient)
 
 
 @dataclass(frozen=True)
 class Result:
-    """A row and what came out: ``found`` as in the table, and whether it is what was expected."""
+    """A row and its result: ``found``, as in the table, and whether it is the expected one."""
 
     row: Row
     found: str
@@ -70,7 +70,7 @@ def read_rows(path: Path = MATRIX) -> list[Row]:
     """The rows of a matrix file.
 
     Raises:
-        KeyError, TypeError: a row lacks something, or has something that no row has.
+        KeyError, TypeError: a row has a missing or an unknown field.
     """
     matrix = yaml.safe_load(path.read_text(encoding="utf-8").replace("{examples}", str(EXAMPLES)))
     rows = []
@@ -82,17 +82,17 @@ def read_rows(path: Path = MATRIX) -> list[Row]:
 
 
 def outcome(exit_code: int, loss: str, gradient: str) -> str:
-    """An exit code and two rules in a few words; one rule where they are the same."""
+    """An exit code and two rules as a short text; one rule if they are equal."""
     return f"{exit_code} {loss}" + ("" if loss == gradient else f", gradient {gradient}")
 
 
 def judge(row: Row, exit_code: int, report: Mapping[str, Any] | None) -> Result:
-    """Compare one run with what is expected of it.
+    """Compare one run with its expected result.
 
     Args:
-        row: what was run.
-        exit_code: what accumcheck exited with.
-        report: its JSON report, None where it wrote none.
+        row: the row that was run.
+        exit_code: accumcheck's exit code.
+        report: its JSON report; None if it wrote none.
     """
     if report is None:
         return Result(row, f"{exit_code} without a report", holds=False)
@@ -119,7 +119,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def run(config: Path, output: Path, release: str | None, *options: str) -> tuple[int, dict[str, Any] | None]:
-    """Run accumcheck under a release, None for the one installed here; its exit code and its report.
+    """Run accumcheck under a release; None: the installed one. Returns its exit code and its report.
 
     The report is kept in ``output``.
     """
@@ -130,7 +130,7 @@ def run(config: Path, output: Path, release: str | None, *options: str) -> tuple
     if release is not None:
         command += ["--transformers", release]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    # beside the report, where a program looks for what `make_tiny.py` made
+    # next to the report, where a program looks for the files of `make_tiny.py`
     code = subprocess.run(
         command, stdout=subprocess.DEVNULL, env=environment, cwd=output.parent, check=False
     ).returncode
@@ -141,9 +141,9 @@ def run_row(row: Row, folder: Path, *, installed: str = "") -> Result:
     """Run one row; its check and its report are left in ``folder``.
 
     Args:
-        row: what to run.
-        folder: made where it is missing.
-        installed: the transformers release of this environment: a row of that release needs no other.
+        row: the row to run.
+        folder: created if it is missing.
+        installed: the transformers release of this environment. A row of that release needs no other environment.
     """
     name = row.id.replace("/", "-")
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ def run_row(row: Row, folder: Path, *, installed: str = "") -> Result:
 
 
 def make_tiny(folder: Path) -> None:
-    """Make the models and the data of programs, unless they are there."""
+    """Make the models and the data of programs, unless they exist."""
     if not folder.exists():
         subprocess.run([sys.executable, str(EXAMPLES / "make_tiny.py"), "--into", str(folder)], check=True)
 

@@ -1,12 +1,12 @@
-"""Run training scripts as their authors published them, and compare what accumcheck says with what is right.
+"""Run training scripts as their authors published them, and compare accumcheck's results with the right ones.
 
     python scripts/check_published.py                         # every row of scripts/published.yaml
-    python scripts/check_published.py run_clm run_qa          # these
+    python scripts/check_published.py run_clm run_qa          # only these rows
     python scripts/check_published.py --source DIR            # with checkouts DIR/transformers and so on
     python scripts/check_published.py --installed             # those whose source is an installed package
 
-Each row runs as ``accumcheck run`` with ``stack: script``, in a folder of its own. Exits with 0 when every row came out
-as it must, 1 otherwise, 2 for a row that is not there or a source that cannot be had.
+Each row runs as ``accumcheck run`` with ``stack: script``, in its own folder. Exits with 0 if every row has the
+expected result, with 1 otherwise, and with 2 for an unknown row or a source that cannot be fetched.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from published_sources import NoSourceError, Source
 
 MATRIX = Path(__file__).with_name("published.yaml")
 STUBS = Path(__file__).with_name("evaluation_stubs")
-"""Stand-ins for packages that download what a script evaluates with."""
+"""Stubs for packages that download a script's metrics."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """One line of the matrix: a script, its command line, and what must come out.
+    """One row of the matrix: a script, its command line, and the expected result.
 
     Attributes:
         id: its name.
-        exit_code: what accumcheck exits with.
-        loss: the weighting rule of the reported loss, as the report has it; None where it is not judged.
-        gradient: the same of the gradient.
-        source: the name of a source; None where ``module`` is one of an installed package.
-        path: in the source.
-        module: as ``python -m`` takes it.
+        exit_code: the expected exit code.
+        loss: the weighting rule of the reported loss, as in the report; None if it is not judged.
+        gradient: the same for the gradient.
+        source: the name of a source; None if ``module`` belongs to an installed package.
+        path: the path in the source.
+        module: a module for ``python -m``.
         arguments: its command line.
-        check: laid over what is common.
-        findings: the ids of all findings, but for hints.
-        says: words that stand in a finding, or in the reason of a split.
-        folder: where it is run; its own, empty one where nothing is said. ``{source}`` is that of the script.
-        release: of transformers, under which it runs in an environment of its own; None for the one installed here.
-        beside: further releases there, each as ``name==version``.
+        check: configuration keys that replace the common ones.
+        findings: the ids of all findings, without hints.
+        says: texts that must be in a finding or in the reason of a split.
+        folder: the working directory; by default an empty one. ``{source}`` is the folder of the script's source.
+        release: the transformers release, in an isolated environment; None: the installed one.
+        beside: further releases in that environment, each as ``name==version``.
     """
 
     id: str
@@ -69,13 +69,13 @@ class Script:
 
     @property
     def expected(self) -> str:
-        """What must come out, as in the table."""
+        """The expected result, as in the table."""
         return outcome(self.exit_code, self.loss, self.gradient, self.findings)
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """All that stands in the matrix file."""
+    """The contents of the matrix file."""
 
     scripts: tuple[Script, ...]
     sources: Mapping[str, Source]
@@ -85,7 +85,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Result:
-    """A row and what came out: ``found`` as in the table, whether that is right, and how long it took."""
+    """A row and its result: ``found``, as in the table, whether it is the expected one, and the time it took."""
 
     script: Script
     found: str
@@ -94,10 +94,10 @@ class Result:
 
 
 def read_matrix(path: Path = MATRIX) -> Matrix:
-    """The matrix of a file.
+    """Read a matrix file.
 
     Raises:
-        KeyError, TypeError: something lacks, or is not known.
+        KeyError, TypeError: something is missing or unknown.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     scripts = [
@@ -116,18 +116,18 @@ def read_matrix(path: Path = MATRIX) -> Matrix:
 
 
 def outcome(exit_code: int, loss: str | None, gradient: str | None, findings: Sequence[str]) -> str:
-    """An exit code, two rules and findings in a few words; one rule where they are the same."""
+    """An exit code, two rules and findings as a short text; one rule if they are equal."""
     rules = f"{loss or '-'}" + ("" if loss == gradient else f", gradient {gradient or '-'}")
     return f"{exit_code} {rules}" + (f" [{', '.join(sorted(findings))}]" if findings else "")
 
 
 def judge(script: Script, exit_code: int, report: Mapping[str, Any] | None) -> Result:
-    """Compare one run with what is right.
+    """Compare one run with its expected result.
 
     Args:
-        script: what was run.
-        exit_code: what accumcheck exited with.
-        report: its JSON report, None where it wrote none.
+        script: the row that was run.
+        exit_code: accumcheck's exit code.
+        report: its JSON report; None if it wrote none.
     """
     if report is None:
         return Result(script, f"{exit_code} without a report", holds=False)
@@ -160,8 +160,8 @@ def check_of(script: Script, matrix: Matrix, places: Mapping[str, str], source: 
 
     Args:
         script: the row.
-        matrix: where common keys and arguments are.
-        places: what ``{inputs}`` and ``{out}`` stand for.
+        matrix: the matrix, with the common keys and arguments.
+        places: the values of ``{inputs}`` and ``{out}``.
         source: the folder of the row's source.
     """
     words = filled(script.arguments, {**matrix.arguments, **places}).split()
@@ -171,7 +171,7 @@ def check_of(script: Script, matrix: Matrix, places: Mapping[str, str], source: 
 
 
 def filled(text: str, places: Mapping[str, str]) -> str:
-    """The text with what each ``{name}`` stands for; others are left to accumcheck."""
+    """The text with each ``{name}`` replaced by its value. Other placeholders are left to accumcheck."""
     for name, value in places.items():
         text = text.replace(f"{{{name}}}", value)
     return text

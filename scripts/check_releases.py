@@ -1,8 +1,8 @@
-"""Run the seed's experiment under transformers releases of known outcome, and compare.
+"""Run configs/llava15-seed.yaml under transformers releases with known results, and compare.
 
     python scripts/check_releases.py 4.49.0 4.48.3 5.23.0
 
-Exits with 0 when every release did what it is known to do, 1 otherwise, 2 for a release without an expectation.
+Exits with 0 if every release has its known result, with 1 otherwise, and with 2 for a release without one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CONFIG = Path("configs/llava15-seed.yaml")
 
 @dataclass(frozen=True)
 class Expectation:
-    """What every split but the control must show; the control itself is compared with nothing.
+    """The expected result of every split except the control.
 
     ``loss_times_k``: the loss is the control's times the accumulation steps, instead of the control's;
-    ``loss_within``: relative; ``grad_norm_agrees``: within the run's own tolerance of the control's, or beyond it;
-    ``rule``: the weighting rule named for loss and gradient.
+    ``loss_within``: the relative tolerance of the loss; ``grad_norm_agrees``: whether the gradient norm agrees with the
+    control's within the tolerance of the run; ``rule``: the weighting rule of loss and gradient.
     """
 
     exit_code: int
@@ -39,7 +39,7 @@ class Expectation:
 EXPECTED = {
     # the loss and the gradient are summed over the micro-batches and never divided (LLaMA-Factory #7443)
     "4.49.0": Expectation(1, "microbatch-mean*k", loss_times_k=True, loss_within=0.05, grad_norm_agrees=False),
-    # the release usually gone back to: the loss looks right, the gradient is a mean of micro-batch means
+    # the release that users go back to: the loss looks right, but the gradient is a mean of micro-batch means
     "4.48.3": Expectation(1, "microbatch-mean", loss_times_k=False, loss_within=0.01, grad_norm_agrees=False),
     "5.23.0": Expectation(0, "token-mean", loss_times_k=False, loss_within=0.01, grad_norm_agrees=True),
 }
@@ -47,7 +47,7 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Row:
-    """One release: what came out, and every way in which it is not what was expected."""
+    """One release: its result, and all differences from the expected one."""
 
     release: str
     exit_code: int
@@ -61,8 +61,8 @@ def assess(release: str, exit_code: int, report: Mapping[str, Any] | None) -> Ro
 
     Args:
         release: a key of `EXPECTED`.
-        exit_code: what accumcheck exited with.
-        report: its JSON report, None where it wrote none.
+        exit_code: accumcheck's exit code.
+        report: its JSON report; None if it wrote none.
     """
     expected = EXPECTED[release]
     problems = []
@@ -99,7 +99,7 @@ def assess(release: str, exit_code: int, report: Mapping[str, Any] | None) -> Ro
 
 
 def _ratio(value: float | str | None, right: float | str | None) -> float:
-    """Of two numbers of a report, where NaN and infinity are strings and None is no number at all."""
+    """The ratio of two numbers of a report. NaN and infinity are strings there; None means no number."""
     return math.nan if value is None or right is None else float(value) / float(right)
 
 

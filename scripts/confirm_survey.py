@@ -1,9 +1,9 @@
 """Confirm verdicts of a survey without accumcheck: python scripts/confirm_survey.py SURVEY.json.
 
-Classes are drawn at random among those of text that the survey checked. Each is made small with a few lines of its own,
-and trained for one step by transformers' Trainer with SGD at learning rate 1: once with 8 rows in a micro-batch, once
-with 1 row in each of 8. The change of the weights is the gradient; the loss is what Trainer logs. A class is safe where
-both agree. Prints a line for each, and exits with 1 where a verdict is another.
+Text classes that the survey checked are chosen at random. Each is made small with a few lines of code and trained for
+one step by transformers' Trainer with SGD at learning rate 1: once with one micro-batch of 8 rows, and once with 8
+micro-batches of 1 row. The change of the weights is the gradient; the loss is the logged one. A class is safe if both
+agree. Prints a line for each class, and exits with 1 if a verdict differs from the survey's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 ROWS, VOCABULARY, IGNORED = 8, 128, -100
 SECONDS = 120
 SAME = 2e-3
-"""How far two gradients may be apart, relative to their norm, to count as equal in float32."""
+"""The largest relative difference of two gradients that count as equal in float32."""
 SIZES = {
     "vocab_size": VOCABULARY,
     "hidden_size": 32,
@@ -64,7 +64,7 @@ Row = dict[str, Any]
 
 
 class Found(NamedTuple):
-    """Both runs beside each other: logged losses, gradients' norms, and how far the gradients are apart."""
+    """The comparison of both runs: logged losses, gradient norms, and the difference of the gradients."""
 
     losses: tuple[float, float]
     norms: tuple[float, float]
@@ -77,7 +77,7 @@ class Found(NamedTuple):
 
 
 def labels_of(task: str) -> Callable[[random.Random, list[int]], Row] | None:
-    """The labels of a row of a task; None for one that is not tried here."""
+    """The labels of a row of a task; None if the task is not confirmed here."""
 
     def some(draw: random.Random, ids: list[int]) -> list[int]:
         return [one if draw.random() < 0.4 or at == 1 else IGNORED for at, one in enumerate(ids)]
@@ -164,7 +164,7 @@ def compared(name: str, model_type: str, task: str) -> Found:
 
 
 def in_a_process(work: Callable[[], str]) -> str:
-    """What ``work`` returns, of a process of its own; empty where it fails or takes too long."""
+    """The result of ``work`` in its own process; empty if it fails or takes too long."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -187,7 +187,7 @@ def _said(one: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """Draw, train, compare; 1 where a verdict is another."""
+    """Choose classes, train and compare. Returns 1 if a verdict differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("survey", type=Path)
     parser.add_argument("--count", type=int, default=30)
@@ -209,7 +209,7 @@ def main() -> int:
             continue
         (losses, norms, apart) = json.loads(text)
         found = Found(tuple(losses), tuple(norms), apart)
-        # an unshifted count is the same wrong one under every split: a warning, which no two splits show
+        # an unshifted count is equally wrong under every split: a warning that a comparison of splits does not show
         same = found.safe == (one["verdict"] in ("pass", "warn"))
         confirmed, wrong = confirmed + same, wrong + (not same)
         loss, norm = losses[1] / losses[0], norms[1] / max(norms[0], 1e-12)

@@ -1,9 +1,9 @@
-"""Run accumcheck's acceptance matrix on this machine's GPUs: one JSON report a case, and a summary in Markdown.
+"""Run accumcheck's acceptance matrix on this machine's GPUs: one JSON report per case, and a summary in Markdown.
 
     python scripts/gpu_acceptance.py --out reports/gpu
 
-Needs nothing but this checkout and an interpreter with accumcheck's dependencies; nothing is downloaded. With
-``--device cpu`` the same cases run shrunk, which tests the script and no GPU. Exits with 0 when every case passed.
+Needs only this checkout and an interpreter with accumcheck's dependencies; nothing is downloaded. With ``--device cpu``
+the same cases run shrunk, which tests the script but no GPU. Exits with 0 if every case passed.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from gpu_cases import Case, matrix
 
 ROOT = Path(__file__).resolve().parents[1]
 DEVICES_ON_CPU = 2
-"""How many processes stand for the GPUs in ``--device cpu``."""
+"""The number of processes in place of GPUs with ``--device cpu``."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one case gave; ``report`` is None where accumcheck wrote none."""
+    """The result of one case; ``report`` is None if accumcheck wrote none."""
 
     case: Case
     exit_code: int
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def problems_of(case: Case, exit_code: int, seconds: float, report: Mapping[str, Any] | None) -> Iterator[str]:
-    """Every way in which a case is not as it should be."""
+    """All problems of a case."""
     if seconds > case.limit:
         yield f"took {seconds:.0f} s of {case.limit:.0f} s"
     if report is None:
@@ -56,7 +56,7 @@ def problems_of(case: Case, exit_code: int, seconds: float, report: Mapping[str,
             yield f"{split['split']}: {split['status']}: {split['reason']}"
     used = report["environment"]
     if used["device"] == "cuda" and case.backend not in (None, used["backend"]):
-        yield f"ran over {used['backend']}, expected {case.backend}"
+        yield f"ran with {used['backend']}, expected {case.backend}"
 
 
 def worst(report: Mapping[str, Any], what: str) -> float | None:
@@ -84,7 +84,7 @@ def summary(outcomes: Sequence[Outcome], device: str, when: datetime) -> str:
         + ", ".join(f"{name} {used.get(name, '?')}" for name in ("python", "torch", "transformers", "accelerate")),
         "",
         "Differences are the largest of all splits and steps, from the control or the reference, with the tolerance. "
-        "Memory is the most that any GPU held, the driver's own included.",
+        "Memory is the peak of any GPU, including the driver's own.",
         "",
         "| case | splits | backend | verdict | loss | grad norm | gradient | seconds | peak GPU memory |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -116,7 +116,7 @@ def _row(outcome: Outcome) -> str:
 
 @dataclass
 class GpuMemory:
-    """Asks the driver twice a second what each GPU holds; ``peak_mib`` stays None where it cannot be asked."""
+    """Reads the memory of each GPU from the driver twice a second; ``peak_mib`` is None if that fails."""
 
     peak_mib: int | None = None
     _done: threading.Event = field(default_factory=threading.Event)
@@ -143,8 +143,8 @@ class GpuMemory:
 
 
 def run_case(case: Case, device: str, out: Path) -> Outcome:
-    """Run accumcheck once, in a process of its own; its report is kept as ``out/NAME.json``, its table beside it."""
-    # the report names the configuration as it is given here: relative, so that it can be committed from any machine
+    """Run accumcheck once in its own process. The report is ``out/NAME.json``; the table is next to it."""
+    # the report contains the path of the configuration: it is relative, so that the report can be committed
     if isinstance(case.config, str):
         folder, config = ROOT, f"configs/{case.config}"
     else:
@@ -180,7 +180,7 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], l
 
 
 def count_gpus(device: str) -> int:
-    """How many GPUs torch sees, or the number of processes that stand for them on a CPU."""
+    """The number of GPUs that torch sees, or of the processes in their place on a CPU."""
     if device == "cpu":
         return DEVICES_ON_CPU
     import torch
@@ -189,7 +189,7 @@ def count_gpus(device: str) -> int:
 
 
 def main() -> int:
-    """Run the cases that were asked for."""
+    """Run the requested cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("reports/gpu"), metavar="DIR", help="default: %(default)s")
@@ -204,7 +204,7 @@ def main() -> int:
     if unknown := sorted(set(options.case or ()) - set(cases)):
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(cases)}")
     if not gpus:
-        parser.error("torch sees no GPU here; --device cpu tries the script without one")
+        parser.error("torch sees no GPU here; --device cpu runs the script without one")
     options.out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
     for name in options.case or cases:

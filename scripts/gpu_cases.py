@@ -18,9 +18,9 @@ TRAINERS_FSDP = {"fsdp": "full_shard auto_wrap", "fsdp_config": {"version": 2}}
 class Case:
     """One run of accumcheck.
 
-    ``config``: a configuration, or a file of configs/; ``settings``: keys that override it; ``one_gpu``: hide all GPUs
-    but the first; ``backend``: what the run must have used on GPUs; ``limit``: seconds that the whole run may take;
-    ``gpus_only``: the stack does something else on a CPU.
+    ``config``: a configuration, or a file in configs/; ``settings``: keys that override it; ``one_gpu``: hide all GPUs
+    except the first; ``backend``: the backend that the run must use on GPUs; ``limit``: the time limit of the whole
+    run, in seconds; ``gpus_only``: the stack behaves differently on a CPU.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Case:
 
 
 def matrix(gpus: int) -> tuple[Case, ...]:
-    """The cases for a machine with so many GPUs."""
+    """The cases for a machine with this many GPUs."""
     n = gpus
-    every_gpu = dict.fromkeys([f"1x{8 * n}x1", f"{n}x8x1", f"{n}x2x4", f"{n}x1x8"])  # two are one where n is 1
+    every_gpu = dict.fromkeys([f"1x{8 * n}x1", f"{n}x8x1", f"{n}x2x4", f"{n}x1x8"])  # two of these are equal if n is 1
     return (
         Case(
             "nccl",

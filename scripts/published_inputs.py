@@ -1,11 +1,11 @@
-"""What the published scripts of `scripts/published.yaml` train: models of two layers, a tokenizer and data of our own.
+"""Make the inputs of the scripts in `scripts/published.yaml`: models with two layers, a tokenizer and data.
 
     python scripts/published_inputs.py --into FOLDER
 
 ::
 
     gpt2, llama, bert, t5, bart
-                            models with random weights and their tokenizer, as save_pretrained leaves them
+                            models with random weights and their tokenizer, as written by save_pretrained
     text.json               lines of text, for language models
     pairs.csv, pairs.json   two sentences and a label, for classification; the csv has whole numbers for labels
     ner.json                words and their tags
@@ -15,10 +15,10 @@
     trl/prompts/            prompts and completions, for TRL
     trl/unpaired/           completions that are wanted or not, for TRL's KTO
     tokens/train.bin        token numbers of 16 bits, for nanoGPT
-    hub/                    models and data sets under the names that accelerate's examples ask the hub for: run in this
-                            folder, they find them here
+    hub/                    models and data sets under the names that accelerate's examples load from the hub; the
+                            examples find them if they run in this folder
 
-Texts differ in length on purpose: with equal ones a mean of means is invisible.
+Texts have different lengths on purpose: with equal lengths a mean of means is not visible.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ ROWS = 64
 LENGTH = 64
 SPECIAL = ("<pad>", "<s>", "</s>", "<mask>", "<unk>")
 ON_THE_HUB = {"bert": ("hub/bert-base-cased",), "llama": ("hub/HuggingFaceTB/SmolLM-360M",)}
-"""Under which names a model stands once more."""
+"""Further names of models."""
 WORDS = ("the", "sum", "of", "means", "is", "not", "a", "mean", "when", "batches", "differ", "in", "length", "why")
 TAGS = ("O", "B-LOC", "I-LOC")
 
@@ -75,7 +75,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def write_tokenizer(folder: Path) -> None:
-    """As files that every release of transformers reads: later ones call its class by another name."""
+    """Write files that every release of transformers reads. Later releases have another name for the class."""
     make_tokenizer().save_pretrained(folder)
     file = folder / "tokenizer_config.json"
     settings = json.loads(file.read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ def write_tokenizer(folder: Path) -> None:
 
 
 def make_models() -> dict[str, PreTrainedModel]:
-    """By the names of their folders."""
+    """The models by the names of their folders."""
     size = len(SPECIAL) + len(WORDS)
     ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     no_dropout = {"attention_dropout": 0.0, "activation_dropout": 0.0, "dropout": 0.0}
@@ -108,7 +108,7 @@ def make_models() -> dict[str, PreTrainedModel]:
 
 
 def make_data(folder: Path) -> None:
-    """All files of data."""
+    """Write all data files."""
     draw = random.Random(0)
     pairs = [
         {"sentence1": say(draw, 2, 8), "sentence2": say(draw, 1, 12), "label": draw.randrange(2)} for _ in range(ROWS)
@@ -155,7 +155,7 @@ def make_data(folder: Path) -> None:
 
 
 def make_data_set(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    """A data set as the hub has it, with one configuration of this name: all rows to train, few to validate."""
+    """Write a data set as on the hub, with one configuration: all rows for training, a few for validation."""
     folder.mkdir(parents=True)
     write_lines(folder / "train.jsonl", rows)
     write_lines(folder / "validation.jsonl", rows[:32])
@@ -172,17 +172,17 @@ def question(draw: random.Random, number: int) -> dict[str, Any]:
 
 
 def say(draw: random.Random, least: int, most: int) -> str:
-    """So many words."""
+    """A random number of words between these limits."""
     return " ".join(draw.choice(WORDS) for _ in range(draw.randint(least, most)))
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    """One row a line."""
+    """Write one row per line."""
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
 
 def make_inputs(folder: Path) -> None:
-    """Make it all, unless it is there."""
+    """Make all inputs, unless they exist."""
     if folder.exists():
         return
     torch.manual_seed(0)
@@ -194,7 +194,7 @@ def make_inputs(folder: Path) -> None:
 
 
 def main() -> None:
-    """Make it where the command line says."""
+    """Make the inputs in the folder of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--into", type=Path, required=True)
     make_inputs(parser.parse_args().into)

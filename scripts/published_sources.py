@@ -1,6 +1,6 @@
-"""Where the scripts of `scripts/published.yaml` come from: a repository at a pinned commit, or an installed package.
+"""The sources of the scripts in `scripts/published.yaml`: a repository at a pinned commit, or an installed package.
 
-Nothing of a source is copied into this project: it is fetched into a folder of its own below ``build/``.
+No source is copied into this project. Each is fetched into its own folder in ``build/``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 class NoSourceError(Exception):
-    """A source that is not there and cannot be fetched; the message says what to do."""
+    """A source is missing and cannot be fetched. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A repository at a commit: ``folder`` is where in it the scripts are."""
+    """A repository at a commit; ``folder``: the folder of the scripts in it."""
 
     name: str
     repository: str
@@ -27,17 +27,17 @@ class Source:
         """The folder of the scripts.
 
         Args:
-            there: a folder with a checkout of each source under its name; None to fetch.
-            cache: where fetched sources are kept.
+            there: a folder with a checkout of each source under its name; None: fetch the source.
+            cache: the folder for fetched sources.
 
         Raises:
-            NoSourceError: it is not there, or cannot be fetched.
+            NoSourceError: the source is missing, or cannot be fetched.
         """
         if there is not None:
             found = there / self.name / self.folder
             if not found.is_dir():
                 raise NoSourceError(
-                    f"{found} is not there; expected a checkout of {self.repository} at {self.commit[:12]} as "
+                    f"{found} does not exist; expected a checkout of {self.repository} at {self.commit[:12]} as "
                     f"{there / self.name}"
                 )
             return found
@@ -47,7 +47,7 @@ class Source:
         return checkout / self.folder
 
     def _fetch(self, checkout: Path) -> None:
-        """Get this one commit, and of it only the folder."""
+        """Fetch only this commit, and only the folder."""
         checkout.mkdir(parents=True, exist_ok=True)
         steps = [
             ["init", "--quiet"],

@@ -1,11 +1,10 @@
-"""Keeps one comment on a pull request up to date: python scripts/sticky_comment.py comment.md. What action.yml calls.
+"""Keep one comment on a pull request up to date: python scripts/sticky_comment.py comment.md. Used by action.yml.
 
-The comment is found again by a mark in its last line, among those that a bot wrote. It is written only when its text
-changes, and none is made where there is nothing to say yet: a first result that is good. Environment variables:
-GITHUB_TOKEN (may write to pull requests), GITHUB_REPOSITORY, GITHUB_API_URL, and GITHUB_EVENT_PATH, which says which
-pull request it is.
+The comment is found by a mark in its last line, among the comments of bots. It is only written if its text changes, and
+no comment is made if the first result is good. Environment variables: GITHUB_TOKEN (may write to pull requests),
+GITHUB_REPOSITORY, GITHUB_API_URL, and GITHUB_EVENT_PATH, whose file names the pull request.
 
-Only the standard library is used: the step runs with whatever Python a job has.
+Only the standard library is used, because the step runs with any Python that a job has.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 LONGEST = 65_000
-"""Characters; GitHub refuses a comment of more than 65,536."""
+"""The largest number of characters. GitHub refuses a comment of more than 65,536."""
 _PAGE = 100
 _MOST_PAGES = 30
 
@@ -35,10 +34,10 @@ class GitHub:
         self._base, self._token = f"{api}/repos/{repository}", token
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One call; the JSON of its answer.
+        """Make one call, and return the JSON of its answer.
 
         Raises:
-            urllib.error.HTTPError: GitHub refuses it.
+            urllib.error.HTTPError: GitHub refuses the call.
         """
         request = urllib.request.Request(
             self._base + path,
@@ -59,10 +58,10 @@ class GitHub:
 
 
 def pull_request(event: dict[str, Any], github: GitHub) -> int | None:
-    """The number of the event's pull request; None: it has none.
+    """The number of the event's pull request; None if it has none.
 
-    Of a workflow_run the event names the branch that it ran for, and GitHub says which pull request that is: nothing
-    that the run itself has written is believed.
+    For a workflow_run, the event names the branch, and GitHub names the pull request of that branch. Nothing that the
+    run itself has written is trusted.
     """
     if "pull_request" in event:
         return int(event["pull_request"]["number"])
@@ -81,7 +80,7 @@ def mark(key: str) -> str:
 
 
 def body_of(text: str, key: str, *, from_fork: bool) -> str:
-    """The comment's text: as it is, with its mark; of a stranger's run, without mentions, links and raw HTML."""
+    """The text of the comment with its mark. For a stranger's run, mentions, links and raw HTML are removed."""
     if from_fork:
         text = re.sub(r"<(?!/?(?:details|summary|sub)>)", "&lt;", text)
         text = text.replace("@", "@\N{ZERO WIDTH SPACE}").replace("://", ":\N{ZERO WIDTH SPACE}//")
@@ -90,18 +89,18 @@ def body_of(text: str, key: str, *, from_fork: bool) -> str:
 
 
 def keep(github: GitHub, number: int, body: str, key: str, *, good: bool) -> str:
-    """Make the comment what it should be; returns what was done.
+    """Make or update the comment. Returns what was done.
 
     Args:
         github: the repository.
-        number: of the pull request.
-        body: what the comment should say.
-        key: which comment it is, where there are several.
-        good: the result needs nobody's attention: no comment is made for it, but one that is there is updated.
+        number: the number of the pull request.
+        body: the text of the comment.
+        key: identifies the comment if there are several.
+        good: the result needs no attention: no new comment is made, but an existing one is updated.
     """
     last = mark(key)
     mine = [one for one in github.comments(number) if (one["body"] or "").replace("\r\n", "\n").endswith(last)]
-    mine = [one for one in mine if (one.get("user") or {}).get("type") == "Bot"]  # a mark that a person copied is none
+    mine = [one for one in mine if (one.get("user") or {}).get("type") == "Bot"]  # ignore a mark that a person copied
     if not mine:
         if good:
             return "nothing to say"
@@ -117,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description="Keep one comment on a pull request up to date.")
     parser.add_argument("comment", type=Path, help="the text, as accumcheck -o comment.md writes it")
-    parser.add_argument("--key", default="accumcheck", help="which comment, where a pull request has several")
+    parser.add_argument("--key", default="accumcheck", help="identifies the comment if a pull request has several")
     parser.add_argument("--good", action="store_true", help="make no first comment: the result needs no attention")
     given = parser.parse_args(arguments)
     if not given.comment.is_file():
@@ -132,11 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("this event has no open pull request; nothing is posted")
             return 0
         text = given.comment.read_text(encoding="utf-8", errors="replace")
-        run = event.get("workflow_run") or {}  # a run of another workflow, a stranger's perhaps, has written the text
+        run = event.get("workflow_run") or {}  # another workflow, perhaps a stranger's, has written the text
         body = body_of(text, given.key, from_fork=bool(run))
         good = given.good or run.get("conclusion") == "success"
         print(f"comment on #{number}: {keep(github, number, body, given.key, good=good)}")
-    except (urllib.error.URLError, TimeoutError) as error:  # a refusal is one, too
+    except (urllib.error.URLError, TimeoutError) as error:  # a refusal is a URLError too
         print(
             f"::warning title=accumcheck::the comment could not be written ({error}); the job needs the permission "
             "pull-requests: write, which pull requests from forks never have (docs/ci.md)"

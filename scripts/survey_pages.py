@@ -1,6 +1,6 @@
 """Write docs/survey/index.html and README.md from the surveys in docs/survey: python scripts/survey_pages.py.
 
-One page that needs nothing else: a row for each class, a column for each release, a text to search for, and choices of
+The page needs no other files. It has a row for each class, a column for each release, a text search, and filters for
 task, release and verdict.
 """
 
@@ -27,7 +27,7 @@ def surveys_in(folder: Path) -> dict[str, Survey]:
     """The surveys of a folder by transformers release, the oldest first.
 
     Raises:
-        ConfigError: a file is no survey.
+        ConfigError: a file is not a survey.
     """
     found = [read_survey(path) for path in folder.glob("*.json")]
     return {
@@ -37,7 +37,7 @@ def surveys_in(folder: Path) -> dict[str, Survey]:
 
 
 def rows_of(surveys: Mapping[str, Survey]) -> list[dict[str, object]]:
-    """A row for each class: its name, its task, and for each release that has it the verdict and what was said."""
+    """A row for each class: its name, its task, and for each release with this class the verdict and the reason."""
     by_release = {release: {one.name: one for one in survey.classes} for release, survey in surveys.items()}
     names = sorted({name for classes in by_release.values() for name in classes})
     rows: list[dict[str, object]] = []
@@ -50,7 +50,7 @@ def rows_of(surveys: Mapping[str, Survey]) -> list[dict[str, object]]:
 
 
 def safe_since(known: Mapping[str, SurveyedClass]) -> str:
-    """The first surveyed release from which on a class passes in each; empty where it does not in the last."""
+    """The first surveyed release from which on a class always passes; empty if it does not pass in the last one."""
     since = ""
     for release, one in known.items():
         since = (since or release) if one.verdict in SAFE else ""
@@ -58,7 +58,7 @@ def safe_since(known: Mapping[str, SurveyedClass]) -> str:
 
 
 def page_of(surveys: Mapping[str, Survey]) -> str:
-    """The page as HTML; every text is escaped where the page's script writes it."""
+    """The page as HTML. The page's script escapes every text that it writes."""
     data = json.dumps({"releases": list(surveys), "rows": rows_of(surveys)}, separators=(",", ":"))
     tasks = sorted({one.task for survey in surveys.values() for one in survey.classes})
     return (
@@ -71,12 +71,12 @@ def page_of(surveys: Mapping[str, Survey]) -> str:
 
 
 def options(names: Sequence[str] | Mapping[str, object]) -> str:
-    """The choices of a selection."""
+    """The options of a selection."""
     return "".join(f"<option>{html.escape(name)}</option>" for name in names)
 
 
 def readme_of(surveys: Mapping[str, Survey]) -> str:
-    """What the surveys say, in Markdown: the counts by release and by task, and which classes are safe since when."""
+    """The results in Markdown: the counts by release and task, and since when which classes are safe."""
     lines = [
         "# Surveys",
         "",
@@ -114,10 +114,10 @@ def meaning_of(surveys: Mapping[str, Survey]) -> str:
     parts = [
         f"Under transformers {release} the loss and the gradient do not depend on accumulation in any checked class of "
         f"these tasks: {', '.join(safe) or 'none'}.",
-        f"They do in every checked class of: {', '.join(unsafe)}." if unsafe else "",
-        f"In some classes, and not in others, of: {', '.join(mixed)}." if mixed else "",
-        "A class that fails trains with another gradient than the one that its whole batch has; the rule says by what "
-        "factor or which weights. What was not checked is not known to be safe.",
+        f"They depend on it in every checked class of: {', '.join(unsafe)}." if unsafe else "",
+        f"They depend on it in some classes of: {', '.join(mixed)}." if mixed else "",
+        "A class that fails trains with a gradient that is not that of its global batch; the rule gives the factor or "
+        "the weights. Classes that were not checked may not be safe.",
     ]
     return " ".join(part for part in parts if part)
 

@@ -1,1 +1,1 @@
-"""Right runs of many kinds, drawn at random but the same each time."""
+"""Correct runs of many kinds, chosen at random but reproducibly."""

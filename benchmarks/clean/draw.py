@@ -1,4 +1,4 @@
-"""Draws right runs: case number N is the same check wherever it is drawn."""
+"""Choose correct runs at random. Case number N is always the same check."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPLITS = (
     ("1x1x7", "1x7x1"),
     ("1x1x4", "2x1x2"),
 )
-"""Odd global batches, prime accumulation, one sample a micro-batch, one and two processes."""
+"""Odd global batches, prime accumulation steps, one sample per micro-batch, one and two processes."""
 
 LENGTHS = {
     "usual": (6, 24),
@@ -51,11 +51,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "BERT": {"config": {"model_type": "bert"}, "architecture": "BertForSequenceClassification", "shrink": True},
 }
 COUNTED = ("Llama", "Llama, tied", "Qwen2", "Gemma", "LLaVA", "ViT")
-"""Those that today's Trainer trains right. The others are trained with the benchmark's own count: under transformers
-5.24.0, GPT-2 and its like get one label per row too many, and BERT's classes ignore the count that they are given."""
+"""Models that the current Trainer trains correctly. For the others the benchmark counts the tokens itself: under
+transformers 5.24.0, one label per row too many is counted for GPT-2 and similar models, and BERT's heads ignore the
+count."""
 OF_TEXT = tuple(name for name in MODELS if name not in ("ViT", "LLaVA"))
 DATA = Path(__file__).parents[2] / "reports" / "clean-data"
-"""What TRL's scripts and sentence-transformers train: made by `clean_runs.py` with configs/examples/make_tiny.py."""
+"""The inputs of TRL's scripts and sentence-transformers, made by `clean_runs.py` with configs/examples/make_tiny.py."""
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
@@ -71,7 +72,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Case:
-    """One right run: what it is made of, in words, and its check."""
+    """One correct run: its traits in words, and its check."""
 
     number: int
     traits: Mapping[str, str]
@@ -103,7 +104,7 @@ def case(number: int) -> Case:
 
 
 def _loop(draw: random.Random, traits: dict[str, str], size: int) -> dict[str, Any]:
-    """A stack of accumcheck's, on a model and samples of accumcheck's."""
+    """A loop with a model and samples made by accumcheck."""
     name, dtype, lengths = draw.choice(tuple(MODELS)), draw.choice(DTYPES), draw.choice(tuple(LENGTHS))
     if traits["stack"] == "accelerate" and name not in OF_TEXT:
         name = "Llama"
@@ -135,7 +136,7 @@ def _loop(draw: random.Random, traits: dict[str, str], size: int) -> dict[str, A
 
 
 def _ends_evenly(splits: Sequence[Split], size: int) -> bool:
-    """Whether half a global batch is whole micro-batches of every process: else the data loader repeats samples."""
+    """Whether half a global batch fills the micro-batches of every process. If not, the data loader repeats samples."""
     return size % 2 == 0 and all(
         split.num_processes == 1 or size // 2 % (split.num_processes * split.per_device_train_batch_size) == 0
         for split in splits
@@ -143,7 +144,7 @@ def _ends_evenly(splits: Sequence[Split], size: int) -> bool:
 
 
 def _callable(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:
-    """A Trainer of a user's."""
+    """A user's Trainer."""
     kind, dtype = draw.choice(("plain", "frozen", "tied", "lora")), draw.choice(("float32", "bfloat16"))
     lengths, checkpointing = draw.choice(tuple(LENGTHS)), draw.random() < 0.25
     shortest, longest = LENGTHS[lengths]
@@ -157,7 +158,7 @@ def _callable(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, 
 
 
 def _script(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:
-    """A loop of a user's."""
+    """A user's training loop."""
     kind = draw.choice(("none", "clips-once", "tied"))
     traits["model"] = f"loop, {kind}"
     numbers = ["{per_device_train_batch_size}", "{gradient_accumulation_steps}", "{steps}"]
@@ -165,7 +166,7 @@ def _script(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, An
 
 
 def _trl(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:
-    """TRL's script for supervised fine-tuning; its bf16 is true by default where the hardware has it."""
+    """TRL's script for supervised fine-tuning. Its bf16 is true by default if the hardware supports it."""
     dtype, autocast, checkpointing = draw.choice(("float32", "bfloat16")), draw.random() < 0.3, draw.random() < 0.3
     everything, smoothing = draw.random() < 0.5, draw.random() < 0.3
     traits.update(model="Llama of TRL's", dtype=dtype, checkpointing="yes" if checkpointing else "no")
@@ -178,7 +179,7 @@ def _trl(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:
 
 
 def _sentences(draw: random.Random, traits: dict[str, str], _: int) -> dict[str, Any]:
-    """A loss of pairs of sentences that is a mean over them."""
+    """A loss on pairs of sentences that is a mean over the pairs."""
     autocast = draw.random() < 0.3
     traits.update(model="embedder", dtype="float32")
     if autocast:

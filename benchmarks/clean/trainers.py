@@ -1,4 +1,4 @@
-"""Right Trainers of a user's: frozen layers, tied weights, LoRA. ``stack: callable`` calls `build`."""
+"""Correct Trainers of a user: frozen layers, tied weights, LoRA. ``stack: callable`` calls `build`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def build(kind: str, shortest: int, longest: int, dtype: str, checkpointing: bool) -> Any:
-    """A Trainer of a tiny causal model on rows of uneven length; ``plain``, ``frozen``, ``tied`` or ``lora``."""
+    """A Trainer of a tiny causal model on rows of varied length; ``plain``, ``frozen``, ``tied`` or ``lora``."""
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
 
     set_seed(0)
@@ -21,7 +21,7 @@ def build(kind: str, shortest: int, longest: int, dtype: str, checkpointing: boo
     if kind == "lora":
         from peft import LoraConfig, get_peft_model
 
-        # not the usual start at zero, behind which the gradient of the other factor is zero and nothing is tested
+        # not the usual start at zero: the gradient of the other factor would be zero and untested
         lora = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
         model = get_peft_model(model, lora)
     arguments = TrainingArguments("unused", gradient_checkpointing=checkpointing, report_to=[])

@@ -1,4 +1,4 @@
-"""Something done under a mutant, in a process that is forked for it: imports are paid for once."""
+"""Call a function under a mutant in a forked process, so that imports are made only once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ TIMEOUT = 90.0
 
 
 def forked(mutant: str, do: Callable[[], str]) -> str:
-    """What ``do`` returns under a mutant; where it raises, the exception's name; ``timeout`` where it does not end.
+    """The result of ``do`` under a mutant; the exception if it raises; ``timeout`` if it does not end.
 
-    The caller has imported what it needs.
+    The caller must have imported what ``do`` needs.
     """
     reader, writer = os.pipe()
     child = os.fork()

@@ -1,7 +1,7 @@
-"""Real training under a mutant, in one process: what an equivalent mutant leaves as it is, to the bit.
+"""Real training under a mutant in one process. An equivalent mutant does not change a bit of it.
 
-With AdamW, a falling learning rate, clipping and accumulation, over two epochs whose last steps are short; Trainer with
-the count, without it, and with label smoothing, and a loop of accelerate's own.
+It uses AdamW, a falling learning rate, clipping and accumulation, over two epochs whose last steps are short, in
+Trainer with the token count, without it, and with label smoothing, and in a loop with accelerate.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ USUAL: dict[str, Any] = {
 
 
 def outcome(mutant: str) -> str:
-    """A hash of all weights and of the losses, norms and learning rates in the logs, or how it broke."""
+    """A hash of all weights and of the losses, norms and learning rates in the logs; or the exception."""
     return forked(mutant, _train_all)
 
 
 def outcome_of_sft(mutant: str) -> str:
-    """The same of TRL's SFTTrainer: with the loss of its default, with dft's and with label smoothing."""
+    """The same for TRL's SFTTrainer with its default loss, with dft and with label smoothing."""
     return forked(mutant, _train_sft)
 
 
@@ -54,7 +54,7 @@ def _train_all() -> str:
 
 
 def model_of() -> Any:
-    """A tiny Llama, the same each time."""
+    """A tiny Llama, always the same."""
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
     set_seed(0)
@@ -63,7 +63,7 @@ def model_of() -> Any:
 
 
 def rows_of(count: int) -> list[dict[str, Any]]:
-    """So many padded rows of uneven length."""
+    """``count`` padded rows of varied length."""
     import torch
 
     draw = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""The mutants of the installed packages, and how one is put into a running process."""
+"""The mutants of the installed packages, and how to apply one to a running process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mutation.operators import changes, is_skipped
 from mutation.targets import TARGETS, Target
 
 Path_ = tuple[tuple[str, int | None], ...]
-"""The way from a function to a node in it: names of fields, and places in those that are lists."""
+"""The path from a function to a node in it: names of fields, and positions in lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change of one function. ``id`` is the same wherever the same release is installed."""
+    """One change of one function. ``id`` only depends on the release."""
 
     id: str
     suite: str
@@ -35,7 +35,7 @@ class Mutant:
 
 @cache
 def source_of(module: str) -> tuple[str, str] | None:
-    """A module's source and its file, without importing the module; None where it is not installed."""
+    """The source and the file of a module, without importing it; None if it is not installed."""
     found = Path(*module.split("."))
     spec = importlib.util.find_spec(found.parts[0])
     if spec is None or not spec.submodule_search_locations:
@@ -50,7 +50,7 @@ def every(suites: tuple[str, ...] = ("trainer", "accelerate", "sft")) -> list[Mu
 
 
 def apply(id_: str) -> None:
-    """Let this process run the mutant: its function's code is exchanged, the files stay as they are.
+    """Apply a mutant to this process: the code of its function is replaced, but no file is changed.
 
     Raises:
         StopIteration: there is no such mutant.
@@ -64,7 +64,7 @@ def apply(id_: str) -> None:
     _replace(function, path, instead)
     function.decorator_list = []
     whole: Any = function
-    for outer in reversed(classes):  # the class is what super() and private names ask for; nothing else of it is needed
+    for outer in reversed(classes):  # super() and private names need the class, but nothing else of it
         inner, whole = whole, ast.parse(f"class {outer}: ...").body[0]
         whole.body = [inner]
     module = ast.fix_missing_locations(ast.Module([whole], []))
@@ -73,7 +73,7 @@ def apply(id_: str) -> None:
 
 
 def function_of(module: str, name: str) -> Any:
-    """The plain function behind a method: behind a property, a decorator or a context manager."""
+    """The plain function of a method, property, decorated function or context manager."""
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = found.__dict__[part]
@@ -84,7 +84,7 @@ def function_of(module: str, name: str) -> Any:
 
 
 def _of(target: Target) -> Iterator[tuple[Mutant, Path_, ast.AST]]:
-    """Each mutant of a target, with the way to what is changed and what stands there instead."""
+    """Each mutant of a target, with the path to the changed node and the new node."""
     source = source_of(target.module)
     if source is None:
         return
@@ -106,7 +106,7 @@ def _of(target: Target) -> Iterator[tuple[Mutant, Path_, ast.AST]]:
 
 
 def _nodes(node: ast.AST, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
-    """Every node below, with the way to it; decorators and what `is_skipped` says are left out."""
+    """Every node below with its path, without decorators and the nodes of `is_skipped`."""
     for name, value in ast.iter_fields(node):
         if name in ("decorator_list", "returns", "annotation"):
             continue
@@ -133,7 +133,7 @@ def _replace(node: Any, path: Path_, instead: ast.AST) -> None:
 
 def _find(node: Any, names: list[str]) -> Any:
     for name in names:
-        # of a property with a setter, the getter comes first
+        # for a property with a setter, the getter comes first
         node = next(child for child in node.body if getattr(child, "name", None) == name)
     return node
 

@@ -1,4 +1,4 @@
-"""One change at a time: for a node of a syntax tree, what may stand in its place."""
+"""The mutation operators: the possible replacements of a node of a syntax tree."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.Mod: ast.FloorDiv,
 }
 _SILENT = ("logger", "warnings")
-"""What these are called for is no arithmetic."""
+"""Functions whose calls are not arithmetic."""
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """What may stand in the place of a node, each with the operator's name. The node itself is left as it is."""
+    """The possible replacements of a node, each with the name of the operator. The node itself is not changed."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         for other in _COMPARED[type(node.ops[0])]:
             yield "comparison", ast.Compare(node.left, [other()], node.comparators)
@@ -65,7 +65,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 
 def is_skipped(node: ast.AST) -> bool:
-    """Whether nothing in this node is to be changed: words, annotations, errors, logs."""
+    """Whether a node must not be changed: texts, annotations, errors, logs."""
     if isinstance(node, (ast.Raise, ast.JoinedStr, ast.arguments, ast.Import, ast.ImportFrom)):
         return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -77,14 +77,14 @@ def is_skipped(node: ast.AST) -> bool:
 
 
 def _is_step(node: ast.AST) -> bool:
-    """Whether it is a statement that does something by itself: a call, or an update."""
+    """Whether a statement has an effect by itself: a call or an update."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Call)
     return isinstance(node, ast.Assign) and _is_update(node)
 
 
 def _is_update(node: ast.Assign) -> bool:
-    """Whether a variable is given a new value that is made of its old one, as in ``loss = loss / k``."""
+    """Whether a variable gets a new value computed from its old one, as in ``loss = loss / k``."""
     (target, *more) = node.targets
     read = {ast.unparse(one) for one in ast.walk(node.value) if isinstance(one, (ast.Name, ast.Attribute))}
     return not more and isinstance(target, (ast.Name, ast.Attribute)) and ast.unparse(target) in read

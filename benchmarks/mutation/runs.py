@@ -1,4 +1,4 @@
-"""Runs checks under mutants, and reads what they left: verdicts, hashes of gradients, executed lines."""
+"""Run checks under mutants, and read their results: verdicts, hashes of gradients, executed lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mutation.stack import RESULTS, SFT, SPEC
 HERE = Path(__file__).parent
 PATH = (str(HERE / "path"), str(HERE.parent))
 FAR = 1e-5
-"""A relative change of a number of the report that is no rounding."""
+"""A relative change of a number in the report that is not rounding."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def is_another_loss(mutated: Report, right: Report) -> bool:
 
 
 def accused(report: Report) -> set[str]:
-    """The splits that are found wrong, or of which a finding speaks."""
+    """The splits that are found wrong or named by a finding."""
     wrong = {str(split.split) for split in report.splits if split.verdict in ("fail", "warn", "error")}
     return wrong.union(*(finding.splits for finding in report.findings if finding.id != "control-differs"))
 

@@ -1,7 +1,7 @@
-"""``stack: mutated:BASE:MUTANT``, in the processes of `mutants.py` alone: a stack of accumcheck's under a mutant.
+"""``stack: mutated:BASE:MUTANT``, only in processes of `mutants.py`: one of accumcheck's stacks under a mutant.
 
-MUTANT is an id, ``none``, or ``trace``: then the lines of the targets that are executed are written down. TRL's script
-is ``stack: mutated-sft:RUN:MUTANT``, where RUN is the number that the check has in its launch.
+MUTANT is an id, ``none`` or ``trace``, which records the executed lines of the targets. TRL's script is
+``stack: mutated-sft:RUN:MUTANT``, where RUN is the number of the check in its launch.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from accumcheck.stacks.programs.handover import Handover
 
 RESULTS = "MUTATION_RESULTS"
-"""The environment variable with the folder where workers write."""
+"""The environment variable with the folder to which workers write."""
 
 
 class _MeanLoop(TrainerLoop):
-    """A model that is not given the count: Trainer divides its mean loss by the accumulation steps."""
+    """A model that gets no token count: Trainer divides its mean loss by the accumulation steps."""
 
     def trainer(self, training: Any, **arguments: Any) -> Any:
         made = super().trainer(training, **arguments)
@@ -42,7 +42,7 @@ class _MeanLoop(TrainerLoop):
 
 
 class MutatedLoop:
-    """A loop whose training runs mutated code; what its optimizer is given is hashed, entry by entry."""
+    """A loop that trains with mutated code. The gradients that its optimizer gets are hashed."""
 
     def __init__(self, base: str, mutant: str) -> None:
         spec = find_stack("trainer" if base == "mean" else base)
@@ -57,12 +57,12 @@ class MutatedLoop:
             self._loop.train(training, observer)
 
     def train_freely(self, training: Any) -> Any:
-        """See `Loop.train_freely`; the code is mutated already."""
+        """See `Loop.train_freely`. The code is already mutated."""
         return self._loop.train_freely(training)
 
 
 def _start_sft(check: CheckConfig, handover: Handover) -> None:
-    """TRL's script under a mutant, in every job: in the one for the reference too, as a wrong TRL would be."""
+    """TRL's script under a mutant in every job, including that of the reference, as with a wrong TRL."""
     _, run, mutant = check.stack.split(":", 2)
     with _under(mutant, run, handover.split), _hashed(run, handover.split):
         trl_sft.SPEC.start(check, handover)
@@ -81,7 +81,7 @@ def _under(mutant: str, run: str, split: Split) -> Iterator[None]:
 
 @contextmanager
 def _hashed(run: str, split: Split) -> Iterator[Any]:
-    """Every gradient that an optimizer is given and the weights that it is applied to, to the bit."""
+    """Hash every gradient that an optimizer gets and the weights that it is applied to, to the bit."""
     import torch
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -146,7 +146,7 @@ def _make(variant: str) -> Loop:
 
 SPEC = LoopSpec(
     name="mutated",
-    help="a stack of accumcheck's under a mutant, for benchmarks/mutants.py",
+    help="one of accumcheck's stacks under a mutant, for benchmarks/mutants.py",
     preload=("transformers.trainer",),
     make=_make,
 )

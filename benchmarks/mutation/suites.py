@@ -1,4 +1,4 @@
-"""The checks that mutants are held against: in each the unmutated stack passes."""
+"""The checks that are run on mutants. The unmutated stack passes each of them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "reports" / "clean-data"
 MAKE_TINY = ROOT / "configs" / "examples" / "make_tiny.py"
 TIMEOUT = 40
-"""Seconds for a split: a mutant may leave one process waiting for another."""
+"""The time limit of a split in seconds. With a mutant, one process may wait for another forever."""
 NAMES: dict[str, tuple[str, ...]] = {
     "trainer": ("steps", "epoch", "unclipped", "mean", "smoothed"),
     "accelerate": ("loop", "steps", "loop, epoch"),
     "sft": ("sft", "sft, smoothed", "sft, dft"),
 }
-"""Of each suite, in the order in which they are tried."""
+"""The checks of each suite, in order."""
 
 PROGRAM = "program"
-"""The last resort of Trainer and accelerate: Trainer as a program of a user's, with its optimizer and schedule."""
+"""The last check of Trainer and accelerate: Trainer as a user's program, with its optimizer and schedule."""
 
 WITH_PROGRAM = ("trainer", "accelerate")
-"""TRL's script is a program by itself, whose optimizer, schedule and clipping are observed in each of its checks."""
+"""TRL's script is already a program. Each of its checks observes optimizer, schedule and clipping."""
 
 BY_PATH = ("unclipped", "mean", "smoothed", "sft, smoothed", "sft, dft")
-"""Tried only where they lead through a function in another way than those before."""
+"""Checks that only run if they take another path through a function than the earlier ones."""
 
 
 def check(name: str, mutant: str, number: int) -> CheckConfig:
-    """The check of that name under a mutant, which has this number in its launch."""
+    """The check of that name under a mutant; ``number``: its number in the launch."""
     if name == PROGRAM:
         return _program(mutant)
     if name in _SFT:
@@ -76,13 +76,13 @@ def _sft(*arguments: str) -> CheckConfig:
 
 
 def make_data() -> None:
-    """What TRL's script trains, made once, without a network."""
+    """Make the inputs of TRL's script, once, without a network."""
     if not DATA.exists():
         subprocess.run([sys.executable, str(MAKE_TINY), "--into", str(DATA)], check=True)
 
 
 CLIPS = 0.05
-"""A ``max_grad_norm`` below the norm of every gradient here, so that each step is clipped."""
+"""A ``max_grad_norm`` below the norm of every gradient here, so each step is clipped."""
 
 
 def _steps() -> CheckConfig:
@@ -94,7 +94,7 @@ def _loop() -> CheckConfig:
 
 
 def _unclipped() -> CheckConfig:
-    """Trainer takes a ``max_grad_norm`` of 0 for none, and reads the norm that it logs in another way."""
+    """With ``max_grad_norm`` 0 Trainer does not clip, and gets the norm that it logs in another way."""
     return in_trainer("none", steps=2, training_arguments={"max_grad_norm": 0})
 
 

@@ -1,4 +1,4 @@
-"""Which functions are mutated: the way from a micro-batch's loss to the optimizer's step."""
+"""The functions that are mutated: everything between a micro-batch's loss and the optimizer's step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A module, and functions in it by their qualified names; ``suite`` says which checks run them."""
+    """A module and functions in it, by qualified name; ``suite``: the checks that run them."""
 
     suite: str
     module: str

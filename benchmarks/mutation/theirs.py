@@ -1,9 +1,9 @@
-"""What transformers' own tests of gradient accumulation assert, restated: would they notice a mutant?
+"""The assertions of transformers' own tests of gradient accumulation, restated: would they find a mutant?
 
-Of TrainerGradientAccumulationTest in transformers' tests/trainer/test_trainer.py (5.x), on one process and without a
-download: logged losses of 5 steps are within 0.01 whether a batch of 8 is fed whole or as 2 micro-batches of 4, with
-the model's loss and with a ``compute_loss_func``; a regression trained with half the batch and 2 accumulation steps
-ends at the same weights; every batch of the data loader is taken, for lengths that do and do not divide.
+Source: TrainerGradientAccumulationTest in transformers' tests/trainer/test_trainer.py (5.x), with one process and
+without a download. The logged losses of 5 steps agree within 0.01 between a batch of 8 and 2 micro-batches of 4, with
+the model's loss and with a ``compute_loss_func``. A regression with half the batch and 2 accumulation steps ends with
+the same weights. Every batch of the data loader is used, whether or not the length is a multiple.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STEPS = 5
 
 
 def noticed(mutant: str) -> str:
-    """Which of the tests fails under a mutant, tried in a process of its own; "" where none does."""
+    """The test that fails under a mutant, tried in a separate process; empty if none does."""
     return forked(mutant, _first_that_fails)
 
 
@@ -131,7 +131,7 @@ def same_weights_with_accumulation() -> None:
 
 
 def every_batch_is_taken() -> None:
-    """test_num_batches_in_training_with_gradient_accumulation, which asks for several GPUs there."""
+    """test_num_batches_in_training_with_gradient_accumulation, which needs several GPUs in transformers."""
     for epochs in (1, 2):
         for length in (123, 120):
             taken: list[int] = []

@@ -1,4 +1,4 @@
-"""A user's Trainer under a mutant, for ``stack: callable``: its own optimizer, schedule and clipping are observed."""
+"""A user's Trainer under a mutant, for ``stack: callable``. Its own optimizer, schedule and clipping are observed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mutation.mutants import apply
 
 
 def build(mutant: str) -> Any:
-    """The Trainer; accumcheck sets batch size, accumulation and steps."""
+    """The Trainer. accumcheck sets the batch size, the accumulation steps and the number of steps."""
     from transformers import Trainer, TrainingArguments
 
     if mutant not in ("none", "trace"):

@@ -1,6 +1,6 @@
-"""Stands in for the package ``evaluate``, whose metrics are programs that it downloads: every metric is 0.
+"""A stub for the package ``evaluate``, which downloads its metrics: every metric is 0.
 
-Published training scripts load a metric before they train and ask it after. It takes no part in training.
+Published training scripts load a metric before training and use it afterwards. It has no effect on training.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Metric:
-    """Takes predictions and gives every number that is asked for as 0."""
+    """Takes predictions and returns 0 for every metric."""
 
     def add_batch(self, **_: Any) -> None:
         """Take a batch."""
@@ -21,5 +21,5 @@ class Metric:
 
 
 def load(*_: Any, **__: Any) -> Metric:
-    """Any metric, by any name."""
+    """Return a metric for any name."""
     return Metric()

@@ -1,17 +1,17 @@
-"""Stands in for the package ``nltk``, which downloads what it cuts sentences with: each text is one sentence.
+"""A stub for the package ``nltk``, which downloads its sentence splitter: each text is one sentence.
 
-Published summarization scripts ask for it before they train and use it for the metric after.
+Published summarization scripts import it before training and use it for the metric afterwards.
 """
 
 from __future__ import annotations
 
 
 class data:  # noqa: N801
-    """Its data is there, whatever is asked for."""
+    """All data files exist."""
 
     @staticmethod
     def find(name: str) -> str:
-        """Where something is."""
+        """The path of a data file."""
         return name
 
 

@@ -1,7 +1,7 @@
-"""What a configuration runs of its author's code, and the refusal of it: for CI jobs on changes by strangers.
+"""Which code of its author a configuration runs, and how that is refused: for CI jobs on changes by strangers.
 
-With ``--no-programs`` a configuration may choose models, data and settings, and nothing that is executed. Everything
-else that a stranger's change could bring (a script, a package to install) is the CI job's to keep out: docs/ci.md.
+With ``--no-programs`` a configuration may choose models, data and settings, but no code. The CI job must keep out
+everything else that a stranger's change could bring, such as a package to install: see docs/ci.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
 
 VARIABLE = "ACCUMCHECK_NO_PROGRAMS"
-"""Set to anything but ``0``, ``false``, ``no`` or ``off``, it means ``--no-programs``."""
+"""The environment variable for ``--no-programs``: on, unless it is ``0``, ``false``, ``no`` or ``off``."""
 _OFF = ("", "0", "false", "f", "no", "n", "off")
 _REMOTE_CODE = "trust_remote_code"
 _KERNEL = "attn_implementation"
@@ -30,7 +30,7 @@ _KERNEL = "attn_implementation"
 
 @dataclass(frozen=True, slots=True)
 class AuthorsCode:
-    """Code that a configuration has executed: the path of the key that says so, and what it is."""
+    """Code that a configuration executes: the path of the key that asks for it, and what it runs."""
 
     key: tuple[str, ...]
     runs: str
@@ -42,7 +42,7 @@ def asked_by_variable() -> bool:
 
 
 def code_of_author(check: CheckConfig) -> list[AuthorsCode]:
-    """All that a configuration would run of its author's choice; empty where there is none."""
+    """All code of its author's choice that a configuration would run; empty if there is none."""
     found = []
     stack = find_stack(check.stack)
     if isinstance(stack, ProgramSpec):
@@ -57,15 +57,15 @@ def code_of_author(check: CheckConfig) -> list[AuthorsCode]:
 def check_no_programs(
     checks: Iterable[tuple[CheckConfig, Path]], overrides: Sequence[str] = (), *, refuse: bool = True
 ) -> None:
-    """Refuse configurations that run code of their author's; the text has every place in all of them.
+    """Refuse configurations that run code of their author. The message lists every place in all of them.
 
     Args:
         checks: the configurations, each with its file.
-        overrides: as of `accumcheck.config.load.load_config`, for all of them.
-        refuse: nothing is refused without.
+        overrides: as in `accumcheck.config.load.load_config`, for all of them.
+        refuse: if false, nothing is refused.
 
     Raises:
-        ConfigError: one does.
+        ConfigError: a configuration runs code of its author.
     """
     if refuse:
         check_no_code_of_author(
@@ -74,17 +74,17 @@ def check_no_programs(
 
 
 def check_no_code_of_author(found: Iterable[tuple[AuthorsCode, Place]]) -> None:
-    """Refuse code, where there is any.
+    """Refuse the code that was found.
 
     Args:
-        found: each with the place where the configuration asks for it.
+        found: the code, each with the place where the configuration asks for it.
 
     Raises:
-        ConfigError: there is some.
+        ConfigError: the list is not empty.
     """
     lines = [
         f"{place}: {'.'.join(code.key)}: would run {code.runs}; --no-programs refuses code of the configuration's "
-        f"author: take it out, or, if you trust the author, run without --no-programs and {VARIABLE}"
+        f"author. Remove it; or, if you trust the author, run without --no-programs and {VARIABLE}"
         for code, place in found
     ]
     if lines:
@@ -107,7 +107,7 @@ def _in_section(path: tuple[str, ...], value: Any) -> Iterator[AuthorsCode]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """A text, or all in a mapping: one kernel for each part of a model."""
+    """The text, or all texts of a mapping, which names one kernel for each part of a model."""
     if isinstance(value, dict):
         for inner in value.values():
             yield from _texts(inner)

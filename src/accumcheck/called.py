@@ -1,4 +1,4 @@
-"""A check that is asked for in Python: of a function that makes a Trainer, a path, a mapping or a `CheckConfig`."""
+"""The configuration of a check that is started from Python: a function, a path, a mapping or a `CheckConfig`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def resolved(config: Config, overrides: Mapping[str, Any], root: Path, caller: s
     Args:
         config: a function that returns a Trainer, the path of a YAML file, its keys as a mapping, or a `CheckConfig`.
         overrides: other keys of the configuration; a mapping is merged into the section of that name.
-        root: what relative paths are relative to.
-        caller: what asks for it, for messages.
+        root: the folder that relative paths start from.
+        caller: who asked for the check, for messages.
 
     Raises:
-        ConfigError: something is wrong with it.
+        ConfigError: the configuration is wrong.
     """
     from accumcheck.config.faults import Place
     from accumcheck.config.load import load_config, read_config
@@ -45,7 +45,7 @@ def resolved(config: Config, overrides: Mapping[str, Any], root: Path, caller: s
 
 
 def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a function that makes a Trainer; the splits determine the global batch.
+    """The configuration for a function that makes a Trainer. The splits determine the global batch.
 
     Raises:
         ConfigError: other processes cannot import it, or the splits do not determine the global batch.
@@ -65,12 +65,12 @@ def _of_function(function: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def searched() -> list[str]:
-    """Where this process looks for modules, including pytest's folders and its ``pythonpath``; for the workers."""
+    """The folders in which the workers look for modules: those of this process, with pytest's ``pythonpath``."""
     return [folder or str(Path.cwd()) for folder in sys.path]
 
 
 def written(overrides: Mapping[str, Any]) -> list[str]:
-    """Keys as ``--set`` takes them."""
+    """Keys in the form that ``--set`` accepts."""
     return [argument for key, value in overrides.items() for argument in _arguments(key, value)]
 
 
@@ -81,5 +81,5 @@ def _arguments(key: str, value: Any) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    """JSON that is also YAML, where a character beyond 16 bits cannot be written as two escapes."""
+    """JSON that is also valid YAML: YAML does not read a character beyond 16 bits from two escapes."""
     return json.dumps(value, default=str, ensure_ascii=False)

@@ -42,14 +42,14 @@ def run_check(
     Args:
         check: the resolved configuration.
         on_event: called with every event of the run as it happens (see `accumcheck.launch`).
-        allow_skipped: a split skipped for want of devices does not hold the verdict back.
+        allow_skipped: splits that were skipped for lack of devices do not change the verdict.
         strict: a warning is a failure.
         python: the interpreter under test.
-        path: where it looks for modules first.
+        path: folders in which that interpreter looks for modules first.
 
     Raises:
         LaunchError: nothing could be started.
-        KeyboardInterrupt: passed on when every process has been ended.
+        KeyboardInterrupt: passed on after every process has been ended.
     """
     (report,) = run_checks(
         [check], on_event=on_event, allow_skipped=allow_skipped, strict=strict, python=python, path=path
@@ -66,7 +66,7 @@ def run_checks(
     python: str = sys.executable,
     path: Sequence[str] = (),
 ) -> Iterator[Report]:
-    """Run several checks, one after the other, as `run_check` does; the imports are paid once.
+    """Run several checks one after the other, as `run_check` does. The packages are imported only once.
 
     Yields:
         The report of each check as soon as it has ended.
@@ -86,10 +86,10 @@ def run_checks(
 
 @contextmanager
 def place_of_launch(runs: int) -> Iterator[Place]:
-    """The folder of a launch, which is removed at the end, but for the logs that a message names.
+    """The folder of a launch. It is removed at the end, except for the logs that a message names.
 
     Raises:
-        LaunchError: nothing can be written there; or what the launch raises, whose message names the conductor's log.
+        LaunchError: the folder cannot be written, or the launch failed. The message then names the conductor's log.
     """
     try:
         with new_place(runs) as place:
@@ -106,7 +106,7 @@ def place_of_launch(runs: int) -> Iterator[Place]:
 
 
 def named_logs(report: Report, run: Path) -> Iterator[Path]:
-    """The folders of logs that the report names: of the splits that ended in an error, and of a failed reference."""
+    """The log folders that the report names: those of splits that ended in an error, and of a failed reference."""
     yield from (Path(split.log) for split in report.splits if split.log)
     if not report.reference:
         yield logs_of(run, REFERENCE)
@@ -122,20 +122,20 @@ def report_of(
     allow_skipped: bool,
     strict: bool,
 ) -> Report:
-    """Collect and judge what a run left in its folder; no secret goes further than this.
+    """Collect and judge what a run left in its folder. The report is redacted here, so it contains no secret.
 
     Args:
         check: the resolved configuration.
-        folder: the run's.
-        events: all of the run.
-        started_at: when it began.
-        clock: the same moment of the monotonic clock.
+        folder: the run's folder.
+        events: all events of the run.
+        started_at: when the run began.
+        clock: the same moment on the monotonic clock, in seconds.
         allow_skipped: see `run_check`.
         strict: see `run_check`.
     """
     plan = next(event for event in events if isinstance(event, Planned))
     observations, reference = collect_run(folder, plan.splits, events)
-    with np.errstate(all="ignore"), warnings.catch_warnings():  # a NaN is a finding, and never a warning of numpy's
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # a NaN becomes a finding, not a numpy warning
         warnings.simplefilter("ignore", RuntimeWarning)
         judgement = judge(
             check,
@@ -179,7 +179,7 @@ def _cited(
     observations: Sequence[SplitObservation],
     reference: ReferenceObservation | None,
 ) -> tuple[Finding, ...]:
-    """The findings with the published faults that they are."""
+    """The findings, with the published faults that match them."""
     if reference is None:
         return judgement.findings
     run = circumstances(check.known_stack, check.training_arguments, environment, observations, reference)
@@ -199,7 +199,7 @@ def join_run(check: CheckConfig, *, on_event: OnEvent | None = None, python: str
         python: the interpreter under test.
 
     Returns:
-        0, or 3 where a split that this machine took part in did not run to its end.
+        0, or 3 if a split that this machine took part in did not run to its end.
 
     Raises:
         LaunchError: nothing could be started.

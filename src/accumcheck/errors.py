@@ -10,8 +10,8 @@ from accumcheck.record.reason import ReasonKind
 class AccumcheckError(Exception):
     """The root. Its text is one clear message for the user; no traceback is ever shown for it.
 
-    ``reason_kind``: what kind of reason it is where it ends a worker; ``ends_run``: whether it is the same for every
-    split, so that none need be trained to its end.
+    ``reason_kind``: the kind of the reason that is reported if the error ends a worker. ``ends_run``: whether every
+    split would fail with the same error. The run then stops without training the other splits.
     """
 
     exit_code = 3
@@ -27,7 +27,7 @@ class ConfigError(AccumcheckError):
 
 
 class WorkloadError(AccumcheckError):
-    """The model, the data or the program did not come about; the text says which and why, in one line."""
+    """The model, the data or the program could not be set up. The text says which one and why, in one line."""
 
 
 class UnsupportedError(WorkloadError):
@@ -37,27 +37,27 @@ class UnsupportedError(WorkloadError):
 
 
 class UnsupportedHeadError(UnsupportedError):
-    """Nothing is known of this kind of head, whatever the model's size."""
+    """accumcheck does not support this kind of head, whatever the model's size."""
 
 
 class NoMediaError(UnsupportedError):
-    """No synthetic images or sounds can be made for this model; on text alone it may be checked."""
+    """No synthetic images or sounds can be made for this model. It may still be checked on text alone."""
 
 
 class UnsupportedProgramError(UnsupportedError):
-    """No split of the program can be checked, whatever its numbers: the way it trains has no answer to compare with."""
+    """No split of the program can be checked: its way of training has no correct result to compare with."""
 
     ends_run = True
 
 
 class MissingPackageError(WorkloadError):
-    """A package that the check needs is not installed, or its release lacks what is needed."""
+    """A package that the check needs is not installed, or the installed release lacks a feature that it needs."""
 
     reason_kind = "missing-package"
 
 
 class RefusedError(WorkloadError):
-    """It ran, or could have, but the result would prove nothing: the weights moved, or the split was not followed."""
+    """A result would prove nothing: for example the weights moved, or the program did not follow the split."""
 
     reason_kind = "refused"
 

@@ -1,4 +1,4 @@
-"""What a training loop of one's own can tell accumcheck; in any other run it does nothing."""
+"""Functions for a user's own training loop. Outside a check they do nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _listeners: list[Callable[[float], None]] = []
 
 
 def report_loss(loss: SupportsFloat) -> None:
-    """Report the loss of one optimizer step, as your log shows it: once a step, before or after the optimizer's.
+    """Report the loss of one optimizer step, as your log shows it. Call it once a step, before or after the optimizer.
 
-    Trainer's log is read without it. A loop has no log that could be found, and so says it here::
+    accumcheck reads Trainer's log itself. It cannot find the log of a user's own loop, so the loop reports it here::
 
         from accumcheck import report_loss
         report_loss(loss)
@@ -21,6 +21,6 @@ def report_loss(loss: SupportsFloat) -> None:
 
 
 def listen(listener: Callable[[float], None]) -> Callable[[], None]:
-    """Call the listener with every loss that is reported in this process; what is returned ends that."""
+    """Call the listener with every loss that is reported in this process; returns a function that removes it."""
     _listeners.append(listener)
     return lambda: _listeners.remove(listener)

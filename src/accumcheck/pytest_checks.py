@@ -1,4 +1,4 @@
-"""``@accumcheck.parametrize``: one test for each split and check of a Trainer, all of one run."""
+"""``@accumcheck.parametrize``: one test for each split and check of a Trainer. All of them share one run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 ARGUMENT = "check"
-"""The name under which a test is given its check."""
+"""The name of the argument that passes its check to a test."""
 
 
 class CheckFailedError(AssertionError):
-    """One check of one split fails; ``report`` is the run's."""
+    """One check of one split failed; ``report`` is the report of the run."""
 
     def __init__(self, message: str, report: Report) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class CheckFailedError(AssertionError):
 
 
 class SharedRun:
-    """The one run that all checks of a test function look at; it is made when the first is called."""
+    """The one run that all checks of a test function share. It is made when the first check is called."""
 
     def __init__(self, build: Config, splits: Splits, keys: Mapping[str, Any]) -> None:
         self._build, self._splits, self._keys = build, splits, dict(keys)
@@ -36,7 +36,7 @@ class SharedRun:
         self._failed: BaseException | None = None
 
     def report(self, run: Callable[..., Report]) -> Report:
-        """The report; a run that could not be made fails every check alike.
+        """The report. If the run could not be made, every check fails with the same error.
 
         Args:
             run: runs a check, as `accumcheck.pytest_plugin.Checker.run` does.
@@ -54,7 +54,7 @@ class SharedRun:
 
 
 class Check:
-    """One check of one split; called, it passes, fails, or skips with the reason."""
+    """One check of one split. Calling it passes, fails or skips the test, with the reason."""
 
     def __init__(self, run: SharedRun, id_: str) -> None:
         self._run, self._id = run, id_
@@ -64,7 +64,7 @@ class Check:
         return f"<check {self._id}>"
 
     def bind(self, runner: Callable[..., Report]) -> None:
-        """Tell it how a check is run in this session: with its root folder and options."""
+        """Set how this pytest session runs a check: with its root folder and its options."""
         self._runner = runner
 
     def __call__(self) -> Report:
@@ -92,7 +92,7 @@ class Check:
 def parametrize(
     build: Config, *, splits: Splits, expected_failures: Mapping[str, str] | None = None, **keys: Any
 ) -> Callable[[Test], Test]:
-    """Make one test for each split and check of a Trainer, in the manner of scikit-learn's ``parametrize_with_checks``.
+    """Make one test for each split and check of a Trainer, like scikit-learn's ``parametrize_with_checks``.
 
     The test takes an argument ``check`` and calls it::
 
@@ -103,10 +103,10 @@ def parametrize(
     All tests of one function share one run.
 
     Args:
-        build: as of `accumcheck.check_trainer`.
-        splits: as of `accumcheck.check_trainer`.
-        expected_failures: as of `accumcheck.check_trainer`; these tests are marked as expected to fail.
-        keys: other keys of the configuration, and ``strict`` and ``allow_skipped``, as of the fixture's ``run``.
+        build: as in `accumcheck.check_trainer`.
+        splits: as in `accumcheck.check_trainer`.
+        expected_failures: as in `accumcheck.check_trainer`; these tests are marked as expected to fail.
+        keys: other keys of the configuration, and ``strict`` and ``allow_skipped`` as in the fixture's ``run``.
 
     Raises:
         ConfigError: splits or expected failures are wrong.
@@ -127,7 +127,7 @@ def parametrize(
 
 
 def _unbound(*given: Any, **keys: Any) -> Report:
-    """Where accumcheck's plugin is switched off."""
+    """The runner if accumcheck's plugin is switched off."""
     from accumcheck.pytest_plugin import Checker
 
     return Checker(Path.cwd(), "accumcheck.parametrize", {}).run(*given, **keys)

@@ -1,7 +1,7 @@
 """The pytest plugin: a fixture ``accumcheck`` that asserts equivalence, and a marker of the same name.
 
-A check passes only if every split ran and passed. Splits that diverge fail the test with the table of the run; a run
-that could not be decided fails it too, and one that lacks nothing but GPUs skips it.
+A check passes only if every split ran and passed. If splits diverge, the test fails with the table of the run. If the
+run could not be decided, the test fails too; if only GPUs are missing, it is skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REPORTS = "--accumcheck-report"
 
 
 class NotEquivalentError(AssertionError):
-    """Splits diverge; the message is the verdict on a separate line, and the table of ``report``."""
+    """Splits diverge. The message is the verdict on a separate line, followed by the table of ``report``."""
 
     def __init__(self, report: Report) -> None:
         from accumcheck.report import text_of
@@ -41,7 +41,7 @@ class NotEquivalentError(AssertionError):
 
 
 class Checker:
-    """Runs checks for one test; relative paths are relative to pytest's root folder."""
+    """Runs checks for one test. Relative paths start from pytest's root folder."""
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class Checker:
         """Run a check and assert that every split gives the same, right loss and gradient.
 
         Args:
-            config: a function that returns a transformers Trainer, which every process calls separately; or the path
-                of a YAML file, the same keys as a mapping, or a `CheckConfig`.
-            splits: instead of the configuration's, for example ``["1x8x1", "2x2x2"]``; with a function, they also
-                determine the global batch.
+            config: a function that returns a transformers Trainer (every process calls it); or the path of a YAML
+                file, the same keys as a mapping, or a `CheckConfig`.
+            splits: used instead of the configuration's splits, for example ``["1x8x1", "2x2x2"]``. With a function
+                they also determine the global batch.
             strict: a warning fails the test.
             allow_skipped: a split that was skipped for lack of GPUs does not skip the test.
             overrides: other keys of the configuration; a mapping is merged into the section of that name.
@@ -84,7 +84,7 @@ class Checker:
         Raises:
             NotEquivalentError: splits diverge.
             pytest.fail.Exception: the configuration is wrong, or the run could not be decided.
-            pytest.skip.Exception: splits need more GPUs than there are, and the others passed.
+            pytest.skip.Exception: some splits need more GPUs than there are, and the others passed.
         """
         __tracebackhide__ = True
         report = self.run(config, splits=splits, strict=strict, allow_skipped=allow_skipped, **overrides)
@@ -106,7 +106,7 @@ class Checker:
         """Run a check as `check` does, and return its report whatever the verdict.
 
         Raises:
-            pytest.fail.Exception: the configuration is wrong, runs its author's code although that is refused, or
+            pytest.fail.Exception: the configuration is wrong, it runs its author's code although that is refused, or
                 nothing could be started.
         """
         __tracebackhide__ = True
@@ -119,7 +119,7 @@ class Checker:
         strictly, skipping = bool(wanted.pop("strict", False)), bool(wanted.pop("allow_skipped", False))
         try:
             check = resolved(config, wanted, self._root, self._test)
-            if self._no_programs and not callable(config):  # a function is the test's own, and the test already runs
+            if self._no_programs and not callable(config):  # a function belongs to the test, which already runs
                 self._refuse_programs(check, config, wanted)
             report = run_check(check, strict=strictly, allow_skipped=skipping, path=searched())
             if self._keep is not None:
@@ -133,7 +133,7 @@ class Checker:
         """Refuse a configuration that runs its author's code.
 
         Raises:
-            ConfigError: it does.
+            ConfigError: the configuration runs such code.
         """
         from accumcheck.authors_code import check_no_code_of_author, check_no_programs, code_of_author
         from accumcheck.config.faults import Place
@@ -151,11 +151,11 @@ def accumcheck(request: pytest.FixtureRequest) -> Checker:
 
 
 def _checker_of(item: pytest.Item, name: str) -> Checker:
-    """Runs checks for a test, with the arguments of its markers and the session's options."""
+    """The checker of a test, with the arguments of its markers and the session's options."""
     from accumcheck.authors_code import asked_by_variable
 
     defaults: dict[str, Any] = {}
-    for marker in reversed(list(item.iter_markers(MARKER))):  # the one nearest to the test wins
+    for marker in reversed(list(item.iter_markers(MARKER))):  # the marker closest to the test wins
         defaults.update(marker.kwargs)
     no_programs = bool(item.config.getoption(NO_PROGRAMS)) or asked_by_variable()
     folder = item.config.getoption(REPORTS)
@@ -168,13 +168,13 @@ _WRITTEN = pytest.StashKey[set[str]]()
 
 
 class Reports:
-    """The folder of ``--accumcheck-report``: every run's report, as JSON and as a page."""
+    """The folder of ``--accumcheck-report``: the report of every run, as JSON and as an HTML page."""
 
     def __init__(self, folder: Path, written: set[str]) -> None:
         self._folder, self._names = folder, written
 
     def of(self, test: str) -> Callable[[Report], None]:
-        """Writes the reports of one test, by its name; of a second run, with a number."""
+        """A function that writes the reports of one test. Files have the test's name; further runs get a number."""
         plain = re.sub(r"[^\w.-]+", "-", test).strip("-")[:_LONGEST_NAME]
 
         def keep(report: Report) -> None:
@@ -194,20 +194,20 @@ _LONGEST_NAME = 150
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the plugin's option."""
+    """Add the plugin's options."""
     parser.getgroup("accumcheck").addoption(
         NO_PROGRAMS,
         action="store_true",
-        help="Refuse configurations that run code of their authors: a script, a callable, trust_remote_code. Also with "
-        "ACCUMCHECK_NO_PROGRAMS=1.",
+        help="Refuse configurations that run code of their authors: a script, a callable, trust_remote_code. Also set "
+        "by ACCUMCHECK_NO_PROGRAMS=1.",
     )
     parser.getgroup("accumcheck").addoption(
-        REPORTS, metavar="DIR", help="Write the report of every check to this folder, as JSON and as a page."
+        REPORTS, metavar="DIR", help="Write the report of every check to this folder, as JSON and HTML."
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, so that ``--strict-markers`` and ``--markers`` know it; make the folder for reports."""
+    """Register the marker for ``--strict-markers`` and ``--markers``, and make the folder for reports."""
     config.stash[_WRITTEN] = set()
     if folder := config.getoption(REPORTS):
         try:
@@ -228,8 +228,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tell a check of ``@accumcheck.parametrize`` of the session that runs it."""
-    checks = sys.modules.get("accumcheck.pytest_checks")  # who has not imported it has no such test
+    """Bind a check of ``@accumcheck.parametrize`` to the session that runs it."""
+    checks = sys.modules.get("accumcheck.pytest_checks")  # if nobody imported it, there is no such test
     for value in getattr(getattr(item, "callspec", None), "params", {}).values():
         if checks is not None and isinstance(value, checks.Check):
             value.bind(_checker_of(item, item.nodeid.split("[")[0]).run)
@@ -237,8 +237,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the tests that train, those that failed the last time come first, in the places that these tests have."""
-    cache = getattr(config, "cache", None)  # which -p no:cacheprovider takes away
+    """Among the tests that train, run those first that failed last time. Other tests keep their place."""
+    cache = getattr(config, "cache", None)  # -p no:cacheprovider removes it
     failed = cache.get("cache/lastfailed", {}) if cache is not None else {}
     places = [at for at, item in enumerate(items) if item.get_closest_marker(MARKER) is not None]
     ordered = sorted((items[at] for at in places), key=lambda item: item.nodeid not in failed)

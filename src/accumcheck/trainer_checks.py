@@ -1,4 +1,4 @@
-"""A Trainer's check as a list of small ones, one for each split and metric, and known failures among them."""
+"""The check of a Trainer as a list of small checks, one for each split and metric. Known failures can be listed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from accumcheck.record import Report
 
 CHECKS = ("loss", "grad_norm", "gradient", "update")
-"""What is checked of every split: the reported loss, the norm of the gradient, the gradient itself, and the update."""
+"""The checks of every split: the reported loss, the norm of the gradient, the gradient itself, and the update."""
 RUN = "run"
-"""The id of what is wrong with the run as a whole."""
+"""The id of the check of the run as a whole."""
 Status = Literal["passed", "failed", "expected failure", "unexpected pass", "skipped", "error"]
 _STATUS: Mapping[str, Status] = {"passed": "passed", "failure": "failed", "error": "error", "skipped": "skipped"}
 
@@ -27,10 +27,10 @@ class CheckResult:
 
     Attributes:
         id: ``1x4x4-gradient``, or ``run``.
-        split: which split; empty for the run as a whole.
+        split: the split; empty for the run as a whole.
         check: one of `CHECKS`, or ``run``.
-        status: what became of it.
-        reason: why it did not pass; of an expected failure, why it is expected.
+        status: how the check ended.
+        reason: why it did not pass; for an expected failure, why it is expected.
         details: the findings that explain it.
     """
 
@@ -43,7 +43,7 @@ class CheckResult:
 
 
 class ChecksFailedError(AssertionError):
-    """Checks of a Trainer fail that were not expected to; ``results`` has all, and ``report`` is the run's."""
+    """Some checks of a Trainer failed unexpectedly. ``results`` has all checks, ``report`` is the run's report."""
 
     def __init__(self, results: Sequence[CheckResult], report: Report) -> None:
         from accumcheck.report import text_of
@@ -58,21 +58,21 @@ class ChecksFailedError(AssertionError):
 def check_trainer(
     build: Config, *, splits: Splits, expected_failures: Mapping[str, str] | None = None, **keys: Any
 ) -> list[CheckResult]:
-    """Check that a Trainer gives one loss and one gradient under every split.
+    """Check that a Trainer gives the same loss and the same gradient under every split.
 
     Args:
-        build: a function at the top level of a file that returns a transformers Trainer, which every process calls for
-            itself; or a configuration: its path, or its keys as a mapping.
+        build: a function at the top level of a file that returns a transformers Trainer (every process calls it); or
+            a configuration: its path, or its keys as a mapping.
         splits: for example ``["1x8x1", "2x2x2"]``, processes x per-device batch x accumulation steps.
-        expected_failures: known failures by what fails (a split, one of `CHECKS`, or both: ``1x4x4-gradient``), with
-            the reason. They are run all the same.
+        expected_failures: the reason of each known failure. A key is a split, one of `CHECKS`, or both, such as
+            ``1x4x4-gradient``. Known failures are run too.
         keys: other keys of the configuration, ``steps=1`` for example.
 
     Returns:
-        One result for each split and check, the last one for the run as a whole.
+        One result for each split and check. The last one is for the run as a whole.
 
     Raises:
-        ChecksFailedError: some fail that are not expected to, or could not be decided.
+        ChecksFailedError: some checks failed unexpectedly, or could not be decided.
         ConfigError: an argument or the configuration is wrong.
     """
     from accumcheck.check import run_check
@@ -89,10 +89,10 @@ def check_trainer(
 
 
 def check_ids(splits: Splits) -> list[str]:
-    """The ids of all checks of these splits, in order; the last is `RUN`.
+    """The ids of all checks of these splits, in order; the last one is `RUN`.
 
     Raises:
-        ConfigError: the splits are not listed, or one is not a split.
+        ConfigError: the splits are not a list (``auto``), or an entry is not a split.
     """
     from accumcheck.config.batch import listed_splits
 
@@ -100,10 +100,10 @@ def check_ids(splits: Splits) -> list[str]:
 
 
 def expected_reasons(expected: Mapping[str, str], ids: Sequence[str]) -> dict[str, str]:
-    """Why each check is expected to fail, by its id; those that are not are left out.
+    """Why checks are expected to fail, by id. Checks that are expected to pass are left out.
 
     Raises:
-        ConfigError: a key names no check, or has no reason.
+        ConfigError: a key matches no check, or has no reason.
     """
     from accumcheck.errors import ConfigError
 
@@ -112,11 +112,11 @@ def expected_reasons(expected: Mapping[str, str], ids: Sequence[str]) -> dict[st
         meant = [one for one in ids if key in (one, *one.split("-", 1))]
         if not meant:
             raise ConfigError(
-                f"expected_failures: {key!r} names no check; give a split, one of {', '.join(CHECKS)}, or both, "
+                f"expected_failures: {key!r} matches no check; give a split, one of {', '.join(CHECKS)}, or both, "
                 f"for example {ids[0]!r}"
             )
         if not isinstance(reason, str) or not reason.strip():
-            raise ConfigError(f"expected_failures: {key!r}: found no reason; say why it is known to fail")
+            raise ConfigError(f"expected_failures: {key!r} has no reason; say why this check is known to fail")
         found |= dict.fromkeys(meant, reason)
     return found
 
@@ -131,7 +131,7 @@ def results_of(report: Report) -> list[CheckResult]:
         split, _, check = case.name.partition(" ")
         status = _STATUS[case.outcome]
         if split == RUN:
-            if not check and report.verdict == "skipped":  # nothing but GPUs was wanting
+            if not check and report.verdict == "skipped":  # only GPUs were missing
                 status = "skipped"
             whole.append(CheckResult(RUN, "", RUN, status, f"{check}: {case.message}".lstrip(": "), case.details))
         else:
@@ -144,7 +144,7 @@ def results_of(report: Report) -> list[CheckResult]:
 
 
 def _not_compared(found: Mapping[str, CheckResult], split: str, check: str) -> CheckResult:
-    """A check that a run has no result for: its split did not run, or has no update to be compared."""
+    """The result of a check that the run did not make: the split did not run, or has no update to compare."""
     first = next(one for one in found.values() if one.split == split)
     if first.status in ("skipped", "error"):
         return CheckResult(f"{split}-{check}", split, check, first.status, first.reason, first.details)

@@ -96,10 +96,10 @@ def test_where_only_commits_that_do_not_build_are_left_it_is_not_decided(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--good", "main", "--bad", "HEAD~2"], "it is the other way round: give --find fixed"),
-        (["--good", "HEAD", "--bad", "main"], "one commit; there is nothing between them"),
+        (["--good", "main", "--bad", "HEAD~2"], "the order is reversed: give --find fixed"),
+        (["--good", "HEAD", "--bad", "main"], "both ends are the same commit"),
         (["--good", "v9", "--bad", "main"], "has no such commit, branch or tag"),
-        (["--good", "HEAD~1", "--bad", "main", "--package", "trl"], "is of the package tiny-loop, not of trl"),
+        (["--good", "HEAD~1", "--bad", "main", "--package", "trl"], "contains the package tiny-loop, not trl"),
     ],
 )
 def test_ends_that_cannot_be_searched_between_exit_2(

@@ -54,7 +54,7 @@ def test_prune_says_what_it_removes_and_leaves_what_is_in_use(shelf: Shelf, caps
     ("options", "words"),
     [
         (["--transformers", "foo"], "--transformers foo: not a version"),
-        (["--with", "torch==2"], "--with torch==2: torch is never changed"),
+        (["--with", "torch==2"], "--with torch==2: torch cannot be changed"),
     ],
 )
 def test_malformed_releases_are_one_message_and_exit_2(

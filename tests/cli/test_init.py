@@ -121,7 +121,7 @@ def test_a_missing_training_file_and_two_sources_are_usage_errors(
     assert main(["init", "--from-llamafactory", "nope.yaml"]) == 2
     assert "nope.yaml: there is no such file; give the file of llamafactory-cli train" in capsys.readouterr().err
     assert main(["init", "--model", "gpt2", "--from-llamafactory", "nope.yaml"]) == 2
-    assert "each of them says what is trained; give only one" in capsys.readouterr().err
+    assert "each of them says what to train; give only one" in capsys.readouterr().err
     assert not (here / "check.yaml").exists()
 
 
@@ -166,11 +166,11 @@ def test_a_model_may_be_given_for_a_stack_that_is_not_a_program(here: Path) -> N
     [
         (
             ["--stack", "trl-sft", "--model", "gpt2"],
-            "--stack and --model: each of them says what is trained; give only",
+            "--stack and --model: each of them says what to train; give only",
         ),
         (
             ["--stack", "trainer", "--script", "a.py"],
-            "--stack and --script: each of them says what is trained; give",
+            "--stack and --script: each of them says what to train; give",
         ),
         (["--stack", "trl-stf"], "--stack trl-stf: expected one of trainer, accelerate, trl-sft, "),
         (["--stack", "trl-stf"], "did you mean 'trl-sft'?"),

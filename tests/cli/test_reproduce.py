@@ -38,7 +38,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ([], "Missing argument 'REPORT.json'"),
         (["none.json"], "none.json"),
-        (["clean.json"], "nothing in it fails or warns"),
+        (["clean.json"], "no finding that fails or warns"),
         (["llava.json", "--finding", "other"], "--finding other: no such finding; the report has: "),
         (["llava.json", "-o", "a/b.py"], "its folder does not exist; create it first"),
         (["llava.json", "-o", "."], "is a folder; name a file in it"),
@@ -61,8 +61,8 @@ def test_usage_errors_exit_2_and_run_nothing(
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        ("samples.json", "samples-differ was not reproduced: a script shows a wrong weighting of samples"),
-        ("hotfix.json", "the run applied the hot-fix token-mean, and a script does not"),
+        ("samples.json", "samples-differ was not reproduced: a script can only show a wrong weighting of samples"),
+        ("hotfix.json", "the run applied the hot-fix token-mean, which a script does not use"),
     ],
 )
 def test_what_no_script_can_show_exits_3_and_says_why(

@@ -42,7 +42,7 @@ def test_every_error_of_every_configuration_is_told_at_once(folder: Path) -> Non
         plans([folder, folder / "none.yaml", folder / "empty"], [])
     lines = str(refused.value).splitlines()
     assert len(lines) == 3
-    assert "there is no .yaml file in this folder" in lines[0]
+    assert "this folder has no .yaml file" in lines[0]
     assert "stepz" in lines[1]
     assert "none.yaml" in lines[2]
 
@@ -86,7 +86,7 @@ def test_on_the_day_when_the_latest_is_in_use_it_is_checked_as_well(monkeypatch:
     old, new = sides(["6.1.0"], ["latest"])
     assert differing_packages(old, new) == []
     assert not is_newer(old, new)
-    with pytest.raises(ConfigError, match="both sides are the same; there is nothing to compare"):
+    with pytest.raises(ConfigError, match="both sides are the same, so there is nothing to compare"):
         sides(["6.1.0"], ["6.1"])
 
 
@@ -96,9 +96,7 @@ def test_an_older_release_is_not_newer(old: str, new: str, newer: bool) -> None:
 
 
 def test_a_package_that_is_not_installed_needs_the_release_in_use() -> None:
-    with pytest.raises(
-        ConfigError, match="no-such-package is not installed here, so name the release in use with --from"
-    ):
+    with pytest.raises(ConfigError, match="no-such-package is not installed here; give the release in use with --from"):
         sides([], ["no-such-package==1.0"])
 
 

@@ -50,9 +50,9 @@ def test_a_rule_that_the_user_names_tells_whatever_the_verdict() -> None:
     ("good", "bad", "rule", "said"),
     [
         (passing(), passing(), None, "the --bad end is not bad; found under --good: pass (token-mean)"),
-        (passing(), passing("unshifted-token-mean"), None, "name the one to look for with --rule"),
-        (failing("device-mean"), failing("device-mean"), None, "fails as the --bad end does"),
-        (failing("device-mean"), passing(), None, "the ends are the wrong way round"),
+        (passing(), passing("unshifted-token-mean"), None, "give the rule to look for with --rule"),
+        (failing("device-mean"), failing("device-mean"), None, "fails like the --bad end"),
+        (failing("device-mean"), passing(), None, "the ends are swapped"),
         (passing(), failing("device-mean"), "token-mean*k", "--rule token-mean*k: the --bad end does not follow it"),
         (failing("device-mean"), failing("device-mean"), "device-mean", "the --good end follows it"),
     ],

@@ -144,9 +144,9 @@ def test_an_end_that_cannot_be_decided_ends_the_search(end: object) -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "sought", "said"),
     [
-        ("4.49.0", "4.49", "broken", "one release"),
+        ("4.49.0", "4.49", "broken", "both ends are the same release"),
         ("4.50.0", "4.49.0", "broken", "give --find fixed"),
-        ("4.9.0", "4.49.0", "fixed", "leave out --find fixed"),
+        ("4.9.0", "4.49.0", "fixed", "remove --find fixed"),
     ],
 )
 def test_ends_in_the_wrong_order_are_refused(good: str, bad: str, sought: Find, said: str) -> None:

@@ -69,7 +69,7 @@ def test_another_measure_is_told_and_leaves_the_reference_alone(key: str) -> Non
     found = likeness(report(), report(**{key: {"loss": 0.5}}))
     assert (found.obstacles, found.other_reference) == ((), ())
     assert found.notes == (
-        f"{key}.loss: nothing in the old report, 0.5 in the new; verdicts were reached by another measure",
+        f"{key}.loss: nothing in the old report, 0.5 in the new; the verdicts used different limits",
     )
 
 
@@ -89,7 +89,7 @@ def test_a_folder_of_the_same_name_on_another_machine_is_taken_for_a_copy() -> N
     here, there = with_model(name_or_path="/home/a/my-model"), with_model(name_or_path="/runner/my-model")
     found = likeness(here, there)
     assert (found.obstacles, found.other_reference) == ((), ())
-    assert found.notes[0].endswith("taken for copies of one another")
+    assert found.notes[0].endswith("assumed to be copies of each other")
     assert likeness(here, with_model(name_or_path="/home/a/other")).obstacles
     assert likeness(with_model(name_or_path="hub/a"), with_model(name_or_path="other/a")).obstacles
 
@@ -118,8 +118,8 @@ def test_other_versions_and_another_architecture_are_told() -> None:
     assert found.notes == (
         "torch: 2.13.0 in the old report, 2.14.0 in the new",
         "accumcheck: 0.1.0 in the old report, 9.9.0 in the new",
-        "the model has 1,243,776 parameters in the old report and 1,243,777 in the new: its architecture is another, "
-        "so that weights drawn from one seed are not the same",
+        "the model has 1,243,776 parameters in the old report and 1,243,777 in the new: the architecture differs, "
+        "so the same seed gives different weights",
     )
 
 
@@ -127,5 +127,5 @@ def test_without_a_common_split_there_is_nothing_to_compare() -> None:
     old = report()
     new = replace(old, splits=(examples.split("2x64x1", control=True),))
     assert likeness(old, new).obstacles == (
-        "splits: 1x128x1, 4x16x2, 4x1x32 in the old report, 2x64x1 in the new; they have none in common",
+        "splits: 1x128x1, 4x16x2, 4x1x32 in the old report, 2x64x1 in the new; no split is in both",
     )

@@ -70,7 +70,7 @@ def test_a_release_that_cannot_be_imported_is_skipped_with_the_reason(local_inde
 def test_releases_that_do_not_go_together_are_skipped(local_index: LocalIndex, ran: list[str]) -> None:
     found = trial(Pin("accelerate", "1.5.0"))("4.50.1")  # which wants accelerate below 1.4
     assert found.report is None
-    assert "do not go together" in found.reason
+    assert "these releases conflict" in found.reason
 
 
 def test_a_release_is_not_skipped_because_the_network_is_gone(
@@ -82,7 +82,7 @@ def test_a_release_is_not_skipped_because_the_network_is_gone(
 
 
 def test_an_end_that_does_not_exist_is_told_before_anything_runs(local_index: LocalIndex, ran: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"the nearest: 4\.49\.0 and 4\.50\.1"):
+    with pytest.raises(ConfigError, match=r"nearest: 4\.49\.0 and 4\.50\.1"):
         trial().prepare(["4.48.3", "4.49.7"])
     assert ran == []
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from accumcheck.compare.worse import got_worse
+from accumcheck.compare.worse import why_worse
 from accumcheck.record import Divergence, Finding, Report, SplitResult
 from tests.report import examples
 
@@ -20,7 +20,7 @@ def failing(loss: float, gradient: float) -> SplitResult:
 
 
 def worse(before: SplitResult, after: SplitResult, old: Report | None = None, new: Report | None = None) -> str:
-    return got_worse(before, after, old or examples.clean(), new or examples.clean())
+    return why_worse(before, after, old or examples.clean(), new or examples.clean())
 
 
 @pytest.mark.parametrize("verdict", ["pass", "warn", "error", "skipped"])

@@ -111,7 +111,7 @@ def test_programs_need_no_model(tmp_path: Path, text: str) -> None:
         ),
         (
             "stack: callable\ncallable: a:b\ncallable_arguments: [2]\n",
-            "check.yaml:5: callable_arguments: found a list; expected a mapping of parameters' names to values",
+            "check.yaml:5: callable_arguments: found a list; expected a mapping of parameter names to values",
         ),
         ("stack: trl-sft\n", "check.yaml:3: stack: needs trl; add for example trl: {arguments: [--config, sft.yaml]}"),
         ("stack: trl-dpo\n", "check.yaml:3: stack: needs trl; add for example trl: {arguments: [--config, sft.yaml]}"),

@@ -139,7 +139,7 @@ def test_a_schedule_that_depends_on_the_processes_fails_though_the_gradients_agr
     ("name", "reason"),
     [
         ("unseeded", "starts from different weights than process 0 of split"),
-        ("moves", "outside of its optimizers' steps"),
+        ("moves", "something other than an optimizer step changed"),
     ],
 )
 def test_weights_that_are_not_the_same_each_time_are_an_error_and_no_verdict(
@@ -166,7 +166,7 @@ def test_a_program_that_takes_no_notice_of_the_split_does_not_pass_for_agreeing_
 ) -> None:
     ended = runs["no-notice"]
     assert (ended.code, verdicts(ended)) == (3, ["pass", "error"]), ended.out
-    assert "its first step was 1 micro-batches of 8 rows, where 1x2x4 asks for 4 of 2" in ended.out
+    assert "its first step had 1 micro-batches of 8 rows, but 1x2x4 needs 4 of 2" in ended.out
 
 
 def test_a_collator_that_masks_at_random_masks_a_row_alike_in_every_split(runs: Mapping[str, Ended]) -> None:

@@ -23,7 +23,7 @@ def test_a_release_that_does_not_exist_is_a_usage_error_that_names_the_nearest(
     assert main(["run", config, "--quiet", "--transformers", "4.49.7"]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("transformers==4.49.7: the package index has no such release")
-    assert captured.err.endswith("the nearest: 4.49.0 and 4.50.1\n")
+    assert captured.err.endswith("nearest: 4.49.0 and 4.50.1\n")
     assert captured.out == ""
 
 

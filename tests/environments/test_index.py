@@ -62,7 +62,7 @@ def test_a_release_that_is_not_there_is_answered_with_the_nearest(
     with pytest.raises(ConfigError) as caught:
         index.day_of(Pin("transformers", version), Processes())
     assert str(caught.value).startswith(f"transformers=={version}: the package index has no such release for Python 3.")
-    assert str(caught.value).endswith(f"; the nearest: {nearest}")
+    assert str(caught.value).endswith(f"; nearest: {nearest}")
 
 
 def test_an_index_without_upload_times_is_said(local_index: LocalIndex) -> None:

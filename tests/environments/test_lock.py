@@ -28,7 +28,7 @@ def test_a_link_is_not_followed(tmp_path: Path, there: bool) -> None:
         target.write_text("kept")
         target.chmod(0o644)
     path.symlink_to(target)
-    with pytest.raises(ConfigError, match="lock: is a symbolic link, which is never followed"):
+    with pytest.raises(ConfigError, match="lock: is a symbolic link; links inside the cache are never followed"):
         Lock(path)
     assert not is_held(path)
     assert target.exists() == there
@@ -38,7 +38,7 @@ def test_a_link_is_not_followed(tmp_path: Path, there: bool) -> None:
 
 def test_a_pipe_is_no_lock_and_nobody_waits_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
-    with pytest.raises(ConfigError, match="lock: is no ordinary file"):
+    with pytest.raises(ConfigError, match="lock: is not a regular file"):
         Lock(tmp_path / "lock")
 
 

@@ -148,7 +148,7 @@ def test_where_others_can_enter_an_environment_everything_in_it_counts(cache: Pa
 def test_a_link_in_the_place_of_a_folder_is_not_followed(cache: Path, tmp_path: Path, part: str) -> None:
     (cache / part).rename(tmp_path / "elsewhere")
     (cache / part).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="is a symbolic link, which is never followed"):
+    with pytest.raises(ConfigError, match="is a symbolic link; links inside the cache are never followed"):
         Shelf().check()
 
 

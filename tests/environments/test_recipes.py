@@ -33,10 +33,10 @@ def test_the_first_row_that_holds_the_release_is_used() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: b", "a list of recipes was expected"),
+        ("a: b", "expected a list of recipes"),
         ("- {package: studio}", "row 1: expected a mapping with package and releases"),
         ("- {package: Stu_dio, releases: '<2'}", r"row 1 \(Stu_dio\): expected the canonical name stu-dio"),
-        ("- {package: studio, releases: '<2', with: [a]}", r"row 1 \(studio\): with is no field of a recipe"),
+        ("- {package: studio, releases: '<2', with: [a]}", r"row 1 \(studio\): with is not a field of a recipe"),
         ("- {package: studio, releases: 'below 2'}", r"row 1 \(studio\): Invalid specifier"),
         ("- {package: studio, releases: '<2', also: ['a b']}", r"row 1 \(studio\): "),
     ],

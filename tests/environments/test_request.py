@@ -58,7 +58,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     ]
     text = "\n".join(found)
     assert "--transformers foo: not a version; give a release, for example 4.49.0, or latest" in text
-    assert "torch is never changed: every environment shares the one installed here" in text
+    assert "torch cannot be changed: every environment shares the one installed here" in text
     assert "expected one exact release, name==version, for example --with 'trl==1.16.0'" in text
 
 
@@ -68,6 +68,6 @@ def test_a_release_older_than_the_workers_know_is_refused() -> None:
 
 def test_two_versions_of_one_package_are_refused_and_the_same_twice_is_not() -> None:
     assert faults("4.49.0", "transformers==4.48.0") == [
-        "--with transformers==4.48.0: transformers is already named with --transformers 4.49.0; leave one of them out"
+        "--with transformers==4.48.0: transformers is already named by --transformers 4.49.0; remove one of them"
     ]
     assert parse_request("4.49.0", ["transformers==4.49.0"], latest=no_index) is not None

@@ -118,7 +118,7 @@ def test_a_wheel_is_taken_as_it_is(repository: TinyRepository, tmp_path: Path) -
 
 def test_a_commit_that_does_not_build_says_why(repository: TinyRepository) -> None:
     repository.commit("SCALE = 6\n", "Break the build", builds=False)
-    with pytest.raises(LaunchError, match=r"no wheel can be built of commit .*this commit does not build"):
+    with pytest.raises(LaunchError, match=r"no wheel can be built from commit .*this commit does not build"):
         build_wheel(read_source(f"git+file://{repository.path}@main"))
 
 

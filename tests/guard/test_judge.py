@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from accumcheck.guard.agreement import apart
+from accumcheck.guard.agreement import largest_difference
 from accumcheck.guard.judge import finding_of, rule_of_gradient, rule_of_loss, weigh
 from accumcheck.guard.watch import Seen
 from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
@@ -104,7 +104,7 @@ def test_the_size_of_a_fault_in_words() -> None:
     ],
 )
 def test_how_far_processes_are_apart(sketches: list[list[float] | None], found: float) -> None:
-    assert apart(sketches) == found
+    assert largest_difference(sketches) == found
 
 
 def test_importing_accumcheck_imports_no_torch() -> None:

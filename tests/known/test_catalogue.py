@@ -39,13 +39,13 @@ def test_a_row_says_what_a_finding_cites() -> None:
         "fixed": "transformers 4.52.0",
         "workaround": "upgrade",
     }
-    assert not fault.of_any_architecture
+    assert not fault.is_for_any_architecture
 
 
 def test_a_cure_is_named_with_the_commands_that_show_it() -> None:
     (fault,) = read_faults(text({**ROW, "hotfix": "token-mean"}))
     assert fault.cited()["workaround"] == (
-        "upgrade; accumcheck run CONFIG --hotfix token-mean shows a cure, accumcheck hotfix show token-mean prints it"
+        "upgrade; accumcheck run CONFIG --hotfix token-mean tries a fix, accumcheck hotfix show token-mean prints it"
     )
 
 
@@ -58,35 +58,35 @@ def test_conditions_may_be_left_out() -> None:
     ("change", "message"),
     [
         ({"titel": "x"}, "some-fault: titel: unknown"),
-        ({"title": None}, "some-fault: title: a text was expected, not None"),
-        ({"workaround": ""}, "some-fault: workaround: a text was expected, not ''"),
-        ({"url": "http://example.org"}, "some-fault: url: an https address was expected, not 'http://example.org'"),
-        ({"affected": {}}, "some-fault: affected: releases by package were expected, not {}"),
-        ({"affected": ">=4"}, "some-fault: affected: releases by package were expected, not '>=4'"),
+        ({"title": None}, "some-fault: title: found None, expected a text"),
+        ({"workaround": ""}, "some-fault: workaround: found '', expected a text"),
+        ({"url": "http://example.org"}, "some-fault: url: found 'http://example.org', expected an https address"),
+        ({"affected": {}}, "some-fault: affected: found {}, expected a mapping from packages to releases"),
+        ({"affected": ">=4"}, "some-fault: affected: found '>=4', expected a mapping from packages to releases"),
         (
             {"affected": {"transformers": "4.49 to 4.52"}},
-            "some-fault: affected.transformers: no version specifier (PEP 440): '4.49 to 4.52'",
+            "some-fault: affected.transformers: found '4.49 to 4.52', expected a version specifier (PEP 440)",
         ),
-        ({"affected": {"trl": ""}}, "some-fault: affected.trl: no release is left out"),
-        ({"affected": {"trl": 4.49}}, "some-fault: affected.trl: no version specifier (PEP 440): 4.49"),
+        ({"affected": {"trl": ""}}, "some-fault: affected.trl: the specifier excludes no release"),
+        ({"affected": {"trl": 4.49}}, "some-fault: affected.trl: found 4.49, expected a version specifier (PEP 440)"),
         ({"loss_rules": ["microbatch-mean*3"]}, "some-fault: loss_rules: no such rule: 'microbatch-mean*3'"),
-        ({"gradient_rules": []}, "some-fault: gradient_rules: a list of names was expected, not []"),
-        ({"architectures": "Llava*"}, "some-fault: architectures: a list of names was expected, not 'Llava*'"),
-        ({"finding": "x"}, "some-fault: either finding or both of loss_rules and gradient_rules were expected"),
+        ({"gradient_rules": []}, "some-fault: gradient_rules: found [], expected a list of names"),
+        ({"architectures": "Llava*"}, "some-fault: architectures: found 'Llava*', expected a list of names"),
+        ({"finding": "x"}, "some-fault: expected either finding, or both loss_rules and gradient_rules"),
         (
             {"hotfix": "token-means"},
-            "some-fault: hotfix: one of no-loss-kwargs, token-mean was expected, not 'token-means'",
+            "some-fault: hotfix: found 'token-means', expected one of no-loss-kwargs, token-mean",
         ),
         ({"when": {"weather": "fine"}}, "some-fault: when.weather: unknown"),
         (
             {"when": {"token_count": "devides"}},
-            "some-fault: when.token_count: one of divides, ignores, partly, rejects was expected, not 'devides'",
+            "some-fault: when.token_count: found 'devides', expected one of divides, ignores, partly, rejects",
         ),
-        ({"when": {"count_passed": "yes!"}}, "some-fault: when.count_passed: true or false was expected, not 'yes!'"),
+        ({"when": {"count_passed": "yes!"}}, "some-fault: when.count_passed: found 'yes!', expected true or false"),
         (
             {"when": {"training_arguments": {"label_smoothing_factor": 0.1}}},
-            "some-fault: when.training_arguments: true or false by name was expected, "
-            "not {'label_smoothing_factor': 0.1}",
+            "some-fault: when.training_arguments: found {'label_smoothing_factor': 0.1}, "
+            "expected true or false for each name",
         ),
     ],
 )
@@ -100,16 +100,16 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match="row 1: id: missing") as refused:
         read_faults(text({key: value for key, value in ROW.items() if key not in ("id", "url")}))
     assert str(refused.value).splitlines() == ["row 1: id: missing", "row 1: url: missing"]
-    with pytest.raises(ValueError, match="either finding or both") as refused:
+    with pytest.raises(ValueError, match="expected either finding, or both") as refused:
         read_faults(text({key: value for key, value in ROW.items() if key != "loss_rules"}))
-    assert str(refused.value).startswith("some-fault: either finding")
+    assert str(refused.value).startswith("some-fault: expected either finding")
 
 
 def test_a_fault_may_show_as_a_finding_of_its_own() -> None:
     shown = {**{key: value for key, value in ROW.items() if not key.endswith("rules")}, "finding": "tail-divisor"}
     (fault,) = read_faults(text(shown))
     assert (fault.finding, fault.loss_rules) == ("tail-divisor", frozenset())
-    with pytest.raises(ValueError, match="finding: a text was expected, not 5"):
+    with pytest.raises(ValueError, match="finding: found 5, expected a text"):
         read_faults(text({**shown, "finding": 5}))
 
 
@@ -118,7 +118,7 @@ def test_an_id_is_used_once_and_all_rows_are_looked_at() -> None:
         read_faults(text(ROW, ROW, {**ROW, "id": "other", "fixed": 5}))
     assert str(refused.value).splitlines() == [
         "some-fault: id: used twice",
-        "other: fixed: a text was expected, not 5",
+        "other: fixed: found 5, expected a text",
     ]
 
 

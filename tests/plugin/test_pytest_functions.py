@@ -72,7 +72,7 @@ def test_one_line_checks_a_trainer_that_a_test_file_builds(pytester: pytest.Pyte
             "E *microbatch-mean[*]k: the sum over the accumulation steps is never divided*",
             "accumcheck: splits: 1x8x1 of 8, 1x2x2 of 4 samples; all splits of a check have the same global batch, *",
             "accumcheck: splits: missing; give for example splits=?'1x8x1', '1x2x4'? (n x b x k), or global_batch_size",
-            "accumcheck: found a Trainer, made already; expected a function at the top level of a file, *: give the *",
+            "accumcheck: found a Trainer object; expected a function at the top level of a file, *, so give the *",
             "accumcheck: found test_inside.<locals>.build (test_it.py:*), defined inside another function; *",
             "accumcheck: --set model.dtype=*: has no effect with stack: callable: the program has its own model; *",
         ]

@@ -124,8 +124,8 @@ def test_where_only_gpus_are_missing_nothing_fails() -> None:
 @pytest.mark.parametrize(
     ("expected", "words"),
     [
-        ({"1x2x2": "r"}, "expected_failures: '1x2x2' names no check; give a split, one of loss, grad_norm, gradient"),
-        ({"1x4x1": " "}, "expected_failures: '1x4x1': found no reason"),
+        ({"1x2x2": "r"}, "expected_failures: '1x2x2' matches no check; give a split, one of loss, grad_norm, gradient"),
+        ({"1x4x1": " "}, "expected_failures: '1x4x1' has no reason"),
     ],
 )
 def test_a_known_failure_that_names_nothing_is_an_error(expected: Mapping[str, str], words: str) -> None:

@@ -56,7 +56,7 @@ def test_what_sums_alike_in_every_order_has_no_noise() -> None:
 
 
 def test_no_two_passes_take_the_samples_in_one_order() -> None:
-    """Sums that round by the order of a batch's rows would come out alike, and hide what a split in another order shows."""
+    """Sums that depend on the row order would agree, and would hide the error of a split in another order."""
     orders = [one.order for one in _passes(list(range(15)), [1, 3, 15])]
     assert len(orders) == 3
     assert len(set(orders)) == len(orders)

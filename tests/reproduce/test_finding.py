@@ -31,7 +31,7 @@ def test_a_finding_is_chosen_by_its_id() -> None:
 
 
 def test_a_report_that_passes_has_nothing_to_reproduce() -> None:
-    with pytest.raises(ConfigError, match="nothing in it fails or warns"):
+    with pytest.raises(ConfigError, match="no finding that fails or warns"):
         chosen(clean(), None)
 
 

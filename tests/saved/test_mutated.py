@@ -99,7 +99,7 @@ def check_answer(code: int, out: str, err: str, folder: Path) -> None:
     if code == 2:
         assert out == ""
         assert err
-        two_checks = "the reports cannot be compared, they are of two checks:" in err
+        two_checks = "the reports cannot be compared; their checks differ:" in err
         assert two_checks or all(line.startswith(str(folder / "new.json")) for line in err.splitlines())
     else:
         assert err == ""

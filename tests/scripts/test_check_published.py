@@ -135,7 +135,7 @@ def test_without_a_network_one_sentence_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_folder_of_sources_must_have_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run_clm", "--source", str(tmp_path)]) == 2
-    assert "transformers/examples/pytorch is not there; expected a checkout of https://" in capsys.readouterr().err
+    assert "transformers/examples/pytorch does not exist; expected a checkout of https://" in capsys.readouterr().err
 
 
 @pytest.mark.e2e

@@ -81,7 +81,7 @@ def test_whatever_is_not_as_it_should_be_is_a_problem() -> None:
         "took 500 s of 480 s",
         "verdict error, exit code 3",
         "1x2x4: error: out of memory",
-        "ran over gloo, expected nccl",
+        "ran with gloo, expected nccl",
     ]
     assert list(problems_of(CASE, 1, 60.0, None)) == ["no report, exit code 1"]
 

@@ -66,4 +66,4 @@ def test_the_summary_counts_by_release_and_task(surveys: dict[str, Survey]) -> N
     assert "| [5.24.0](transformers-5.24.0.json) | 2 | 2 | 1 | 0 | 1 | 0 |" in text
     assert "| token-classification | 1 | 1 | 0 | 0 | 1 |" in text
     assert "in any checked class of these tasks: causal-lm." in text
-    assert "They do in every checked class of: token-classification." in text
+    assert "They depend on it in every checked class of: token-classification." in text

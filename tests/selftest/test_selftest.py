@@ -42,16 +42,16 @@ def test_planted_faults_are_caught_and_named_and_clean_runs_pass() -> None:
     chosen = [case for case in (*FAULTY, *CLEAN) if case.name in SMALL]
     assert len(chosen) == len(SMALL)
     outcomes = list(run_selftest(chosen))
-    assert [outcome.case.name for outcome in outcomes if not outcome.held] == []
+    assert [outcome.case.name for outcome in outcomes if not outcome.is_as_expected] == []
     # the proof can fail: what one run gave does not satisfy another's expectation
     faulty, sound = outcomes[0], outcomes[-1]
     swapped = [outcome_of(faulty.case, sound.report), outcome_of(sound.case, faulty.report)]
-    assert [outcome.held for outcome in swapped] == [False, False]
+    assert [outcome.is_as_expected for outcome in swapped] == [False, False]
     misnamed = dataclasses.replace(faulty.case, gradient_rule="token-mean/n")
-    assert not outcome_of(misnamed, faulty.report).held
+    assert not outcome_of(misnamed, faulty.report).is_as_expected
     for accused in (("2x2x2",), ("1x8x1", "1x2x4", "2x2x2")):  # one too few, one too many
-        assert not outcome_of(dataclasses.replace(faulty.case, accused=accused), faulty.report).held
-    assert not outcome_of(dataclasses.replace(faulty.case, says="from step 2"), faulty.report).held
+        assert not outcome_of(dataclasses.replace(faulty.case, accused=accused), faulty.report).is_as_expected
+    assert not outcome_of(dataclasses.replace(faulty.case, says="from step 2"), faulty.report).is_as_expected
     text = summary(list(map(recorded, [*outcomes, *swapped])))
     most = f"{len(SMALL) - 1} of {len(SMALL)}"
     assert f"caught {most}, named {most}, accused {most}" in text
@@ -71,8 +71,8 @@ SMALL = (
 
 def test_a_run_that_was_not_decided_is_neither_caught_nor_clean() -> None:
     undecided = dataclasses.replace(clean(), verdict="error", exit_code=3)
-    assert not outcome_of(FAULTY[0], undecided).held
-    assert not outcome_of(CLEAN[0], undecided).held
+    assert not outcome_of(FAULTY[0], undecided).is_as_expected
+    assert not outcome_of(CLEAN[0], undecided).is_as_expected
 
 
 def test_exit_codes() -> None:

@@ -111,31 +111,31 @@ def test_what_a_partial_gives_goes_with_it_by_name(written: Callable[..., Module
         (lambda module: module.Suite, "found the class Suite; expected"),
         (
             lambda module: module.Suite().bound,
-            "found Suite.bound (training_of_mine.py:23), bound to an object; expected",
+            "found Suite.bound (training_of_mine.py:23), a method bound to an object; expected",
         ),
         (lambda module: module.replaced, "but needs_no_more in training_of_mine is another object; expected"),
         (
             lambda _: SimpleNamespace(train=print),
-            "found a SimpleNamespace, made already; expected a function at the top",
+            "found a SimpleNamespace object; expected a function at the top",
         ),
         (lambda _: None, "found NoneType None; expected a function at the top level of a file"),
         (lambda _: len, "found len, not written in Python; expected"),
-        (lambda module: module.needs, "needs(size, rate=0.1) needs size, and is called without arguments; give"),
+        (lambda module: module.needs, "needs(size, rate=0.1) needs size, but is called without arguments; give"),
         (
             lambda module: functools.partial(module.needs, 1, sizes=2),
-            "needs(size, rate=0.1) cannot be called with what the partial gives: got an unexpected keyword argument",
+            "needs(size, rate=0.1) cannot be called with the partial's arguments: got an unexpected keyword argument",
         ),
         (
             lambda module: functools.partial(module.build_trainer, Path("a")),
-            "build_trainer: size is PosixPath PosixPath('a'); other processes are given text, finite numbers, True, "
-            "False, None, and lists and mappings of these; give str(size)",
+            "build_trainer: size is PosixPath PosixPath('a'); other processes can only receive text, finite numbers, "
+            "True, False, None, and lists and mappings of these; give str(size)",
         ),
         (lambda module: functools.partial(module.build_trainer, (1, 2)), "build_trainer: size is tuple (1, 2); other"),
         (
             lambda module: functools.partial(module.build_trainer, float("nan")),
             "build_trainer: size is float nan; other",
         ),
-        (lambda module: functools.partial(module.starred, 1), "starred(*sizes): sizes has no name to be given by"),
+        (lambda module: functools.partial(module.starred, 1), "starred(*sizes): sizes cannot be passed by name"),
     ],
 )
 def test_what_another_process_cannot_import_or_call_is_said(
@@ -166,9 +166,12 @@ def test_what_cannot_be_found_is_said(tmp_path: Path, written: Callable[..., Any
     written(json="def build(): return 1", broken_of_mine="import no_such_package")
     with pytest.raises(WorkloadError, match=r"training_of_mine has no function biuld; expected one that returns a Tr"):
         find_function("training_of_mine:biuld")
-    with pytest.raises(WorkloadError, match=r"there is no module trianing; expected .* or name its file: path/to/"):
+    with pytest.raises(WorkloadError, match=r"there is no module trianing; expected .* or give its file: path/to/"):
         find_function("trianing:build")
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
         find_function("broken_of_mine:build")
-    with pytest.raises(WorkloadError, match=rf"{tmp_path}/json\.py would be module json, but that is .*; rename it"):
+    with pytest.raises(
+        WorkloadError,
+        match=rf"{tmp_path}/json\.py cannot be imported: its module name json already belongs to .*; rename the file",
+    ):
         find_function(f"{tmp_path}/json.py:build")

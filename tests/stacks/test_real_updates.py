@@ -157,7 +157,7 @@ class Shrinks(TrainerLoop):
 
 
 def test_weights_that_something_else_moves_are_no_test_of_one_set_of_weights(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="outside of its optimizers' steps"):
+    with pytest.raises(RefusedError, match="something other than an optimizer step changed"):
         trained(tmp_path, Shrinks(), ASKED)
 
 

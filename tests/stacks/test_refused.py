@@ -27,7 +27,7 @@ KTO = kind("KTOTrainer", transformers.Trainer)
     [
         (KTO, "KTOTrainer compares every answer with an estimate"),
         (kind("CustomKTOTrainer", KTO), "CustomKTOTrainer, a KTOTrainer, compares every answer"),
-        (kind("GRPOConfig"), "GRPO (GRPOConfig) trains on answers that its model draws at random"),
+        (kind("GRPOConfig"), "GRPO (GRPOConfig) trains on answers that its model generates at random"),
         (kind("Mine", kind("PPOConfig")), "Mine, a PPOConfig, trains on answers"),
         (kind("MyRLTrainer", _generate_and_score_completions=None), "MyRLTrainer trains on answers"),
     ],

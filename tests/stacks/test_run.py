@@ -26,7 +26,7 @@ def test_one_that_was_handed_the_numbers_and_steps_elsewhere_is_not_refused() ->
 
 def test_one_that_was_handed_nothing_is_told_how() -> None:
     found = refusal(Split(1, 2, 4), [], [2])
-    assert "its first step was 1 micro-batches of 2 rows, where 1x2x4 asks for 4 of 2" in found
+    assert "its first step had 1 micro-batches of 2 rows, but 1x2x4 needs 4 of 2" in found
     assert "'{gradient_accumulation_steps*num_processes}'" in found
     assert "is fixed" not in found
 
@@ -40,7 +40,7 @@ def test_one_that_was_handed_nothing_is_told_how() -> None:
 )
 def test_a_fixed_batch_size_lets_the_others_vary(split: Split, sizes: list[int], offered: str) -> None:
     found = refusal(split, [], sizes)
-    assert f"if its batch size is fixed at {sizes[0]}, let n and k vary alone, for example {offered}" in found
+    assert f"if its batch size is fixed at {sizes[0]}, vary only n and k, for example {offered}" in found
 
 
 @pytest.mark.parametrize("sizes", [[3], [2, 3], []])

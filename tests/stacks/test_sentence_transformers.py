@@ -98,7 +98,7 @@ def test_without_the_package_it_is_asked_for(tmp_path: Path, monkeypatch: pytest
 
 @needs_package
 def test_a_file_without_a_row_is_told(tmp_path: Path) -> None:
-    with pytest.raises(WorkloadError, match=r"pairs\.jsonl has no row; expected one JSON object a line"):
+    with pytest.raises(WorkloadError, match=r"pairs\.jsonl has no rows; expected one JSON object per line"):
         start(check(tmp_path, rows="\n"))
 
 

@@ -42,7 +42,7 @@ def test_a_missing_package_is_asked_for_by_its_name() -> None:
     with pytest.raises(WorkloadError) as raised:
         require_package("no-such-package", "mine")
     assert str(raised.value) == (
-        "stack: mine needs no-such-package, which is not installed; install it, or name a release: "
+        "stack: mine needs no-such-package, which is not installed; install it, or choose a release: "
         "accumcheck run CONFIG --with no-such-package==VERSION"
     )
     require_package("torch", "mine")

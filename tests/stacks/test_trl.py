@@ -67,6 +67,6 @@ def test_a_release_without_the_script_is_told(trl: Path) -> None:
         start("trl-reward")
     assert str(raised.value) == (
         "stack: trl-reward runs trl.scripts.reward, which trl 0.15.2 does not have (releases 0.13 to 0.23 have no "
-        "script for rewards); name another release with --with trl==VERSION, or write stack: script with a script of "
-        "your own that makes the trainer"
+        "script for reward models); choose another release with --with trl==VERSION, or write stack: script with your "
+        "own script that makes the trainer"
     )

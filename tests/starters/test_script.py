@@ -46,7 +46,7 @@ def test_the_users_arguments_are_kept_and_numbers_become_placeholders(tmp_path: 
     assert check.global_batch_size == 32  # 4 GPUs x 4 x 2
     assert "  - 4x4x2 # as you train\n" in text
     assert "#   --batch_size: the samples of a micro-batch; 4 in your command line\n" in text
-    assert "required, and not among the arguments" not in text
+    assert "required, but not in the arguments" not in text
 
 
 def test_without_arguments_flags_are_added_and_required_ones_are_named(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_without_arguments_flags_are_added_and_required_ones_are_named(tmp_path:
         *("--batch_size", "{per_device_train_batch_size}", "--grad_accum", "{gradient_accumulation_steps}"),
         *("--max_steps", "{steps}"),
     )
-    assert "#   --data: required, and not among the arguments\n" in text
+    assert "#   --data: required, but not in the arguments\n" in text
     assert check.global_batch_size == 32  # no training is known: 8 samples for each of 4 GPUs
     assert "as you train" not in text
 
@@ -80,7 +80,7 @@ def test_a_trainer_needs_no_placeholders(tmp_path: Path) -> None:
 def test_a_program_that_uses_no_processes_is_checked_with_one(tmp_path: Path) -> None:
     text, check = written(tmp_path, LOOP.replace("RANK", "HOME"), "--data", "x")
     assert {split.num_processes for split in check.splits or ()} == {1}
-    assert "nothing in it seems to use several processes" in text
+    assert "it seems to use one process" in text
 
 
 def test_what_takes_no_numbers_is_said(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_takes_no_numbers_is_said(tmp_path: Path) -> None:
 def test_a_large_batch_is_checked_with_fewer_samples(tmp_path: Path) -> None:
     text, check = written(tmp_path, LOOP, "--data", "x", "--batch_size", "64", "--grad_accum", "8")
     assert check.global_batch_size == 32
-    assert "you train 4x64x8, 2048 samples in a step" in text
+    assert "you train 4x64x8, 2048 samples per step" in text
 
 
 @pytest.mark.parametrize("name", ["tr\nain: x.py", "a # b.py", 'quo"te.py', "{n}.py"])

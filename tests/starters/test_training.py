@@ -77,14 +77,14 @@ def test_training_arguments_give_their_split_and_what_changes_a_step(here: Path)
     }
     assert (check.stack, check.global_batch_size) == ("trainer", 16)  # 2 GPUs x 4 x 2
     assert "  - 2x4x2 # as you train\n" in text
-    assert "#   7 fields that do not change a step (output, logging, saving ...), or are empty\n" in text
-    assert "the model: a tiny Llama stands in for it" in text
+    assert "#   7 fields that do not change a step (output, logging, saving ...) or are empty\n" in text
+    assert "the model is not in the file: a tiny Llama is used" in text
 
 
 def test_a_model_may_be_named_with_the_file(here: Path) -> None:
     text, check = init(here, "--from-training-arguments", ARGUMENTS, "--model", "gpt2")
     assert check.model.name_or_path == "gpt2"
-    assert "stands in for it" not in text
+    assert "a tiny Llama is used" not in text
 
 
 def test_sizes_and_rates_of_deepspeed_are_left_to_trainer(here: Path) -> None:
@@ -121,14 +121,14 @@ def test_accelerate_says_how_a_model_is_sharded(here: Path) -> None:
         },
     }
     assert max(split.num_processes for split in check.splits or ()) == 2
-    assert "the batch size of one process: accelerate does not know it" in text
+    assert "the batch size per process is not in accelerate's file" in text
 
 
 def test_accelerate_with_more_processes_than_there_are_here_says_so(here: Path) -> None:
     text, check = init(here, "--from-accelerate", {"distributed_type": "MULTI_GPU", "num_processes": 8})
     assert check.training_arguments == {}
     assert max(split.num_processes for split in check.splits or ()) == 2
-    assert "it starts 8 processes; 2 suit this machine: add splits 8xBxK" in text
+    assert "it starts 8 processes; the splits below use up to 2; for more, add splits 8xBxK" in text
 
 
 def test_accelerate_with_deepspeed(here: Path) -> None:
@@ -179,5 +179,5 @@ def test_another_file_is_a_usage_error(
 
 def test_two_files_are_a_usage_error(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "--from-deepspeed", "a.json", "--from-accelerate", "b.yaml"]) == 2
-    told = "--from-accelerate and --from-deepspeed: each of them says what is trained; give only one\n"
+    told = "--from-accelerate and --from-deepspeed: each of them says what to train; give only one\n"
     assert capsys.readouterr().err == told

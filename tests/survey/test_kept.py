@@ -33,7 +33,7 @@ def test_nothing_is_known_where_there_is_no_file(tmp_path: Path) -> None:
 def test_another_survey_does_not_go_on_from_it(tmp_path: Path, release: str, asked: Asked) -> None:
     path = tmp_path / "kept.jsonl"
     Kept(path, "", Asked()).add(surveyed())
-    with pytest.raises(ConfigError, match="name another file"):
+    with pytest.raises(ConfigError, match="give another file"):
         Kept(path, release, asked).read()
 
 

@@ -53,6 +53,6 @@ def test_a_class_whose_processes_ended_early(kind: Any, expected: str) -> None:
 
 def test_a_check_on_text_alone_says_so() -> None:
     found = class_of(HEAD, examples.clean(), on_text_alone(CHECK), 1.5)
-    assert found.note == "checked on text alone: no synthetic images or sounds can be made for it"
+    assert found.note == "checked on text only: no synthetic images or sounds can be made for it"
     assert found.config["data"]["synthetic"]["images_per_sample"] == 0
     assert class_of(HEAD, examples.clean(), CHECK, 1.5).note == ""

@@ -94,7 +94,7 @@ def test_attention_implementation_is_passed_through() -> None:
         (ModelConfig(name_or_path="./nowhere"), "./nowhere: no such directory"),
         (ModelConfig(config={**LLAMA, "hidden_size": "wide"}), "the inline llama config: "),
         (ModelConfig(config={**LLAMA, "vocab_size": 10**13}), "out of memory while building the model"),
-        (ModelConfig(config={**LLAVA, "image_token_index": 96}), "lies outside the vocabulary of 96 ids"),
+        (ModelConfig(config={**LLAVA, "image_token_index": 96}), "is outside the vocabulary of 96 ids"),
     ],
 )
 def test_a_model_that_cannot_be_had_is_named_with_the_cause_in_one_line(model: Any, message: Any) -> None:
@@ -106,7 +106,7 @@ def test_a_model_that_cannot_be_had_is_named_with_the_cause_in_one_line(model: A
 
 
 def test_an_empty_folder_holds_no_model(tmp_path: Path) -> None:
-    with pytest.raises(WorkloadError, match=r"no config\.json in this directory"):
+    with pytest.raises(WorkloadError, match=r"this directory has no config\.json"):
         build_model(ModelConfig(name_or_path=str(tmp_path)), seed=0, device="cpu")
 
 
@@ -171,5 +171,5 @@ def test_code_that_comes_with_the_model_runs_only_when_trusted(tmp_path: Path, m
     assert type(model).__name__ == "ToyForCausalLM"
     assert (len(model.layers), model.embed.weight.shape, model.drop.p) == (2, (256, 64), 0)
     assert 3 < model(**batch).loss.item() < 12
-    with pytest.raises(WorkloadError, match=r"brings code of its own; read it, then set model\.trust_remote"):
+    with pytest.raises(WorkloadError, match=r"comes with its own code; read the code, then set model\.trust_remote"):
         build_model(ModelConfig(name_or_path=str(tmp_path)), seed=0, device="cpu")

@@ -101,7 +101,7 @@ def test_an_architecture_without_samples_is_named() -> None:
 
     with pytest.raises(
         WorkloadError,
-        match=r"EntityClassification: no samples can be made .* supported are audio-classification, ",
+        match=r"EntityClassification: no samples can be made .* supported tasks: audio-classification, ",
     ):
         build_samples(check(pairs), build_model(pairs, seed=0, device="cpu"), 2)
     with pytest.raises(WorkloadError, match=r"LlamaModel computes no loss"):

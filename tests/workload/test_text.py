@@ -94,11 +94,11 @@ def test_a_shrunk_model_takes_ids_of_its_own_vocabulary(folder: Path, tmp_path: 
     ("rows", "data", "message"),
     [
         ([{"text": "hi how"}, "{oops"], {}, "data.jsonl:2: not JSON: "),
-        (["[1]"], {}, "data.jsonl:1: a JSON object was expected, found list"),
+        (["[1]"], {}, "data.jsonl:1: expected a JSON object, found list"),
         ([{"txt": "hi", "id": 1}], {}, "data.jsonl:1: no column 'text'; found id, txt; did you mean txt?"),
-        ([{"text": "  "}], {}, "data.jsonl:1: 'text' is empty or no text"),
+        ([{"text": "  "}], {}, "data.jsonl:1: 'text' is empty or not text"),
         ([{"text": "hi how"}], {}, "has 1 usable rows, but 2 are needed (steps 1 x global_batch_size 2)"),
-        ([{"m": "hi"}], {"messages_column": "m"}, "a list of {role, content} was expected, found 'hi'"),
+        ([{"m": "hi"}], {"messages_column": "m"}, "expected a list of {role, content}, found 'hi'"),
         (
             [{"m": [{"role": "user", "content": "hi"}]}],
             {"messages_column": "m"},

@@ -1,4 +1,4 @@
-"""Runs first in every process that `mutants.py` starts: lets a configuration name the stack of mutants."""
+"""Runs first in every process that `mutants.py` starts. Allows a configuration to name the stack of mutants."""
 
 from mutation.stack import SFT, SPEC
 

@@ -8,7 +8,7 @@ import torch
 
 
 class AutocastWatch:
-    """Checks in every module with parameters of its own whether autocast is on; ``dtype``: None while it is off.
+    """Checks in every module with its own parameters whether autocast is on; ``dtype``: None while it is off.
 
     A program may turn it on around the call of its model, or within its forward.
     """

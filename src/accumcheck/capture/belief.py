@@ -37,7 +37,7 @@ def belief_of(trainer: Any) -> StackBelief:
 
 
 def _logs_own_rate(trainer: Any) -> bool | None:
-    """Later releases read the rate before the schedule goes on, and hand it to the function that logs it."""
+    """Whether the release reads the rate before the schedule steps and passes it to its log, as later ones do."""
     logs = getattr(trainer, "_maybe_log_save_evaluate", None)
     return None if logs is None else "learning_rate" in inspect.signature(logs).parameters
 

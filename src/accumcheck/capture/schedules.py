@@ -17,7 +17,7 @@ from accumcheck.capture.places import place
 from accumcheck.record.observed import Schedule
 
 MOVES = ("last_epoch", "_step_count", "_get_lr_called_within_step", "verbose", "_is_initial")
-"""Numbers of a torch schedule that change as it goes on."""
+"""The numbers of a torch schedule that change when it is stepped."""
 LIBRARIES = ("torch", "transformers", "accelerate", "accumcheck", "functools", "contextlib", "diffusers")
 """Packages that make schedules for their callers: the line to name is the caller's."""
 
@@ -88,7 +88,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _caller(frame: FrameType | None) -> str:
-    """The innermost line that is none of a library's; the innermost of all where every one is."""
+    """The innermost line outside of libraries; if all lines are in libraries, the innermost one."""
     first = frame
     while frame is not None:
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in LIBRARIES:

@@ -28,7 +28,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Of one window; see `accumcheck.record.StepObservation`. ``change``: None where none was seen."""
+    """The update of one window, see `accumcheck.record.StepObservation`. ``change``: None if no change was seen."""
 
     learning_rates: tuple[float, ...] = ()
     weight_decays: tuple[float, ...] = ()
@@ -41,7 +41,7 @@ class UpdateWatch:
     """Collects what is seen of the updates, one window after the other.
 
     Args:
-        schedules: those of the program; None where the learning rates are not its own: then nothing is noted of them.
+        schedules: the program's schedules; None if the learning rates are not its own, and so are not recorded.
         reader: which entries of the weights' change are kept.
         positions: of parameters in the reader, by their ``id``.
     """
@@ -84,7 +84,7 @@ class UpdateWatch:
                 self._held[position] = self._reader.entries(position, was.reshape(-1)), unit
 
     def held(self) -> HeldWeights | None:
-        """The weights that steps were seen to change, as they were before; None where none was."""
+        """The old values of the weights that steps changed; None if no weight changed."""
         if not self._held:
             return None
         values = {position: entries for position, (entries, _) in self._held.items()}

@@ -1,4 +1,4 @@
-"""``accumcheck init``: a configuration to start from."""
+"""``accumcheck init``: writes a starter configuration."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 
 MODEL_HELP = "A model folder or a hub id; default: a tiny Llama with random weights."
-ARGUMENTS_HELP = "With --script: what your script is started with; kept, with placeholders for the split's numbers."
+ARGUMENTS_HELP = (
+    "With --script: the arguments of your script. They are kept, with placeholders for the split's numbers."
+)
 OUTPUT_HELP = "The file to write."
-SCRIPT_HELP = "A training script of yours: writes the check that runs it. What follows -- are its arguments."
+SCRIPT_HELP = "Your training script: writes the check that runs it. Its arguments follow after --."
 STACK_HELP = "The stack to check (the key stack); fill in what it trains afterwards. Default: trainer."
 LLAMAFACTORY_HELP = "A training file of LLaMA-Factory (llamafactory-cli train FILE): writes the check of that training."
 TRAINING_ARGUMENTS_HELP = "The JSON of TrainingArguments (to_json_string): writes the check of a Trainer with them."
@@ -24,12 +26,12 @@ DEEPSPEED_HELP = "A DeepSpeed configuration: writes the check of a Trainer under
 
 
 _WITH_MODEL = ("--from-training-arguments", "--from-accelerate", "--from-deepspeed")
-"""Options whose files do not name the model, so that --model goes with them."""
+"""Options whose files do not name the model, so --model can be combined with them."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the command line says is trained; ``files``: by their options."""
+class _Requested:
+    """The training that the command line names; ``files``: the given files, by option."""
 
     model: str | None
     script: Path | None
@@ -69,7 +71,7 @@ def init(
     from accumcheck.stacks.protocol import ProgramSpec
 
     chosen = _stack(stack)
-    asked = _Asked(
+    requested = _Requested(
         model,
         script,
         tuple(arguments or ()),
@@ -80,13 +82,13 @@ def init(
             "--from-deepspeed": from_deepspeed,
         },
     )
-    _check_sources(asked, chosen if stack is not None else None)
+    _check_sources(requested, chosen if stack is not None else None)
     if output.exists() and not force:
         raise ConfigError(f"{output}: exists already and was not changed; give another -o FILE, or --force")
     folder = output.resolve().parent
     if not folder.is_dir():
         raise ConfigError(f"{output}: the folder {folder} does not exist; create it first")
-    text = _text(asked, chosen, folder)
+    text = _text(requested, chosen, folder)
     if not isinstance(chosen, ProgramSpec):  # with a program, the user has yet to name the files
         read_config(text, Place(str(output)), folder)  # so that a missing model folder is reported first
     try:
@@ -97,8 +99,8 @@ def init(
     typer.echo(f"{output} written; next: accumcheck validate {output}{fill}, then accumcheck run {output}")
 
 
-def _check_sources(asked: _Asked, stack: LoopSpec | ProgramSpec | None) -> None:
-    """Check that one option says what is trained, and that arguments have a script.
+def _check_sources(requested: _Requested, stack: LoopSpec | ProgramSpec | None) -> None:
+    """Check that exactly one option says what to train, and that arguments have a script.
 
     Raises:
         ConfigError: they do not.
@@ -106,49 +108,49 @@ def _check_sources(asked: _Asked, stack: LoopSpec | ProgramSpec | None) -> None:
     from accumcheck.errors import ConfigError
     from accumcheck.stacks.protocol import ProgramSpec
 
-    files = [option for option, file in asked.files.items() if file is not None]
-    sources = [*(["--script"] if asked.script is not None else []), *files]
-    if asked.model is not None and (not sources or sources[0] not in _WITH_MODEL):
+    files = [option for option, file in requested.files.items() if file is not None]
+    sources = [*(["--script"] if requested.script is not None else []), *files]
+    if requested.model is not None and (not sources or sources[0] not in _WITH_MODEL):
         sources = ["--model", *sources]
     if stack is not None and (isinstance(stack, ProgramSpec) or sources != ["--model"]):
         sources = ["--stack", *sources]
     if len(sources) > 1:
-        raise ConfigError(f"{' and '.join(sources)}: each of them says what is trained; give only one")
-    if asked.arguments and asked.script is None:
-        script = next((word for word in asked.arguments if word.endswith(".py")), "FILE")
-        what = " ".join(asked.arguments)
+        raise ConfigError(f"{' and '.join(sources)}: each of them says what to train; give only one")
+    if requested.arguments and requested.script is None:
+        script = next((word for word in requested.arguments if word.endswith(".py")), "FILE")
+        what = " ".join(requested.arguments)
         raise ConfigError(f"{what}: arguments belong to a script; write accumcheck init --script {script} -- ARGUMENTS")
 
 
-def _text(asked: _Asked, chosen: LoopSpec | ProgramSpec, folder: Path) -> str:
+def _text(requested: _Requested, chosen: LoopSpec | ProgramSpec, folder: Path) -> str:
     """The configuration, for the devices of this machine."""
     from accumcheck.config.devices import assume_devices
     from accumcheck.config.model import LauncherConfig
     from accumcheck.stacks.protocol import ProgramSpec
-    from accumcheck.starters.accelerate import told_by_accelerate
-    from accumcheck.starters.deepspeed import told_by_deepspeed
+    from accumcheck.starters.accelerate import settings_of_accelerate
+    from accumcheck.starters.deepspeed import settings_of_deepspeed
     from accumcheck.starters.llamafactory import starter_from_llamafactory
     from accumcheck.starters.script import starter_of_script
     from accumcheck.starters.starter import starter, starter_of_program
     from accumcheck.starters.training import starter_of_training
-    from accumcheck.starters.training_arguments import told_by_training_arguments
+    from accumcheck.starters.training_arguments import settings_of_training_arguments
 
     devices = assume_devices(LauncherConfig())
-    option, file = next(((option, file) for option, file in asked.files.items() if file is not None), ("", None))
+    option, file = next(((option, file) for option, file in requested.files.items() if file is not None), ("", None))
     if file is not None and option == "--from-llamafactory":
         return starter_from_llamafactory(file, devices, folder)
     if file is not None:
         readers = {
-            "--from-training-arguments": told_by_training_arguments,
-            "--from-accelerate": told_by_accelerate,
-            "--from-deepspeed": told_by_deepspeed,
+            "--from-training-arguments": settings_of_training_arguments,
+            "--from-accelerate": settings_of_accelerate,
+            "--from-deepspeed": settings_of_deepspeed,
         }
-        return starter_of_training(readers[option](file), asked.model, devices, folder)
-    if asked.script is not None:
-        return starter_of_script(asked.script, asked.arguments, devices, folder)
+        return starter_of_training(readers[option](file), requested.model, devices, folder)
+    if requested.script is not None:
+        return starter_of_script(requested.script, requested.arguments, devices, folder)
     if isinstance(chosen, ProgramSpec):
         return starter_of_program(devices, chosen)
-    return starter(asked.model, devices, folder, chosen)
+    return starter(requested.model, devices, folder, chosen)
 
 
 def _stack(name: str | None) -> LoopSpec | ProgramSpec:

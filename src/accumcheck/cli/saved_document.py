@@ -1,4 +1,4 @@
-"""Any saved report as the document that every format writes."""
+"""The document of any saved report, for every format."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from accumcheck.errors import ConfigError
 from accumcheck.report.document import Document
 
 LARGEST = 64 * 2**20
-"""Bytes. A comparison holds two reports for each configuration."""
+"""The largest file in bytes. A comparison has two reports per configuration."""
 _EXPECTED = "a report that accumcheck run, upgrade, compare, bisect, survey or selftest has written with -o FILE.json"
 
 
 def saved_document(path: Path, *, explain_tolerances: bool = False) -> Document:
-    """The document of a saved report, of whatever subject.
+    """The document of a saved report of any kind.
 
     Args:
         path: a JSON file.
-        explain_tolerances: say in words where a check's tolerances come from.
+        explain_tolerances: also explain where the tolerances of a check come from.
 
     Raises:
-        ConfigError: the file cannot be read, holds no report that this version knows, or the report contradicts
-            itself, or its subject has no tolerances to explain; each line begins with the file's path.
+        ConfigError: the file cannot be read, is not a report that this version knows, contradicts itself, or has no
+            tolerances to explain; each line begins with the path of the file.
     """
     from accumcheck.report.documents.check import CheckDocument
     from accumcheck.saved.file import read_text
@@ -38,7 +38,7 @@ def saved_document(path: Path, *, explain_tolerances: bool = False) -> Document:
 
 
 def _document(found: Any, *, explain_tolerances: bool) -> Document:
-    """By what only this subject has."""
+    """The document, chosen by a key that only this kind of report has."""
     if isinstance(found, list):
         from accumcheck.report.documents.selftest import SelftestDocument
         from accumcheck.saved.selftests import selftest_from

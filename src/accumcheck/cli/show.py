@@ -11,7 +11,7 @@ import typer
 from accumcheck.cli.deliver import deliver
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
-REPORT_HELP = "A report that run, upgrade, compare, bisect, survey or selftest has written with -o FILE.json."
+REPORT_HELP = "A report that run, upgrade, compare, bisect, survey or selftest wrote with -o FILE.json."
 EXPLAIN_HELP = "Also say where each tolerance comes from (only a report of accumcheck run has tolerances)."
 
 
@@ -26,7 +26,7 @@ def show(
     The report is checked first: one whose verdicts do not follow from its
     numbers and findings is refused.
 
-    Exit codes: 0 shown, whatever its verdict is; 2 usage error, or an
+    Exit codes: 0 shown, whatever its verdict; 2 usage error, or an
     unreadable or contradictory report; 3 it could not be written in full.
     """
     from accumcheck.cli.saved_document import saved_document

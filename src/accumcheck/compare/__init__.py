@@ -1,1 +1,1 @@
-"""One check under several transformers releases: two beside each other, or a search for the one that changed it."""
+"""One check under several releases: a comparison of two releases, or a search for the release that changed it."""

@@ -1,4 +1,4 @@
-"""What a command line asks for: configurations in files and folders, and the releases to run them under."""
+"""Read from a command line which configurations to run, and under which releases."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Say = Callable[[str], None]
 
 
 def plans(paths: Sequence[Path], overrides: Sequence[str]) -> list[Planned]:
-    """Read the configurations in files and folders, each once.
+    """Read each configuration in files and folders once.
 
     Args:
-        paths: YAML files; a folder stands for every one in it.
-        overrides: as of `load_config`, for all of them.
+        paths: YAML files, or folders of YAML files.
+        overrides: as in `load_config`, for all of them.
 
     Raises:
-        ConfigError: a folder holds none, some are wrong, or are for several machines; the text has every error of
-            every file.
+        ConfigError: a folder has no configuration, or a configuration is wrong or is for several machines. The text
+            has every error of every file.
     """
     found: list[Planned] = []
     errors: list[str] = []
@@ -41,7 +41,7 @@ def plans(paths: Sequence[Path], overrides: Sequence[str]) -> list[Planned]:
         inside = sorted(one for one in path.iterdir() if one.suffix in ENDINGS) if path.is_dir() else [path]
         files += inside
         if not inside:
-            errors.append(f"{path}: there is no .yaml file in this folder; give configurations, or a folder of them")
+            errors.append(f"{path}: this folder has no .yaml file; give configurations, or a folder with some")
     for file in dict.fromkeys(files):
         try:
             found.append(Planned(_for_one_machine(load_config(file, overrides), file), config_file(file, overrides)))
@@ -55,17 +55,18 @@ def plans(paths: Sequence[Path], overrides: Sequence[str]) -> list[Planned]:
 def _for_one_machine(check: CheckConfig, file: Path) -> CheckConfig:
     if check.launcher.nnodes > 1:
         raise ConfigError(
-            f"{file}: launcher.nnodes: found {check.launcher.nnodes}; environments are made on one machine, so "
-            "releases are compared on one: leave it out, or give --set launcher.nnodes=1"
+            f"{file}: launcher.nnodes: found {check.launcher.nnodes}; releases are compared on one machine, because "
+            "their environments are made on one; remove the key, or give --set launcher.nnodes=1"
         )
     return check
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The packages that a command line names for both sides, read but not yet resolved.
+    """The packages that a command line names for both sides. They are not yet resolved.
 
-    ``others``: of ``--with``, which both sides have; ``latest``: the new side asks for the newest release of something.
+    ``others``: the packages of ``--with``, for both sides; ``latest``: the new side needs the newest release of some
+    package.
     """
 
     old: tuple[Wanted, ...]
@@ -74,15 +75,15 @@ class Asked:
 
     @property
     def latest(self) -> bool:
-        """Whether the candidate depends on the day: the same command may find nothing new."""
+        """Whether the candidate depends on the day. The same command may then find nothing new."""
         return any(one.version == LATEST for one in self.new)
 
 
 def read_sides(old: Sequence[str], new: Sequence[str], others: Sequence[str]) -> Asked:
-    """Read what ``--from``, ``--to`` and ``--with`` name.
+    """Read the packages of ``--from``, ``--to`` and ``--with``.
 
     Raises:
-        ConfigError: some of it is malformed; one line each.
+        ConfigError: something is malformed. The text has one line for each error.
     """
     faults: list[str] = []
     wanted = [read_wanted(option, texts, faults) for option, texts in (("--from", old), ("--to", new))]
@@ -94,13 +95,13 @@ def read_sides(old: Sequence[str], new: Sequence[str], others: Sequence[str]) ->
 
 
 def resolve_sides(asked: Asked, say: Say) -> tuple[Side, Side]:
-    """The two environments: the newest releases are asked for, and wheels are built.
+    """The two environments. Looks up the newest releases, and builds wheels.
 
-    A package that is named on one side is, on the other, the one that is installed here.
+    If only one side names a package, the other side has the release that is installed here.
 
     Args:
-        asked: what the command line names.
-        say: called with what is being done.
+        asked: the packages that the command line names.
+        say: called with one line on what is being done.
 
     Raises:
         ConfigError: something does not exist, or both sides are the same.
@@ -116,16 +117,16 @@ def resolve_sides(asked: Asked, say: Say) -> tuple[Side, Side]:
     for name, before, after in differing:
         for option, release in (("--from", before), ("--to", after)):
             if not release:
-                raise ConfigError(f"{name} is not installed here, so name the release in use with {option}")
-    # a nightly job that asks for the latest must not go red on the day when that is the one in use
+                raise ConfigError(f"{name} is not installed here; give the release in use with {option}")
+    # a nightly job that asks for the latest release must not fail when that release is already in use
     if not differing and not asked.latest:
         pins = ", ".join(f"{pin.name} {pin.label}" for pin in new.pins)
-        raise ConfigError(f"{pins}: both sides are the same; there is nothing to compare")
+        raise ConfigError(f"{pins}: both sides are the same, so there is nothing to compare")
     return sides
 
 
 def is_newer(old: Side, new: Side) -> bool:
-    """Whether the new side has a package in another state than the old one that is no older release of it."""
+    """Whether some package of the new side differs from the old one, and is not an older release."""
     return any(
         not _is_release(before) or not _is_release(after) or Version(after) > Version(before)
         for _, before, after in differing_packages(old, new)
@@ -133,7 +134,7 @@ def is_newer(old: Side, new: Side) -> bool:
 
 
 def differing_packages(old: Side, new: Side) -> list[tuple[str, str, str]]:
-    """The packages that are named and differ, with what they are on both sides; empty where one is not installed."""
+    """The named packages that differ, with their releases on both sides; an empty text: not installed."""
     names = dict.fromkeys([*old.pins, *new.pins])
     found = []
     for name in sorted(names, key=lambda name: (name != "transformers", name)):
@@ -146,7 +147,7 @@ def differing_packages(old: Side, new: Side) -> list[tuple[str, str, str]]:
 
 
 def installed_release(package: str) -> str:
-    """The release of a package that is installed here; empty where there is none."""
+    """The release of a package that is installed here; empty if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -158,7 +159,7 @@ def _pins(request: Request | None) -> dict[str, Pin]:
 
 
 def _same(was: str, is_: str) -> bool:
-    """Whether two labels are of one release, however it is written: ``4.49`` is ``4.49.0``."""
+    """Whether two labels mean the same release: ``4.49`` is ``4.49.0``."""
     return was == is_ or (bool(was and is_) and _is_release(was + is_) and Version(was) == Version(is_))
 
 

@@ -1,4 +1,4 @@
-"""What makes a release a bad one: that the check fails under it, or the rule by which it does."""
+"""What makes a release bad: the check fails under it, or follows a certain weighting rule."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from accumcheck.record.bisection import RulePair
 
 @dataclass(frozen=True, slots=True)
 class Badness:
-    """A question to a report: without more, whether it fails.
+    """The criterion by which a report is bad. Without fields: the report fails.
 
-    ``rule``: whether its loss or its gradient follows this one; ``rules``: whether it fails, and its loss and its
-    gradient follow these two.
+    ``rule``: its loss or its gradient follows this rule; ``rules``: it fails, and its loss and its gradient follow
+    these two rules.
     """
 
     rule: str | None = None
     rules: RulePair | None = None
 
     def of(self, report: Report) -> bool | None:
-        """The answer; None where the report is undecided."""
+        """Whether the report is bad; None if the report is undecided."""
         if report.exit_code not in (0, 1):
             return None
         if self.rule is not None:
@@ -40,17 +40,17 @@ class Badness:
 
 
 def badness_between(good: Report, bad: Report, rule: str | None) -> Badness:
-    """What tells the bad end from the good one: the rule that the user named, else the verdict, else the rules.
+    """The criterion that separates the two ends: the rule that the user named, else the verdict, else the rules.
 
-    Both reports are decided.
+    Both reports must be decided.
 
     Raises:
-        ConfigError: nothing does; the text says what was found at both ends.
+        ConfigError: no criterion separates them. The text says what was found at both ends.
     """
     question = Badness(rule=rule)
     if question.of(bad) and not question.of(good):
         return question
-    found = f"found under --good: {told(good)}; under --bad: {told(bad)}"
+    found = f"found under --good: {verdict_and_rules(good)}; under --bad: {verdict_and_rules(bad)}"
     if rule is not None:
         end = "--bad" if not question.of(bad) else "--good"
         does = "does not follow" if end == "--bad" else "follows"
@@ -58,13 +58,13 @@ def badness_between(good: Report, bad: Report, rule: str | None) -> Badness:
     if good.exit_code == bad.exit_code == 1 and RulePair.of(good) != RulePair.of(bad):
         return Badness(rules=RulePair.of(bad))
     if good.exit_code == 1 and bad.exit_code == 0:
-        raise ConfigError(f"the ends are the wrong way round: --good fails and --bad does not; {found}")
+        raise ConfigError(f"the ends are swapped: --good fails and --bad does not; {found}")
     if good.exit_code == bad.exit_code == 1:
-        raise ConfigError(f"the --good end is not good, and fails as the --bad end does; {found}")
-    hint = "" if RulePair.of(good) == RulePair.of(bad) else ". The rules differ: name the one to look for with --rule"
+        raise ConfigError(f"the --good end is not good: it fails like the --bad end; {found}")
+    hint = "" if RulePair.of(good) == RulePair.of(bad) else ". The rules differ: give the rule to look for with --rule"
     raise ConfigError(f"the --bad end is not bad; {found}{hint}")
 
 
-def told(report: Report) -> str:
-    """A verdict and the rules."""
+def verdict_and_rules(report: Report) -> str:
+    """The verdict and the rules of a report."""
     return f"{report.verdict} ({RulePair.of(report)})"

@@ -1,4 +1,4 @@
-"""Find the release, or the commit, that broke a check, or the one that fixed it."""
+"""Find the release or the commit that broke or fixed a check."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def bisect(
 ) -> Bisection:
     """Try both ends, then releases between them, until one is left.
 
-    Faults follow one another: under the release that cures one, the check may fail by the next. The first fixed release
-    is therefore sought fault by fault, each from where the last one ended; the first bad one by the verdict alone.
+    A release that fixes one fault may introduce another. The search for the first fixed release therefore goes fault by
+    fault, each from the end of the last one. The search for the first bad release only uses the verdict.
 
     Args:
         ends: the older release first.
-        between: lists the releases between the ends, the oldest first; asked once, when both ends have been tried.
+        between: lists the releases between the ends, the oldest first. Called once, after both ends were tried.
         attempt: tries one release.
-        find: what is looked for: the first bad release, or the first that is no longer bad.
-        rule: a weighting rule that makes a release bad; without it, failing does, or failing by another rule.
+        find: what to find: the first bad release, or the first release that is no longer bad.
+        rule: a weighting rule that makes a release bad. Without it, a release is bad if it fails, or by its rules.
         tell: called with every step.
-        explain: called with what makes a release bad, as soon as that is known.
+        explain: called with the criterion of a bad release, as soon as it is known.
 
     Raises:
         ConfigError: the ends do not differ as they should.
@@ -69,7 +69,7 @@ def bisect(
         after = result.after.report
         if result.found is None or not (by_verdict and find == "fixed") or after is None or not after.exit_code:
             return replace(result, steps=tuple(steps), earlier=tuple(earlier))
-        # the fault is gone, and another has come: on to the end of that one
+        # the fault is gone, but another one has come: look for the end of that one
         earlier.append((str(badness), result.after.release))
         badness = Badness(rules=RulePair.of(after))
         explain(badness)
@@ -84,9 +84,9 @@ def _halve(
     find: Find,
     tell: Callable[[Step], None],
 ) -> Bisection:
-    """Halve what is between two releases that differ in ``badness``, until it cannot be halved any more.
+    """Halve the range between two releases that differ in ``badness``, until it cannot be halved any more.
 
-    ``tried``: what was tried so far; what is tried now is added.
+    ``tried``: the releases that were tried so far; new ones are added.
     """
     search = Search(releases)
 
@@ -113,7 +113,7 @@ def _halve(
 
 
 def _answer(one: Tried, badness: Badness) -> bool | None:
-    """Whether a release is a bad one; None where it could not be decided."""
+    """Whether a release is bad; None if that could not be decided."""
     return None if one.report is None else badness.of(one.report)
 
 
@@ -129,25 +129,25 @@ def run_bisect(
     say: Callable[[str], None],
     on_event: OnEvent,
 ) -> Bisection:
-    """Search the candidates of a subject, each in an environment of its own.
+    """Search the candidates of a subject, each in its own environment.
 
-    Every result is kept as soon as it is known.
+    Every result is saved as soon as it is known.
 
     Args:
         planned: the check.
         subject: the releases of a package, or the commits of a repository.
         find: see `bisect`.
         rule: see `bisect`.
-        fresh: run again what an earlier search has run.
+        fresh: run everything again, even if an earlier search has its result.
         tell: see `bisect`.
         explain: see `bisect`.
-        say: called, from several threads, with what is being done.
+        say: called from several threads with one line on what is being done.
         on_event: called with every event of a run.
 
     Raises:
         ConfigError: an end does not exist, or the ends do not differ as they should.
         AccumcheckError: an end could not be decided, or the package index could not be reached.
-        KeyboardInterrupt: passed on when every process has been ended.
+        KeyboardInterrupt: passed on after every process has been ended.
     """
     history = History(
         planned.check, [*(pin.identity for pin in subject.others), *([subject.key] if subject.key else [])], fresh=fresh
@@ -155,7 +155,7 @@ def run_bisect(
     trial = Trial(planned, subject, history, say=say, on_event=on_event)
 
     def between() -> Sequence[str]:
-        say("listing what is between the ends")
+        say("listing the candidates between the ends")
         return subject.between()
 
     with subject:
@@ -173,5 +173,5 @@ def run_bisect(
 
 def _decided(end: Tried) -> Report:
     if end.report is None or end.report.exit_code not in (0, 1):
-        raise AccumcheckError(f"{end.release}, one of the two ends, could not be decided: {end.reason}; name another")
+        raise AccumcheckError(f"{end.release}, one of the two ends, could not be decided: {end.reason}; give another")
     return end.report

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from accumcheck.compare.comparable import likeness
-from accumcheck.compare.worse import got_worse
+from accumcheck.compare.worse import why_worse
 from accumcheck.errors import ConfigError
 from accumcheck.judge.measure.errors import relative
 from accumcheck.record import Divergence, Finding, Report, SplitResult, Tolerances
@@ -17,21 +17,21 @@ UNDECIDED = 3
 
 
 def compare_reports(old: Report, new: Report) -> Changes:
-    """Hold two reports of one check beside each other.
+    """Compare two reports of one check.
 
     Raises:
-        ConfigError: they are of two checks; the text names every key that says so.
+        ConfigError: they belong to different checks. The text names every key that shows it.
     """
     alike = likeness(old, new)
     if alike.obstacles:
-        raise ConfigError("\n".join(["the reports cannot be compared, they are of two checks:", *alike.obstacles]))
+        raise ConfigError("\n".join(["the reports cannot be compared; their checks differ:", *alike.obstacles]))
     before, after = ({str(split.split): split for split in report.splits} for report in (old, new))
     common = [label for label in before if label in after]
     drift = drift_between(old, new)
-    worse = {label: why for label in common if (why := got_worse(before[label], after[label], old, new))}
-    reasons = [f"other {', '.join(alike.other_reference)}"] if alike.other_reference else []
+    worse = {label: why for label in common if (why := why_worse(before[label], after[label], old, new))}
+    reasons = [f"different {', '.join(alike.other_reference)}"] if alike.other_reference else []
     if drift is None:
-        reasons = ["one of the two reports has no reference to compare"]
+        reasons = ["at least one of the reports has no reference"]
     kept = {_key(finding) for finding in old.findings} & {_key(finding) for finding in new.findings}
     return Changes(
         verdict=Change(old.verdict, new.verdict),
@@ -55,14 +55,14 @@ def compare_reports(old: Report, new: Report) -> Changes:
 
 
 def exit_code(changes: Changes, new: Report, *, strict: bool, allow_drift: bool, allow_missing: bool = False) -> int:
-    """What one pair of reports comes to: 1 wins over 3.
+    """The exit code for one pair of reports: 1 wins over 3.
 
     Args:
-        changes: between them.
-        new: the later one.
-        strict: new must pass, whatever old did; otherwise it must only be no worse.
-        allow_drift: a reference that moved is no failure.
-        allow_missing: a split that new has no result for does not hold a pass back.
+        changes: the changes between them.
+        new: the newer report.
+        strict: the newer report must pass. Otherwise it only must not be worse than the old one.
+        allow_drift: a changed reference is not a failure.
+        allow_missing: a split without a result in the newer report does not prevent a pass.
     """
     failed = changes.broken or (strict and new.exit_code == 1)
     if failed or (changes.drifts and not allow_drift):
@@ -71,16 +71,16 @@ def exit_code(changes: Changes, new: Report, *, strict: bool, allow_drift: bool,
 
 
 def worst_exit_code(codes: Iterable[int]) -> int:
-    """Of several pairs: 1 wins over 3, and 3 over 0."""
+    """The exit code for several pairs: 1 wins over 3, and 3 over 0."""
     found = set(codes)
     return 1 if 1 in found else UNDECIDED if UNDECIDED in found else 0
 
 
 def drift_between(old: Report, new: Report) -> Drift | None:
-    """How far the reference moved, over the steps that both have; None where one has none.
+    """How far the reference moved in the steps that both reports have; None if a report has no reference.
 
-    What is allowed is the larger of the two runs' tolerances, without what the stack's rounded log adds to that of the
-    loss: the reference is no log. A difference in tokens is always beyond it.
+    The limit is the larger tolerance of the two runs. The part of the loss's tolerance for the rounding of the stack's
+    log is left out, because the reference is not logged. A difference in tokens is always above the limit.
     """
     later = {step.step: step for step in new.reference}
     steps = [(step, later[step.step]) for step in old.reference if step.step in later]
@@ -88,8 +88,8 @@ def drift_between(old: Report, new: Report) -> Drift | None:
         return None
     loss_limit = max(_without_log(old.tolerances, "loss"), _without_log(new.tolerances, "loss"))
     norm_limit = max(_without_log(old.tolerances, "grad_norm"), _without_log(new.tolerances, "grad_norm"))
-    losses = [_apart(before.loss, after.loss) for before, after in steps]
-    norms = [_apart(before.grad_norm, after.grad_norm) for before, after in steps]
+    losses = [_relative_difference(before.loss, after.loss) for before, after in steps]
+    norms = [_relative_difference(before.grad_norm, after.grad_norm) for before, after in steps]
     moved = [max(_times(loss, loss_limit), _times(norm, norm_limit)) for loss, norm in zip(losses, norms, strict=True)]
     before, after = steps[moved.index(max(moved))]
     tokens = next((Change(one.tokens, two.tokens) for one, two in steps if one.tokens != two.tokens), None)
@@ -115,8 +115,8 @@ def _without_log(tolerances: Tolerances, name: Literal["loss", "grad_norm"]) -> 
     return max(origin.floor, from_noise if origin.ceiling is None else min(from_noise, origin.ceiling))
 
 
-def _apart(old: float, new: float) -> float:
-    """The relative difference, infinite where one is not a finite number and the other is."""
+def _relative_difference(old: float, new: float) -> float:
+    """The relative difference; infinite if only one of the numbers is finite."""
     found = relative(new, old)
     if found is None or math.isnan(found):
         return 0.0 if (math.isnan(old) and math.isnan(new)) or old == new else math.inf
@@ -128,13 +128,13 @@ def _times(value: float, limit: float) -> float:
 
 
 def _breaks_as_a_whole(old: Report, new: Report) -> bool:
-    """Whether new fails where old did not, and no split of it does."""
+    """Whether the new run fails as a whole, but none of its splits does, and the old run did not fail."""
     as_a_whole = new.exit_code == 1 and all(split.verdict != "fail" for split in new.splits)
     return as_a_whole and old.exit_code != 1
 
 
 def _is_missing(old: SplitResult, new: SplitResult | None) -> bool:
-    """Whether new has no result for a split: what was not compared is not a pass."""
+    """Whether the new report has no result for a split. A split that was not compared does not count as a pass."""
     return new is None or (new.status == "skipped" and old.status != "skipped")
 
 
@@ -149,7 +149,7 @@ def _split(old: SplitResult, new: SplitResult) -> SplitChange:
 
 
 def worst(splits: Iterable[SplitResult]) -> Divergence:
-    """The largest differences from the reference, each of its own step; NaN wins, None where nothing was compared."""
+    """The largest differences from the reference over all steps. NaN wins; None if nothing was compared."""
     found = [step.vs_reference for split in splits for step in split.steps]
     return Divergence(
         _largest(one.loss for one in found),

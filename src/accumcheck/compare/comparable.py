@@ -1,4 +1,4 @@
-"""Whether two reports are of one check: which keys of their configurations differ, and what follows from each."""
+"""Whether two reports belong to the same check: which keys differ, and what follows from each."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 from accumcheck.record import Report
 
 ANOTHER_CHECK = ("model", "data", "seed", "global_batch_size")
-"""Keys that decide on weights and samples: with others, two reports have nothing in common."""
+"""Keys that determine the weights and samples. If one differs, the reports cannot be compared."""
 OTHER_REFERENCE = (
     "model.dtype", "model.attn_implementation", "steps", "stack", "training_arguments",
 )  # fmt: skip
-"""Keys with which the right answer is computed otherwise, or for other batches: its drift says nothing then."""
+"""Keys that change how, or for which batches, the reference is computed. If one differs, its drift says nothing."""
 JUDGED_OTHERWISE = ("tolerances", "severity")
-"""Keys that decide what a difference is worth."""
+"""Keys that determine which differences fail."""
 OF_NO_ACCOUNT = ("splits", "launcher", "trajectory_steps")
-"""Keys that say where and how much was run: splits are matched by name, devices are compared by what was there."""
+"""Keys that do not matter: splits are matched by name, and devices are compared by what was used."""
 _LOCATIONS = ("model.name_or_path", "data.jsonl", "data.dataset.name_or_path")
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What two reports differ in, in words.
+    """The differences between two reports, in words.
 
-    ``obstacles``: why they cannot be compared; ``notes``: what makes the comparison a weaker one; ``other_reference``:
-    why the references are not of one computation.
+    ``obstacles``: why they cannot be compared; ``notes``: what weakens the comparison; ``other_reference``: why the
+    references are not comparable.
     """
 
     obstacles: tuple[str, ...]
@@ -36,7 +36,7 @@ class Likeness:
 
 
 def likeness(old: Report, new: Report) -> Likeness:
-    """Hold the configurations, models and devices of two reports beside each other."""
+    """Compare the configurations, models and devices of two reports."""
     obstacles: list[str] = []
     notes: list[str] = []
     other: list[str] = []
@@ -45,9 +45,9 @@ def likeness(old: Report, new: Report) -> Likeness:
         if _under(key, OF_NO_ACCOUNT):
             continue
         if _under(key, JUDGED_OTHERWISE):
-            notes.append(f"{said}; verdicts were reached by another measure")
+            notes.append(f"{said}; the verdicts used different limits")
         elif key in _LOCATIONS and _same_name(before, after):
-            notes.append(f"{said}; taken for copies of one another")
+            notes.append(f"{said}; assumed to be copies of each other")
         elif _under(key, ANOTHER_CHECK) and not _under(key, OTHER_REFERENCE):
             obstacles.append(said)
         else:
@@ -67,16 +67,14 @@ def likeness(old: Report, new: Report) -> Likeness:
         if before != after:
             notes.append(f"{what}: {before or 'unknown'} in the old report, {after or 'unknown'} in the new")
     if not {str(split.split) for split in old.splits} & {str(split.split) for split in new.splits}:
-        obstacles.append(
-            f"splits: {_splits(old)} in the old report, {_splits(new)} in the new; they have none in common"
-        )
+        obstacles.append(f"splits: {_splits(old)} in the old report, {_splits(new)} in the new; no split is in both")
     return Likeness(tuple(obstacles), (*notes, *_models(old, new)), tuple(other))
 
 
 def differing(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The keys in which two configurations differ, as ``a.b.c``, with both values.
 
-    A key that one lacks is taken for one that is empty, since later versions of accumcheck add keys.
+    A missing key is treated as an empty one, because later versions of accumcheck add keys.
     """
     if isinstance(old, Mapping) or isinstance(new, Mapping):
         before, after = (value if isinstance(value, Mapping) else {} for value in (old, new))
@@ -95,7 +93,7 @@ def _models(old: Report, new: Report) -> list[str]:
     if old.model.parameters != new.model.parameters:
         notes.append(
             f"the model has {old.model.parameters:,} parameters in the old report and {new.model.parameters:,} in the "
-            "new: its architecture is another, so that weights drawn from one seed are not the same"
+            "new: the architecture differs, so the same seed gives different weights"
         )
     return notes
 
@@ -105,7 +103,7 @@ def _under(key: str, roots: tuple[str, ...]) -> bool:
 
 
 def _same_name(old: Any, new: Any) -> bool:
-    """Whether both are absolute paths to something of one name: a checkout on another machine."""
+    """Whether both are absolute paths that end in the same name, as for a checkout on another machine."""
     if not isinstance(old, str) or not isinstance(new, str):
         return False
     before, after = PurePath(old), PurePath(new)

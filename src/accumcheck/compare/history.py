@@ -1,4 +1,4 @@
-"""Results of earlier steps, kept beside the environments, so that a search that was interrupted goes on."""
+"""Results of earlier steps, saved next to the environments, so that an interrupted search can go on."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _NAMED_IN_A_FILE = re.compile(r"\.py:[\w.]+$")
 
 
 class History:
-    """The reports of one check by release: in a folder that no other check, machine setup or version shares.
+    """The reports of one check by release, in a folder for this check, this machine setup and this accumcheck version.
 
-    Only what was decided is kept: what crashed or hung may do otherwise the next time.
+    Only decided reports are saved: a run that crashed or hung may end differently the next time.
     """
 
     def __init__(self, check: CheckConfig, others: Sequence[str], *, fresh: bool, folder: Path | None = None) -> None:
         """Open the history.
 
         Args:
-            check: the configuration; files that it names are told apart by their sizes and times.
-            others: ``--with``, as given.
-            fresh: nothing kept earlier counts.
-            folder: the per-user cache unless given.
+            check: the configuration. Files that it names are identified by size and time.
+            others: the values of ``--with``.
+            fresh: ignore reports that were saved earlier.
+            folder: the cache; default: the user's cache.
 
         Raises:
-            ConfigError: the cache is not this user's alone.
+            ConfigError: another user could have written to the cache.
         """
         parts: list[Any] = [
             check.to_dict(),
@@ -57,10 +57,10 @@ class History:
         self._counts = not fresh
 
     def find(self, release: str) -> Report | None:
-        """The report under a release, if there is one that counts.
+        """The saved report under a release, if there is one.
 
         Raises:
-            ConfigError: another user may have written it.
+            ConfigError: another user could have written it.
         """
         if not self._counts:
             return None
@@ -68,11 +68,11 @@ class History:
         raise_faults([fault_of(path)])
         try:
             return read_report(path)
-        except ConfigError:  # not there, or written by another version of accumcheck
+        except ConfigError:  # missing, or written by another version of accumcheck
             return None
 
     def keep(self, release: str, report: Report) -> None:
-        """Keep a report.
+        """Save a report.
 
         Raises:
             AccumcheckError: it could not be written.
@@ -82,7 +82,7 @@ class History:
             try:
                 make_private(self._cache, self.folder)
             except OSError as error:
-                raise AccumcheckError(f"{self.folder}: cannot be made: {error.strerror or error}") from error
+                raise AccumcheckError(f"{self.folder}: cannot be created: {error.strerror or error}") from error
             save(report_to_json(report), path)
             path.chmod(PRIVATE_FILE)
 
@@ -91,7 +91,7 @@ class History:
 
 
 def _files(value: Any) -> Iterator[tuple[str, int, int]]:
-    """Every file named in a configuration, or inside a folder named in it: path, bytes, time of its last change."""
+    """Every file that a configuration names, or in a folder that it names: path, size in bytes, time of change."""
     if isinstance(value, dict):
         for one in value.values():
             yield from _files(one)

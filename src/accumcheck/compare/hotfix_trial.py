@@ -1,4 +1,4 @@
-"""A check without a hot-fix and with it: does it cure this very configuration, and at what price?"""
+"""Run a check without and with a hot-fix: does it fix this configuration, and what does it cost?"""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def run_with_hotfix(
 
     Args:
         check: the resolved configuration; its ``hotfix`` is set.
-        on_event: see `accumcheck.check.run_check`; so are the others.
-        allow_skipped: a split skipped for want of devices does not hold the verdict back.
+        on_event: see `accumcheck.check.run_check`, as for the other arguments.
+        allow_skipped: splits that were skipped for lack of devices do not change the verdict.
         strict: a warning is a failure.
         python: the interpreter under test.
 
     Returns:
-        The report of the run with the hot-fix, which alone decides; its ``before`` is what the other came to.
+        The report of the run with the hot-fix, which alone decides. Its ``before`` sums up the run without it.
 
     Raises:
         LaunchError: nothing could be started.
-        KeyboardInterrupt: passed on when every process has been ended.
+        KeyboardInterrupt: passed on after every process has been ended.
     """
     assert check.hotfix is not None
     steps = check.steps if check.data.epochs is not None else 1
@@ -45,7 +45,7 @@ def run_with_hotfix(
 
 
 def before_of(report: Report, hotfix: str) -> Before:
-    """What a report of the run without the hot-fix says, in short."""
+    """A summary of the report of the run without the hot-fix."""
     return Before(
         hotfix=hotfix,
         price=find_hotfix(hotfix).price,

@@ -1,4 +1,4 @@
-"""What a command line asks a search to go through: the releases of a package, or the commits of a repository."""
+"""Read from a command line what to search: the releases of a package, or the commits of a repository."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def search_of(
     prereleases: bool,
     say: Say,
 ) -> Subject:
-    """What a search goes through.
+    """The subject of a search.
 
     Args:
-        good: the good end: a release, or with ``repo`` what stands for a commit.
+        good: the good end: a release; with ``repo`` a commit, branch or tag.
         bad: the bad end.
-        others: what every environment has besides.
-        find: what is looked for.
-        package: whose releases; transformers unless given. With ``repo``, the package that it must be.
-        repo: a local git repository; ``#subdirectory=FOLDER`` after it names the package's folder in it.
-        prereleases: try these too.
-        say: called with what is being done.
+        others: further packages of every environment.
+        find: what to find.
+        package: the package whose releases are searched; default: transformers. With ``repo``: its package.
+        repo: a local git repository. ``#subdirectory=FOLDER`` after it names the package's folder in it.
+        prereleases: whether to try pre-releases too.
+        say: called with one line on what is being done.
 
     Raises:
         ConfigError: an end does not exist, the ends are in the wrong order, or something is malformed.
@@ -63,7 +63,7 @@ def search_of(
     ]
     for one in ends:
         if one.name != searched or one.source is not None:
-            faults.append(f"{one.place}: expected a release of {searched}; to search commits, give --repo PATH")
+            faults.append(f"{one.place}: expected a release of {searched}; to search among commits, give --repo PATH")
     once(besides, faults)
     versions = [resolve([one], latest=latest) for one in ends]
     of_good, of_bad = (request.pins[0].version for request in versions if request is not None)
@@ -75,5 +75,5 @@ def _besides(wanted: Sequence[Wanted], searched: str, say: Say) -> tuple[Pin, ..
     request = resolve(wanted, latest=latest, build=partial(build_wheel, say=say))
     pins = () if request is None else request.pins
     if any(pin.name == searched for pin in pins):
-        raise ConfigError(f"--with {searched}: this is the package that is searched; leave it out")
+        raise ConfigError(f"--with {searched}: the search chooses this package's release; remove the option")
     return pins

@@ -1,4 +1,4 @@
-"""What a search goes through: the published releases of a package, or the commits of a repository."""
+"""The subjects of a search: the published releases of a package, or the commits of a repository."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Say = Callable[[str], None]
 
 
 class Subject(ABC):
-    """Candidates in order, each of which an environment can be made of; a context in which they may be listed.
+    """Candidates in order. An environment can be made for each. It is a context manager, so it can list them meanwhile.
 
-    ``package``: the package that differs, as far as it is known; ``ends``: the older one first; ``others``: what every
-    environment has besides; ``key``: what tells its results from those of another search of the same check.
+    ``package``: the package that differs, if it is known; ``ends``: the two ends, the older one first; ``others``:
+    further packages of every environment; ``key``: separates its results from those of other searches of the check.
     """
 
     package: str
@@ -51,36 +51,36 @@ class Subject(ABC):
 
     @abstractmethod
     def request(self, candidate: str, say: Say) -> Request:
-        """The environment that has a candidate; a wheel is built where it needs one.
+        """The environment with a candidate. Builds a wheel if it needs one.
 
         Raises:
-            ConfigError: it does not exist.
-            LaunchError: it cannot be built.
+            ConfigError: the candidate does not exist.
+            LaunchError: the candidate cannot be built.
         """
 
     @abstractmethod
     def check_reachable(self, candidate: str) -> None:
-        """Check, after a candidate could not be had, that this was not for want of the index.
+        """Check, after a candidate could not be installed, that the index can be reached.
 
         Raises:
             LaunchError: the index could not be reached.
         """
 
     def about(self, candidate: str) -> str:  # noqa: ARG002
-        """More about a candidate, in a few words; empty where there is no more."""
+        """Further facts about a candidate in a few words; may be empty."""
         return ""
 
     def full(self, candidate: str) -> str:
-        """The candidate as it is named where it was found."""
+        """The full name of a candidate."""
         return candidate
 
     def pages(self, candidates: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
-        """Addresses where the candidates say what they changed."""
+        """The addresses of pages about the changes in these candidates."""
         return ()
 
 
 class Releases(Subject):
-    """The published releases of one package; they are listed while the ends are tried."""
+    """The published releases of one package. They are listed while the ends are tried."""
 
     def __init__(
         self, package: str, ends: tuple[str, str], others: Sequence[Pin], *, prereleases: bool = False
@@ -93,7 +93,7 @@ class Releases(Subject):
         self._list = partial(published_versions, package, processes=self._asking)
 
     def __enter__(self) -> Subject:
-        """Begin to list the releases."""
+        """Start to list the releases."""
         older, newer = map(Version, self.ends)
         self._listed = self._pool.submit(self._list, at_least=older, at_most=newer, prereleases=self._prereleases)
         return self
@@ -110,11 +110,11 @@ class Releases(Subject):
         return [str(one) for one in self._listed.result() if older < one < newer]
 
     def request(self, candidate: str, say: Say) -> Request:  # noqa: ARG002
-        """The environment that has a release."""
+        """The environment with a release."""
         return Request(_in_order([Pin(self.package, candidate), *self.others]))
 
     def check_reachable(self, candidate: str) -> None:
-        """Ask the index for the release again."""
+        """Query the index for the release again."""
         published_versions(self.package, at_least=Version(candidate), at_most=Version(candidate))
 
     def pages(self, candidates: Sequence[str]) -> tuple[str, ...]:
@@ -158,55 +158,55 @@ class Commits(Subject):
         return [one.short for one in found]
 
     def request(self, candidate: str, say: Say) -> Request:
-        """The environment that has the wheel of a commit."""
+        """The environment with the wheel of a commit."""
         commit = self._known[candidate]
         pin = of_commit(self._repository, commit.id, self._folder, processes=self._processes, say=say)
         if self.package and pin.name != self.package:
-            raise ConfigError(f"commit {candidate} is of the package {pin.name}, not of {self.package}")
+            raise ConfigError(f"commit {candidate} contains the package {pin.name}, not {self.package}")
         self.package = pin.name
         return Request(_in_order([pin, *self.others]))
 
     def check_reachable(self, candidate: str) -> None:
-        """A build that the index could not be reached for has said so itself."""
+        """Do nothing: a build reports by itself that the index could not be reached."""
 
     def about(self, candidate: str) -> str:
         """The first line of the commit's message."""
         return self._known[candidate].subject
 
     def full(self, candidate: str) -> str:
-        """The commit's whole id."""
+        """The full id of the commit."""
         return self._known[candidate].id
 
 
 def releases_in_order(good: str, bad: str, find: Find) -> tuple[str, str]:
-    """The ends, the older first.
+    """The two ends, the older one first.
 
     Raises:
         ConfigError: they are not in the order that ``find`` implies.
     """
     if Version(good) == Version(bad):
-        raise ConfigError(f"--good {good} --bad {bad}: one release; there is nothing between them")
+        raise ConfigError(f"--good {good} --bad {bad}: both ends are the same release")
     if find == "broken" and Version(good) > Version(bad):
         raise ConfigError(
             f"--good {good} is newer than --bad {bad}: to look for the release that fixed it, give --find fixed"
         )
     if find == "fixed" and Version(good) < Version(bad):
         raise ConfigError(
-            f"--find fixed: --good {good} is older than --bad {bad}; to look for the release that broke it, leave out "
+            f"--find fixed: --good {good} is older than --bad {bad}; to look for the release that broke it, remove "
             "--find fixed"
         )
     return (good, bad) if find == "broken" else (bad, good)
 
 
 def commits_in_order(repository: Repository, good: str, bad: str, find: Find) -> tuple[Commit, Commit]:
-    """The ends, the older first.
+    """The two ends, the older one first.
 
     Raises:
         ConfigError: there is no such commit, or they are not in the order that ``find`` implies.
     """
     first, last = repository.commit(good), repository.commit(bad)
     if first.id == last.id:
-        raise ConfigError(f"--good {good} --bad {bad}: one commit; there is nothing between them")
+        raise ConfigError(f"--good {good} --bad {bad}: both ends are the same commit")
     if find == "fixed":
         first, last = last, first
     if repository.is_ancestor(first, last):
@@ -214,7 +214,7 @@ def commits_in_order(repository: Repository, good: str, bad: str, find: Find) ->
     older, newer = ("--good", "--bad") if find == "broken" else ("--bad", "--good")
     hint = ""
     if repository.is_ancestor(last, first):
-        hint = "; it is the other way round: " + ("give --find fixed" if find == "broken" else "leave out --find fixed")
+        hint = "; the order is reversed: " + ("give --find fixed" if find == "broken" else "remove --find fixed")
     raise ConfigError(f"{older} {first.short} is not in the history of {newer} {last.short}{hint}")
 
 

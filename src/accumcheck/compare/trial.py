@@ -1,4 +1,4 @@
-"""One check under one release after the other: built, run and kept."""
+"""Run one check under several releases: build the environment, run, and save the result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 
 class Trial:
-    """Tries releases: each environment is built when it is needed, and each result is kept."""
+    """Tries releases. Each environment is built when it is needed, and each result is saved."""
 
     def __init__(
         self,
@@ -32,20 +32,20 @@ class Trial:
         say: Say,
         on_event: OnEvent,
     ) -> None:
-        """Set up what every release is tried with.
+        """Set what is common to all releases.
 
         Args:
             planned: the check.
-            subject: what is searched.
+            subject: the subject of the search.
             history: earlier results.
-            say: called, from several threads, with what is being done.
+            say: called from several threads with one line on what is being done.
             on_event: called with every event of a run.
         """
         self._planned, self._subject, self._history = planned, subject, history
         self._say, self._on_event = say, on_event
 
     def prepare(self, releases: Sequence[str]) -> None:
-        """Build what these releases need, side by side; so an end that does not exist is reported before anything runs.
+        """Build the environments of these releases in parallel, so that a missing release is reported before any run.
 
         Raises:
             ConfigError: there is no such release.
@@ -56,11 +56,11 @@ class Trial:
             pass
 
     def __call__(self, release: str) -> Tried:
-        """Run the check under a release, or find what came out of it earlier.
+        """Run the check under a release, or return its saved result.
 
         Raises:
-            LaunchError: the package index could not be reached; a release that cannot be installed or run is no error.
-            KeyboardInterrupt: passed on when every process has been ended.
+            LaunchError: the index could not be reached. A release that cannot be installed or run is not an error.
+            KeyboardInterrupt: passed on after every process has been ended.
         """
         about = self._subject.about(release)
         if (found := self._history.find(release)) is not None:
@@ -71,7 +71,7 @@ class Trial:
                 request = self._subject.request(release, self._say)
                 (python,) = lent.enter_context(environments([request], say=self._say))
             except UnreachableError:
-                raise  # no release is to be skipped for that
+                raise  # this is no reason to skip a release
             except (ConfigError, LaunchError) as error:
                 self._subject.check_reachable(release)
                 return Tried(release, None, str(error), time.monotonic() - clock, about=about)
@@ -86,7 +86,7 @@ class Trial:
 
 
 def why_undecided(report: Report) -> str:
-    """Why a report could not be decided, in one line; empty where it was."""
+    """Why a report could not be decided, in one line; empty if it was decided."""
     if report.exit_code in (0, 1):
         return ""
     reasons: Mapping[str, None] = dict.fromkeys(split.reason for split in report.splits if split.reason)

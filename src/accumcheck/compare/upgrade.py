@@ -21,7 +21,7 @@ OnEvent = Callable[[CheckConfig, Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One configuration, and where it was written."""
+    """One configuration and its file."""
 
     check: CheckConfig
     file: ConfigFile
@@ -29,7 +29,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One set of packages: those that are named, and the environment that has them, None for the one that is here."""
+    """One set of packages: the named ones, and the environment with them; None: accumcheck's own environment."""
 
     pins: Mapping[str, Pin]
     request: Request | None
@@ -37,9 +37,9 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the two sides are called: by the releases of the one package in which they differ, or by all that differ.
+    """The names of the two sides: the releases of the package in which they differ, or of all packages that differ.
 
-    ``package``: that one; empty where there are several.
+    ``package``: the one package that differs; empty if there are several.
     """
 
     package: str
@@ -48,13 +48,13 @@ class Names:
 
     @classmethod
     def of(cls, differing: Sequence[tuple[str, str, str]]) -> Names:
-        """Those of sides that differ in these packages, each with what it is on both."""
+        """The names for sides that differ in these packages. Each is given with its releases on both sides."""
         if len(differing) == 1:
             return cls(*differing[0])
         return cls("", *(", ".join(f"{one[0]} {one[at]}" for one in differing) for at in (1, 2)))
 
     def side(self, name: str) -> str:
-        """One of them as part of a sentence."""
+        """The name of a side as part of a sentence."""
         return f"{self.package} {name}".strip()
 
 
@@ -70,25 +70,25 @@ def run_upgrade(
     say: Say,
     on_event: OnEvent,
 ) -> Comparison:
-    """Run every check under the old packages and then under the new, on this machine.
+    """Run every check on this machine, first under the old packages and then under the new ones.
 
-    Both environments are built first, side by side; the imports are paid once for each.
+    Both environments are built first, in parallel. Each imports its packages only once.
 
     Args:
-        planned: at least one.
-        old: what is in use.
+        planned: at least one check.
+        old: the packages in use.
         new: the candidate.
-        names: what they are called.
-        allow_drift: a reference that moved is no failure.
-        allow_skipped: a split skipped for want of devices does not hold a verdict back.
-        strict: the candidate must pass, without warnings; otherwise it must only be no worse.
-        say: called, from several threads, with what is being done.
-        on_event: called with every event of a run, and the check it is of.
+        names: the names of the two sides.
+        allow_drift: a changed reference is not a failure.
+        allow_skipped: splits that were skipped for lack of devices do not change a verdict.
+        strict: the candidate must pass without warnings. Otherwise it only must not be worse.
+        say: called from several threads with one line on what is being done.
+        on_event: called with every event of a run, and its check.
 
     Raises:
-        ConfigError: there is no such release, or the releases do not go together.
+        ConfigError: there is no such release, or the releases conflict.
         LaunchError: an environment could not be built, or nothing could be started in it.
-        KeyboardInterrupt: passed on when every process has been ended.
+        KeyboardInterrupt: passed on after every process has been ended.
     """
     checks = [one.check for one in planned]
     with environments([old.request, new.request], say=say) as pythons:
@@ -118,10 +118,10 @@ def run_upgrade(
 def pair_of(
     config: str, old: Report, new: Report, *, strict: bool, allow_drift: bool, allow_missing: bool = False
 ) -> Pair:
-    """Two reports of one check beside each other.
+    """The comparison of two reports of one check.
 
     Raises:
-        ConfigError: they are of two checks.
+        ConfigError: they belong to different checks.
     """
     changes = compare_reports(old, new)
     code = exit_code(changes, new, strict=strict, allow_drift=allow_drift, allow_missing=allow_missing)
@@ -138,7 +138,7 @@ def _run(
     allow_skipped: bool,
     strict: bool,
 ) -> Iterator[Report]:
-    """The reports of all checks on one side, as soon as each has ended."""
+    """The reports of all checks on one side. Yields each as soon as its check has ended."""
     waiting = iter(planned)
     running = planned[0]
 

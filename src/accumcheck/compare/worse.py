@@ -1,4 +1,4 @@
-"""Whether a split got worse between two reports: it fails and did not, or its fault is another one or a larger one."""
+"""Whether a split got worse between two reports: it fails now, or its fault is new or larger."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from accumcheck.record import Report, SplitResult, Tolerances
 Measure = Literal["loss", "gradient"]
 _MEASURES: tuple[Measure, ...] = ("loss", "gradient")
 LARGER = 1.01
-"""A fault is larger where its error is more than one percent above the old one, and more than rounding above it."""
+"""A fault is larger if its error grew by more than one percent, and by more than rounding."""
 
 
-def got_worse(before: SplitResult, after: SplitResult, old: Report, new: Report) -> str:
-    """Why one split is worse in the new report, in a few words; empty where it is not.
+def why_worse(before: SplitResult, after: SplitResult, old: Report, new: Report) -> str:
+    """Why one split is worse in the new report, in a few words; empty if it is not worse.
 
-    A split that fails in both is worse where its loss or its gradient is wrong and was right, where the error is
-    larger than it was, or where a fault that has no weighting rule came. Another rule alone is not worse.
+    If a split fails in both reports, it is worse if its loss or its gradient was right and is wrong now, if an error
+    grew, or if there is a new fault without a weighting rule. A different rule alone is not worse.
 
     Args:
         before: the split in the old report.
@@ -59,7 +59,7 @@ def _limit(measure: Measure, tolerances: Tolerances) -> float | None:
 
 
 def _error(measure: Measure, split: SplitResult) -> float | None:
-    """The largest error of all steps, from the reference or, where there is none, from the control; NaN is infinite."""
+    """The largest error of all steps against the reference, or against the control if there is none; NaN: infinite."""
     of_reference = _known(getattr(step.vs_reference, measure) for step in split.steps)
     found = of_reference or _known(getattr(step.vs_control, measure) for step in split.steps)
     return max((math.inf if math.isnan(one) else one for one in found), default=None)
@@ -70,7 +70,7 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 
 def _faults(split: SplitResult, report: Report) -> set[str]:
-    """The ids of the findings that fail a split and name no weighting rule: with a rule, the numbers say how bad."""
+    """The ids of findings without a weighting rule that fail a split. With a rule, the numbers show the size."""
     return {
         one.id
         for one in report.findings

@@ -92,7 +92,7 @@ class CheckConfig(Section):
     tolerances: ToleranceConfig = field(default_factory=ToleranceConfig)
     """Largest relative differences that count as equal."""
     severity: Severities = field(default_factory=dict)
-    """Severity by weighting rule; default: unshifted-token-mean warns, other rules than token-mean fail."""
+    """Severity by weighting rule; default: token-mean passes, unshifted-token-mean warns, all others fail."""
     update: Annotated[str, OneOf(("auto", "off"))] = "auto"
     """Whether updates are compared as well: learning rates, clipping, changes of the weights. auto: the user's own
     steps are made and undone; off: plain steps, without a copy of the weights or the optimizer's state."""

@@ -67,9 +67,9 @@ def _command_lines(section: type[Section], path: Keys) -> Iterator[Keys]:
 
 
 def _found(word: str, folder: Path) -> str:
-    """A word of a program's command line; a path that is only in the configuration's folder becomes absolute.
+    """A word of a program's command line. A path that exists only in the configuration's folder becomes absolute.
 
-    A program looks in the working directory. Names without a folder or an extension are no paths: ``train``.
+    Programs search the working directory. Names without a folder or an extension, such as ``train``, are not paths.
     """
     flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     if value.startswith("-") or not ("/" in value or Path(value).suffix):

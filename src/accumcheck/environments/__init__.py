@@ -1,7 +1,7 @@
-"""Isolated environments: other releases of the software under test, layered over the environment accumcheck runs in.
+"""Isolated environments with other releases of the software under test, on top of accumcheck's own environment.
 
-`parse_request` reads what the user named, `environments` lends the interpreters, `published_versions` lists what there
-is to choose from. Nothing here imports torch or transformers.
+`parse_request` reads which releases the user asked for, `environments` lends the interpreters, and `published_versions`
+lists the published releases. Nothing here imports torch or transformers.
 """
 
 from accumcheck.environments.index import UnreachableError, latest, published_versions

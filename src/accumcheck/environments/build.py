@@ -1,4 +1,4 @@
-"""Build one environment in an empty folder: the releases, the dependencies of their day, and nothing else."""
+"""Build one environment in an empty folder: the releases, and dependencies as of the day of the releases."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from accumcheck.environments.request import Request
 from accumcheck.errors import LaunchError
 
 ALWAYS = ("accelerate", "numpy")
-"""Installed of the releases' day beside transformers and what it requires: Trainer does not run without them."""
+"""Installed in addition to transformers and its requirements, as of the same day: Trainer needs them."""
 COMPILED = ("numpy", "tokenizers", "safetensors", "pyarrow", "pandas")
-"""Taken as wheels only: where none is there for this Python, a message is better than a compiler's half hour."""
+"""Installed from wheels only: if there is none for this Python, a message is better than a long compilation."""
 
 _VERSIONS = """
 import json, sys
@@ -36,22 +36,22 @@ Say = Callable[[str], None]
 
 
 def build(request: Request, base: Base, folder: Path, processes: Processes, say: Say) -> Mapping[str, object]:
-    """Fill ``folder``, which is empty.
+    """Build an environment in an empty folder.
 
     Args:
-        request: what must be in it.
-        base: what it is laid over.
-        folder: where; it may be renamed afterwards.
+        request: the packages to install.
+        base: the environment below.
+        folder: the empty folder; it may be renamed afterwards.
         processes: runs uv and the new interpreter.
-        say: called with each phase in a few words.
+        say: called with a few words for each phase.
 
     Returns:
-        What is in it, for its stamp.
+        The contents of the environment, for its stamp.
 
     Raises:
-        ConfigError: there is no such release, or the releases do not go together.
+        ConfigError: there is no such release, or the releases conflict.
         LaunchError: the index could not be reached, or the releases do not run here.
-        StoppedError: the work was called off.
+        StoppedError: the work was cancelled.
     """
     say("asking the package index")
     day = max(index.day_of(pin, processes) for pin in request.pins)
@@ -59,14 +59,14 @@ def build(request: Request, base: Base, folder: Path, processes: Processes, say:
     _uv("venv", "--quiet", "--clear", "--relocatable", "--python", base.python, str(folder), processes=processes)
     (site,) = folder.glob("lib/python3*/site-packages")
     (site / "zz_accumcheck_base.pth").write_text(base.path_file(), encoding="utf-8")
-    of_the_day = "what else it needs" if request.keeps_what_is_here else "the dependencies"
+    of_the_day = "further packages" if request.keeps_what_is_here else "the dependencies"
     say(f"installing, with {of_the_day} of {day:%Y-%m-%d}")
     _install(request, base, folder, site, before, processes)
     say("importing Trainer")
-    # without torch, transformers imports as well: its Trainer is then one that says so when it is used
+    # transformers can be imported without torch too, but its Trainer then raises an error when it is used
     tried = processes.run([str(python_in(folder)), "-c", "import torch, accumcheck; from transformers import Trainer"])
     if tried.returncode != 0:
-        last = (tried.stderr.strip().splitlines() or ["no word of why"])[-1]
+        last = (tried.stderr.strip().splitlines() or ["no error message"])[-1]
         torch = base.packages["torch"].version if "torch" in base.packages else "none"
         raise LaunchError(f"{request} cannot be imported with torch {torch}: {last}")
     if wrong := differences(request, python_in(folder), processes):
@@ -85,7 +85,7 @@ def python_in(folder: Path) -> Path:
 
 
 def differences(request: Request, python: Path, processes: Processes) -> str:
-    """What an interpreter finds instead of the releases; nothing where it finds them."""
+    """What an interpreter imports instead of the releases; empty if it imports the right ones."""
     asked = {pin.name: pin.version for pin in request.pins}
     done = processes.run([str(python), "-c", _VERSIONS, *asked])
     if done.returncode != 0:
@@ -96,12 +96,12 @@ def differences(request: Request, python: Path, processes: Processes) -> str:
         for name, version in asked.items()
         if (there := found[name]) is None or Version(there) != Version(version)
     ]
-    hint = "; something else comes first on the import path, PYTHONPATH perhaps" if wrong else ""
+    hint = "; something else comes first on the import path, for example from PYTHONPATH" if wrong else ""
     return f"{python} finds {', '.join(wrong)}{hint}" if wrong else ""
 
 
 def _install(request: Request, base: Base, folder: Path, site: Path, before: str, processes: Processes) -> None:
-    """Install the releases, then whatever below they break, until nothing is broken."""
+    """Install the releases, then the packages below that they break, until nothing is broken."""
     overrides, bounds = folder / "overrides.txt", folder / "bounds.txt"
     named, recipes = {pin.name for pin in request.pins}, recipes_for(request.pins)
     never = {*NEVER, *(name for recipe in recipes for name in recipe.without)} - named
@@ -126,9 +126,9 @@ def _install(request: Request, base: Base, folder: Path, site: Path, before: str
         )
         layer = {name: found.version for name, found in packages_in([site]).items()}
         broken = set(broken_by(base.requirements(), layer)) - too_young
-        # a package that was not there on that day is none that a release could ask for: it stays as it is
+        # a package that was not published on that day cannot be a requirement of the release: it stays as it is
         too_young |= {name for name in broken if not _existed(name, before, processes)}
-        # what a package laid over needs newer, or older, than it is here must be laid over as well
+        # if an installed package needs another release of a package below, that release must be installed too
         lacking = set(unmet_by(packages_in([site]), {name: one.version for name, one in base.packages.items()})) & kept
         if not broken - too_young and not lacking:
             return

@@ -1,4 +1,4 @@
-"""What stands in the cache folder: whole environments, the remains of builds, and what is broken."""
+"""The contents of the cache folder: complete environments, remains of builds, and broken entries."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NAMED_BY_US = re.compile(r"-[0-9a-f]{10}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One environment on the shelf, the remains of a build, or something broken.
+    """One environment in the cache, the remains of a build, or a broken entry.
 
-    ``broken``: why it cannot be used, else empty. ``releases``: those asked for; ``packages``: all that was installed
-    for them, with versions. ``size``: bytes, not counting what is shared with the environment below. ``last_used``:
-    seconds since the epoch.
+    ``broken``: why it cannot be used; else empty. ``releases``: the requested releases; ``packages``: all packages
+    that were installed for them, with versions. ``size``: bytes, without what is shared with the environment below.
+    ``last_used``: seconds since the epoch.
     """
 
     path: Path
@@ -41,14 +41,14 @@ class Entry:
 
 
 def paths_in(folder: Path) -> list[Path]:
-    """All that is accumcheck's in the cache folder: folders that a build has made, and every symbolic link."""
+    """All paths in the cache folder that belong to accumcheck: folders made by a build, and symbolic links."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return [path for path in folder.iterdir() if path.name != LOCKS and _is_ours(path)]
     return []
 
 
 def read_entry(path: Path) -> Entry | None:
-    """What one path in the cache folder is; None where it went meanwhile."""
+    """The entry at a path in the cache folder; None if it was removed meanwhile."""
     try:
         changed = path.lstat().st_mtime
         if path.is_symlink():
@@ -67,12 +67,12 @@ def read_entry(path: Path) -> Entry | None:
 
 
 def lock_of(path: Path) -> Path:
-    """The lock of the environment that a folder is, was or was to become."""
+    """The lock of the environment that a folder is, was or should become."""
     return path.parent / LOCKS / place_of(path).name
 
 
 def place_of(path: Path) -> Path:
-    """The environment that a folder is, was or was to become."""
+    """The environment that a folder is, was or should become."""
     name = path.name
     for mark in (BUILDING, _REMOVING):
         if name.startswith("."):
@@ -81,7 +81,7 @@ def place_of(path: Path) -> Path:
 
 
 def remove(place: Path) -> None:
-    """Remove a folder, half of which never stands under its own name; of a link the link, not what it leads to."""
+    """Remove a folder. It is renamed first, so it is never half removed. Of a symbolic link only the link goes."""
     if not os.path.lexists(place):
         return
     if place.is_symlink() or not place.is_dir():
@@ -93,7 +93,7 @@ def remove(place: Path) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files below a folder."""
+    """The size of the files below a folder, in bytes."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -113,7 +113,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def links_in(folder: Path) -> Iterator[Path]:
-    """The symbolic links in a folder, which may be one itself."""
+    """The symbolic links in a folder, which may itself be one."""
     if folder.is_symlink():
         yield folder
     elif folder.is_dir():

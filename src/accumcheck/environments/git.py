@@ -1,4 +1,4 @@
-"""Local git repositories: which commits there are, and what is in one. Nothing is ever written into one."""
+"""Local git repositories: their commits and the contents of a commit. Nothing is ever written into them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit: its full id, when it was made (ISO 8601), and the first line of its message."""
+    """One commit: its full id, its date (ISO 8601), and the first line of its message."""
 
     id: str
     day: str
@@ -23,7 +23,7 @@ class Commit:
 
     @property
     def short(self) -> str:
-        """Ten digits of its id."""
+        """The first ten digits of its id."""
         return self.id[:10]
 
 
@@ -31,10 +31,10 @@ class Repository:
     """A git repository on this machine."""
 
     def __init__(self, path: Path, processes: Processes) -> None:
-        """Open it.
+        """Open the repository.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is no repository.
             LaunchError: git is not installed.
         """
         self._processes = processes
@@ -47,10 +47,10 @@ class Repository:
         self.folder = Path(done.stdout.strip())
 
     def commit(self, ref: str) -> Commit:
-        """The commit that a branch, a tag or an id stands for.
+        """The commit of a branch, a tag or an id.
 
         Raises:
-            ConfigError: it stands for none.
+            ConfigError: there is no such commit.
         """
         done = self._git("show", "--no-patch", "--format=%H%x00%cI%x00%s", f"{ref}^{{commit}}", "--")
         if done.returncode != 0:
@@ -58,7 +58,7 @@ class Repository:
         return Commit(*done.stdout.rstrip("\n").split("\0"))
 
     def tree(self, commit: Commit, folder: str = "") -> str:
-        """The id of what is in a commit, or in a folder of it: equal ids, equal files.
+        """The id of the files in a commit, or in a folder of it. Equal ids mean equal files.
 
         Raises:
             ConfigError: there is no such folder.
@@ -75,8 +75,8 @@ class Repository:
     def between(self, older: Commit, newer: Commit) -> list[Commit]:
         """The commits after the older and before the newer one, the oldest first.
 
-        Along the first parents, so that a merge counts as one step; where the older commit came by a merge, all on the
-        way from it.
+        The commits are followed along the first parents, so a merge counts as one commit. If the older commit came in
+        by a merge, all commits on the way from it are included.
         """
         line = self._listed(older, newer, "--first-parent")
         on_line = self._git("rev-list", "--first-parent", newer.id).stdout.split()
@@ -85,12 +85,12 @@ class Repository:
         return [one for one in line if one.id != newer.id]
 
     def check_out(self, commit: Commit, target: Path) -> None:
-        """Put what is in a commit into a new folder, as a clone that shares the repository's objects.
+        """Check out a commit into a new folder, as a clone that shares the repository's objects.
 
-        A clone, and no plain export: packages ask git for their version.
+        It is a clone and not a plain export because packages ask git for their version.
 
         Raises:
-            LaunchError: it could not be done, on a full disk for example.
+            LaunchError: the checkout failed, for example because the disk is full.
         """
         for arguments in (
             ("clone", "--quiet", "--shared", "--no-checkout", str(self.folder), str(target)),
@@ -112,23 +112,23 @@ class Repository:
 
 
 def files_of(folder: Path, processes: Processes) -> list[str] | None:
-    """The files of a folder that git tracks or would track, relative to it; None where it is in no repository."""
+    """The files of a folder that git tracks or would track, relative to it; None if it is not in a repository."""
     arguments = ("-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     done = processes.run(["git", *arguments], environment=_QUIET)
     return sorted(filter(None, done.stdout.split("\0"))) if done.returncode == 0 else None
 
 
 def mirror(address: str, ref: str, target: Path, processes: Processes) -> Repository:
-    """A bare copy of a repository elsewhere, brought up to date.
+    """An up-to-date bare copy of a remote repository.
 
     Args:
-        address: what ``git clone`` takes.
-        ref: what must be in it.
-        target: where the copy is, or is to be.
+        address: the address, as for ``git clone``.
+        ref: the branch, tag or commit that it must contain.
+        target: the folder of the copy, new or existing.
         processes: runs git.
 
     Raises:
-        LaunchError: it could not be fetched.
+        LaunchError: the repository could not be fetched.
     """
     steps: list[tuple[str, ...]] = [("-C", str(target), "fetch", "--quiet", "--prune", "origin", "+refs/*:refs/*")]
     if not target.is_dir():

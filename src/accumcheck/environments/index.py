@@ -1,6 +1,6 @@
-"""What the package index has, asked through uv, so that whichever index, mirror or credential uv is given is used.
+"""Query the package index through uv, so that uv's settings for indexes, mirrors and credentials apply.
 
-An index set for pip (``PIP_INDEX_URL``, pip.conf) is passed on to uv where uv has none set in the environment.
+An index that is set for pip (``PIP_INDEX_URL``, pip.conf) is passed to uv, unless the environment sets one for uv.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UV_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE")
 
 
 class UnreachableError(LaunchError):
-    """The package index could not be reached: nothing is known of any release."""
+    """The package index could not be reached, so nothing is known about any release."""
 
 
 def published_versions(
@@ -41,8 +41,9 @@ def published_versions(
 ) -> list[Version]:
     """The releases that can be installed here, oldest first.
 
-    Left out are yanked releases, releases without a file for this Python, and pre-releases unless asked for. uv has no
-    listing, so that each is asked for as the oldest above the last: a tenth of a second each, so name the ends.
+    Yanked releases and releases without a file for this Python are left out; so are pre-releases, unless requested. uv
+    cannot list releases, so each one is queried as the oldest one above the last. This takes about 0.1 s per release,
+    so give both ends of the range.
 
     Raises:
         ConfigError: the index has no such package.
@@ -53,7 +54,7 @@ def published_versions(
     below = f",<={at_most}" if at_most is not None else ""
     found: list[Version] = []
     while True:
-        # !=, since > leaves out the post-releases of a version
+        # != is needed because > excludes the post-releases of a version
         bound = f">={found[-1]},!={found[-1]}" if found else above
         version = _choose(f"{package}{bound}{below}", processes, lowest=True, prereleases=prereleases)
         if version is None:
@@ -65,7 +66,7 @@ def published_versions(
 
 
 def latest(package: str, *, processes: Processes | None = None) -> Version:
-    """The newest release that can be installed here, pre-releases and yanked ones aside.
+    """The newest release that can be installed here, without pre-releases and yanked releases.
 
     Raises:
         ConfigError: the index has no such package.
@@ -78,11 +79,11 @@ def latest(package: str, *, processes: Processes | None = None) -> Version:
 
 
 def day_of(pin: Pin, processes: Processes) -> datetime:
-    """When the last file of a release was uploaded (UTC), or a wheel's commit was made; of any other wheel now.
+    """When the last file of a release was uploaded (UTC), or when a wheel's commit was made; else the current time.
 
     Raises:
         ConfigError: there is no such release; the text names the nearest.
-        LaunchError: the index could not be reached, or does not say when.
+        LaunchError: the index could not be reached, or gives no upload times.
     """
     if pin.wheel:
         made = datetime.fromisoformat(pin.day.replace("Z", "+00:00")) if pin.day else datetime.now(timezone.utc)
@@ -102,23 +103,23 @@ def upload_time(lock: str) -> datetime:
     moments = [datetime.fromisoformat(text[:19]) for text in _UPLOAD_TIME.findall(lock)]
     if not moments:
         raise LaunchError(
-            "the package index gives no upload times (PEP 700), so the dependencies of that time are not known; "
-            "name an index that gives them with UV_DEFAULT_INDEX"
+            "the package index gives no upload times (PEP 700), so the dependencies of that day are not known; "
+            "set UV_DEFAULT_INDEX to an index that gives them"
         )
     return max(moments).replace(tzinfo=timezone.utc)
 
 
 def end_of_day(moment: datetime) -> str:
-    """The midnight (UTC) that ends a moment's day, as uv's ``--exclude-newer`` reads it."""
+    """The end of a moment's day (midnight, UTC), as uv's ``--exclude-newer`` expects it."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return midnight.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def lock_file(requirement: str, processes: Processes, *options: str) -> str | None:
-    """The release that uv chooses for one requirement, as a lock file: the one answer that carries upload times.
+    """The release that uv chooses for one requirement, as a lock file: the only output of uv with upload times.
 
     Returns:
-        None where the index has no release that meets the requirement.
+        The lock file; None if no release in the index meets the requirement.
 
     Raises:
         LaunchError: the index could not be reached, or uv failed in another way.
@@ -140,29 +141,29 @@ def uv(*arguments: str, processes: Processes, text: str = "") -> subprocess.Comp
     """Run uv.
 
     Raises:
-        LaunchError: uv is not there.
+        LaunchError: uv is not installed.
     """
     try:
         from uv import find_uv_bin
 
         program = find_uv_bin()
     except (ImportError, FileNotFoundError) as error:
-        raise LaunchError("isolated environments are built with uv, which is missing: pip install uv") from error
+        raise LaunchError("isolated environments need uv, which is not installed: pip install uv") from error
     return processes.run([program, "--color", "never", *arguments], text=text, environment=_index_settings())
 
 
 def failure(done: subprocess.CompletedProcess[str]) -> LaunchError | ConfigError:
-    """The exception for a uv that failed: the user's where releases do not go together, otherwise the machine's."""
+    """The exception for a failure of uv: a ConfigError if releases conflict, otherwise a LaunchError."""
     words = re.sub(rf"^\s*(error|cause|hint): ({_UNSATISFIABLE}.*$)?", "", done.stderr.strip(), flags=re.MULTILINE)
     words = re.sub(r"\s+", " ", words).strip().rstrip(".")
     if _is_offline(done.stderr):
         return UnreachableError(
-            f"the package index could not be reached: {words[:600]}. Environments built before need no network: "
-            "accumcheck environments list"
+            f"the package index could not be reached: {words[:600]}. Existing environments need no "
+            "network: accumcheck environments list"
         )
     if _UNSATISFIABLE in done.stderr:
-        return ConfigError(f"the releases named do not go together: {words[:1500]}")
-    return LaunchError(f"uv failed: {words[-1500:] or f'exit code {done.returncode}, without a word'}")
+        return ConfigError(f"these releases conflict: {words[:1500]}")
+    return LaunchError(f"uv failed: {words[-1500:] or f'exit code {done.returncode}, no error message'}")
 
 
 def _no_such_release(pin: Pin, processes: Processes) -> str:
@@ -172,7 +173,7 @@ def _no_such_release(pin: Pin, processes: Processes) -> str:
         return f"{pin}: the package index has no package {pin.name}"
     nearest = " and ".join(str(version) for version in (below, above) if version is not None)
     python = ".".join(map(str, sys.version_info[:2]))
-    return f"{pin}: the package index has no such release for Python {python}; the nearest: {nearest}"
+    return f"{pin}: the package index has no such release for Python {python}; nearest: {nearest}"
 
 
 def _choose(
@@ -194,7 +195,7 @@ def _is_offline(words: str) -> bool:
 
 @cache
 def _index_settings() -> Mapping[str, str]:
-    """What uv is told beyond its own environment: the index and the certificates that pip is set to use."""
+    """Settings for uv in addition to its own environment variables: pip's index and certificates."""
     settings: dict[str, str] = {}
     if not any(os.environ.get(name) for name in _UV_INDEX) and (index := _pip_setting("index-url")):
         settings["UV_DEFAULT_INDEX"] = index
@@ -206,7 +207,7 @@ def _index_settings() -> Mapping[str, str]:
 def _pip_setting(name: str) -> str | None:
     if value := os.environ.get("PIP_" + name.upper().replace("-", "_")):
         return value
-    with contextlib.suppress(OSError):  # no pip here: then it has no settings either
+    with contextlib.suppress(OSError):  # if pip is not installed, it has no settings
         listed = subprocess.run(
             [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
         )

@@ -1,4 +1,4 @@
-"""Lend the interpreters of environments: found on the shelf, or built, several side by side."""
+"""Lend the interpreters of environments. They are taken from the cache or built, several in parallel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accumcheck.environments.stamp import BrokenStampError, read_stamp
 from accumcheck.errors import LaunchError
 
 AT_ONCE = 4
-"""Environments built side by side: most of a build is waiting for the index and the disk."""
+"""The number of environments built in parallel: most of a build waits for the index and the disk."""
 _POLL_SECONDS = 0.2
 
 Say = Callable[[str], None]
@@ -29,31 +29,30 @@ Say = Callable[[str], None]
 def environments(
     requests: Sequence[Request | None], *, say: Say | None = None, shelf: Shelf | None = None
 ) -> Iterator[list[str]]:
-    """Lend the interpreter for each request, for as long as the block runs.
+    """Lend the interpreter for each request while the block runs. Meanwhile none of them can be pruned.
 
-    Until then none of them can be pruned. Each is looked up on the shelf and built where it is not there; while
-    another process builds it, this one waits. A build that ends early, by an exception, Ctrl-C or a kill, leaves
-    nothing that could be taken for an environment.
+    Each environment is taken from the cache, or built if it is not there. If another process is building it, this one
+    waits. A build that ends early by an exception, Ctrl-C or a kill leaves nothing that looks like an environment.
 
     Args:
-        requests: None stands for the environment that accumcheck runs in.
-        say: called, from several threads, with what is being done, in one line.
-        shelf: the per-user cache unless given.
+        requests: the requests; None means accumcheck's own environment.
+        say: called from several threads with one line on what is being done.
+        shelf: the cache; default: the user's cache.
 
     Yields:
         The interpreters, in the order of the requests.
 
     Raises:
-        ConfigError: there is no such release (the text names the nearest), releases do not go together, or the cache is
-            not this user's alone.
+        ConfigError: there is no such release (the text names the nearest), the releases conflict, or another user
+            could have written to the cache.
         LaunchError: the index could not be reached, or an environment could not be built.
-        KeyboardInterrupt: passed on when every process has been ended.
+        KeyboardInterrupt: passed on after every process has been ended.
     """
     shelf, processes = shelf or Shelf(), Processes()
     if any(requests):
         shelf.check()
     with contextlib.ExitStack() as held:
-        # the first of equal requests does the work for all of them
+        # the first of several equal requests does the work for all
         distinct = list(dict.fromkeys(request for request in requests if request is not None))
         base = Base.here() if distinct else None
         pool = held.enter_context(ThreadPoolExecutor(AT_ONCE, thread_name_prefix="environment"))
@@ -66,7 +65,7 @@ def environments(
             wait(work.values(), return_when=FIRST_EXCEPTION)
         finally:
             if not all(future.done() and future.exception() is None for future in work.values()):
-                processes.stop()  # the others are of no use alone; nothing of theirs is left behind
+                processes.stop()  # the other builds are of no use without this one, and leave nothing behind
                 wait(work.values())
         for future in work.values():
             if (error := future.exception()) is not None and not isinstance(error, StoppedError):
@@ -75,7 +74,7 @@ def environments(
 
 
 def _obtain(request: Request, base: Base, shelf: Shelf, lock: Lock, processes: Processes, say: Say) -> Path:
-    """The interpreter for one request; when this returns, ``lock`` is held for use."""
+    """The interpreter for one request. When this returns, ``lock`` is held for use."""
     place = _place(shelf, request, base)
     waiting = False
 
@@ -91,10 +90,10 @@ def _obtain(request: Request, base: Base, shelf: Shelf, lock: Lock, processes: P
         if _is_sound(request, place, shelf, processes):
             shelf.used(place)
             return python_in(place)
-        if not lock.try_own():  # the lock is lost then, and another may have built it before this one holds it again
+        if not lock.try_own():  # the lock is lost then, and another process may build it before this one holds it again
             wait_for_others()
             continue
-        # between the two locks another may have built it, so look again when it is held alone
+        # another process may have built it between the two locks, so look again with the exclusive lock
         if not _is_sound(request, place, shelf, processes):
             with shelf.building(place) as folder:
                 found = build(request, base, folder, processes, lambda phase: say(f"{request}: {phase}"))
@@ -102,7 +101,7 @@ def _obtain(request: Request, base: Base, shelf: Shelf, lock: Lock, processes: P
 
 
 def _place(shelf: Shelf, request: Request, base: Base) -> Path:
-    """Where the environment stands; another one once the way to install its packages has changed."""
+    """The folder of the environment. It changes if the recipe for installing its packages changes."""
     recipes = [repr(recipe) for recipe in recipes_for(request.pins)]
     return shelf.place(request, {**base.recipe(), **({"recipes": recipes} if recipes else {})})
 
@@ -115,20 +114,20 @@ def _lock(shelf: Shelf, place: Path) -> Lock:
 
 
 def _named(error: BaseException, shelf: Shelf) -> BaseException:
-    """A disk's error as a message; any other error as it is."""
+    """An error of the disk as a message; any other error as it is."""
     if not isinstance(error, OSError):
         return error
     return LaunchError(
         f"environments cannot be kept in {shelf.folder}: {error.strerror or error}; "
-        "name another folder with ACCUMCHECK_CACHE"
+        "set ACCUMCHECK_CACHE to another folder"
     )
 
 
 def _is_sound(request: Request, place: Path, shelf: Shelf, processes: Processes) -> bool:
-    """Whether the environment is there and finds its releases: the Python below it may have gone since.
+    """Whether the environment exists and imports its releases. The Python below it may have been removed.
 
     Raises:
-        ConfigError: another user could have written it.
+        ConfigError: another user could have written to it.
     """
     shelf.check_place(place)
     if place.is_symlink() or not python_in(place).exists():
@@ -141,4 +140,4 @@ def _is_sound(request: Request, place: Path, shelf: Shelf, processes: Processes)
 
 
 def _quietly(_: str) -> None:
-    """Nobody listens."""
+    """Ignore the message."""

@@ -1,4 +1,4 @@
-"""One lock per environment, held by every process that uses or builds it; the kernel lets go when a process dies."""
+"""One lock per environment. Processes hold it while they use or build it; the kernel releases it when they end."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Lock:
-    """A file lock (flock) with two strengths: many may use an environment, one alone may build or remove it."""
+    """A file lock (flock): shared for using an environment, exclusive for building or removing it."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open the lock's file in a folder that is there; it is not yet held.
+        """Open the file of the lock in an existing folder. The lock is not yet held.
 
         Raises:
-            ConfigError: the file is a symbolic link, no ordinary file, or another user's.
-            FileNotFoundError: it is not there, and is not to be made.
-            OSError: it cannot be opened.
+            ConfigError: the file is a symbolic link, not a regular file, or belongs to another user.
+            FileNotFoundError: the file does not exist, and ``create`` is false.
+            OSError: the file cannot be opened.
         """
-        # never unlinked: two processes must not come to hold locks on two files of one name
+        # never removed: two processes must not hold locks on two different files of the same name
         try:
             self._file = os.open(path, _FLAGS | (os.O_CREAT if create else 0), PRIVATE_FILE)
         except OSError as error:
@@ -37,24 +37,24 @@ class Lock:
         found = os.fstat(self._file)
         if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
             os.close(self._file)
-            raise_faults([fault_of(path) or f"{path}: is no ordinary file"])
+            raise_faults([fault_of(path) or f"{path}: is not a regular file"])
         os.fchmod(self._file, PRIVATE_FILE)
 
     def try_use(self) -> bool:
-        """Hold it with others, unless one holds it alone."""
+        """Take the shared lock, unless another process holds the exclusive one. Returns whether it is held."""
         return self._try(fcntl.LOCK_SH)
 
     def try_own(self) -> bool:
-        """Hold it alone, unless anyone else holds it."""
+        """Take the exclusive lock, unless another process holds the lock. Returns whether it is held."""
         return self._try(fcntl.LOCK_EX)
 
     def wait_for(self, attempt: Callable[[], bool], wait: Callable[[], None]) -> None:
-        """Attempt until it succeeds; ``wait`` is called between attempts, and may raise."""
+        """Repeat an attempt until it succeeds. ``wait`` is called between attempts and may raise."""
         while not attempt():
             wait()
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         os.close(self._file)
 
     def __enter__(self) -> Lock:
@@ -74,7 +74,7 @@ class Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether any process holds the lock; a lock that is not there, or is none, nobody holds."""
+    """Whether any process holds the lock. False if there is no lock at this path."""
     try:
         lock = Lock(path, create=False)
     except (ConfigError, OSError):

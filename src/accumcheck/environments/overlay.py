@@ -1,7 +1,7 @@
-"""Laying releases over the environment that accumcheck runs in: what is seen through, and what must be replaced.
+"""Layer releases on top of accumcheck's own environment: what is shared, and what must be replaced.
 
-A layered environment is a venv whose ``.pth`` file names the site-packages below. Packages installed into it come
-first; everything else, torch above all, is the one below and is never installed a second time.
+A layered environment is a venv whose ``.pth`` file adds the site-packages of the environment below. Packages in the
+venv come first. Everything else, such as torch, comes from below and is never installed again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from packaging.utils import canonicalize_name
 from accumcheck.environments.request import SHARED
 
 NEVER = (*SHARED, "accumcheck")
-"""Never installed again: what these require of other packages binds the choice of those instead."""
+"""Packages that are never installed again. Their requirements restrict the choice of other packages instead."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """The environment below: its interpreter, its site-packages folders in order, and what is installed in them."""
+    """The environment below: its interpreter, its site-packages folders in order, and the packages in them."""
 
     python: str
     folders: tuple[str, ...]
@@ -32,7 +32,7 @@ class Base:
 
     @classmethod
     def here(cls) -> Base:
-        """The environment that this process runs in."""
+        """The environment of this process."""
         folders = tuple(
             dict.fromkeys(
                 entry
@@ -43,7 +43,7 @@ class Base:
         return cls(sys.executable, folders, packages_in(folders))
 
     def recipe(self) -> dict[str, object]:
-        """All of it that decides what an environment over it looks like."""
+        """The properties that determine an environment on top of it."""
         return {
             "python": [os.path.realpath(self.python), sys.version],
             "folders": list(self.folders),
@@ -51,11 +51,11 @@ class Base:
         }
 
     def requirements(self) -> dict[str, Iterable[str]]:
-        """What every package below says it requires."""
+        """The stated requirements of every package below."""
         return {name: found.requires or () for name, found in self.packages.items()}
 
     def bounds(self) -> list[str]:
-        """Constraints on what is laid over: what the packages that stay require."""
+        """Constraints on the packages on top: the requirements of the packages below that stay."""
         return [
             str(requirement).partition(";")[0].strip()
             for name in NEVER
@@ -65,13 +65,13 @@ class Base:
         ]
 
     def path_file(self) -> str:
-        """The ``.pth`` file that makes the environment below importable; Python reads each of its lines alone."""
-        # addsitedir, since the .pth files below (an editable accumcheck's among them) must be read as well
+        """The ``.pth`` file that makes the environment below importable. Python runs each of its lines separately."""
+        # addsitedir also reads the .pth files below, for example that of an editable accumcheck
         return "".join(f"import site; site.addsitedir({folder!r})\n" for folder in self.folders)
 
 
 def packages_in(folders: Iterable[str | Path]) -> dict[str, Distribution]:
-    """What is installed in site-packages folders, by canonical name; the first of two of one name counts."""
+    """The packages in site-packages folders by canonical name. Of two packages of one name the first counts."""
     found: dict[str, Distribution] = {}
     for one in distributions(path=[str(folder) for folder in folders]):
         found.setdefault(canonicalize_name(one.metadata["Name"]), one)
@@ -79,17 +79,17 @@ def packages_in(folders: Iterable[str | Path]) -> dict[str, Distribution]:
 
 
 def requirements_of(metadata: Iterable[str] | None) -> list[Requirement]:
-    """The requirements that hold on this machine, without those of extras."""
+    """The requirements that apply on this machine, without those of extras."""
     parsed = [Requirement(line) for line in metadata or ()]
     return [one for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 def broken_by(base: Mapping[str, Iterable[str]], layer: Mapping[str, str]) -> list[str]:
-    """The packages of the environment below that no longer find what they require.
+    """The packages of the environment below whose requirements are no longer met.
 
     Args:
         base: the packages below and their requirements, as in their metadata.
-        layer: the packages laid over them and their versions.
+        layer: the packages on top and their versions.
     """
     return sorted(
         name
@@ -105,10 +105,10 @@ def broken_by(base: Mapping[str, Iterable[str]], layer: Mapping[str, str]) -> li
 
 
 def unmet_by(layer: Mapping[str, Distribution], base: Mapping[str, str]) -> list[str]:
-    """The packages of the environment below that are not what packages laid over it require.
+    """The packages of the environment below that do not meet the requirements of packages on top.
 
     Args:
-        layer: the packages laid over it.
+        layer: the packages on top.
         base: the packages below and their versions.
     """
     return sorted(

@@ -1,7 +1,7 @@
-"""Whose the cache is: what another user may have written is never executed, followed or believed.
+"""Check who owns the cache. What another user may have written is never executed, followed or trusted.
 
-Trusted is what belongs to this user and what nobody else can write to. A sticky bit does not help: it only keeps others
-from removing what is there.
+A path is trusted if it belongs to this user and nobody else can write to it. A sticky bit is not enough: it only
+prevents others from removing files.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ _SHOWN = 5
 
 
 def check_folders(top: Path, folder: Path) -> None:
-    """Check a folder of the cache and all above it, up to ``top``, the cache itself; what is not there is no fault.
+    """Check a folder of the cache and all folders above it, up to ``top``. A missing folder is not a fault.
 
     Args:
-        top: the cache. It may be a symbolic link, since the user has named it.
+        top: the cache. It may be a symbolic link, because the user chose it.
         folder: a folder below it, or ``top``.
 
     Raises:
-        ConfigError: one is another user's, can be written by others, or is a symbolic link.
+        ConfigError: a folder belongs to another user, can be written by others, or is a symbolic link.
     """
-    # whoever owns a link says where it leads
+    # the owner of a link decides where it leads
     link = fault_of(top, link_is_fault=False, of_root=True) if top.is_symlink() else ""
     below = [one for one in (*reversed(folder.parents), folder) if top in one.parents]
     raise_faults([link, fault_of(Path(os.path.realpath(top))), *map(fault_of, below)])
 
 
 def environment_faults(place: Path, *, thorough: bool = False) -> list[str]:
-    """What of an environment is another user's, or can be written by others, one line for each path.
+    """The paths of an environment that belong to another user or can be written by others, one line for each.
 
-    Looked at are its folder, its interpreter, its metadata and the folders on the way to its packages. ``thorough``:
-    where others can enter its folder, everything in it.
+    Its folder, its interpreter, its metadata and the folders above its packages are checked. ``thorough``: if others
+    can enter its folder, everything in it is checked.
     """
     named = [place, place / "pyvenv.cfg", place / "bin", place / "lib"]
     packages = sorted(place.glob("lib/python3*/site-packages"))
     named += [one for folder in packages for one in (folder.parent, folder, *sorted(folder.glob("*.pth")))]
     faults = [fault_of(path) for path in named]
-    faults.append(fault_of(place / "environment.json", link_is_fault=False))  # which is broken, and not read
+    faults.append(fault_of(place / "environment.json", link_is_fault=False))  # a link here is broken, and not read
     faults.append(_fault_of_interpreter(place / "bin" / "python"))
     with contextlib.suppress(OSError):
         if thorough and place.lstat().st_mode & _OTHERS_ENTER:
@@ -58,30 +58,30 @@ def environment_faults(place: Path, *, thorough: bool = False) -> list[str]:
 
 
 def raise_faults(faults: Iterable[str]) -> None:
-    """Refuse the cache.
+    """Refuse a cache with faults.
 
     Raises:
-        ConfigError: there is a fault; the text has a line for each of the first few, and what to do.
+        ConfigError: there is a fault. The text lists the first few and says what to do.
     """
     found = [fault for fault in faults if fault]
     if not found:
         return
     more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     advice = (
-        "The cache of environments is not used: another user could have put a program there. If nobody else has, take "
-        "the right to write away from others (chmod go-w); otherwise remove what is named, which is built again when "
-        "it is needed. Or name a folder of your own with ACCUMCHECK_CACHE."
+        "The cache of environments is not used, because another user could have put a program there. If you trust its "
+        "contents, remove the write permission of others (chmod go-w). Otherwise remove the paths listed; they are "
+        "built again when needed. Or set ACCUMCHECK_CACHE to your own folder."
     )
     raise ConfigError("\n".join([*found[:_SHOWN], *more, advice]))
 
 
 def fault_of(path: Path, *, link_is_fault: bool = True, of_root: bool = False) -> str:
-    """Why a file or folder is not trusted, in one line, or nothing; what is not there is no fault.
+    """Why a file or folder is not trusted, in one line; empty if it is trusted or missing.
 
     Args:
         path: the file or folder; a symbolic link is not followed.
-        link_is_fault: else a link of this user's is none, wherever it leads.
-        of_root: what belongs to root is as good as this user's own.
+        link_is_fault: whether a symbolic link of this user is a fault.
+        of_root: whether paths that belong to root are trusted too.
     """
     try:
         found = path.lstat()
@@ -91,22 +91,22 @@ def fault_of(path: Path, *, link_is_fault: bool = True, of_root: bool = False) -
     if found.st_uid != os.geteuid() and not (of_root and found.st_uid == _ROOT):
         return f"{path}: belongs to {_user(found.st_uid)}, not to {_user(os.geteuid())}"
     if link and link_is_fault:
-        return f"{path}: is a symbolic link, which is never followed inside the cache; remove it"
+        return f"{path}: is a symbolic link; links inside the cache are never followed; remove it"
     if not link and found.st_mode & OTHERS_WRITE:
         return f"{path}: others can write to it (mode {stat.S_IMODE(found.st_mode):04o})"
     return ""
 
 
 def make_private(top: Path, folder: Path) -> None:
-    """Make a folder of the cache, and those above it that are missing, for this user alone, whatever the umask.
+    """Make a folder of the cache and the missing folders above it, accessible only to this user, whatever the umask.
 
     Args:
         top: the cache.
         folder: a folder below it, or ``top``.
 
     Raises:
-        ConfigError: one that is there is not trusted; see `check_folders`.
-        OSError: it cannot be made.
+        ConfigError: an existing folder is not trusted; see `check_folders`.
+        OSError: the folder cannot be made.
     """
     for missing in _missing(folder):
         with contextlib.suppress(FileExistsError):
@@ -118,9 +118,9 @@ def make_private(top: Path, folder: Path) -> None:
 
 
 def keep_others_out(folder: Path) -> None:
-    """Take the right to write away from others in a whole folder, and to enter the folder itself.
+    """Remove others' permission to write anywhere in a folder, and to enter the folder itself.
 
-    Files that a package installer has linked may be in its own cache as well, where others could reach them.
+    A package installer may have hard-linked files from its own cache, where others could reach them.
     """
     folder.chmod(PRIVATE_FOLDER)
     for path in _everything_in(folder):
@@ -135,14 +135,14 @@ def _fault_of_interpreter(python: Path) -> str:
         return fault
     if not python.is_symlink():
         return ""
-    # whoever laid the link is this user; it must lead to what others cannot change either
+    # the link belongs to this user; others must not be able to change its target either
     target = Path(os.path.realpath(python))
     fault = fault_of(target, of_root=True)
     return f"{python}: leads to another interpreter; {fault}" if fault and not _is_this_python(target) else ""
 
 
 def _is_this_python(path: Path) -> bool:
-    """Whether it is the interpreter that runs now, whoever has installed it."""
+    """Whether it is the running interpreter, whoever installed it."""
     try:
         return path.samefile(sys.executable)
     except OSError:
@@ -156,7 +156,7 @@ def _everything_in(folder: Path) -> Iterator[Path]:
 
 
 def _missing(folder: Path) -> list[Path]:
-    """The folder and those above it that are not there, the topmost first."""
+    """The folder and the folders above it that are missing, the topmost first."""
     found: list[Path] = []
     while not os.path.lexists(folder) and folder != folder.parent:
         found.append(folder)

@@ -1,4 +1,4 @@
-"""uv and the interpreters that it makes, run so that an interruption ends them all."""
+"""Run uv and the interpreters that it installs. An interruption ends all of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from accumcheck.errors import LaunchError
 
 
 class StoppedError(Exception):
-    """The work was called off; whoever called it off says why."""
+    """The work was cancelled; the code that cancelled it reports why."""
 
 
 class Processes:
-    """Runs commands to their end, from several threads; after `stop`, every one that runs or is asked for ends."""
+    """Runs commands to their end, from several threads. `stop` ends running commands and refuses new ones."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
@@ -44,7 +44,7 @@ class Processes:
                     stderr=subprocess.PIPE,
                     text=True,
                     env=None if environment is None else {**os.environ, **environment},
-                    start_new_session=True,  # Ctrl-C reaches accumcheck alone, which then ends the command
+                    start_new_session=True,  # Ctrl-C only reaches accumcheck, which then ends the command
                 )
             except OSError as error:
                 raise LaunchError(f"{command[0]} cannot be run: {error.strerror}") from error
@@ -61,7 +61,7 @@ class Processes:
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not when everything was called off.
+        """Wait, unless the work was cancelled.
 
         Raises:
             StoppedError: `stop` was called.
@@ -70,7 +70,7 @@ class Processes:
             raise StoppedError
 
     def stop(self) -> None:
-        """End what runs, and let nothing start any more."""
+        """End running commands, and let no new one start."""
         with self._lock:
             self._stopped.set()
             for process in self._running:

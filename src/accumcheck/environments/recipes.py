@@ -1,4 +1,4 @@
-"""How packages are installed whose stated requirements go beyond training; the rows are data, in ``recipes.yaml``."""
+"""How to install packages whose stated requirements go beyond training. The rows are data in ``recipes.yaml``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LISTS = ("without", "instead", "also")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One row; the fields are explained at the head of ``recipes.yaml``."""
+    """One row. The fields are explained at the top of ``recipes.yaml``."""
 
     package: str
     releases: SpecifierSet
@@ -31,7 +31,7 @@ class Recipe:
 
 
 def recipes_for(pins: Sequence[Pin], recipes: Sequence[Recipe] | None = None) -> list[Recipe]:
-    """The recipes that these releases are installed by; a package without one has none."""
+    """The recipes for these releases. Most packages have none."""
     chosen = []
     for pin in pins:
         fitting = (
@@ -45,22 +45,22 @@ def recipes_for(pins: Sequence[Pin], recipes: Sequence[Recipe] | None = None) ->
 
 @cache
 def shipped() -> tuple[Recipe, ...]:
-    """The recipes that accumcheck comes with."""
+    """The recipes that accumcheck is shipped with."""
     return read_recipes(files("accumcheck.environments").joinpath("recipes.yaml").read_text(encoding="utf-8"))
 
 
 def read_recipes(text: str) -> tuple[Recipe, ...]:
-    """Read rows, strictly: a malformed one must not be shipped.
+    """Read rows strictly, so that no malformed row is shipped.
 
     Args:
         text: YAML, a list of rows.
 
     Raises:
-        ValueError: a row is malformed; the text names it and says what was expected.
+        ValueError: a row is malformed. The text names it and says what was expected.
     """
     rows = yaml.safe_load(text)
     if not isinstance(rows, list):
-        raise ValueError("a list of recipes was expected")
+        raise ValueError("expected a list of recipes")
     return tuple(_read(number, row) for number, row in enumerate(rows, start=1))
 
 
@@ -70,7 +70,7 @@ def _read(number: int, row: Any) -> Recipe:
         raise ValueError(f"{name}: expected a mapping with package and releases")
     name = f"{name} ({row['package']})"
     if unknown := sorted(row.keys() - {"package", "releases", "stubs", *_LISTS}):
-        raise ValueError(f"{name}: {unknown[0]} is no field of a recipe")
+        raise ValueError(f"{name}: {unknown[0]} is not a field of a recipe")
     if row["package"] != canonicalize_name(row["package"]):
         raise ValueError(f"{name}: expected the canonical name {canonicalize_name(row['package'])}")
     try:

@@ -1,4 +1,4 @@
-"""What the user asked for: exact releases, wheels, folders and commits, read from ``--transformers``, ``--with`` ..."""
+"""Read the requested packages (releases, wheels, folders, commits) from ``--transformers`` and ``--with``."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from accumcheck.errors import ConfigError
 OLDEST = Version("4.45.0")
 """The oldest transformers that accumcheck's workers run under (pyproject.toml says the same)."""
 SHARED = ("torch", "torchvision", "torchaudio", "triton")
-"""Never installed into an environment: torch, and what is compiled against one torch."""
+"""Never installed into an environment: torch, and packages compiled against one release of torch."""
 LATEST = "latest"
-"""Stands for the newest release where a version is expected."""
+"""The word for the newest release, in place of a version."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pin:
-    """One package as it is to be installed: a release, or a wheel that was built of something else.
+    """One package to install: a release, or a wheel that was built from a source.
 
-    ``name``: canonical; ``origin``: of a wheel, in a few words what it was built of; ``wheel``: its path; ``digest``:
-    of what is in it; ``day``: the date of its commit (ISO 8601), where it has one.
+    ``name``: the canonical name. For a wheel, ``origin``: what it was built from, in a few words; ``wheel``: its path;
+    ``digest``: a digest of its contents; ``day``: the date of its commit (ISO 8601), if it has one.
     """
 
     name: str
@@ -41,18 +41,18 @@ class Pin:
 
     @property
     def identity(self) -> str:
-        """What tells it from another, wherever its wheel is kept."""
+        """A text that identifies it, wherever its wheel is stored."""
         return f"{self.name}=={self.version} {self.digest}".strip()
 
     @property
     def label(self) -> str:
-        """Its version for people: ``1.16.0``, ``1.17.0.dev0 (1f0c2a9b7e)``."""
+        """Its version for display: ``1.16.0``, ``1.17.0.dev0 (1f0c2a9b7e)``."""
         return f"{self.version} ({self.origin})" if self.origin else self.version
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an environment must have, transformers first, the others by name."""
+    """The packages that an environment must have: transformers first, the others sorted by name."""
 
     pins: tuple[Pin, ...]
 
@@ -61,17 +61,17 @@ class Request:
 
     @property
     def keeps_what_is_here(self) -> bool:
-        """Whether all other packages stay as they are installed here.
+        """Whether all other packages keep the releases that are installed here.
 
-        They do unless transformers is named: the releases of its own day then come with it, since those installed here
-        may be too young for it.
+        They do unless transformers is requested. Its dependencies are then installed as of the day of its release,
+        because the releases installed here may be too new for it.
         """
         return all(pin.name != "transformers" for pin in self.pins)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One package that an option names: a version (or ``latest``) of it, or a source; ``place``: how it was named."""
+    """One package of an option: a version (or ``latest``), or a source; ``place``: the option as it was given."""
 
     place: str
     name: str
@@ -89,16 +89,16 @@ def parse_request(
     """Read the packages that ``--transformers`` and ``--with`` name.
 
     Args:
-        transformers: a version, or ``latest``. Without it, all packages that are not named stay as installed here.
+        transformers: a version, or ``latest``. Without it, all packages that are not named stay as they are here.
         others: ``name==version``, ``name @ ./checkout``, ``name @ git+file:///path@ref``, or a wheel.
-        latest: the newest release of a package (`accumcheck.environments.latest`); asked only where needed.
-        build: makes a wheel of a source (`accumcheck.environments.wheels.build_wheel`); asked only where needed.
+        latest: returns the newest release of a package (`accumcheck.environments.latest`); called only if needed.
+        build: makes a wheel of a source (`accumcheck.environments.wheels.build_wheel`); called only if needed.
 
     Returns:
-        None where nothing is asked for.
+        The request; None if nothing is requested.
 
     Raises:
-        ConfigError: all that is malformed, one line each.
+        ConfigError: something is malformed. The text has one line for each error.
     """
     faults: list[str] = []
     wanted = [] if transformers is None else read_wanted("--transformers", [transformers], faults)
@@ -107,13 +107,13 @@ def parse_request(
 
 
 def read_wanted(option: str, texts: Sequence[str], faults: list[str], *, versions: bool = True) -> list[Wanted]:
-    """Read what one option names.
+    """Read the packages that one option names.
 
     Args:
-        option: its name.
-        texts: what was given.
-        faults: where all that is malformed is noted, one line each.
-        versions: a text may be a version alone, of transformers.
+        option: the name of the option.
+        texts: its values.
+        faults: the list to which errors are added, one line each.
+        versions: whether a value may be only a version, meaning transformers.
     """
     found = []
     for text in texts:
@@ -141,29 +141,29 @@ def read_wanted(option: str, texts: Sequence[str], faults: list[str], *, version
 
 
 def once(wanted: Sequence[Wanted], faults: list[str]) -> list[Wanted]:
-    """Each package once.
+    """Merge packages that are named twice with the same version.
 
     Raises:
-        ConfigError: one is named twice with different versions, or something else is among ``faults``.
+        ConfigError: a package is named twice with different versions, or ``faults`` has other errors.
     """
     found: dict[str, Wanted] = {}
     for one in wanted:
         other = found.setdefault(one.name, one) if one.name else one
         if (other.version, other.source) != (one.version, one.source):
-            faults.append(f"{one.place}: {one.name} is already named with {other.place}; leave one of them out")
+            faults.append(f"{one.place}: {one.name} is already named by {other.place}; remove one of them")
     if faults:
         raise ConfigError("\n".join(faults))
     return [*found.values(), *(one for one in wanted if not one.name)]
 
 
 def resolve(wanted: Sequence[Wanted], *, latest: Latest, build: Build | None = None) -> Request | None:
-    """What to install: the newest releases are asked for, and wheels are built.
+    """The packages to install. Looks up the newest releases, and builds wheels.
 
     Returns:
-        None where nothing is asked for.
+        The request; None if nothing is requested.
 
     Raises:
-        ConfigError: there is no such package, or a source is of another package than it was named.
+        ConfigError: there is no such package, or a source contains another package than named.
         LaunchError: the index could not be reached, or a wheel could not be built.
     """
     pins = [_pin(one, latest, build) for one in wanted]
@@ -176,7 +176,7 @@ def _pin(one: Wanted, latest: Latest, build: Build | None) -> Pin:
     if one.source is None:
         return Pin(one.name, str(latest(one.name) if one.version == LATEST else Version(one.version)))
     if build is None:
-        raise ConfigError(f"{one.place}: only releases can be named here, name==version")
+        raise ConfigError(f"{one.place}: only releases are allowed here, name==version")
     pin = build(one.source)
     if one.name and pin.name != one.name:
         raise ConfigError(f"{one.place}: this is the package {pin.name}, not {one.name}")
@@ -186,7 +186,7 @@ def _pin(one: Wanted, latest: Latest, build: Build | None) -> Pin:
 
 
 def _read(text: str, place: str, faults: list[str], *, versions: bool) -> tuple[str, str] | None:
-    """``name==version`` as name and version; anything else is a fault, but for a version alone where it may be."""
+    """Split ``name==version`` into name and version. ``versions``: a version alone is allowed too."""
     match = re.fullmatch(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s=].*?)\s*", text)
     if match is not None:
         return canonicalize_name(match[1]), match[2]
@@ -198,21 +198,21 @@ def _read(text: str, place: str, faults: list[str], *, versions: bool) -> tuple[
         name = "trl"
     faults.append(
         f"{place}: expected one exact release, name==version, for example --with '{name}==1.16.0'; "
-        "a range would make another environment on another day"
+        "a range would give a different environment on another day"
     )
     return None
 
 
 def _problem(name: str, version: str) -> str | None:
-    """What is wrong with one release, as far as can be told without an index."""
+    """What is wrong with one release, as far as it is known without an index."""
     if name in SHARED:
         return (
-            f"{name} is never changed: every environment shares the one installed here, so that two reports differ by "
-            "the releases named and by nothing else. To check under another torch, install accumcheck next to it and "
-            "run it there"
+            f"{name} cannot be changed: every environment shares the one installed here, so that two reports differ "
+            "only by the releases named. To check under another torch, install accumcheck in an environment with that "
+            "torch and run it there"
         )
     if name == "accumcheck":
-        return "accumcheck itself is the one that is running; it is not part of what is checked"
+        return "accumcheck is the running program, not a package under test; it cannot be changed"
     if version == LATEST:
         return None
     try:

@@ -1,11 +1,11 @@
-"""The cache folder: where environments stand, and which may go.
+"""The cache folder: where environments are stored, and which can be removed.
 
 ::
 
     <cache>/environments/
-        transformers-4.49.0-1f0c2a9b7e/             complete: it is renamed to this only when it is
-            environment.json                        what is in it; touched at every use
-        .transformers-4.49.0-1f0c2a9b7e.building-x/ being built, or left by a build that was killed
+        transformers-4.49.0-1f0c2a9b7e/             complete: it gets this name only when it is complete
+            environment.json                        its contents; touched at every use
+        .transformers-4.49.0-1f0c2a9b7e.building-x/ being built, or left by a killed build
         .locks/transformers-4.49.0-1f0c2a9b7e
 
 All of it belongs to this user, and nobody else can write to it: `Shelf.check` refuses anything else.
@@ -48,7 +48,7 @@ from accumcheck.environments.request import Request
 from accumcheck.environments.stamp import STAMP, write_stamp
 
 _LAYOUT = 1
-"""Part of every key: raised when environments are built in another way, so that old ones are left alone."""
+"""Part of every key. It is increased when environments are built differently, so that old ones are not used."""
 _DAY = 86_400.0
 
 
@@ -56,22 +56,22 @@ class Shelf:
     """The environments under one folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """``folder``: a cache of its own; else the room for environments in the user's cache."""
+        """``folder``: the folder to use; default: the folder for environments in the user's cache."""
         self.folder = folder if folder is not None else default_folder()
         self._cache = folder if folder is not None else self.folder.parent
 
     def place(self, request: Request, recipe: Mapping[str, object]) -> Path:
-        """Where the environment for a request over a base of this recipe stands, built or not."""
+        """The folder of the environment for a request on a base with this recipe, built or not."""
         pins = [pin.identity for pin in request.pins]
         key = hashlib.sha256(json.dumps([_LAYOUT, pins, recipe], sort_keys=True).encode()).hexdigest()[:10]
         name = "-".join(f"{pin.name}-{pin.version}" for pin in request.pins)[:80]
         return self.folder / f"{name}-{key}"
 
     def check(self) -> None:
-        """Check that nobody else owns the cache or anything in it, or can write to it.
+        """Check that the cache and everything in it belongs to this user, and that nobody else can write to it.
 
         Raises:
-            ConfigError: somebody does; the text names each path and says what to do.
+            ConfigError: it does not. The text names each path and says what to do.
         """
         check_folders(self._cache, self.folder / LOCKS)
         raise_faults(
@@ -79,30 +79,30 @@ class Shelf:
         )
 
     def check_place(self, place: Path) -> None:
-        """Check one environment, thoroughly, before its interpreter is run.
+        """Check one environment thoroughly, before its interpreter is run.
 
         Raises:
-            ConfigError: as of `check`.
+            ConfigError: see `check`.
         """
         if not place.is_symlink():
             raise_faults(environment_faults(place, thorough=True))
 
     def lock(self, place: Path) -> Lock:
-        """The lock of one environment, not yet held.
+        """The lock of one environment. It is not yet held.
 
         Raises:
-            ConfigError: the cache, or the lock, is not this user's alone.
-            OSError: there can be no lock.
+            ConfigError: another user could have written to the cache or the lock.
+            OSError: the lock cannot be made.
         """
         make_private(self._cache, self.folder / LOCKS)
         return Lock(lock_of(place))
 
     @contextlib.contextmanager
     def building(self, place: Path) -> Iterator[Path]:
-        """A folder to build in, which becomes ``place`` when the block ends well, and vanishes when it does not.
+        """A folder to build in. It becomes ``place`` if the block succeeds, and is removed if it does not.
 
-        Its name is used once: an installer that outlived the process that was killed cannot write into a later build.
-        The lock must be held alone.
+        Its name is used only once, so an installer that outlives a killed process cannot write into a later build. The
+        exclusive lock must be held.
         """
         make_private(self._cache, self.folder)
         for remains in self.folder.glob(f".{place.name}{BUILDING}*"):
@@ -118,36 +118,36 @@ class Shelf:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def stamp(self, folder: Path, content: Mapping[str, Any]) -> None:
-        """Say what is in an environment; written last."""
+        """Write the stamp with the contents of an environment. This is the last step of a build."""
         write_stamp(folder, {**content, "size": size_of(folder)})
 
     def used(self, place: Path) -> None:
         """Note that an environment is in use now."""
-        with contextlib.suppress(OSError):  # on a disk that can only be read
+        with contextlib.suppress(OSError):  # the disk may be read-only
             os.utime(place / STAMP, follow_symlinks=False)
 
     def entries(self) -> list[Entry]:
-        """All that stands here, the last used first.
+        """All entries of the cache, the last used first.
 
         Raises:
-            ConfigError: as of `check`.
+            ConfigError: see `check`.
         """
         self.check()
         found = (entry for path in paths_in(self.folder) if (entry := read_entry(path)) is not None)
         return sorted(found, key=lambda entry: (-entry.last_used, entry.path.name))
 
     def prune(self, older_than: float, *, everything: bool = False) -> tuple[list[Entry], list[Entry]]:
-        """Remove environments not used for ``older_than`` days, remains of builds, and what is broken.
+        """Remove environments that were not used for ``older_than`` days, remains of builds, and broken entries.
 
         Args:
             older_than: days.
-            everything: remove all of them, whenever used.
+            everything: remove all of them, whenever they were used.
 
         Returns:
-            What was removed, and what would have been but is in use.
+            The removed entries, and those that could not be removed because they are in use.
 
         Raises:
-            ConfigError: as of `check`.
+            ConfigError: see `check`.
         """
         check_folders(self._cache, self.folder)
         for link in links_in(self.folder / LOCKS):
@@ -156,7 +156,7 @@ class Shelf:
         for entry in self.entries():
             if entry.complete and not everything and time.time() - entry.last_used < older_than * _DAY:
                 continue
-            if entry.path.is_symlink():  # nobody holds a lock on what is never used
+            if entry.path.is_symlink():  # a link is never used, so nobody holds its lock
                 remove(entry.path)
                 removed.append(entry)
                 continue
@@ -170,7 +170,7 @@ class Shelf:
 
 
 def default_folder() -> Path:
-    """``ACCUMCHECK_CACHE``, or ``accumcheck`` in ``XDG_CACHE_HOME`` or ``~/.cache``; environments have a room in it."""
+    """``ACCUMCHECK_CACHE``, or ``accumcheck`` in ``XDG_CACHE_HOME`` or ``~/.cache``."""
     own = os.environ.get("ACCUMCHECK_CACHE")
     caches = os.environ.get("XDG_CACHE_HOME")
     root = Path(own) if own else (Path(caches) if caches else Path.home() / ".cache") / "accumcheck"

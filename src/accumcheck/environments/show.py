@@ -1,4 +1,4 @@
-"""The environments on the shelf as a table."""
+"""The environments in the cache as a table."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def as_table(entries: Sequence[Entry], folder: Path, now: float) -> list[Text]:
     """One line for each environment, and one for their sum.
 
     Args:
-        entries: as `Shelf.entries` gives them.
-        folder: where they stand.
-        now: seconds since the epoch.
+        entries: from `Shelf.entries`.
+        folder: the folder of the cache.
+        now: the time, in seconds since the epoch.
     """
     total = f"{len(entries)} environment{'' if len(entries) == 1 else 's'}"
     if not entries:
@@ -48,7 +48,7 @@ def as_table(entries: Sequence[Entry], folder: Path, now: float) -> list[Text]:
 
 
 def state(entry: Entry) -> str:
-    """What an entry is good for, in a word or two."""
+    """The state of an entry in a word or two."""
     if entry.broken:
         return f"broken: {entry.broken}"
     if entry.complete:
@@ -57,23 +57,23 @@ def state(entry: Entry) -> str:
 
 
 def _name(entry: Entry) -> str:
-    """What it was asked for; of remains only the folder's name tells."""
+    """The requested releases; for the remains of a build, the name of the folder."""
     asked = ", ".join(f"{name} {version}" for name, version in entry.releases.items())
     return readable(asked or place_of(entry.path).name)
 
 
 def readable(name: str) -> str:
-    """A name on one line, as every screen can show it; a folder's may hold any bytes."""
+    """A name on one line that every screen can show. The name of a folder may contain any bytes."""
     return clean(name).replace("\n", " ").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes, ``335 MB`` or ``1.2 GB``."""
+    """A number of bytes as text: ``335 MB`` or ``1.2 GB``."""
     return f"{size / 1e9:.1f} GB" if size >= 999_500_000 else f"{size / 1e6:.0f} MB"
 
 
 def ago(seconds: float) -> str:
-    """A time in the past, by its largest unit: ``3 days ago``."""
+    """A time in the past in its largest unit: ``3 days ago``."""
     for unit, length in _UNITS:
         if seconds >= length:
             count = int(seconds // length)

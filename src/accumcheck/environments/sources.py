@@ -1,4 +1,4 @@
-"""What a package can be built of, besides a release: a wheel, a folder, a commit of a git repository."""
+"""Sources of a package other than a release: a wheel, a folder, or a commit of a git repository."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _REMOTE = ("https", "http", "ssh")
 class Source:
     """Where a package comes from.
 
-    ``name``: canonical; empty: whatever it is. ``place``: the path of the wheel, of the folder or of the repository, or
-    a repository's address. ``ref``: a branch, tag or commit. ``folder``: of the package inside the repository.
+    ``name``: the canonical name; empty if it is not known. ``place``: the path of the wheel, the folder or the
+    repository, or the address of a repository. ``ref``: a branch, tag or commit. ``folder``: the folder of the package
+    inside the repository.
     """
 
     kind: Literal["wheel", "folder", "commit"]
@@ -32,7 +33,7 @@ class Source:
 
 
 def is_source(text: str) -> bool:
-    """Whether a text names a wheel, a folder or a repository, and no release."""
+    """Whether a text names a wheel, a folder or a repository rather than a release."""
     text = text.strip()
     return bool(_NAMED.fullmatch(text)) or text.startswith(("git+", "file:", ".", "/", "~")) or text.endswith(".whl")
 
@@ -40,10 +41,10 @@ def is_source(text: str) -> bool:
 def read_source(text: str) -> Source:
     """Read ``name @ ./checkout``, ``name @ git+file:///path@ref``, ``dist/name-1.0-py3-none-any.whl`` and the like.
 
-    Paths are relative to the working directory.
+    Paths start from the working directory.
 
     Raises:
-        ConfigError: nothing is there, or it is none of these.
+        ConfigError: the path does not exist, or the text is none of these.
     """
     named = _NAMED.fullmatch(text)
     name, where = (canonicalize_name(named[1]), named[2]) if named else ("", text.strip())
@@ -61,7 +62,7 @@ def read_source(text: str) -> Source:
 
 
 def _repository(address: str, name: str) -> Source:
-    """``file:///path@ref#subdirectory=folder``; a path alone will do."""
+    """Read ``file:///path@ref#subdirectory=folder``. Everything after the path is optional."""
     address, _, fragment = address.partition("#")
     match = re.fullmatch(r"subdirectory=(?P<folder>[^&]+)", fragment)
     if fragment and match is None:

@@ -1,4 +1,4 @@
-"""What an environment says of itself, in ``environment.json``; it is read as what anyone may have written."""
+"""The contents of an environment, in ``environment.json``. It is read without trust in who wrote it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from accumcheck.environments.ownership import PRIVATE_FILE
 
 STAMP = "environment.json"
 MOST_BYTES = 1_000_000
-"""A stamp has a line of some forty bytes for every package."""
+"""The largest size of a stamp. It has about forty bytes for every package."""
 _LARGEST = 2**63
 
 
 class BrokenStampError(Exception):
-    """The stamp cannot be used; the text says why, in a few words."""
+    """The stamp cannot be used. The text says why in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a build has written. ``size``: bytes; the rest as of `accumcheck.environments.entries.Entry`."""
+    """The record of a build. ``size``: bytes; the other fields as in `accumcheck.environments.entries.Entry`."""
 
     releases: Mapping[str, str]
     packages: Mapping[str, str]
@@ -36,7 +36,7 @@ def write_stamp(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the stamp of an environment, readable by this user alone.
 
     Args:
-        folder: the environment, which has none yet.
+        folder: the environment, which has no stamp yet.
         content: ``releases``, ``packages``, ``base``, ``size``, and more.
     """
     descriptor = os.open(folder / STAMP, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
@@ -49,7 +49,7 @@ def read_stamp(folder: Path) -> Stamp:
     """Read the stamp of an environment.
 
     Raises:
-        BrokenStampError: it is not there, no ordinary file, too large, not UTF-8, not JSON or not of the right types.
+        BrokenStampError: it is missing, not a regular file, too large, not UTF-8, not JSON or of wrong types.
     """
     try:
         found = json.loads(_text(folder / STAMP))
@@ -86,7 +86,7 @@ def _text(path: Path) -> str:
         raise BrokenStampError(f"{STAMP} {what}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise BrokenStampError(f"{STAMP} is no ordinary file")
+        raise BrokenStampError(f"{STAMP} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:

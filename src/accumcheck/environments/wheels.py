@@ -1,10 +1,10 @@
-"""Wheels of sources: built once for each state of the source, and kept.
+"""Build wheels from sources. Each state of a source is built once, and kept.
 
 ::
 
     <cache>/wheels/<key>/trl-1.17.0.dev0-py3-none-any.whl
 
-The key is made of the commit's tree, or of the files of a folder; of a wheel that is given, of the wheel itself.
+The key is a digest of the commit's tree, of the files of a folder, or of a given wheel.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from accumcheck.environments.sources import Source
 from accumcheck.errors import ConfigError, LaunchError
 
 _NO_SOURCE = (".git", "__pycache__", ".venv", ".tox", ".mypy_cache", ".ruff_cache", "node_modules")
-"""Folders that are no part of a package's source, where git does not say so."""
+"""Folders that are not part of a package's source, used if git does not know."""
 _NO_SOURCE_ON_TOP = ("venv", "build", "dist")
-"""Folders that are none where they stand next to ``pyproject.toml``."""
+"""Folders that are not part of the source if they are next to ``pyproject.toml``."""
 
 Say = Callable[[str], None]
 
@@ -41,17 +41,17 @@ Say = Callable[[str], None]
 def build_wheel(
     source: Source, *, processes: Processes | None = None, say: Say | None = None, cache: Path | None = None
 ) -> Pin:
-    """The package that a source is, as a wheel in the cache.
+    """Build the package of a source as a wheel in the cache.
 
     Args:
         source: a wheel, a folder or a commit.
         processes: runs git and uv.
-        say: called with what is being done, where it takes long.
+        say: called with one line before a slow step.
         cache: the user's cache unless given.
 
     Raises:
-        ConfigError: there is no such commit or folder, or the wheel is none.
-        LaunchError: git or uv is not there, the index could not be reached, or the package cannot be built.
+        ConfigError: there is no such commit or folder, or the file is not a wheel.
+        LaunchError: git or uv is not installed, the index could not be reached, or the package cannot be built.
     """
     processes, say, cache = processes or Processes(), say or _quietly, cache or default_folder().parent
     check_folders(cache, cache / "wheels")
@@ -77,11 +77,11 @@ def of_commit(
     """The package in a commit; see `build_wheel`.
 
     Args:
-        repository: where the commit is.
-        ref: what stands for it.
-        folder: of the package inside the repository.
+        repository: the repository with the commit.
+        ref: a branch, tag or id of the commit.
+        folder: the folder of the package inside the repository.
         processes: runs git and uv.
-        say: called with what is being done, where it takes long.
+        say: called with one line before a slow step.
         cache: the user's cache unless given.
 
     Raises:
@@ -98,13 +98,13 @@ def of_commit(
             _build(scratch / "source" / folder, target, f"commit {commit.short}", processes)
 
     cache = cache or default_folder().parent
-    # the wheel of one tree is the same wherever the tree is from, but for packages that ask git for their version
+    # equal trees give equal wheels, except for packages that ask git for their version
     wheel = _kept(cache, ["tree", tree, folder], make)
     return _pin(wheel, commit.short, commit.day)
 
 
 def _of_folder(folder: Path, cache: Path, processes: Processes, say: Say) -> Pin:
-    """The package in a folder as it is now, with what is not committed; nothing is written into it."""
+    """The package in a folder as it is now, with uncommitted changes. Nothing is written into the folder."""
     tracked = files_of(folder, processes)
     files = [one for one in (tracked if tracked is not None else _walked(folder)) if (folder / one).is_file()]
     state = hashlib.sha256()
@@ -139,11 +139,11 @@ def _build(source: Path, target: Path, what: str, processes: Processes) -> None:
         if isinstance(error, index.UnreachableError):
             raise error
         said = " ".join(done.stderr.split())[-1000:]
-        raise LaunchError(f"no wheel can be built of {what}: {said or f'uv ended with {done.returncode}'}")
+        raise LaunchError(f"no wheel can be built from {what}: {said or f'uv ended with {done.returncode}'}")
 
 
 def _kept(cache: Path, key: list[str], make: Callable[[Path], None]) -> Path:
-    """The wheel that is kept under a key; it is made in a folder of its own, which is renamed when it is whole."""
+    """The wheel of a key. It is built in a separate folder, which is renamed when it is complete."""
     name = hashlib.sha256(json.dumps([*key, list(sys.version_info[:2])]).encode()).hexdigest()[:16]
     place = cache / "wheels" / name
     check_folders(cache, place)
@@ -165,7 +165,7 @@ def _kept(cache: Path, key: list[str], make: Callable[[Path], None]) -> Path:
 def _copy(source: Source, folder: Path) -> None:
     path = Path(source.place)
     if not zipfile.is_zipfile(path):
-        raise ConfigError(f"{path} is not a wheel: it is no zip file")
+        raise ConfigError(f"{path} is not a wheel: it is not a zip file")
     shutil.copy2(path, folder / path.name)
 
 
@@ -178,7 +178,7 @@ def _pin(wheel: Path, origin: str, day: str) -> Pin:
 
 
 def _content_of(wheel: Path) -> str:
-    """A digest of the files in a wheel, whenever and wherever they were packed."""
+    """A digest of the files in a wheel. It does not depend on when and where they were packed."""
     digest = hashlib.sha256()
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
@@ -196,7 +196,7 @@ def _walked(folder: Path) -> Iterable[str]:
 
 
 def _without_files(folder: Path) -> None:
-    """Remove all that was checked out, so that a file that was deleted since is not built."""
+    """Remove all files that were checked out, so that files deleted since then are not built."""
     for path in folder.iterdir():
         if path.name != ".git":
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -209,4 +209,4 @@ def _scratch() -> Iterator[Path]:
 
 
 def _quietly(_: str) -> None:
-    """Nobody listens."""
+    """Ignore the message."""

@@ -1,4 +1,4 @@
-"""A guard for the real run: a callback that watches how a training weighs its tokens and how often it steps."""
+"""A guard for a real training: a callback that checks how tokens are weighted and how often the optimizer steps."""
 
 from accumcheck.guard.callback import Guard, GuardError
 

@@ -1,4 +1,4 @@
-"""Whether all processes are about to apply the same gradient, told from a few of its parameters."""
+"""Check on a few parameters whether all processes are about to apply the same gradient."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PARAMETERS = 4
 
 
 def sketch(model: torch.nn.Module) -> list[float]:
-    """The norms of the gradient in the first parameters that have one: gradients of other rows have others."""
+    """The gradient norms of the first parameters with a gradient. They differ for gradients of different rows."""
     with_gradient = (parameter.grad for parameter in model.parameters() if parameter.grad is not None)
     return [float(gradient.detach().float().norm()) for gradient in islice(with_gradient, PARAMETERS)]
 
 
-def apart(sketches: Sequence[Sequence[float] | None]) -> float:
-    """The largest difference between two processes, relative to the norm of the parameter; 0 where nothing is known."""
+def largest_difference(sketches: Sequence[Sequence[float] | None]) -> float:
+    """The largest difference between two processes, relative to the norm of the parameter; 0 if nothing is known."""
     known = [one for one in sketches if one]
     if len(known) < len(sketches) or len({len(one) for one in known}) != 1:
         return 0.0
@@ -26,6 +26,6 @@ def apart(sketches: Sequence[Sequence[float] | None]) -> float:
     for values in zip(*known, strict=True):
         top = max(values)
         if not all(map(math.isfinite, values)):
-            return 0.0  # not a number is told by the loss
+            return 0.0  # NaN is reported with the loss
         largest = max(largest, (top - min(values)) / top if top else 0.0)
     return largest

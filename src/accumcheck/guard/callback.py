@@ -1,4 +1,4 @@
-"""``accumcheck.Guard()``: a callback for a real training that checks how its tokens are weighed, while it trains."""
+"""``accumcheck.Guard()``: a callback that checks the token weights of a real training while it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from accumcheck.capture.model_probe import probe_model
 from accumcheck.errors import AccumcheckError
-from accumcheck.guard.agreement import apart, sketch
+from accumcheck.guard.agreement import largest_difference, sketch
 from accumcheck.guard.judge import Weighed, explained, finding_of, in_words, rule_of_gradient, rule_of_loss, weigh
 from accumcheck.guard.pace import PaceWatch
 from accumcheck.guard.updates import Wrong, epoch_of, wrong_epoch, wrong_pace
@@ -24,27 +24,27 @@ from accumcheck.record.rule import TOKEN_MEAN, Rule
 
 RIGHT = (TOKEN_MEAN, None)
 ONLY_WARNED_OF = (Rule("unshifted-token-mean"),)
-"""Wrong by the same factor under every split: never a reason to stop."""
+"""Rules that are wrong by the same factor under every split. They never stop a training."""
 LOG_DIGITS = 5e-5
-"""To which some releases of Trainer round the loss in the log."""
+"""The precision to which some releases of Trainer round the logged loss."""
 COARSE = 2e-2
-"""What is allowed at least where losses have 16 bits."""
+"""The smallest tolerance for losses with 16 bits."""
 
 logger = logging.getLogger("accumcheck.guard")
 
 
 class GuardError(AccumcheckError):
-    """A training that `Guard` was asked to stop: its loss or its gradient is not that of the global batch."""
+    """`Guard` stopped the training: its loss or its gradient is not that of the global batch."""
 
 
 class Guard(TrainerCallback):  # type: ignore[misc]
     """Checks optimizer steps of a real training: ``Trainer(..., callbacks=[accumcheck.Guard()])``.
 
-    Of each step that is checked, every micro-batch's loss and what Trainer multiplies it by before it differentiates it
-    are gathered from all processes. That gives the weight with which each predicted token entered the gradient, with
-    dropout or without, and the loss that should be in the log. How often optimizer and schedule step is counted, and
-    compared with the same training in one process. Trainer is asked to log the first steps that are checked. Nothing
-    else of the training is changed.
+    For each checked step, the loss of every micro-batch and the factor that Trainer multiplies it by before backward
+    are gathered from all processes. They give the weight of each predicted token in the gradient, with or without
+    dropout, and the loss that should be logged. The steps of the optimizer and the schedule are counted and compared
+    with the same training in one process. Trainer is asked to log the first checked steps. Nothing else of the
+    training is changed.
     """
 
     def __init__(
@@ -55,21 +55,21 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         every: int = 500,
         tolerance: float = 1e-3,
     ) -> None:
-        """Set what is checked, and what is done about a fault.
+        """Set which steps are checked, and what happens if a step is wrong.
 
         Args:
-            action: ``warn``: tell it once, on the ``accumcheck.guard`` logger; ``stop``: raise `GuardError`.
-            first: so many optimizer steps are checked from the beginning (or from where training is resumed).
-            every: each step whose number is a multiple of it is checked as well; 0: none.
-            tolerance: how far weights and losses may be off, relative to what they should be.
+            action: ``warn``: log each fault once, with the ``accumcheck.guard`` logger; ``stop``: raise `GuardError`.
+            first: the number of optimizer steps that are checked at the start (or after training is resumed).
+            every: further steps that are checked: each multiple of this number; 0: none.
+            tolerance: the largest allowed relative error of weights and losses.
 
         Raises:
-            ValueError: an argument is none of these.
+            ValueError: an argument is invalid.
         """
         if action not in ("warn", "stop"):
             raise ValueError(f"Guard: action: found {action!r}; expected 'warn' or 'stop'")
         if first < 0 or every < 0 or not 0 < tolerance < 1:
-            raise ValueError("Guard: first and every are numbers of steps, from 0; tolerance is between 0 and 1")
+            raise ValueError("Guard: first and every must be 0 or a number of steps; tolerance must be between 0 and 1")
         self._action, self._first, self._every, self._tolerance = action, first, every, tolerance
         self._begun = 0
         self._watch: ModelWatch | None = None
@@ -88,11 +88,11 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         """Training begins, or is resumed."""
         self._begun = self._logged = state.global_step
         if getattr(args, "deepspeed", None):
-            self._tell("DeepSpeed scales losses inside of its engine: no step of this training is checked")
+            self._tell("DeepSpeed scales losses inside its engine, so no step of this training can be checked")
             self._first = self._every = 0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **seen: Any) -> None:  # noqa: ARG002
-        """The first micro-batch of an optimizer step comes next."""
+        """An optimizer step begins; its first micro-batch comes next."""
         self._judge(None, args)
         self._judge_pace(args, state)
         if not self._checks(state.global_step + 1) or seen.get("model") is None:
@@ -104,12 +104,12 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         self._watch.start()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **seen: Any) -> None:  # noqa: ARG002
-        """The gradient is whole."""
+        """The gradient is complete."""
         if self._watch is not None and not getattr(args, "fsdp", None):
             self._sketch = sketch(seen["model"])
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """What steps a schedule between two epochs is none of the last step's."""
+        """An epoch ends. Schedule steps between two epochs do not belong to the last optimizer step."""
         self._judge_pace(args, state)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **seen: Any) -> None:
@@ -134,8 +134,8 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         if weighed.weights is None:
             self._tell_once(
                 "own loss",
-                "the loss that is differentiated is not the model's own (a label smoother, or a loss function that was "
-                "given to Trainer): how it weighs tokens cannot be seen; accumcheck run can",
+                "the loss that is differentiated is not the model's own (a label smoother, or a loss function passed "
+                "to Trainer), so the guard cannot see how it weights tokens; check it with accumcheck run",
             )
             return
         coarse = next(watch.model.parameters()).dtype in (torch.bfloat16, torch.float16)
@@ -147,7 +147,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
             self._judge(None, args)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002
-        """Trainer tells its user the mean loss of the steps since it last did."""
+        """Trainer logs the mean loss of the steps since its last log."""
         if logs is None or "loss" not in logs:
             return
         alone = state.global_step - self._logged == 1
@@ -159,13 +159,13 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         self._judge(None, args)
         self._judge_pace(args, state)
 
-    # --- what follows ---------------------------------------------------------------------------------------------
+    # --- the checks -----------------------------------------------------------------------------------------------
 
     def _checks(self, step: int) -> bool:
         return step - self._begun <= self._first or (self._every > 0 and step % self._every == 0)
 
     def _judge(self, reported: float | None, args: Any) -> None:
-        """Judge the step that waits for it. ``reported``: its loss in the log, None where it is in none by itself."""
+        """Judge the waiting step. ``reported``: its logged loss; None if no log has the loss of this step alone."""
         if self._pending is None:
             return
         (weighed, tolerance), self._pending = self._pending, None
@@ -173,10 +173,10 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         rounding = LOG_DIGITS / abs(weighed.loss) if weighed.loss else math.inf
         loss = None if reported is None else rule_of_loss(weighed, reported, tolerance + rounding, gradient)
         if gradient in RIGHT and loss in RIGHT:
-            logger.info("step %d: every predicted token entered loss and gradient as it should", weighed.number)
+            logger.info("step %d: every predicted token has the right weight in loss and gradient", weighed.number)
             return
         wrong = {f"{what} {rule}" for what, rule in (("loss", loss), ("gradient", gradient)) if rule not in RIGHT}
-        if wrong <= self._told:  # told already, or all is right
+        if wrong <= self._told:  # already reported, or nothing is wrong
             return
         self._told |= wrong
         finding = finding_of(weighed, loss, gradient, reported, tolerance)
@@ -186,14 +186,14 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         self._act(in_words(finding), stops=not {gradient, loss} <= {*RIGHT, *ONLY_WARNED_OF})
 
     def _agree(self, step: int, sketches: list[list[float] | None]) -> None:
-        """Check that every process is about to apply the same gradient."""
-        if (spread := apart(sketches)) > self._tolerance and "unsynchronised" not in self._told:
+        """Check that all processes are about to apply the same gradient."""
+        if (spread := largest_difference(sketches)) > self._tolerance and "unsynchronised" not in self._told:
             self._told.add("unsynchronised")
             finding = unsynchronised_finding((f"step {step}",), spread)
             self._act(in_words(finding), stops=True)
 
     def _judge_pace(self, args: Any, state: Any) -> None:
-        """Judge how often the step that was watched has stepped optimizer and schedule."""
+        """Judge how often the optimizer and the schedule stepped in the watched step."""
         if self._pace is not None:
             pace, self._pace = self._pace.stop(), None
             self._tell_wrong(wrong_pace(pace, _split_of(args), state.max_steps))
@@ -215,7 +215,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         self._told.add(about)
 
     def _tell(self, words: str) -> None:
-        """Tell it on one process."""
+        """Log it in one process."""
         if not dist.is_available() or not dist.is_initialized() or dist.get_rank() == 0:
             logger.warning("accumcheck.Guard: %s", words)
 
@@ -226,7 +226,7 @@ def _split_of(args: Any) -> Split:
 
 
 def _gathered(mine: tuple[str, list[Seen], list[float] | None]) -> list[tuple[str, list[Seen], list[float] | None]]:
-    """The same of every process, in the order of their ranks."""
+    """The values of all processes, in the order of their ranks."""
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         return [mine]
     found: list[Any] = [None] * dist.get_world_size()

@@ -1,4 +1,4 @@
-"""From what all processes saw of one optimizer step to what is wrong with it, in the words of a report's findings."""
+"""Judge one optimizer step from the observations of all processes, with findings as in a report."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ Weights = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Weighed:
-    """One optimizer step. The rows of its global batch are numbered; a row's loss is the mean of its micro-batch.
+    """One optimizer step. The rows of its global batch are numbered; the loss of a row is the mean of its micro-batch.
 
-    ``weights``: of each row in the gradient, None where they were not seen; ``right``: what they should be; ``loss``:
-    the right one to report.
+    ``weights``: the weight of each row in the gradient; None if they were not seen; ``right``: the right weights;
+    ``loss``: the loss that should be reported.
     """
 
     number: int
@@ -54,10 +54,10 @@ class Weighed:
 
 
 def weigh(number: int, k: int, processes: Sequence[Sequence[Seen]]) -> Weighed | None:
-    """Put together what every process saw of step ``number``, with ``k`` accumulation steps asked for.
+    """Combine the observations of all processes for step ``number`` with ``k`` accumulation steps.
 
-    A micro-batch's gradient is that of its mean loss, times what the model made of the mean, times what the stack made
-    of the model's loss, over the number of processes: gradients are averaged over them.
+    The gradient of a micro-batch is that of its mean loss, times the model's factor on the mean, times the stack's
+    factor on the model's loss, divided by the number of processes, because gradients are averaged over processes.
     """
     n = len(processes)
     batches: list[MicroBatch] = []
@@ -72,7 +72,7 @@ def weigh(number: int, k: int, processes: Sequence[Sequence[Seen]]) -> Weighed |
             tokens += one.tokens
             labels += one.labels
             predicted = sum(one.tokens)
-            losses += [one.mean if predicted else 0.0 for _ in rows]  # the mean of no prediction is no number
+            losses += [one.mean if predicted else 0.0 for _ in rows]  # without predictions the mean is NaN
             scale = math.nan if one.ratio is None or one.factor is None else one.ratio * one.factor / n
             weights += [scale * count / predicted if predicted else 0.0 for count in one.tokens]
     if not sum(tokens):
@@ -87,7 +87,7 @@ def weigh(number: int, k: int, processes: Sequence[Sequence[Seen]]) -> Weighed |
 
 
 def rule_of_gradient(weighed: Weighed, tolerance: float) -> Rule | None:
-    """The rule that the weights of the rows follow, None where they were not seen."""
+    """The rule that the weights of the rows follow; None if the weights were not seen."""
     found = weighed.weights
     if found is None:
         return None
@@ -95,7 +95,7 @@ def rule_of_gradient(weighed: Weighed, tolerance: float) -> Rule | None:
 
 
 def rule_of_loss(weighed: Weighed, reported: float, tolerance: float, gradient: Rule | None) -> Rule:
-    """The rule that the reported loss follows: that of the gradient, if it fits the loss as well."""
+    """The rule that the reported loss follows: the rule of the gradient, if it also fits the loss."""
 
     def fits(predicted: Weights) -> bool:
         loss = float(predicted @ weighed.losses)
@@ -105,7 +105,7 @@ def rule_of_loss(weighed: Weighed, reported: float, tolerance: float, gradient: 
 
 
 def _first(weighed: Weighed, fits: Callable[[Weights], bool], preferred: Rule | None = None) -> Rule:
-    """The first rule that fits. Where k = n, one split cannot tell which: the likelier k is named."""
+    """The first rule that fits. If k = n, one split cannot distinguish them, and the more likely k is named."""
     fitting = [rule for rule in _BY_K if fits(weighed.step.predicted(rule))]
     return preferred if preferred in fitting else (fitting or [UNEXPLAINED])[0]
 
@@ -119,7 +119,7 @@ _BY_K = sorted(
 def finding_of(
     weighed: Weighed, loss_rule: Rule | None, gradient_rule: Rule | None, reported: float | None, tolerance: float
 ) -> Finding:
-    """What is wrong with the step: how large it is, and what the rules mean."""
+    """The finding for a wrong step: the size of the error, and the meaning of the rules."""
     split = weighed.step.split
     finding = divergence_finding("fail", [], loss_rule, gradient_rule, "reference")
     sizes = []
@@ -137,14 +137,14 @@ def finding_of(
 def explained(
     finding: Finding, weighed: Weighed, architecture: str, probe: LossProbe, arguments: Mapping[str, Any]
 ) -> Finding:
-    """The finding with its cause, and the published faults that it is.
+    """The finding with its cause and the published faults that match.
 
     Args:
-        finding: of `finding_of`.
-        weighed: what it is about.
-        architecture: of the model.
-        probe: what `accumcheck.capture.model_probe.probe_model` says of the model.
-        arguments: Trainer's, by name.
+        finding: from `finding_of`.
+        weighed: the step of the finding.
+        architecture: the model's architecture.
+        probe: the result of `accumcheck.capture.model_probe.probe_model` for the model.
+        arguments: Trainer's arguments, by name.
     """
     step = weighed.step
     observed = StepObservation(weighed.number, None, None, {}, step.micro_batches, {})

@@ -1,4 +1,4 @@
-"""How often optimizer and schedule step while one optimizer step of a training is made."""
+"""Count how often the optimizer and the schedule step during one optimizer step of a training."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 from accumcheck.capture.schedules import learning_rates_of, numbers_of
 
 LENGTHS = ("num_training_steps", "total_steps", "T_max")
-"""How the schedules of transformers and torch call the number of steps that they are made for."""
+"""The names that schedules of transformers and torch use for their number of steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What one optimizer step of the training was seen to do.
+    """The observations of one optimizer step of the training.
 
-    ``optimizer``: how often the optimizer stepped, None where that cannot be watched; ``schedule``: how often the
-    learning-rate schedule did, ``kind``: its class, ``made_for``: the steps that it was made for, None where it names
-    none; ``moved``: whether a learning rate changed.
+    ``optimizer``: how often the optimizer stepped; None if that cannot be watched; ``schedule``: how often the
+    learning-rate schedule stepped; ``kind``: the class of the schedule; ``made_for``: its number of steps; None if it
+    has none; ``moved``: whether a learning rate changed.
     """
 
     optimizer: int | None
@@ -30,11 +30,11 @@ class Pace:
 
 
 class PaceWatch:
-    """Watches from `__init__` to `stop`; nothing of the training is changed.
+    """Watches from `__init__` to `stop`. The training is not changed.
 
     Args:
-        optimizer: Trainer's, wrapped by accelerate or not; None: none is known.
-        schedule: Trainer's, wrapped by accelerate or not; None: none is known.
+        optimizer: Trainer's optimizer, wrapped by accelerate or not; None: not known.
+        schedule: Trainer's schedule, wrapped by accelerate or not; None: not known.
     """
 
     def __init__(self, optimizer: Any, schedule: Any) -> None:
@@ -46,7 +46,7 @@ class PaceWatch:
         self._handle = None if self._optimizer is None else self._optimizer.register_step_post_hook(self._stepped)
 
     def stop(self) -> Pace:
-        """Watch no more."""
+        """Stop watching, and return the observations."""
         if self._handle is not None:
             self._handle.remove()
         lengths = numbers_of(self._schedule) if self._schedule is not None else {}

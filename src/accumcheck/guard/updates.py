@@ -1,4 +1,4 @@
-"""Whether steps, schedule and epochs are those that the same training would have in one process."""
+"""Check that steps, schedule and epochs are those of the same training in one process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from accumcheck.guard.pace import Pace
 from accumcheck.record import Finding, Split
 
 NEAR = 0.02
-"""How near to k or n times another a number of steps must be: epochs end with short windows."""
+"""The tolerance for a ratio of step counts to be k or n. Epochs end with short windows, so it is not exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A finding, and whether it is certain enough to end a training for."""
+    """A finding, and whether it is certain enough to stop a training."""
 
     finding: Finding
     stops: bool
@@ -24,7 +24,7 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch: ``samples`` of the data, ``batches`` that each process is fed, and ``fed`` rows of one update."""
+    """One epoch: ``samples`` in the data, ``batches`` of each process, and ``fed`` rows of one update."""
 
     samples: int
     batches: int
@@ -32,12 +32,12 @@ class Epoch:
 
 
 def epoch_of(loader: Any, args: Any, fed: int) -> Epoch | None:
-    """The epoch of a data loader; None where its length is not known, or processes share the rows that they are fed.
+    """The epoch of a data loader; None if its length is not known, or if processes share rows.
 
     Args:
-        loader: Trainer's.
+        loader: Trainer's data loader.
         args: Trainer's arguments.
-        fed: rows that one update was fed, over all processes.
+        fed: the rows of one update, over all processes.
     """
     shared = getattr(args, "parallelism_config", None) is not None or (getattr(args, "tp_size", 0) or 0) > 1
     try:
@@ -47,19 +47,19 @@ def epoch_of(loader: Any, args: Any, fed: int) -> Epoch | None:
 
 
 def wrong_pace(pace: Pace, split: Split, total: int) -> Iterator[Wrong]:
-    """What of one optimizer step is not as in one process.
+    """Findings for an optimizer step that differs from the same step in one process.
 
     Args:
-        pace: what was seen of the step.
-        split: with the accumulation steps and the processes of the training.
-        total: optimizer steps of the whole training.
+        pace: the observations of the step.
+        split: the split of the training.
+        total: the optimizer steps of the whole training.
     """
     k = split.gradient_accumulation_steps
     if pace.optimizer is not None and pace.optimizer > 1:
         after_each = pace.optimizer == k
         yield Wrong(_stepped_often(pace.optimizer, split, after_each=after_each), after_each)
     speed = _speed(pace, total)
-    if not pace.moved or pace.schedule < 1 or _is(speed, 1):
+    if not pace.moved or pace.schedule < 1 or _is_near(speed, 1):
         return
     name = _name(speed, split)
     if name or pace.schedule > 1:
@@ -68,9 +68,9 @@ def wrong_pace(pace: Pace, split: Split, total: int) -> Iterator[Wrong]:
 
 
 def wrong_epoch(epoch: Epoch, split: Split) -> Iterator[Wrong]:
-    """Whether the updates of an epoch are n times as many, or as few, as the data give.
+    """A finding if an epoch has n times too many, or n times too few, updates for its data.
 
-    Nothing is said where an update is fed another number of rows than its split says: of pairs, or of packed samples.
+    There is no finding if an update has another number of rows than its split, as with pairs or packed samples.
     """
     n, size = split.num_processes, split.global_batch_size
     made, due = math.ceil(epoch.batches / split.gradient_accumulation_steps), epoch.samples / size
@@ -90,7 +90,7 @@ def wrong_epoch(epoch: Epoch, split: Split) -> Iterator[Wrong]:
             f"samples each; in one process it makes {math.ceil(due)}: {often}",
             explanation=f"{why}.",
             consequence="Epochs, schedule and warm-up are longer or shorter than the same data give in one process.",
-            advice="Let one place alone divide the data: give every process the whole dataset, and let accelerate "
+            advice="Divide the data in one place only: give every process the whole dataset, and let accelerate "
             "prepare the data loader (or use one DistributedSampler).",
         ),
         stops=True,
@@ -98,19 +98,21 @@ def wrong_epoch(epoch: Epoch, split: Split) -> Iterator[Wrong]:
 
 
 def _speed(pace: Pace, total: int) -> float:
-    """How fast the schedule runs; 1: as fast as a schedule that is made for the updates, and stepped at each."""
+    """The speed of the schedule; 1: the speed of a schedule made for all updates and stepped once for each."""
     return pace.schedule * total / pace.made_for if pace.made_for and total > 0 else float(pace.schedule)
 
 
-def _is(speed: float, factor: float) -> bool:
+def _is_near(speed: float, factor: float) -> bool:
     return math.isclose(speed, factor, rel_tol=NEAR)
 
 
 def _name(speed: float, split: Split) -> str:
-    """Of what the speed, or the slowness, is: empty where it is neither k nor n."""
+    """The factor by which the schedule is too fast or too slow: k, n, or empty if it is neither."""
     k, n = split.gradient_accumulation_steps, split.num_processes
     factors = {"schedule-times-k": k, "schedule-times-n": n}
-    return next((name for name, by in factors.items() if by > 1 and (_is(speed, by) or _is(speed, 1 / by))), "")
+    return next(
+        (name for name, by in factors.items() if by > 1 and (_is_near(speed, by) or _is_near(speed, 1 / by))), ""
+    )
 
 
 def _stepped_often(count: int, split: Split, *, after_each: bool) -> Finding:
@@ -120,9 +122,9 @@ def _stepped_often(count: int, split: Split, *, after_each: bool) -> Finding:
         splits=(str(split),),
         summary=f"{'step-per-microbatch' if after_each else 'steps-differ'}, {split}: the optimizer stepped {count} "
         "times in what Trainer counts as one step",
-        explanation="Each step but the first is made with a part of the gradient, or with one that was applied before.",
-        consequence="There are more updates than the same data give in one process, each of a smaller batch.",
-        advice="Leave optimizer.step() to Trainer, or step once every gradient_accumulation_steps micro-batches.",
+        explanation="Every step except the first uses a part of the gradient, or one that was already applied.",
+        consequence="There are more updates than with the same data in one process, each with a smaller batch.",
+        advice="Leave optimizer.step() to Trainer, or call it once every gradient_accumulation_steps micro-batches.",
     )
 
 
@@ -135,11 +137,11 @@ def _other_speed(name: str, pace: Pace, speed: float, split: Split, total: int) 
         splits=(str(split),),
         summary=f"{name}, {split}: {pace.kind} is stepped {stepped} for each optimizer step{made}, in a training of "
         f"{total} optimizer steps: it runs {speed:.3g} times as fast as in one process without accumulation",
-        explanation="The learning rate is not that of the same training in one process, from the first steps on."
+        explanation="From the first steps on, the learning rate differs from that of the same training in one process."
         if speed > 1
         else "The training ends before the schedule does: the learning rate never falls as far as it should.",
-        consequence="The learning rate falls too early or too late: the same data are trained with other learning "
+        consequence="The learning rate falls too early or too late: the same data are trained with different learning "
         "rates.",
-        advice="Step the schedule once for each optimizer step, and make it for the number of optimizer steps "
-        "(trainer.state.max_steps), neither of micro-batches nor of micro-batches over all processes.",
+        advice="Step the schedule once for each optimizer step, and give it the number of optimizer steps "
+        "(trainer.state.max_steps), not the number of micro-batches of one or all processes.",
     )

@@ -1,8 +1,8 @@
-"""What one process sees of one optimizer step: the loss of every micro-batch, and how it is scaled.
+"""The observations of one process in one optimizer step: the loss of every micro-batch, and how it is scaled.
 
-The model's own loss is compared with what it is without a token count, on the same micro-batch, at the same weights and
-under the same dropout: one forward more, without gradients, and only where a count was passed. What is trained is not
-touched: random numbers and buffers are put back.
+The model's loss is compared with its loss without a token count, on the same micro-batch, with the same weights and the
+same dropout. This needs one more forward pass without gradients, and only if a count was passed. The training is not
+changed: random number generators and buffers are restored.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from accumcheck.capture.losses import TOKEN_COUNT, Watched, loss_in
 from accumcheck.rows.sample import IGNORED
 
 CLOSE = 1e-3
-"""How near, relative to it, a loss must be to a formula to be said to follow it."""
+"""The largest relative difference between a loss and a formula that it follows."""
 
 
 @dataclass
 class Seen:
-    """One micro-batch. ``tokens`` and ``labels``: predictions and unmasked labels, a number for each row.
+    """One micro-batch. ``tokens`` and ``labels``: the number of predictions and of unmasked labels of each row.
 
-    ``mean``: the mean loss of its predictions; ``ratio``: of the loss that the model returned to that, None where it
-    was not found; ``loss``, ``factor`` and ``token_count``: see `accumcheck.record.MicroBatch`.
+    ``mean``: the mean loss of its predictions; ``ratio``: the loss that the model returned, divided by that mean; None
+    if it was not found; ``loss``, ``factor`` and ``token_count``: see `accumcheck.record.MicroBatch`.
     """
 
     tokens: list[int]
@@ -40,7 +40,7 @@ class Seen:
 
 @dataclass
 class ModelWatch:
-    """Watches a model from `start` to `stop`. ``problem``: why something was not seen, in words; empty if all was."""
+    """Watches a model from `start` to `stop`. ``problem``: why something was not seen; empty if all was seen."""
 
     model: torch.nn.Module
     problem: str = ""
@@ -53,14 +53,14 @@ class ModelWatch:
     _before: _State | None = None
 
     def start(self) -> None:
-        """Watch from now on."""
+        """Start watching."""
         self._handles = [
             self.model.register_forward_pre_hook(self._begins, with_kwargs=True),
             self.model.register_forward_hook(self._ended, with_kwargs=True),
         ]
 
     def stop(self) -> list[Seen]:
-        """Watch no more, and give what was seen, in the order in which it was fed."""
+        """Stop watching, and return the micro-batches in the order in which they were fed."""
         for handle in self._handles:
             handle.remove()
         self._handles, seen, self._seen = [], self._seen, []
@@ -88,13 +88,13 @@ class ModelWatch:
         self._asking = True
         try:
             self._seen.append(self._measured(args[0] if args and isinstance(args[0], Mapping) else kwargs, output))
-        except Exception as error:  # a user's model may be anything: its training goes on
+        except Exception as error:  # a user's model may do anything; its training must go on
             self.problem = f"{type(error).__name__}: {error}".splitlines()[0]
         finally:
             self._asking = False
 
     def _measured(self, fed: Mapping[str, Any], output: Any) -> Seen:
-        """What the model made of this micro-batch, beside the mean over its predictions."""
+        """The loss of the model for this micro-batch, and the mean over its predictions."""
         batch = {name: value for name, value in fed.items() if name != TOKEN_COUNT}
         self.batch = batch
         if self._shifts is None:
@@ -109,7 +109,7 @@ class ModelWatch:
         with self._before.again():
             mean = self._loss(batch, self._before)
             ratio = _close(returned, mean, {1.0, sum(tokens) / float(count)})
-            if ratio is None:  # perhaps a term beside that is not divided: what becomes of the rest?
+            if ratio is None:  # there may be another term that is not divided; look at the rest
                 halved = self._loss({**batch, TOKEN_COUNT: 2 * count}, self._before)
                 divided, beside = 2 * (returned - halved), 2 * halved - returned
                 ratio = divided / (mean - beside) if mean != beside else None
@@ -121,7 +121,7 @@ class ModelWatch:
         return float("nan") if loss is None else float(loss)
 
     def _never_predicts_first_label(self, batch: Mapping[str, Any]) -> bool:
-        """Ask the model: does its loss stay the same when each row's first label changes?"""
+        """Whether the model's loss stays the same when the first label of each row changes."""
         if not _of_tokens(batch.get("labels")) or "shift_labels" in batch:
             return False
         losses = []
@@ -135,9 +135,9 @@ class ModelWatch:
 
 
 def predictions(batch: Mapping[str, Any], *, shifts: bool) -> tuple[list[int], list[int]]:
-    """Predictions and unmasked labels of every row; a row that has no label for each token is one prediction.
+    """The number of predictions and of unmasked labels of every row. A row without a label per token is one prediction.
 
-    ``shifts``: the model compares each position with the next one's label, so that no first label is predicted.
+    ``shifts``: the model compares each position with the label of the next one, so first labels are not predicted.
     """
     labels = batch.get("shift_labels", batch.get("labels"))
     if not _of_tokens(labels):
@@ -153,12 +153,12 @@ def _of_tokens(labels: Any) -> bool:
 
 
 def _close(value: float, mean: float, ratios: set[float]) -> float | None:
-    """The ratio that makes the value of the mean, where one does."""
+    """The ratio that gives the value if the mean is multiplied by it; None if no ratio does."""
     return next((ratio for ratio in ratios if abs(value - ratio * mean) <= CLOSE * abs(ratio * mean)), None)
 
 
 class _State:
-    """Random numbers and buffers of a model, as they are now."""
+    """The current state of the random number generators and of a model's buffers."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = model
@@ -168,17 +168,17 @@ class _State:
         self._gpu = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None
 
     def set(self) -> None:
-        """Make them what they were."""
+        """Restore this state."""
         for buffer, kept in self._buffers:
             if not torch.equal(buffer, kept):
-                buffer.data.copy_(kept)  # not seen by autograd, for whose backward it is as it was
+                buffer.data.copy_(kept)  # hidden from autograd, whose backward needs the buffer's version unchanged
         torch.set_rng_state(self._cpu)
         if self._gpu is not None:
             torch.cuda.set_rng_state(self._gpu, self._device)
 
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:
-        """Leave room for forwards without gradients; afterwards everything is as it was before them."""
+        """A context for forward passes without gradients. Afterwards the state is as before."""
         with torch.no_grad():
             found = _State(self._model)
             try:

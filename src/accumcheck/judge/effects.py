@@ -14,8 +14,8 @@ from accumcheck.record import Split, SplitResult, StepRecord, Tolerances
 class WrongSample:
     """A sample whose weight is further off than rounding can explain.
 
-    ``times``: over its right weight, None where it should weigh nothing; ``explained``: what rounding explains, the
-    same.
+    ``times``: the weight divided by the right one; None if the right weight is 0; ``explained``: the same for the
+    largest weight that rounding explains.
     """
 
     sample: int
@@ -27,9 +27,9 @@ class WrongSample:
 class Effect:
     """The size of a fault in one split: observed over right, in the worst step.
 
-    ``loss`` and ``grad_norm`` are ratios, None where unknown; ``gradient`` is a relative error, ``weights`` the part of
-    it that comes from wrong sample weights, if that part alone is beyond its tolerance; ``sample``: the sample whose
-    weight is the most beyond its own tolerance, if the gradient as a whole is not.
+    ``loss`` and ``grad_norm`` are ratios, None if unknown; ``gradient`` is a relative error; ``weights``: the part of
+    it that comes from wrong sample weights, if that part alone is above its tolerance; ``sample``: the sample whose
+    weight is the furthest above its own tolerance, if the gradient as a whole is within its tolerance.
     """
 
     split: Split

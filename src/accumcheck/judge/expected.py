@@ -40,7 +40,7 @@ class Expectation:
         return self.asked.finding is not None and self.asked.finding == finding.id
 
     def is_rule_of(self, split: Split, rule: Rule) -> bool:
-        """Whether it names the rule, as far as that can be told in the split: a factor that is 1 there is none."""
+        """Whether it names the rule, as far as the split can show it: factors that are 1 there do not count."""
         if self.asked.rule is None:
             return False
         expected = Rule.parse(self.asked.rule)
@@ -106,7 +106,7 @@ def _excused_by(result: SplitResult, findings: Sequence[Finding], all_: Sequence
 
 
 def _naming(split: Split, finding: Finding, all_: Sequence[Expectation]) -> set[int] | None:
-    """The expectations that name a finding about a split, by its id or by each of its rules; None where one is left."""
+    """The expectations that name a finding of a split, by its id or by all its rules; None if a rule is not named."""
     able = [(at, one) for at, one in enumerate(all_) if one.covers(split)]
     if by_id := {at for at, one in able if one.names(finding)}:
         return by_id

@@ -1,1 +1,1 @@
-"""Published faults of released software, kept as data (``faults.yaml``), and which of them a finding is."""
+"""Published faults of released software, kept as data (``faults.yaml``), and their matching with findings."""

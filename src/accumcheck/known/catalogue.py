@@ -1,4 +1,4 @@
-"""The published faults, read from ``faults.yaml`` and checked strictly: a malformed row must not be shipped."""
+"""The published faults. They are read from ``faults.yaml`` and checked strictly, so no malformed row is shipped."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ CONDITIONS = ("training_arguments", "token_count", "count_passed")
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Conditions other than release, rule and architecture; None where there is none.
+    """Conditions other than release, rule and architecture; None means no condition.
 
-    ``training_arguments``: whether each must be set to something; ``token_count``: what the model does with a count
-    that it is passed; ``count_passed``: whether the stack passed it one.
+    ``training_arguments``: by name, whether the argument must be set; ``token_count``: what the model does with a
+    token count; ``count_passed``: whether the stack passed one.
     """
 
     training_arguments: Mapping[str, bool] = field(default_factory=dict)
@@ -35,9 +35,10 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class KnownFault:
-    """One published fault; the fields are explained at the head of ``faults.yaml``.
+    """One published fault. The fields are explained at the top of ``faults.yaml``.
 
-    ``finding``: the id of the finding that it shows as; None where it shows by its rules. ``hotfix``: what cures it.
+    ``finding``: the id of the finding that the fault causes; None if it is recognised by its rules. ``hotfix``: the
+    hot-fix that fixes it.
     """
 
     id: str
@@ -54,12 +55,12 @@ class KnownFault:
     hotfix: str | None = None
 
     @property
-    def of_any_architecture(self) -> bool:
+    def is_for_any_architecture(self) -> bool:
         """Whether the row names no architecture."""
         return "*" in self.architectures
 
     def cited(self) -> dict[str, Any]:
-        """What a finding shows of it."""
+        """The fault as a finding cites it."""
         affected = ", ".join(f"{package} {_ordered(spec)}" for package, spec in self.affected.items())
         return {
             "title": self.title,
@@ -74,7 +75,7 @@ class KnownFault:
         if self.hotfix is None:
             return ""
         name = self.hotfix
-        return f"; accumcheck run CONFIG --hotfix {name} shows a cure, accumcheck hotfix show {name} prints it"
+        return f"; accumcheck run CONFIG --hotfix {name} tries a fix, accumcheck hotfix show {name} prints it"
 
 
 @cache
@@ -91,11 +92,11 @@ def read_faults(text: str) -> tuple[KnownFault, ...]:
         text: YAML, a list of rows.
 
     Raises:
-        ValueError: something in a row is missing, unknown or malformed; all such places, a line each.
+        ValueError: something in a row is missing, unknown or malformed. The text lists all such places, one a line.
     """
     rows = yaml.safe_load(text)
     if not isinstance(rows, list):
-        raise ValueError("a list of known faults was expected")
+        raise ValueError("expected a list of known faults")
     faults: list[KnownFault] = []
     wrong: list[str] = []
     for number, row in enumerate(rows, start=1):
@@ -129,29 +130,29 @@ def _fault(row: Mapping[str, Any]) -> KnownFault:
 
 
 def _names(rules: Iterable[str]) -> frozenset[str]:
-    """Rules as findings name them, however the factors were written."""
+    """Rules by the names that findings use, whatever the order of their factors in the file."""
     return frozenset(str(Rule.parse(rule)) for rule in rules)
 
 
-# --- what may stand in a row ------------------------------------------------------------------------------------------
+# --- what a row may contain -------------------------------------------------------------------------------------------
 
 
 def _problems(row: Any) -> list[str]:
     if not isinstance(row, dict):
-        return ["a mapping was expected"]
+        return ["expected a mapping"]
     problems = [f"{key}: missing" for key in REQUIRED if key not in row]
     problems += [f"{key}: unknown" for key in row if key not in (*REQUIRED, *SHOWN_BY, "when", "hotfix")]
     if {key for key in SHOWN_BY if key in row} not in ({"finding"}, {"loss_rules", "gradient_rules"}):
-        problems.append("either finding or both of loss_rules and gradient_rules were expected")
+        problems.append("expected either finding, or both loss_rules and gradient_rules")
     if problems:
         return problems
     for key in ("id", "title", "fixed", "url", "workaround", *(["finding"] if "finding" in row else [])):
         if not isinstance(row[key], str) or not row[key]:
-            problems.append(f"{key}: a text was expected, not {row[key]!r}")
+            problems.append(f"{key}: found {row[key]!r}, expected a text")
     if row.get("hotfix") not in (None, *NAMES):
-        problems.append(f"hotfix: one of {', '.join(NAMES)} was expected, not {row['hotfix']!r}")
+        problems.append(f"hotfix: found {row['hotfix']!r}, expected one of {', '.join(NAMES)}")
     if not str(row["url"]).startswith("https://"):
-        problems.append(f"url: an https address was expected, not {row['url']!r}")
+        problems.append(f"url: found {row['url']!r}, expected an https address")
     for key in ("loss_rules", "gradient_rules") if "finding" not in row else ():
         problems += _list_problems(key, row[key])
         problems += [f"{key}: no such rule: {rule!r}" for rule in _texts(row[key]) if not _is_formula(rule)]
@@ -172,33 +173,33 @@ def _texts(value: Any) -> list[str]:
 
 def _list_problems(key: str, value: Any) -> list[str]:
     right = isinstance(value, list) and value and len(_texts(value)) == len(value)
-    return [] if right else [f"{key}: a list of names was expected, not {value!r}"]
+    return [] if right else [f"{key}: found {value!r}, expected a list of names"]
 
 
 def _release_problems(affected: Any) -> list[str]:
     if not isinstance(affected, dict) or not affected:
-        return [f"affected: releases by package were expected, not {affected!r}"]
+        return [f"affected: found {affected!r}, expected a mapping from packages to releases"]
     problems = []
     for package, spec in affected.items():
         try:
             if not SpecifierSet(spec):
-                problems.append(f"affected.{package}: no release is left out")
+                problems.append(f"affected.{package}: the specifier excludes no release")
         except (InvalidSpecifier, TypeError, AttributeError):
-            problems.append(f"affected.{package}: no version specifier (PEP 440): {spec!r}")
+            problems.append(f"affected.{package}: found {spec!r}, expected a version specifier (PEP 440)")
     return problems
 
 
 def _condition_problems(when: Any) -> list[str]:
     if not isinstance(when, dict):
-        return [f"when: a mapping was expected, not {when!r}"]
+        return [f"when: found {when!r}, expected a mapping"]
     problems = [f"when.{key}: unknown" for key in when if key not in CONDITIONS]
     arguments = when.get("training_arguments", {})
     if not isinstance(arguments, dict) or any(not isinstance(wanted, bool) for wanted in arguments.values()):
-        problems.append(f"when.training_arguments: true or false by name was expected, not {arguments!r}")
+        problems.append(f"when.training_arguments: found {arguments!r}, expected true or false for each name")
     if (answer := when.get("token_count")) is not None and answer not in get_args(CountAnswer):
-        problems.append(f"when.token_count: one of {', '.join(get_args(CountAnswer))} was expected, not {answer!r}")
+        problems.append(f"when.token_count: found {answer!r}, expected one of {', '.join(get_args(CountAnswer))}")
     if (passed := when.get("count_passed")) is not None and not isinstance(passed, bool):
-        problems.append(f"when.count_passed: true or false was expected, not {passed!r}")
+        problems.append(f"when.count_passed: found {passed!r}, expected true or false")
     return problems
 
 

@@ -1,4 +1,4 @@
-"""Which published faults a finding is: only where release, rule, architecture and every condition fit."""
+"""Which published faults a finding matches: release, rule, architecture and every condition must match."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from accumcheck.stacks.registry import package_of
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a run was made with, as far as faults depend on it.
+    """The facts about a run that known faults depend on.
 
-    ``releases``: installed release by package; ``token_count``: what the model does with a token count that it is
-    passed; ``count_passed``: whether the stack passed one in every, or in no, micro-batch; None is not seen.
+    ``releases``: the installed release of each package; ``token_count``: what the model does with a token count;
+    ``count_passed``: whether the stack passed one in every micro-batch (True) or in none (False); None: not known.
     """
 
     releases: Mapping[str, str]
@@ -29,7 +29,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The rules that fit a run as a whole, the one that is named first: the data cannot tell one from the other."""
+    """The rules that fit a run as a whole; the data cannot distinguish them. The named rule comes first."""
 
     loss: Sequence[str] = ()
     gradient: Sequence[str] = ()
@@ -42,18 +42,18 @@ def circumstances(
     splits: Sequence[SplitObservation],
     reference: ReferenceObservation,
 ) -> Circumstances:
-    """Those of one run; ``stack`` is its name in the configuration."""
+    """The circumstances of one run; ``stack`` is the stack's name in the configuration."""
     releases = {"transformers": environment.transformers, "accelerate": environment.accelerate}
     if (package := package_of(stack)) is not None:
         releases.setdefault(package, environment.stack_version)
     batches = [batch for split in splits for step in split.steps for batch in step.micro_batches]
-    # one of which neither a count nor a loss was seen was not watched: that says nothing of what it was passed
+    # if neither a count nor a loss was seen, the micro-batch was not watched: nothing is known about its count
     watched = [batch for batch in batches if batch.token_count is not None or batch.loss is not None]
     passed = {batch.token_count is not None for batch in watched}
     return Circumstances(
         releases={package: release for package, release in releases.items() if release},
         architecture=reference.model.architecture,
-        # a program makes its own, of which those of the configuration are a part
+        # a program makes its own arguments, which include those of the configuration
         training_arguments=next((split.training_arguments for split in splits if split.training_arguments), {})
         or training_arguments,
         token_count=reference.probe.token_count,
@@ -67,65 +67,65 @@ def cite(
     fitted: Fitted,
     faults: Sequence[KnownFault] | None = None,
 ) -> tuple[Finding, ...]:
-    """The findings, each with the published faults that it is: by the rules it is named by, else by what fits as well.
+    """The findings with the published faults that match. The named rules are tried first, then the alternatives.
 
     Args:
-        findings: those without weighting rules are left as they are.
-        run: what they were found in.
+        findings: the findings of a run; those without weighting rules are left as they are.
+        run: the circumstances of the run.
         fitted: the rules that fit the run as a whole.
-        faults: default: those that accumcheck is shipped with.
+        faults: the catalogue; by default the one that accumcheck is shipped with.
     """
     rows = known_faults() if faults is None else faults
     return tuple(
         _cited(
             finding,
-            [row for row in rows if fits(row, finding, run, Fitted((), ()))]
-            or [row for row in rows if fits(row, finding, run, fitted)],
+            [row for row in rows if is_match(row, finding, run, Fitted((), ()))]
+            or [row for row in rows if is_match(row, finding, run, fitted)],
         )
         for finding in findings
     )
 
 
 def _cited(finding: Finding, fitting: Sequence[KnownFault]) -> Finding:
-    named = [row for row in fitting if not row.of_any_architecture]
+    named = [row for row in fitting if not row.is_for_any_architecture]
     if not fitting:
         return finding
-    # what is known to help against this very fault goes before what helps against any of its kind
+    # the workaround of this known fault goes before the general advice
     return replace(finding, advice="", known=(*finding.known, *(row.cited() for row in named or fitting)))
 
 
-def fits(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted) -> bool:
-    """Whether this finding is that fault."""
+def is_match(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted) -> bool:
+    """Whether this finding matches that fault."""
     return (
-        _released(fault, run.releases)
-        and _shows(fault, finding, fitted)
+        _is_affected(fault, run.releases)
+        and _is_shown_by(fault, finding, fitted)
         and any(fnmatchcase(run.architecture, pattern) for pattern in fault.architectures)
-        and _holds(fault, run)
+        and _is_fulfilled(fault, run)
     )
 
 
-def _released(fault: KnownFault, releases: Mapping[str, str]) -> bool:
+def _is_affected(fault: KnownFault, releases: Mapping[str, str]) -> bool:
     return all(
         package in releases and spec.contains(releases[package], prereleases=True)
         for package, spec in fault.affected.items()
     )
 
 
-def _shows(fault: KnownFault, finding: Finding, fitted: Fitted) -> bool:
-    """Whether the finding is of the kind that the fault shows as, or follows the rules that it makes."""
+def _is_shown_by(fault: KnownFault, finding: Finding, fitted: Fitted) -> bool:
+    """Whether the finding has the id that the fault names, or follows the fault's rules."""
     if fault.finding is not None:
         return finding.id == fault.finding
-    return _follows(finding.loss_rule, fitted.loss, fault.loss_rules) and _follows(
+    return _is_followed(finding.loss_rule, fitted.loss, fault.loss_rules) and _is_followed(
         finding.gradient_rule, fitted.gradient, fault.gradient_rules
     )
 
 
-def _follows(rule: str | None, fitted: Sequence[str], wanted: frozenset[str]) -> bool:
-    """Whether the rule is a wanted one, or one that the data of this run cannot tell from a wanted one."""
+def _is_followed(rule: str | None, fitted: Sequence[str], wanted: frozenset[str]) -> bool:
+    """Whether the rule is a wanted one, or cannot be distinguished from a wanted one by the data of this run."""
     return rule is not None and not wanted.isdisjoint(fitted if rule in fitted else {rule})
 
 
-def _holds(fault: KnownFault, run: Circumstances) -> bool:
+def _is_fulfilled(fault: KnownFault, run: Circumstances) -> bool:
     when = fault.when
     return (
         all(bool(run.training_arguments.get(name)) == wanted for name, wanted in when.training_arguments.items())

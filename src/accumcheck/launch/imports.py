@@ -1,6 +1,6 @@
-"""Whether the packages that a run imports can be imported here, tried in a process of its own.
+"""Whether the packages that a run imports can be imported here. This is tried in a separate process.
 
-transformers and TRL import lazily, and hide an import's error behind one of their own: what is told is the innermost.
+transformers and TRL import lazily and wrap import errors in their own: the innermost error is reported.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ TIMEOUT = 300.0
 
 
 def import_faults(modules: Mapping[str, Sequence[str]], python: str = sys.executable) -> dict[str, str]:
-    """Why packages cannot be imported, one line each; those that can are not in it.
+    """The reasons why packages cannot be imported, one line each; packages that can be imported are left out.
 
     Args:
-        modules: by package, what a run imports of it.
-        python: of the environment.
+        modules: the modules that a run imports, by package.
+        python: the interpreter of the environment.
     """
     command = [python, "-m", "accumcheck.launch.imports", json.dumps({name: list(of) for name, of in modules.items()})]
     try:
@@ -34,13 +34,13 @@ def import_faults(modules: Mapping[str, Sequence[str]], python: str = sys.execut
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):
             found.update(json.loads(line.removeprefix(_MARK)))
-    for name in modules:  # the process ended before it came to this
+    for name in modules:  # the process ended before it tried this one
         found.setdefault(name, f"the process that imported it {ending(done.returncode)}")
     return {name: why for name, why in found.items() if why}
 
 
 _MARK = "accumcheck import: "
-"""Begins the lines that are ours: packages print when they are imported."""
+"""Starts our own lines: packages print when they are imported."""
 
 
 def _try_all(modules: Mapping[str, Sequence[str]]) -> None:

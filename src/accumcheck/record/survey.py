@@ -1,6 +1,6 @@
-"""What a survey of a release's head classes found: the content of its JSON.
+"""The result of a survey of a release's head classes: the content of its JSON.
 
-The fields stand in the order in which they are written; the text below each is its description in the JSON Schema.
+The fields are in the order of the JSON. The text below each field is its description in the JSON Schema.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ NOT_CHECKED: ClassVerdict = "not checked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyedClass:
-    """One head class: the verdict of a check of it alone, or why there is none."""
+    """One head class: the verdict of its check, or the reason why there is none."""
 
     name: str
-    """The class of transformers."""
+    """The name of the class in transformers."""
     model_type: str
-    """Of the class's own configuration."""
+    """The model type of the class's configuration."""
     task: str
-    """What the class is trained for, by transformers' own registries of heads, else by its name."""
+    """The task of the class, from transformers' registries of heads, or else from its name."""
     verdict: ClassVerdict
-    """The verdict of accumcheck run on the configuration below; not checked: it came to none."""
+    """The verdict of accumcheck run on the configuration below; not checked: there is no verdict."""
     loss_rule: str | None = None
-    """How reported losses are weighted; null: no rule fits, or it was not checked."""
+    """The weighting rule of the reported loss; null: no rule fits, or the class was not checked."""
     gradient_rule: str | None = None
-    """How gradients are weighted; null: no rule fits, or it was not checked."""
+    """The weighting rule of the gradient; null: no rule fits, or the class was not checked."""
     reason_kind: NotCheckedKind | None = None
-    """Why it was not checked; null: it was."""
+    """The kind of the reason why the class was not checked; null: it was checked."""
     reason: str = ""
-    """The same in one line; empty: it was checked."""
+    """The reason in one line; empty: the class was checked."""
     duration_seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
-    """What is wrong, one entry per fault."""
+    """The findings, one per fault."""
     note: str = ""
-    """What its check leaves out; empty: nothing."""
+    """What the check does not cover; empty: it covers everything."""
     config: dict[str, Any] = field(default_factory=dict)
-    """The configuration of this check alone, as accumcheck run takes it."""
+    """The configuration of this check, for accumcheck run."""
 
     @property
     def is_checked(self) -> bool:
-        """Whether it has a verdict."""
+        """Whether the class has a verdict."""
         return self.verdict != NOT_CHECKED
 
     @property
     def rule(self) -> str:
-        """The rule of the gradient, with that of the loss where it is another; ``no rule`` where none fits."""
+        """The rule of the gradient, with the rule of the loss if it differs; ``no rule`` if none fits."""
         if not self.is_checked:
             return ""
         loss, gradient = self.loss_rule or "no rule", self.gradient_rule or "no rule"
@@ -71,11 +71,11 @@ class TaskCounts:
     warned: Count = 0
     failed: Count = 0
     missing_package: Count = 0
-    """Of those not checked: a package that the class needs is not installed."""
+    """The number of classes that were not checked because a package is not installed."""
 
     @property
     def total(self) -> int:
-        """All classes."""
+        """The number of all classes."""
         return self.checked + self.not_checked
 
 
@@ -86,14 +86,14 @@ class SurveySummary:
     checked: Count
     not_checked: Count
     by_rule: dict[str, int]
-    """Of those checked, by the rule of the gradient (and of the loss, where it is another)."""
+    """The number of checked classes by the rule of the gradient (and of the loss if it differs)."""
     by_task: dict[str, TaskCounts]
     by_reason: dict[str, int]
-    """Of those not checked, by the kind of reason."""
+    """The number of classes that were not checked, by the kind of reason."""
 
     @classmethod
     def of(cls, classes: tuple[SurveyedClass, ...]) -> SurveySummary:
-        """Count these; the most frequent rules and reasons first, tasks by name."""
+        """Count these classes. The most frequent rules and reasons come first; tasks are sorted by name."""
         checked = [one for one in classes if one.is_checked]
         return cls(
             checked=len(checked),
@@ -129,14 +129,14 @@ ChangeKind = Literal["broken", "cured", "other rule", "no longer checked", "newl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyChange:
-    """What became of one class since an older survey."""
+    """The change of one class since an older survey."""
 
     name: str
     change: ChangeKind
     before: str
-    """The verdict and the rule in the older survey; empty: the class was not there."""
+    """The verdict and the rule in the older survey; empty: it did not have the class."""
     after: str
-    """Likewise in this one."""
+    """The verdict and the rule in this survey; empty: it does not have the class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,26 +145,26 @@ class ComparedSurvey:
 
     file: str
     transformers: str
-    """Its release."""
+    """The transformers release of the older survey."""
     changes: tuple[SurveyChange, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """Every head class of one transformers release, each checked by itself at a tiny size."""
+    """A survey of every head class of one transformers release, each checked at a tiny size."""
 
     schema_version: Annotated[str, Always(SCHEMA_VERSION)] = SCHEMA_VERSION
     accumcheck_version: str
     exit_code: Annotated[int, OneOf((0, 1, 2, 3, 130))]
-    """0 all passed, 1 a class fails, 3 a class could not be checked."""
+    """0: all classes passed; 1: a class fails; 3: a class could not be checked."""
     started_at: str
     """ISO 8601, with the offset from UTC."""
     duration_seconds: float
     environment: Environment
     splits: tuple[Split, ...]
-    """Those that every class was trained under."""
+    """The splits under which every class was trained."""
     summary: SurveySummary
     classes: tuple[SurveyedClass, ...]
-    """By name."""
+    """The classes, sorted by name."""
     compared: ComparedSurvey | None = None
-    """Null: it was compared with none."""
+    """The comparison with an older survey; null: there is none."""

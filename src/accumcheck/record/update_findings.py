@@ -1,4 +1,4 @@
-"""The findings that are about what an optimizer step does with a right gradient, by their ids."""
+"""The ids of findings about optimizer steps that use a right gradient wrongly."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a finding to a script that shows it: the smallest model, batch and split, with no accumcheck in it."""
+"""Turn a finding into a script that shows it with the smallest model, batch and split, and without accumcheck."""

@@ -8,17 +8,17 @@ from accumcheck.record import Split
 from accumcheck.record.rule import Rule
 
 LARGEST = 8
-"""Rows of the largest batch that is tried."""
+"""The number of rows of the largest batch that is tried."""
 _NEEDS = {"microbatch-mean": ("nk",), "device-mean": ("n",), "unshifted-device-mean": ("n",), "sample-mean": ("nkb",)}
-"""By base, the numbers of which one must be above 1 for it to be another than token-mean."""
+"""For each base, the numbers of which one must be above 1, so that it differs from token-mean."""
 
 
 def candidates(rules: Iterable[Rule], shown_in: Iterable[Split]) -> Iterator[Split]:
-    """Splits in which all of these rules still say what they say in one of the finding's splits, the smallest first.
+    """The splits in which all of these rules have the same effect as in a split of the finding, the smallest first.
 
     Args:
-        rules: of the finding; those that are right are left out by the caller.
-        shown_in: the splits of the finding: one that shows it because of ``k`` alone needs no second process.
+        rules: the wrong rules of the finding.
+        shown_in: the splits of the finding. A fault that only needs ``k`` above 1 needs no second process.
     """
     rules, seen = tuple(rules), tuple(shown_in)
     most = max((split.num_processes for split in seen), default=1)
@@ -45,7 +45,7 @@ def candidates(rules: Iterable[Rule], shown_in: Iterable[Split]) -> Iterator[Spl
 
 
 def _shows(rule: Rule, split: Split) -> bool:
-    """Whether a split is large enough for each part of a rule to be another than 1."""
+    """Whether a split is large enough that every part of a rule differs from 1."""
     sizes = {
         "n": split.num_processes,
         "k": split.gradient_accumulation_steps,

@@ -1,4 +1,4 @@
-"""What a reproduction is made of: a split, a model and rows, small and written out."""
+"""The parts of a reproduction: a split, a small model, and rows that are written out."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Literal
 from accumcheck.record import Split
 
 Counts = Literal["shifted", "tokens", "rows"]
-"""What a row's mean loss is a mean of: its labels but for the first, all of its labels, or itself."""
+"""What the mean loss of a row averages: all labels except the first, all labels, or the row itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of one row: its numbers, or, of floating point, its shape alone, since they are drawn."""
+    """One field of one row: its numbers; for floating point only the shape, because the numbers are random."""
 
     values: Any = None
     shape: tuple[int, ...] = ()
@@ -23,10 +23,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model and rows, as an environment's own transformers makes them.
+    """A model and rows, made by the transformers of an environment.
 
-    ``model_type`` and ``config``: of transformers' `AutoConfig.for_model`, defaults left out; ``model_class``: of
-    transformers; ``joined``: fields that a batch joins along their first dimension; ``pad``: the id that pads.
+    ``model_type`` and ``config``: for transformers' `AutoConfig.for_model`, without defaults; ``model_class``: a class
+    of transformers; ``joined``: fields that a batch concatenates along their first dimension; ``pad``: the padding id.
     """
 
     model_type: str
@@ -42,8 +42,8 @@ class Subject:
 class Case:
     """One candidate for a reproduction.
 
-    ``stack``: one of `accumcheck.reproduce.scripts.registry.STACKS`; ``arguments``: of `TrainingArguments`, or of the
-    stack's own class; ``loss``: with sentence-transformers, the loss's class and its arguments.
+    ``stack``: one of `accumcheck.reproduce.scripts.registry.STACKS`; ``arguments``: for `TrainingArguments`, or for
+    the stack's own class; ``loss``: for sentence-transformers, the class of the loss and its arguments.
     """
 
     stack: str
@@ -55,7 +55,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a script says of itself at its head: what is wrong, in one sentence, and the versions it was seen with."""
+    """The text at the top of a script: the fault in one sentence, and the versions that have it."""
 
     summary: str
     versions: tuple[str, ...]
@@ -65,16 +65,16 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a script came to: its exit code, and what it printed."""
+    """The result of a script: its exit code and its output."""
 
     code: int
     output: str
 
     @property
     def shows(self) -> bool:
-        """Whether the fault is there."""
+        """Whether the script shows the fault."""
         return self.code == 1
 
 
 class NotReproducedError(Exception):
-    """No script shows the fault; the text says why, in one sentence."""
+    """No script shows the fault. The text says why in one sentence."""

@@ -1,7 +1,7 @@
-"""Makes a small model and rows under the transformers of an environment, and writes them out: run there, as a module.
+"""Make a small model and rows with the transformers of an environment, and write them. Run there as a module.
 
-Reads one JSON object on standard input: ``model`` (the configuration's section), ``rows``, ``seed``, ``layers``,
-``longest``. Writes one on standard output: a `accumcheck.reproduce.case.Subject`, or ``{"error": words}``.
+Reads one JSON object from standard input: ``model`` (the section of the configuration), ``rows``, ``seed``, ``layers``,
+``longest``. Writes one to standard output: a `accumcheck.reproduce.case.Subject`, or ``{"error": text}``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 SMALLEST_ROW = 4
 LITERAL = 160
-"""Whole numbers in one field of a row, at most."""
+"""The largest number of integers in one field of a row."""
 
 
 def describe(asked: dict[str, Any]) -> dict[str, Any]:
-    """The subject that is asked for, as JSON types."""
+    """The requested subject, as JSON types."""
     from dataclasses import replace
 
     from accumcheck.config.model import CheckConfig, ModelConfig, SyntheticData
@@ -45,7 +45,7 @@ def describe(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _smaller(config: Any, asked: dict[str, Any]) -> None:
-    """Cut the depth of every part to what is asked for; the model itself is made by the script."""
+    """Reduce every part to the requested depth. The script makes the model itself."""
     from accumcheck.workload.determinism import sub_configs
 
     if not asked["layers"]:
@@ -59,7 +59,7 @@ def _smaller(config: Any, asked: dict[str, Any]) -> None:
 
 
 def _without_defaults(config: Any) -> dict[str, Any]:
-    """What differs from the class's own defaults, and matters to the model."""
+    """The values that differ from the defaults of the class and matter to the model."""
     found = json.loads(config.to_json_string(use_diff=True))
     defaults = json.loads(type(config)().to_json_string(use_diff=False)) if not _is_composite(config) else {}
     left_out = {
@@ -81,7 +81,7 @@ def _is_composite(config: Any) -> bool:
 
 
 def _inner(value: Any) -> Any:
-    """The sections of composite configs, without what says nothing."""
+    """The sections of composite configs, without empty and default values."""
     if not isinstance(value, dict) or "model_type" not in value:
         return value
     from transformers import AutoConfig
@@ -89,7 +89,7 @@ def _inner(value: Any) -> Any:
     kind = value["model_type"]
     try:
         defaults = json.loads(AutoConfig.for_model(kind).to_json_string(use_diff=False))
-    except Exception:  # a part that has no entry of its own
+    except Exception:  # a part without its own entry
         defaults = {}
     left_out = ("torch_dtype", "dtype", "_name_or_path", "transformers_version", "architectures", "use_cache")
     kept = {name: one for name, one in value.items() if name not in left_out and defaults.get(name, object()) != one}
@@ -107,15 +107,15 @@ def _counts(model: Any, row: dict[str, Any]) -> str:
 
 
 def _field(value: Any) -> dict[str, Any]:
-    """A field's numbers; of floating point the shape, since they are drawn.
+    """The numbers of a field; for floating point the shape, because the numbers are random.
 
     Raises:
-        ValueError: there are too many whole numbers to write them out.
+        ValueError: there are too many integers to write them out.
     """
     if value.is_floating_point():
         return {"shape": list(value.shape)}
     if value.numel() > LITERAL:
-        raise ValueError(f"a row has {value.numel()} whole numbers in one field, too many for a short script")
+        raise ValueError(f"a row has {value.numel()} integers in one field, too many for a short script")
     return {"values": value.tolist()}
 
 

@@ -1,4 +1,4 @@
-"""Which finding of a report is reproduced, and what is said of it."""
+"""Choose the finding of a report to reproduce, and describe it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TRAINED_BY = {
 
 
 def chosen(report: Report, wanted: str | None) -> Finding:
-    """The finding that is asked for, or the first that fails.
+    """The requested finding, or the first one that fails.
 
     Args:
-        report: whose finding.
-        wanted: a finding's id; None: the first that fails, else the first that warns.
+        report: the report with the finding.
+        wanted: the id of a finding; None: the first one that fails, else the first one that warns.
 
     Raises:
         ConfigError: there is no such finding.
@@ -38,23 +38,23 @@ def chosen(report: Report, wanted: str | None) -> Finding:
     order = ("fail", "warn")
     bad = sorted((one for one in report.findings if one.severity in order), key=lambda one: order.index(one.severity))
     if not bad:
-        raise ConfigError("the report has no finding to reproduce: nothing in it fails or warns")
+        raise ConfigError("the report has no finding that fails or warns, so there is nothing to reproduce")
     return bad[0]
 
 
 def rules_of(finding: Finding) -> list[Rule]:
-    """The wrong weighting rules of a finding, each once."""
+    """The wrong weighting rules of a finding, without duplicates."""
     named = [name for name in (finding.loss_rule, finding.gradient_rule) if name and is_rule(name)]
     return [rule for rule in dict.fromkeys(map(Rule.parse, named)) if rule != TOKEN_MEAN]
 
 
 def splits_of(finding: Finding, report: Report) -> list[Split]:
-    """The splits that a finding is about; of the run as a whole, all."""
+    """The splits of a finding; all splits if it is about the run as a whole."""
     return [Split.parse(one) for one in finding.splits] or [one.split for one in report.splits]
 
 
 def heading(finding: Finding, report: Report) -> Heading:
-    """What a script says of itself."""
+    """The text at the top of a script."""
     environment = report.environment
     stack = str(report.config.get("stack", ""))
     versions = {"transformers": environment.transformers, "accelerate": environment.accelerate}

@@ -1,4 +1,4 @@
-"""The text of a bug report, under the headings that transformers, TRL and LLaMA-Factory ask for."""
+"""The text of a bug report, with the headings that transformers, TRL and LLaMA-Factory ask for."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from accumcheck.stacks.registry import package_of
 
 _REFERENCE = "The reference is the same global batch, one sample at a time, without accumulation or several processes."
 _EXPECTED = (
-    "One global batch gives one loss and one gradient, however it is split over processes, per-device batch size and "
-    "accumulation steps: the mean over all predicted tokens of the global batch."
+    "A global batch gives the same loss and the same gradient, however it is split over processes, per-device batch "
+    "size and accumulation steps: those of the mean over all its predicted tokens."
 )
 
 
 def issue(finding: Finding, report: Report, made: Reproduction) -> str:
-    """The report in Markdown: what, where, versions, numbers, script.
+    """The bug report in Markdown: fault, place, versions, numbers and script.
 
     Args:
-        finding: what is reported.
-        report: the run that found it.
-        made: the script that shows it.
+        finding: the finding to report.
+        report: the report of the run.
+        made: the script that shows the finding.
     """
     split = made.case.split
     reproduction = [
@@ -38,12 +38,12 @@ def issue(finding: Finding, report: Report, made: Reproduction) -> str:
 
 
 def issue_of_program(finding: Finding, report: Report, small: SmallConfiguration) -> str:
-    """The report for a program, which has no script without it: the smallest configuration, and what accumcheck says.
+    """The bug report for a program: the smallest configuration and accumcheck's result, because no script can show it.
 
     Args:
-        finding: what is reported.
-        report: the run that found it.
-        small: the configuration that still shows it.
+        finding: the finding to report.
+        report: the report of the run.
+        small: the smallest configuration that shows the finding.
     """
     ran = "\n".join(f"- {one.split}: {one.verdict}" for one in small.report.splits)
     reproduction = [f"```yaml\n{small.text.rstrip()}\n```", "`accumcheck run FILE` gives:", ran, small.finding.summary]

@@ -1,4 +1,4 @@
-"""The reproduction of a program: the smallest configuration under which accumcheck still finds the fault."""
+"""The reproduction for a program: the smallest configuration with which accumcheck still finds the fault."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from accumcheck.reproduce.finding import rules_of, splits_of
 Say = Callable[[str], None]
 Lend = Callable[[Report, Say], AbstractContextManager[str]]
 MOST_SPLITS = 4
-"""Splits that are tried, at most: each is a whole check."""
+"""The largest number of splits that are tried. Each needs a complete check."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmallConfiguration:
-    """A configuration that still finds the fault: its text, the report under it, and the finding in that."""
+    """A configuration that still shows the fault: its text, its report, and the finding in the report."""
 
     text: str
     report: Report
@@ -39,13 +39,13 @@ def shrunk_configuration(report: Report, finding: Finding, *, environment: Lend,
     """The configuration with the fewest splits, steps, rows and processes that still has the finding.
 
     Args:
-        report: of a run of a program.
-        finding: one of its findings.
+        report: the report of a run of a program.
+        finding: a finding of the report.
         environment: lends the interpreter with the releases of the report.
-        say: called with each step.
+        say: called with one line for each step.
 
     Raises:
-        NotReproducedError: no small configuration has it.
+        NotReproducedError: no small configuration has the finding.
         ConfigError: the report's configuration is not a valid one.
     """
     check = configuration_of(report)
@@ -66,14 +66,14 @@ def configuration_of(report: Report) -> CheckConfig:
     """The configuration of a report.
 
     Raises:
-        ConfigError: it is not a valid one.
+        ConfigError: it is not valid.
     """
     plain = json.dumps(without_program_keys(dict(report.config)), ensure_ascii=False)
     return read_config(plain, Place("the report's configuration"), Path.cwd(), [])
 
 
 def _smaller(check: CheckConfig, finding: Finding, report: Report) -> Iterator[CheckConfig]:
-    """Checks of one step with a control and one split, the smallest first; last the split of the report itself."""
+    """Checks of one step with a control and one split, the smallest first. The last one has the split of the report."""
     rules, shown = rules_of(finding), splits_of(finding, report)
     small = list(candidates(rules, shown))[:MOST_SPLITS] if rules else []
     for split in [*small, *shown[:1]]:

@@ -1,4 +1,4 @@
-"""From a saved report to a script that shows one of its findings, run before it is handed over."""
+"""Turn a saved report into a script that shows one of its findings. The script is run before it is returned."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from accumcheck.stacks.registry import package_of
 
 Say = Callable[[str], None]
 LONGEST_ROW = 10
-"""Tokens of the longest row, to begin with."""
+"""The number of tokens of the longest row at the start of the search."""
 LONGEST_TEXT = 6
-"""Words of the longest text."""
+"""The number of words of the longest text."""
 
 
 def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
     """The smallest script that shows a finding, in the environment of the report.
 
     Args:
-        report: of a run.
-        finding: one of its findings.
-        say: called with what is being done.
+        report: the report of a run.
+        finding: a finding of the report.
+        say: called with one line on what is being done.
 
     Raises:
-        NotReproducedError: none shows it; the text says why.
+        NotReproducedError: no script shows the finding. The text says why.
         ConfigError: the environment of the report does not exist.
-        LaunchError: it could not be built.
+        LaunchError: the environment could not be built.
     """
     stack = str(report.config.get("stack", ""))
     if stack not in STACKS:
@@ -52,12 +52,12 @@ def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
         )
     if hotfix := report.config.get("hotfix"):
         raise NotReproducedError(
-            f"the run applied the hot-fix {hotfix}, and a script does not; report a run without it"
+            f"the run applied the hot-fix {hotfix}, which a script does not use; give the report of a run without it"
         )
     rules = rules_of(finding)
     if not rules:
         raise NotReproducedError(
-            "a script shows a wrong weighting of samples, and this finding names no weighting rule"
+            "a script can only show a wrong weighting of samples, but this finding names no weighting rule"
         )
     splits = list(candidates(rules, splits_of(finding, report)))
     if stack in TEXT_STACKS:
@@ -111,15 +111,15 @@ def _asked(report: Report) -> dict[str, Any]:
 
 @contextmanager
 def environment_of(report: Report, say: Say) -> Iterator[str]:
-    """Lend an interpreter with the releases of a report: this one where it has them, else one that is built.
+    """Lend an interpreter with the releases of a report: this interpreter if it has them, else a new environment.
 
     Args:
-        report: whose environment is wanted.
-        say: called with what is being done.
+        report: the report whose environment is needed.
+        say: called with one line on what is being done.
 
     Raises:
         ConfigError: there is no such release.
-        LaunchError: it could not be built.
+        LaunchError: the environment could not be built.
     """
     wanted = report.environment
     named = {"transformers": wanted.transformers, "accelerate": wanted.accelerate}
@@ -139,18 +139,18 @@ def _installed(package: str) -> str:
 
 
 def reproduced(report: Report, finding: Finding, *, as_issue: bool, say: Say) -> str:
-    """What is handed over for a finding: a script with its output below it, an issue's text, or a configuration.
+    """The reproduction of a finding: a script with its output below it, a bug report, or a configuration.
 
     Args:
-        report: of a run.
-        finding: one of its findings.
-        as_issue: the text of a bug report.
-        say: called with what is being done.
+        report: the report of a run.
+        finding: a finding of the report.
+        as_issue: whether to write a bug report.
+        say: called with one line on what is being done.
 
     Raises:
-        NotReproducedError: nothing small shows it; the text says why.
+        NotReproducedError: no script or small configuration shows the finding. The text says why.
         ConfigError: the environment of the report does not exist.
-        LaunchError: it could not be built, or nothing could be started in it.
+        LaunchError: the environment could not be built, or nothing could be started in it.
     """
     stack = str(report.config.get("stack", ""))
     if stack in STACKS:
@@ -166,6 +166,6 @@ def reproduced(report: Report, finding: Finding, *, as_issue: bool, say: Say) ->
 
 
 def with_output(made: Reproduction) -> str:
-    """A script with what it printed below it, as comments."""
+    """A script with its output below it as comments."""
     lines = "".join(f"# {line}\n" for line in made.outcome.output.splitlines())
     return f"{made.text}\n# Output (exit code {made.outcome.code}):\n{lines}"

@@ -1,4 +1,4 @@
-"""Runs what a reproduction needs in an environment: the description of a model, and the script itself."""
+"""Run the steps of a reproduction in an environment: the description of a model, and the script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from accumcheck.reproduce.case import Field, NotReproducedError, Outcome, Subject
 
 LONGEST = 300.0
-"""Seconds that one script may take."""
+"""The time limit of one script, in seconds."""
 
 
 def subject_of(python: str, asked: Mapping[str, Any]) -> Subject:
@@ -22,10 +22,10 @@ def subject_of(python: str, asked: Mapping[str, Any]) -> Subject:
 
     Args:
         python: the interpreter.
-        asked: see `accumcheck.reproduce.describe`.
+        asked: the request, see `accumcheck.reproduce.describe`.
 
     Raises:
-        NotReproducedError: they could not be made; the text says why.
+        NotReproducedError: they could not be made. The text says why.
     """
     done = _run([python, "-m", "accumcheck.reproduce.describe"], json.dumps(asked))
     try:
@@ -50,12 +50,12 @@ def subject_of(python: str, asked: Mapping[str, Any]) -> Subject:
 
 
 def run_script(text: str, python: str, processes: int) -> Outcome:
-    """Run a script as its head says, in a folder of its own.
+    """Run a script as described at its top, in its own folder.
 
     Args:
         text: the script.
         python: the interpreter.
-        processes: more than one by torchrun.
+        processes: the number of processes; several are started by torchrun.
     """
     with tempfile.TemporaryDirectory(prefix="accumcheck-repro-") as folder:
         path = Path(folder) / "repro.py"
@@ -64,12 +64,12 @@ def run_script(text: str, python: str, processes: int) -> Outcome:
         done = _run([python, *(launcher if processes > 1 else []), str(path)], "", folder)
         printed = done.output.strip().splitlines()
         numbers = [line for line in printed if line.startswith("loss ")]
-        # torchrun adds a report of its own about the processes that ended with 1
+        # torchrun adds its own report about the processes that ended with 1
         return Outcome(done.code, "\n".join(numbers[-1:] if numbers else printed[-15:]))
 
 
 def _run(command: list[str], text: str, folder: str | None = None) -> Outcome:
-    """Run a command to its end, or end it and all that it has started."""
+    """Run a command to its end. After the time limit, end it and all processes that it started."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR", "HF_HUB_OFFLINE": "1"}
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
         environment.pop(name, None)

@@ -1,4 +1,4 @@
-"""The text of a reproduction: one Python file that imports torch and the stack, and no accumcheck."""
+"""The text of a reproduction: one Python file that imports torch and the stack, but not accumcheck."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from accumcheck.reproduce.scripts.recipe import Recipe
 from accumcheck.reproduce.scripts.registry import RECIPES
 
 MOST_LINES = 77
-"""With its output below, at most 80."""
+"""The largest number of lines. With the output below, a script has at most 80."""
 _WIDTH = 118
 _ROWS_ON_LINES = 2
 _INSIDE = "\0"
-"""A space inside a text, while lines are wrapped: no line ends there."""
+"""Replaces a space inside a text while lines are wrapped, so that no line ends there."""
 _SUMMARY_LINES = (4, 2, 1)
-"""At most so many lines of the summary; fewer where the script would be too long."""
+"""The largest number of lines of the summary; the next one is tried if the script is too long."""
 
 _NOISE = "NOISE = torch.Generator().manual_seed(0)\n"
 
 
 class TooLongError(ValueError):
-    """A script would not be a short one."""
+    """The script would be too long."""
 
 
 def script(case: Case, heading: Heading) -> str:
-    """The script.
+    """The text of the script.
 
     Args:
-        case: what it runs.
-        heading: what it says of itself.
+        case: the case to run.
+        heading: the text at its top.
 
     Raises:
-        TooLongError: it would be longer than `MOST_LINES`.
-        ValueError: an argument has a name that Python does not allow.
+        TooLongError: the script would be longer than `MOST_LINES`.
+        ValueError: the name of an argument is not allowed in Python.
     """
     recipe = RECIPES[case.stack]
     middle = _of_tensors(case, recipe) if recipe.feeds == "tensors" else _of_texts(case, recipe)
@@ -99,10 +99,10 @@ def _of_texts(case: Case, recipe: Recipe) -> str:
 
 
 def _loss(case: Case) -> str:
-    """The call that makes a loss; its name is checked by the configuration, its arguments are literals.
+    """The call that makes a loss. The configuration has checked its name; its arguments are literals.
 
     Raises:
-        ValueError: a name is not one that Python allows.
+        ValueError: a name is not allowed in Python.
     """
     name, arguments = case.loss
     if name and (not name.isidentifier() or keyword.iskeyword(name)):
@@ -112,30 +112,30 @@ def _loss(case: Case) -> str:
 
 
 def command(processes: int, name: str = "repro.py") -> str:
-    """How the script is run."""
+    """The command that runs the script."""
     return f"python {name}" if processes == 1 else f"torchrun --nproc_per_node {processes} {name}"
 
 
 def _more(heading: Heading) -> str:
-    lines = [f"Seen with {', '.join(heading.versions)}. The reference is each row alone, without accumulation."]
+    lines = [f"Seen with {', '.join(heading.versions)}. The reference computes each row alone, without accumulation."]
     lines += [f"Computed at {heading.source}."] if heading.source else []
     lines += [f"Known: {heading.known}"] if heading.known else []
     return "\n".join(map(_in_docstring, lines))
 
 
 def _summary(text: str, lines: int) -> str:
-    """The summary, wrapped, as part of a docstring."""
+    """The wrapped summary as part of a docstring."""
     return "\n".join(textwrap.wrap(_in_docstring(text), _WIDTH, break_long_words=False, break_on_hyphens=False)[:lines])
 
 
 def _in_docstring(text: str) -> str:
-    """Text from a report on one line, unable to end the docstring that it stands in."""
+    """Text from a report on one line. It cannot end the docstring that contains it."""
     printable = "".join(one if one.isprintable() else " " for one in text)
     return " ".join(printable.split()).replace("\\", "/").replace('"', "'")
 
 
 def _mapping(config: Mapping[str, Any]) -> str:
-    """A mapping as a literal, on as many lines as it needs."""
+    """A mapping as a literal, on several lines if it is long."""
     if len(line := repr(dict(config))) < _WIDTH - len("CONFIG = "):
         return line
     body = _wrapped(", ".join(f"{name!r}: {value!r}" for name, value in config.items()), "    ")
@@ -143,7 +143,7 @@ def _mapping(config: Mapping[str, Any]) -> str:
 
 
 def _rows(subject: Subject) -> str:
-    """Each row on lines of its own, or where they are many, one after the other."""
+    """Each row on separate lines; if there are many rows, one after the other."""
     found = []
     for row in subject.rows:
         inner = ", ".join(f'"{name}": {_value(value)}' for name, value in row.items())
@@ -167,7 +167,7 @@ def _value(value: Field) -> str:
 
 
 def _fill(subject: Subject) -> str:
-    """What fills the end of a shorter row."""
+    """The expression for the padding of shorter rows."""
     fields = subject.rows[0]
     found = "0"
     if subject.pad and any("input_ids" in name for name in fields):

@@ -1,4 +1,4 @@
-"""The search for the smallest case that shows a fault: each step is checked by running the script."""
+"""Search for the smallest case that shows a fault. Each step is checked by running the script."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from accumcheck.reproduce.shown import Expected
 Describe = Callable[[Mapping[str, Any]], Subject]
 Run = Callable[[str, int], Outcome]
 Compare = Callable[[str, Split], Outcome]
-"""Runs a script of a split; one that shows another fault does not show it."""
+"""Runs the script of a split. A script that shows another fault counts as not showing it."""
 Say = Callable[[str], None]
 
 ANYTHING = Expected(None, None)
 MOST_SPLITS = 8
-"""Splits that are tried, at most."""
+"""The largest number of splits that are tried."""
 SMALLER: tuple[tuple[str, Mapping[str, Any]], ...] = (("one layer", {"layers": 1}), ("short rows", {"longest": 6}))
-"""Smaller models and rows, tried in this order; each is kept where the fault is still there."""
+"""Smaller models and rows, tried in this order. Each is kept if the script still shows the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """A script that shows the fault, what it printed, and the case it was made of."""
+    """A script that shows the fault, its output, and its case."""
 
     case: Case
     text: str
@@ -47,14 +47,14 @@ def smallest(
     """The smallest reproduction: first the smallest split that shows the fault, then a smaller model and shorter rows.
 
     Args:
-        case_of: makes a case of a split and a subject.
-        splits: those to try, in order.
-        asked: of the model; see `accumcheck.reproduce.describe`.
-        heading: what the script says of itself.
+        case_of: makes a case from a split and a subject.
+        splits: the splits to try, in order.
+        asked: the request for a model, see `accumcheck.reproduce.describe`.
+        heading: the text at the top of the script.
         describe: makes a subject.
-        run: runs a script on so many processes.
-        say: called with each step.
-        expected: what the script must show; another fault does not count.
+        run: runs a script on a number of processes.
+        say: called with one line for each step.
+        expected: what the script must show. Another fault does not count.
 
     Raises:
         NotReproducedError: no script shows the fault.
@@ -85,7 +85,7 @@ def _first(
     describe: Describe,
     run: Compare,
 ) -> tuple[Reproduction | Outcome, Mapping[str, Any]]:
-    """Try a split with the model as asked, or at once a smaller one where the script would be too long."""
+    """Try a split with the requested model; if the script would be too long, with a smaller model."""
     smallest_model = {**asked, **{key: value for _, change in SMALLER for key, value in change.items()}}
     try:
         return _try(case_of(split, describe(asked)), heading, run), asked
@@ -105,7 +105,7 @@ def _shrunk(
     run: Compare,
     say: Say,
 ) -> Reproduction:
-    """Take away what the fault does not need, one thing after the other."""
+    """Remove what the fault does not need, one thing after the other."""
 
     def kept(what: str, case: Case) -> bool:
         nonlocal found
@@ -133,7 +133,7 @@ def _shrunk(
 
 
 def _try(case: Case, heading: Heading, run: Compare) -> Reproduction | Outcome:
-    """Run a case's script; one that cannot be written cannot run.
+    """Run the script of a case. A script that cannot be written counts as one that cannot run.
 
     Raises:
         TooLongError: the script would be too long.

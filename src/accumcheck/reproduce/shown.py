@@ -1,4 +1,4 @@
-"""Whether the numbers that a script printed are those of the finding, or those of another fault."""
+"""Check whether the numbers that a script printed are those of the finding or of another fault."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from accumcheck.record.rule import Rule, is_rule
 _RATIO = re.compile(r"\(x ([-\d.einfa]+)\)")
 _OFF = re.compile(r"off by ([-\d.einfa]+)")
 _WITHIN = 0.02
-"""Of a factor; the script prints three digits, and two digits of the gradient's error."""
+"""The tolerance for a factor: the script prints three digits, and two digits of the gradient's error."""
 _NEAR = 1.5
-"""Of a factor, where samples weigh differently: the losses of a small random model are nearly alike."""
+"""The largest ratio of two factors if samples are weighted differently: a random model has nearly equal losses."""
 _MEANS = ("microbatch-mean", "device-mean", "sample-mean")
 _OFF_WITHIN = 0.06
 _RIGHT = 2e-3
@@ -21,25 +21,25 @@ _RIGHT = 2e-3
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The weighting rules of a finding; None: it names none, and any value is fine."""
+    """The weighting rules of a finding; None: it names no rule, so any value is accepted."""
 
     loss: Rule | None
     gradient: Rule | None
 
     @classmethod
     def of(cls, finding: Finding) -> Expected:
-        """Those that a finding names."""
+        """The rules that a finding names."""
         return cls(_rule(finding.loss_rule), _rule(finding.gradient_rule))
 
     def mismatch(self, output: str, split: Split) -> str:
-        """Why what was printed is another fault than the finding's; empty: it is the finding's, as far as it shows.
+        """Why the output shows another fault than the finding; empty if it shows the finding, as far as known.
 
-        A rule that weighs all tokens alike says what loss and gradient come to; a mean of means, about what the loss
-        does. Of other rules, only that they are wrong.
+        If a rule weights all tokens equally, it determines the loss and the gradient. A mean of means determines
+        roughly the loss. Other rules only determine that they are wrong.
 
         Args:
-            output: of the script.
-            split: that it ran.
+            output: the output of the script.
+            split: the split that it ran.
         """
         ratio, off = (found and float(found[1]) for found in (_RATIO.search(output), _OFF.search(output)))
         factor = _factor(self.loss, split)
@@ -71,7 +71,7 @@ def _rule(name: str | None) -> Rule | None:
 
 
 def _factor(rule: Rule | None, split: Split) -> float | None:
-    """By how much everything is too large; None: a rule does not say so, since samples weigh differently."""
+    """The factor by which everything is too large; None if samples have different weights under the rule."""
     if rule is None or rule.base != "token-mean" or (rule.window is not None and split.gradient_accumulation_steps > 1):
         return None
     return rule.factor(split)

@@ -1,4 +1,4 @@
-"""What a stack that trains on texts trains in a script: a small model, short texts, and the arguments that matter."""
+"""The subject of a script for a stack that trains on texts: a small model, short texts, and relevant arguments."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ _MODELS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
     "trl-reward": ("llama", _LLAMA, "LlamaForSequenceClassification"),
     "sentence-transformers": ("bert", _BERT, "BertModel"),
 }
-"""By stack: the model's type, its sizes and its class."""
+"""The model's type, sizes and class, by stack."""
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "trl-sft": ("text",),
     "trl-dpo": ("prompt", "chosen", "rejected"),
     "trl-reward": ("chosen", "rejected"),
 }
 _LENGTHS = (6, 2, 4, 3, 5, 2, 6, 3)
-"""Words of the texts of a row, by its place: micro-batches differ in length, too."""
+"""The number of words in the texts of each row. Micro-batches differ in length too."""
 _PAIRS = {"sentence1": "", "sentence2": "", "score": 0.5}
-"""A row of sentence-transformers where the report's own data cannot be read."""
+"""The row for sentence-transformers if the data of the report cannot be read."""
 OF_TRL = (
     "assistant_only_loss",
     "beta",
@@ -74,13 +74,13 @@ OF_TRL = (
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a report says of a program that trains on texts.
+    """What a report says about a program that trains on texts.
 
     Attributes:
-        stack: its name.
+        stack: the name of the stack.
         arguments: training arguments that can change a loss or a gradient.
-        loss: with sentence-transformers, the loss and its arguments.
-        row: one row of the data, for its columns and the types of their values.
+        loss: for sentence-transformers, the class of the loss and its arguments.
+        row: one row of the data. Only its columns and the types of its values are used.
     """
 
     stack: str
@@ -90,10 +90,10 @@ class Program:
 
 
 def program_of(report: Report) -> Program:
-    """What a report says of its program.
+    """The program of a report.
 
     Raises:
-        NotReproducedError: its configuration is not one of such a stack.
+        NotReproducedError: the configuration names no loss, or a file that it needs cannot be read.
     """
     config = report.config
     stack = str(config.get("stack", ""))
@@ -103,20 +103,20 @@ def program_of(report: Report) -> Program:
         if not isinstance(section, Mapping) or not isinstance(section.get("loss"), str):
             raise NotReproducedError("the report's configuration names no loss")
         loss = section["loss"], dict(section.get("loss_arguments") or {})
-        return Program(stack, _that_matter(given), loss, _first_row(str(section.get("train", ""))))
+        return Program(stack, _relevant(given), loss, _first_row(str(section.get("train", ""))))
     section = config.get("trl")
     words = section.get("arguments", []) if isinstance(section, Mapping) else []
-    told = dict(_told([str(word) for word in words]))
-    return Program(stack, _that_matter({**told, **given}), ("", {}), dict.fromkeys(_COLUMNS[stack], ""))
+    flags = dict(_flags_in([str(word) for word in words]))
+    return Program(stack, _relevant({**flags, **given}), ("", {}), dict.fromkeys(_COLUMNS[stack], ""))
 
 
 def subject_of_texts(program: Program, rows: int, longest: int) -> Subject:
-    """A small model and so many rows of texts, which differ in length.
+    """A small model, and rows of texts with different lengths.
 
     Args:
-        program: whose rows they are like.
-        rows: how many.
-        longest: words of the longest text.
+        program: the rows have its columns and types.
+        rows: the number of rows.
+        longest: the number of words in the longest text.
     """
     model_type, sizes, model_class = _MODELS[program.stack]
     drawn = random.Random(0)
@@ -142,13 +142,13 @@ def _value(like: Any, drawn: random.Random, length: int) -> Any:
     return round(drawn.random(), 1)
 
 
-def _that_matter(told: Mapping[str, Any]) -> dict[str, Any]:
+def _relevant(flags: Mapping[str, Any]) -> dict[str, Any]:
     fields = {*GRADIENT_FIELDS, *OF_TRL} - SET_BY_TEXTS
-    return {name: value for name, value in told.items() if name in fields and value not in (None, False, "", [], {})}
+    return {name: value for name, value in flags.items() if name in fields and value not in (None, False, "", [], {})}
 
 
-def _told(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """The flags of a command line with their values, those of a YAML file on it first."""
+def _flags_in(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """The flags of a command line with their values. Those in a YAML file on the command line come first."""
     pairs: list[tuple[str, Any]] = []
     for at, word in enumerate(words):
         name, is_joined, value = word.partition("=")
@@ -165,11 +165,11 @@ def _told(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 def _of_yaml(name: str) -> Iterator[tuple[str, Any]]:
     try:
-        told = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+        flags = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise NotReproducedError(f"{name}, the configuration of the run, cannot be read: {error}") from None
-    if isinstance(told, dict):
-        yield from ((str(key), value) for key, value in told.items())
+    if isinstance(flags, dict):
+        yield from ((str(key), value) for key, value in flags.items())
 
 
 def _typed(text: str) -> Any:

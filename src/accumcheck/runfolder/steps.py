@@ -160,7 +160,7 @@ def write_weights(folder: Path, weights: HeldWeights) -> None:
 
 
 def read_weights(folder: Path) -> HeldWeights | None:
-    """None where no step was seen to change any."""
+    """Read the weights that steps changed; None if no step changed any."""
     path = folder / _WEIGHTS
     if not path.exists():
         return None

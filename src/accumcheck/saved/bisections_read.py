@@ -19,8 +19,8 @@ def bisection_from(found: Any) -> Bisection:
     """The search in the JSON that ``accumcheck bisect -o search.json`` writes.
 
     Raises:
-        ConfigError: it is not a search, is of a version that this accumcheck does not know, or contradicts itself;
-            each line begins with the place.
+        ConfigError: it is not a search, has an unknown version, or contradicts itself; each line begins with the
+            place.
     """
     check_version(found, "a search")
     saved = record_from(BisectionJson, found)
@@ -68,7 +68,7 @@ def _step(one: StepJson) -> Step:
 
 
 def _side(side: SideJson, tried: dict[str, Tried]) -> Tried:
-    """A release next to the change: its step, with the whole report."""
+    """A release next to the change: its step, with the full report."""
     one = tried.get(side.release)
     if one is None:
         return Tried(side.release, side.report)

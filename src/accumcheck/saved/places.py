@@ -1,4 +1,4 @@
-"""Errors in a part of a saved file, with the part's place before each."""
+"""Errors in a part of a saved file, each with its place in front."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def under(place: str, joined_by: str = ".") -> Iterator[None]:
     """Put a place before every line of a `ConfigError`.
 
     Args:
-        place: a key's path, or a file.
-        joined_by: what stands between it and the line.
+        place: the path of a key, or a file.
+        joined_by: the text between the place and the line.
 
     Raises:
         ConfigError: the same error, with the place.

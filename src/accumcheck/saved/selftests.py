@@ -14,10 +14,12 @@ from accumcheck.saved.versions import check_version
 
 
 def selftest_from(found: Any) -> list[SelftestCase]:
-    """The cases in the JSON that ``accumcheck selftest -o selftest.json`` writes; older versions named no schema.
+    """The cases in the JSON that ``accumcheck selftest -o selftest.json`` writes.
+
+    Files of older versions have no schema version.
 
     Raises:
-        ConfigError: it is not a self-test, or has a schema that this version does not know.
+        ConfigError: it is not a self-test, or has an unknown schema version.
     """
     if not isinstance(found, list) or not all(isinstance(one, dict) and "case" in one for one in found):
         raise ConfigError("not a self-test: expected a list of JSON objects with case")

@@ -1,4 +1,4 @@
-"""The version of the schema that a saved file names: this accumcheck reads every minor version of one major version."""
+"""The schema version of a saved file. This accumcheck reads all minor versions of one major version."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _VERSION = re.compile(r"\d{1,4}\.\d{1,4}", re.ASCII)
 
 
 def check_version(found: object, what: str) -> None:
-    """Check that a file is of a version that can be read.
+    """Check that the version of a file can be read.
 
     Args:
-        found: the JSON that it holds.
-        what: it should be, with an article: ``a report``.
+        found: the JSON in the file.
+        what: the expected kind, with an article: ``a report``.
 
     Raises:
-        ConfigError: it is not, or it names no version; one line.
+        ConfigError: the file is something else, or has no version or another one; one line.
     """
     version = found.get("schema_version") if isinstance(found, dict) else None
     if not isinstance(version, str) or not _VERSION.fullmatch(version):

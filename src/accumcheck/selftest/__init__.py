@@ -1,1 +1,1 @@
-"""The product's own proof: faults planted in the stack must be caught and named, and clean runs must pass."""
+"""The self-test: planted faults must be caught and named, and clean runs must pass."""

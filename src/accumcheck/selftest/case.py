@@ -1,4 +1,4 @@
-"""One case of the self-test: a check, what must come out of it, and who must be accused."""
+"""One case of the self-test: a check, its expected result, and the splits that must be found wrong."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ LLAMA: dict[str, Any] = {
     "vocab_size": 128,
 }
 SPLITS = ("1x8x1", "1x2x4", "2x2x2")
-"""Powers of k and n are told apart by (k, n) = (1, 1), (4, 1) and (2, 2)."""
+"""(k, n) = (1, 1), (4, 1) and (2, 2) distinguish powers of k and n."""
 ACCUMULATED = ("1x2x4", "2x2x2")
-"""Those of `SPLITS` in which k > 1."""
+"""The splits of `SPLITS` with k > 1."""
 SPREAD = ("2x2x2",)
-"""That of `SPLITS` in which n > 1."""
+"""The split of `SPLITS` with n > 1."""
 PROGRAM = "accumcheck.selftest.program"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One check and what it must give; ``loss_rule`` and ``gradient_rule`` None where no name is expected of them.
+    """One check and its expected result; ``loss_rule`` and ``gradient_rule`` are None if no rule is expected.
 
-    ``finding``: the id of a finding that must be there; "" for a clean case, in which every split must pass.
+    ``finding``: the id of a finding that must be reported; "" for a clean case, in which every split must pass.
     ``accused``: the splits that must be found wrong, and no others; ``says``: a regular expression that the finding's
-    words must hold: the parameter, the process, the step, the rows or the line that is to blame.
+    text must match: the parameter, process, step, rows or line that cause the fault.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Case:
     says: str = ""
 
     @property
-    def clean(self) -> bool:
+    def is_clean(self) -> bool:
         """Whether nothing is planted."""
         return not self.finding
 
@@ -66,9 +66,9 @@ def in_trainer(
     samples: int | None = None,
     training_arguments: Mapping[str, Any] | None = None,
 ) -> CheckConfig:
-    """A check of a Trainer in which a fault of `accumcheck.stacks.planted` is planted.
+    """A check of a Trainer with a planted fault of `accumcheck.stacks.planted`.
 
-    ``samples``: train for an epoch of so many, instead of ``steps``.
+    ``samples``: train for one epoch of this many samples instead of ``steps``.
     """
     epochs = None if samples is None else 1
     return CheckConfig(
@@ -84,7 +84,7 @@ def in_trainer(
 
 
 def in_program(fault: str, *, splits: Sequence[str] = SPLITS, steps: int = 1) -> CheckConfig:
-    """A check of a training loop in which this fault is planted: `accumcheck.selftest.program` and its faults."""
+    """A check of a training loop with this planted fault of `accumcheck.selftest.program`."""
     numbers = ["{per_device_train_batch_size}", "{gradient_accumulation_steps}", "{steps}"]
     written = {
         "global_batch_size": 8,
@@ -106,6 +106,6 @@ def rule(
     says: str = "",
     **check: Any,
 ) -> Case:
-    """A fault planted in a Trainer that has a rule's name; ``check`` is for `in_trainer`."""
+    """A planted fault of a Trainer that follows a weighting rule; ``check`` is passed to `in_trainer`."""
     found = ",".join(dict.fromkeys((loss, gradient)))
     return Case(name, in_trainer(fault, **check), found, loss, gradient, accused, says)

@@ -1,4 +1,4 @@
-"""What selftest runs, and what must come out."""
+"""The cases of the self-test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from accumcheck.selftest.of_program import OF_PROGRAM
 from accumcheck.selftest.of_trainer import OF_TRAINER
 
 FAULTY = (*OF_TRAINER, *OF_PROGRAM)
-"""Each must be caught, named as it says, and the accused must be the guilty."""
+"""Cases with a fault. Each must be caught and named, and exactly the accused splits must be found wrong."""
 
 CLEAN = OF_NOTHING
-"""Each must pass without a finding."""
+"""Cases without a fault. Each must pass without a finding."""

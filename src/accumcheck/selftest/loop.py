@@ -1,4 +1,4 @@
-"""The self-test's training loop, right as it stands: every predicted token of the global batch weighs the same."""
+"""The correct training loop of the self-test: every predicted token of the global batch has the same weight."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accumcheck.selftest.tiny import Batch, llama, padded, rows, tokens
 
 
 class Loop:
-    """The right one."""
+    """The correct loop."""
 
     def __init__(self, b: int, k: int, steps: int) -> None:
         self.b, self.k, self.steps = b, k, steps
@@ -37,16 +37,16 @@ class Loop:
         return list(range(first, first + self.b))
 
     def batch(self, step: int, turn: int) -> Batch:
-        """What one micro-batch is fed."""
+        """The input of one micro-batch."""
         return padded([self.rows[number] for number in self.numbers(step, turn)])
 
     def loss(self, batch: Batch, total: int) -> torch.Tensor:
-        """Of a micro-batch, its part of the step's; the mean over processes is undone."""
+        """The share of a micro-batch in the loss of the step. The mean over processes is undone."""
         mean: torch.Tensor = self.net(**batch).loss
         return mean * tokens(batch) / total * self.n
 
     def micro_batch(self, batch: Batch, total: int, *, last: bool) -> float:
-        """Forward and backward; returns its part of the step's loss."""
+        """Forward and backward. Returns the share in the loss of the step."""
         quiet: Any = self.net.no_sync if self.n > 1 and not last else contextlib.nullcontext
         with quiet():
             loss = self.loss(batch, total)
@@ -54,17 +54,17 @@ class Loop:
         return float(loss) / self.n
 
     def step(self) -> None:
-        """Apply the gradient, and begin the next."""
+        """Apply the gradient and reset it."""
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def after(self, turn: int) -> None:
-        """What follows a micro-batch."""
+        """Called after every micro-batch."""
         if turn == self.k - 1:
             self.step()
 
     def run(self) -> None:
-        """Every step."""
+        """Make every step."""
         for step in range(self.steps):
             window = [self.batch(step, turn) for turn in range(self.k)]
             total = int(self.summed(float(sum(map(tokens, window)))))
@@ -75,7 +75,7 @@ class Loop:
             report_loss(self.summed(loss))
 
     def summed(self, value: float) -> float:
-        """Over processes."""
+        """The sum over processes."""
         whole = torch.tensor(value, dtype=torch.float64)
         if self.n > 1:
             dist.all_reduce(whole)

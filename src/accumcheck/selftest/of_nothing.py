@@ -1,4 +1,4 @@
-"""Right runs, each of which must pass without a finding."""
+"""Correct runs. Each must pass without a finding."""
 
 from __future__ import annotations
 

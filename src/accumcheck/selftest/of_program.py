@@ -1,4 +1,4 @@
-"""Faults planted in a training loop of one's own, and how each must be named."""
+"""Faults planted in a user's training loop, and how each must be named."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOSSES = (
     ),
     Case("rows weigh alike", in_program("row-mean"), "sample-mean", "sample-mean", "sample-mean", ACCUMULATED),
 )
-"""The loss is the loop's own, and not divided by what it should be."""
+"""The loop computes its own loss, and divides it wrongly."""
 
 STEPS = (
     Case(
@@ -59,7 +59,7 @@ STEPS = (
         says=r"lm_head\.weight",
     ),
 )
-"""What is applied, and when."""
+"""The wrong gradient is applied, or at the wrong time."""
 
 UPDATES = (
     Case("schedule by micro-batches", in_program("schedule", steps=2), "schedule-times-k", accused=ACCUMULATED),
@@ -69,10 +69,10 @@ UPDATES = (
     Case("decay by the split", in_program("decay"), "weight-decay-differs", accused=ACCUMULATED),
     Case("clipped to a kth", in_program("clips-by-k"), "clipping-differs", accused=ACCUMULATED),
 )
-"""The gradient is right; what the optimizer does with it is not."""
+"""The gradient is right, but the optimizer uses it wrongly."""
 
 TOTALS = (Case("steps by micro-batches", in_program("ends-early", steps=2), "steps-differ", accused=ACCUMULATED),)
-"""Training ends elsewhere."""
+"""Training ends after a wrong number of steps."""
 
 OF_PROGRAM = (*ROWS, *LOSSES, *STEPS, *UPDATES, *TOTALS)
-"""All of them."""
+"""All these cases."""

@@ -16,7 +16,7 @@ SCALES = (
     rule("log alone times k", "log-only", "token-mean*k", "token-mean"),
     Case("logged norm times k", in_trainer("logged-norm"), "logged-grad-norm", accused=ACCUMULATED),
 )
-"""Everything is multiplied, or divided once too often."""
+"""Everything is multiplied or divided once too often."""
 
 DIVISORS = (
     rule("mean of means", "mean-of-means", "microbatch-mean", "microbatch-mean"),
@@ -50,7 +50,7 @@ DIVISORS = (
         steps=2,
     ),
 )
-"""The loss is divided by another count than that of the global batch."""
+"""The loss is divided by a count that is not that of the global batch."""
 
 PLACES = (
     rule("only the last micro-batch", "last-microbatch", "token-mean", "last-microbatch"),
@@ -84,7 +84,7 @@ PLACES = (
         r"\.py:\d+",
     ),
 )
-"""What a micro-batch weighs depends on its place in the window."""
+"""The weight of a micro-batch depends on its position in the window."""
 
 SAMPLES = (
     rule("one sample dropped", "dropped-sample", "dropped-samples", "dropped-samples"),
@@ -124,7 +124,7 @@ SAMPLES = (
         says="nan in step 1",
     ),
 )
-"""Samples and processes that count otherwise than the others."""
+"""Some samples or processes have a wrong weight."""
 
 PARAMETERS = (
     Case(
@@ -155,7 +155,7 @@ PARAMETERS = (
         r"lm_head\.weight",
     ),
 )
-"""Single parameters are trained otherwise than the others."""
+"""Single parameters are trained wrongly."""
 
 STEPS = (
     Case("never clipped", in_trainer("never-clips"), "clipping-wrong", accused=SPLITS, says="max_grad_norm 1 makes it"),
@@ -175,7 +175,7 @@ STEPS = (
     ),
     Case("next learning rate logged", in_trainer("logs-next-rate"), "logged-learning-rate", accused=SPLITS),
 )
-"""The gradient is right; what the step does with it, or the log says of it, is not."""
+"""The gradient is right, but the step uses it wrongly, or the log is wrong."""
 
 OF_TRAINER = (*SCALES, *DIVISORS, *PLACES, *SAMPLES, *PARAMETERS, *STEPS)
-"""All of them."""
+"""All these cases."""

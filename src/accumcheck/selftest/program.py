@@ -1,6 +1,6 @@
-"""A training loop of one's own, for selftest: ``python -m accumcheck.selftest.program FAULT B K STEPS``.
+"""A user's training loop for the self-test: ``python -m accumcheck.selftest.program FAULT B K STEPS``.
 
-Each subclass of the right `Loop` plants one thing; `FAULTS` has them by name.
+Each subclass of the correct `Loop` plants one fault. `FAULTS` lists them by name.
 """
 # ruff: noqa: D102 (methods are documented in `Loop`)
 
@@ -19,14 +19,14 @@ from accumcheck.selftest.tiny import IGNORED, Batch, llama, own_loss, padded, ro
 
 
 class SameMicroBatch(Loop):
-    """A new iterator for each micro-batch: the first one is trained k times."""
+    """Each micro-batch makes a new iterator, so the first micro-batch is trained k times."""
 
     def numbers(self, step: int, turn: int) -> list[int]:  # noqa: ARG002
         return super().numbers(step, 0)
 
 
 class RowTwice(Loop):
-    """The last row of a window is its first once more."""
+    """The last row of a window repeats the first one."""
 
     def numbers(self, step: int, turn: int) -> list[int]:
         mine = super().numbers(step, turn)
@@ -34,14 +34,14 @@ class RowTwice(Loop):
 
 
 class Overlap(Loop):
-    """The second process begins one row too early."""
+    """The second process starts one row too early."""
 
     def numbers(self, step: int, turn: int) -> list[int]:
         return [number - self.rank for number in super().numbers(step, turn)]
 
 
 class SeedPerProcess(Loop):
-    """Each process shuffles with a seed of its own, and then takes its part."""
+    """Each process shuffles with its own seed before it takes its part."""
 
     def numbers(self, step: int, turn: int) -> list[int]:
         order = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(self.rank)).tolist()
@@ -69,7 +69,7 @@ class Cut(Loop):
 
 
 class Labels(Loop):
-    """The first half of a micro-batch's labels is masked, where it is one of several."""
+    """With accumulation, the first half of the labels of each micro-batch is masked."""
 
     def batch(self, step: int, turn: int) -> Batch:
         batch = super().batch(step, turn)
@@ -79,7 +79,7 @@ class Labels(Loop):
 
 
 class Positions(Loop):
-    """Positions begin at another number in the second process."""
+    """Positions start at another number in the second process."""
 
     def batch(self, step: int, turn: int) -> Batch:
         batch = super().batch(step, turn)
@@ -88,7 +88,7 @@ class Positions(Loop):
 
 
 class NoMask(Loop):
-    """Padding on the left; where a micro-batch is one of several, no attention mask hides it from the model."""
+    """Rows are padded on the left. With accumulation, no attention mask hides the padding."""
 
     def batch(self, step: int, turn: int) -> Batch:
         batch = padded([self.rows[number] for number in self.numbers(step, turn)], left=True)
@@ -98,7 +98,7 @@ class NoMask(Loop):
 
 
 class OwnLossUndivided(Loop):
-    """The loop's own cross entropy, of rows of equal length; the mean of a micro-batch is not divided by k."""
+    """The loop computes its own cross entropy on rows of equal length. The micro-batch's mean is not divided by k."""
 
     def __init__(self, b: int, k: int, steps: int) -> None:
         super().__init__(b, k, steps)
@@ -113,7 +113,7 @@ class OwnLossUndivided(Loop):
 
 
 class RowMean(Loop):
-    """Every row weighs the same, whatever its length, where a micro-batch is one of several."""
+    """With accumulation, every row has the same weight, whatever its length."""
 
     def loss(self, batch: Batch, total: int) -> torch.Tensor:
         if self.k == 1:
@@ -138,7 +138,7 @@ class StepFirst(Loop):
 
 
 class Frozen(Loop):
-    """The head is not trained where there are several processes."""
+    """With several processes, the head is not trained."""
 
     def make_model(self) -> Any:
         model: Any = llama()
@@ -147,7 +147,7 @@ class Frozen(Loop):
 
 
 class Schedule(Loop):
-    """The learning rate falls with every micro-batch instead of every step."""
+    """The learning rate falls after every micro-batch instead of every step."""
 
     def __init__(self, b: int, k: int, steps: int) -> None:
         super().__init__(b, k, steps)
@@ -187,7 +187,7 @@ class Warmup(Loop):
 
 
 class EndsEarly(Loop):
-    """Steps are counted in micro-batches, so that training ends after a part of the data."""
+    """Steps are counted in micro-batches, so training ends after a part of the data."""
 
     def __init__(self, b: int, k: int, steps: int) -> None:
         super().__init__(b, k, steps)
@@ -203,7 +203,7 @@ class LearningRate(Loop):
 
 
 class Decay(Loop):
-    """Weights decay where there is no accumulation only."""
+    """Weights only decay without accumulation."""
 
     def __init__(self, b: int, k: int, steps: int) -> None:
         super().__init__(b, k, steps)
@@ -211,7 +211,7 @@ class Decay(Loop):
 
 
 class ClipsByK(Loop):
-    """The norm that the gradient is clipped to is divided by the accumulation steps."""
+    """The clipping norm is divided by the accumulation steps."""
 
     def step(self) -> None:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.1 / self.k)
@@ -219,7 +219,7 @@ class ClipsByK(Loop):
 
 
 class ClipsOnce(Loop):
-    """Right: the gradient is clipped once it is complete."""
+    """Correct: the gradient is clipped when it is complete."""
 
     def step(self) -> None:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.1)
@@ -227,7 +227,7 @@ class ClipsOnce(Loop):
 
 
 class Tied(Loop):
-    """Right: the head is the embedding, and the first layer is not trained."""
+    """Correct: the head shares the embedding's weights, and the first layer is not trained."""
 
     def make_model(self) -> Any:
         model: Any = llama(tie_word_embeddings=True)

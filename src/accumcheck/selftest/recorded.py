@@ -1,4 +1,4 @@
-"""The record of an outcome: what is printed and saved, without the case's check and the whole report."""
+"""The record of an outcome, for output and files: without the case's check and the full report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def recorded(outcome: Outcome) -> SelftestCase:
     case, report = outcome.case, outcome.report
     return SelftestCase(
         case=case.name,
-        clean=case.clean,
+        clean=case.is_clean,
         verdict=report.verdict,
         loss_rule=report.loss_rule,
         gradient_rule=report.gradient_rule,
@@ -19,18 +19,18 @@ def recorded(outcome: Outcome) -> SelftestCase:
         caught=outcome.caught,
         named=outcome.named,
         accused=outcome.accused,
-        held=outcome.held,
+        held=outcome.is_as_expected,
         duration_seconds=report.duration_seconds,
         expected_finding=case.finding,
-        why=() if outcome.held else tuple(_why(outcome)),
+        why=() if outcome.is_as_expected else tuple(_why(outcome)),
         started_at=report.started_at,
     )
 
 
 def _why(outcome: Outcome) -> list[str]:
-    """What was wanted, what was got, and why splits did not run."""
+    """What was expected, what was found, and why splits did not run."""
     case, report = outcome.case, outcome.report
-    wanted = "pass" if case.clean else f"{case.loss_rule or 'any loss'}, {case.gradient_rule or 'any gradient'}"
+    wanted = "pass" if case.is_clean else f"{case.loss_rule or 'any loss'}, {case.gradient_rule or 'any gradient'}"
     got = f"{report.verdict}, {report.loss_rule}, {report.gradient_rule}"
     reasons = [f"{split.split}: {split.reason}" for split in report.splits if split.reason]
     said = [f"{finding.id} ({', '.join(finding.splits)}): {finding.summary}" for finding in report.findings]
@@ -40,7 +40,7 @@ def _why(outcome: Outcome) -> list[str]:
 def _who(outcome: Outcome) -> list[str]:
     """The splits that it should have accused but did not."""
     case = outcome.case
-    if case.clean or outcome.accused:
+    if case.is_clean or outcome.accused:
         return []
     about = f", and a finding {case.finding} that mentions {case.says!r}" if case.says else ""
     return [f"wanted accused: {', '.join(case.accused)}{about}"]

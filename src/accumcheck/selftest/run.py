@@ -1,4 +1,4 @@
-"""Run the cases and compare what came out with what must."""
+"""Run the cases and compare their results with the expected ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from accumcheck.selftest.cases import CLEAN, FAULTY
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one case gave.
+    """The result of one case.
 
-    ``caught``: the run did not pass; ``named``: as the case says it must be; ``accused``: the splits that were found
-    wrong are those in which the fault was planted, and the parameter, process, step or place that is blamed is its own.
+    ``caught``: the run did not pass; ``named``: the finding and the rules are the expected ones; ``accused``: exactly
+    the splits with the planted fault were found wrong, and the text names the right parameter, process, step or place.
     """
 
     case: Case
@@ -27,13 +27,13 @@ class Outcome:
     accused: bool
 
     @property
-    def held(self) -> bool:
-        """Whether the case came out as it must."""
-        return not self.caught if self.case.clean else self.caught and self.named and self.accused
+    def is_as_expected(self) -> bool:
+        """Whether the result is the expected one."""
+        return not self.caught if self.case.is_clean else self.caught and self.named and self.accused
 
 
 def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]:
-    """Run the cases one after the other; yields each outcome as soon as it is known.
+    """Run the cases one after the other. Yields each outcome as soon as it is known.
 
     Raises:
         LaunchError: nothing could be started.
@@ -43,8 +43,8 @@ def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]
 
 
 def outcome_of(case: Case, report: Report) -> Outcome:
-    """Hold a report against what its case expects; a run that could not be decided is neither caught nor clean."""
-    if case.clean:
+    """Compare a report with its case. A run that could not be decided is neither caught nor clean."""
+    if case.is_clean:
         return Outcome(
             case, report, caught=report.verdict != "pass" or bool(report.findings), named=False, accused=False
         )
@@ -59,7 +59,7 @@ def outcome_of(case: Case, report: Report) -> Outcome:
 
 
 def _accuses_the_guilty(case: Case, report: Report) -> bool:
-    """Whether the splits that were found wrong are the case's, no fewer and no more, and the words name what is."""
+    """Whether exactly the case's splits were found wrong, and the text names the cause."""
     findings = [finding for finding in report.findings if finding.id == case.finding]
     wrong = {str(split.split) for split in report.splits if split.verdict in ("fail", "warn")}
     wrong.update(split for finding in findings for split in finding.splits)
@@ -68,6 +68,6 @@ def _accuses_the_guilty(case: Case, report: Report) -> bool:
 
 
 def _common(rules: Iterable[str | None]) -> list[str | None]:
-    """The rule that all these follow: a fault that has no formula names its splits, and never the run."""
+    """The rule that all splits follow. A fault without a formula belongs to its splits, never to the run."""
     found = list(dict.fromkeys(rules))
     return found if len(found) == 1 else []

@@ -1,1 +1,1 @@
-"""What the source of a user's program says, without running it: its flags, its files, how it uses processes."""
+"""Reads the source of a user's program without running it: its flags, its files and its use of processes."""

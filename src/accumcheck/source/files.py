@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOST = 40
-"""How many files are read at most."""
+"""The largest number of files that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ class SourceFile:
 
 
 def files_of(script: Path) -> Iterator[SourceFile]:
-    """The script, and then every file that it imports from its own folder, or from that of its importer."""
+    """The script, then every file that is imported from the script's folder or from the importing file's folder."""
     waiting, seen = [script], {script}
     while waiting:
         file = waiting.pop(0)
         tree = _tree(file)
         yield SourceFile(file, tree)
-        for imported in _imported_beside(tree, script.parent, file.parent) if tree is not None else ():
+        for imported in _neighbours_imported_by(tree, script.parent, file.parent) if tree is not None else ():
             if imported not in seen and len(seen) < MOST:
                 seen.add(imported)
                 waiting.append(imported)
@@ -53,7 +53,7 @@ def _tree(file: Path) -> ast.Module | None:
         return None
 
 
-def _imported_beside(tree: ast.AST, *folders: Path) -> Iterator[Path]:
+def _neighbours_imported_by(tree: ast.AST, *folders: Path) -> Iterator[Path]:
     for node in ast.walk(tree):
         names: Sequence[str] = ()
         if isinstance(node, ast.Import):

@@ -23,22 +23,22 @@ _OF_PROCESSES = {
     "LOCAL_RANK",
     "WORLD_SIZE",
 }
-"""Names that a program uses, or texts that it looks up, if it works together with other processes."""
+"""Names and texts in a program that uses several processes."""
 
 
 def makes_training_arguments(trees: Iterable[ast.AST]) -> bool:
-    """Whether a program names a class of training arguments, a trainer that has them, or their parser."""
+    """Whether a program names a class or a parser of training arguments, or a trainer that uses them."""
     return any(_is_of_arguments(name) for tree in trees for name in _names_in(tree))
 
 
 def has_trainer(trees: Iterable[ast.AST]) -> bool:
-    """Whether a program names a class of training arguments, or a trainer that has them; a parser alone has none."""
+    """Whether a program names a class of training arguments or a trainer that uses them; a parser is not enough."""
     names = (name for tree in trees for name in _names_in(tree))
     return any(name.rpartition(":")[2] not in _PARSERS and _is_of_arguments(name) for name in names)
 
 
 def uses_processes(trees: Iterable[ast.AST]) -> bool:
-    """Whether a program seems to work together with the other processes that torchrun starts."""
+    """Whether a program seems to use the other processes that torchrun starts."""
     return any(
         name.rpartition(":")[2] in _OF_PROCESSES
         for tree in trees
@@ -70,7 +70,7 @@ def _texts_in(tree: ast.AST) -> Iterator[str]:
 
 
 def imported_packages(tree: ast.AST) -> Iterator[str]:
-    """The packages that are imported, without what is inside them."""
+    """The top-level packages that are imported."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

@@ -1,4 +1,4 @@
-"""Which flags of a program take the numbers of a split, by their names and by what the program divides them by."""
+"""Which flags of a program take the numbers of a split. Decided by their names and by the program's divisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH, ACCUMULATION, GLOBAL_BATCH, STEPS = (
     "global_batch_size",
     "steps",
 )
-"""The numbers, by the names of their placeholders."""
+"""The numbers, named as their placeholders."""
 PROCESSES = "num_processes"
 
 _OTHER_BATCHES = {"eval", "evaluation", "val", "valid", "validation", "test", "dev", "predict", "generation", "gen"}
@@ -34,11 +34,11 @@ class Role:
     """A flag that takes a number of the split.
 
     Attributes:
-        number: what it takes, `BATCH` for example.
+        number: the number that it takes, for example `BATCH`.
         flag: the flag.
-        times: what the program itself divides its value by: `PROCESSES`, `ACCUMULATION`.
-        place: where it does, ``train.py:12``; empty if it does not.
-        others: flags whose names would do as well.
+        times: the numbers by which the program itself divides the value: `PROCESSES`, `ACCUMULATION`.
+        place: where the program divides, for example ``train.py:12``; empty if it does not.
+        others: other flags whose names also fit.
     """
 
     number: str
@@ -49,12 +49,12 @@ class Role:
 
     @property
     def placeholder(self) -> str:
-        """What stands for it on the command line: ``{gradient_accumulation_steps*num_processes}``."""
+        """Its placeholder on the command line, for example ``{gradient_accumulation_steps*num_processes}``."""
         return "{" + "*".join((self.number, *self.times)) + "}"
 
 
 def roles_in(flags: Sequence[Flag], files: Sequence[SourceFile]) -> tuple[Role, ...]:
-    """The flags for the numbers of a split, at most one for each number."""
+    """The flags for the numbers of a split, at most one per number."""
     found = []
     for number, rank in ((BATCH, _batch), (ACCUMULATION, _accumulation), (GLOBAL_BATCH, _global), (STEPS, _steps)):
         fitting = sorted((at for at in flags if at.names and at.takes_value and rank(at)), key=lambda at: -rank(at))
@@ -120,7 +120,7 @@ def _divided(role: Role, keys: dict[str, str], files: Sequence[SourceFile]) -> R
 
 
 def _divisions(tree: ast.AST, key: str) -> Iterator[tuple[ast.stmt | ast.expr, ast.expr]]:
-    """Where a value is divided, and by what: ``k //= n``, ``args.k // n``."""
+    """The places where a value is divided, and the divisors: ``k //= n``, ``args.k // n``."""
     for node in ast.walk(tree):
         if not isinstance(node, (ast.AugAssign, ast.BinOp)) or not isinstance(node.op, (ast.FloorDiv, ast.Div)):
             continue

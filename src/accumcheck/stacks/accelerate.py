@@ -1,12 +1,12 @@
-"""A training loop with accelerate, ours: the recipe that gives every split one loss and one gradient.
+"""accumcheck's own training loop with accelerate, which gives every split the same loss and the same gradient.
 
-The model's loss is a mean over a micro-batch, but the step's is to be a mean over the global batch. So the tokens of a
-whole window of micro-batches are counted before the first of them is trained on, the counts are summed over processes,
-and every micro-batch's mean is weighted by its share of the sum. Two divisions that come later are undone:
+The model's loss is a mean over a micro-batch, but the loss of the step must be a mean over the global batch. The loop
+therefore counts the tokens of all micro-batches of a window before it trains on the first one, and sums the counts over
+processes. The mean of each micro-batch is weighted by its share of that sum. Two later divisions are undone:
 ``accelerator.backward`` divides by the accumulation steps, and DDP averages over processes.
 
-This is what https://huggingface.co/docs/accelerate/usage_guides/gradient_accumulation describes for models of uneven
-lengths, written out.
+Source: https://huggingface.co/docs/accelerate/usage_guides/gradient_accumulation, the section on samples of variable
+length.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class AccelerateLoop:
         train(training, optimizer, training.check.steps, observer.told, clip_at=clip_at)
 
     def train_freely(self, training: Training) -> list[TrajectoryPoint]:
-        """See `Loop.train_freely`: AdamW, clipped as Trainer does it."""
+        """See `Loop.train_freely`. The optimizer is AdamW; the gradient is clipped as in Trainer."""
         from accumcheck.record import TrajectoryPoint
 
         points: list[TrajectoryPoint] = []
@@ -60,12 +60,12 @@ def _optimizer(training: Training) -> torch.optim.Optimizer:
         training.model.parameters(),
         lr=float(asked.get("learning_rate", 5e-5)),
         weight_decay=float(asked.get("weight_decay", 0.0)),
-        fused=True,  # as Trainer's: it computes in float32, also where the weights are in fewer bits
+        fused=True,  # as in Trainer: it computes in float32, even if the weights have fewer bits
     )
 
 
 def _clip_at(training: Training) -> float:
-    """Above which norm the gradient is clipped; as in Trainer, 0 is never."""
+    """The norm above which the gradient is clipped. As in Trainer, 0 means no clipping."""
     return float(training.check.training_arguments.get("max_grad_norm", 1.0)) or float("inf")
 
 
@@ -77,13 +77,13 @@ def train(
     *,
     clip_at: float = float("inf"),
 ) -> None:
-    """The loop.
+    """Train.
 
     Args:
-        training: model, samples and split.
-        optimizer: of the model's parameters.
-        steps: optimizer steps; each takes ``k`` micro-batches of every process.
-        told: called after each step with its number, from 1, its ``loss`` and its ``grad_norm`` before clipping.
+        training: the model, the samples and the split.
+        optimizer: the optimizer of the model's parameters.
+        steps: the number of optimizer steps; each takes ``k`` micro-batches of every process.
+        told: called after each step with its number (from 1), its ``loss`` and its ``grad_norm`` before clipping.
         clip_at: the gradient norm above which it is clipped.
     """
     import torch
@@ -93,8 +93,8 @@ def train(
     split, asked = training.split, training.check.training_arguments
     precision = "bf16" if asked.get("bf16") else "fp16" if asked.get("fp16") else "no"
     accelerator = Accelerator(
-        # a window is read before it is trained on, so that the data may have ended when its first micro-batch begins:
-        # accelerate would take every one of its micro-batches for the last
+        # a window is read before it is trained on. At its first micro-batch the data may thus have ended already, and
+        # accelerate would assume that every micro-batch of the window is the last one
         gradient_accumulation_plugin=GradientAccumulationPlugin(
             num_steps=split.gradient_accumulation_steps, sync_with_dataloader=False
         ),
@@ -125,10 +125,10 @@ def train(
 
 
 def count_predictions(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> int:
-    """How many predictions the model's mean loss is taken over.
+    """The number of predictions over which the model's loss is a mean.
 
-    A causal model predicts every label from the token before it, so that a row's first is none of them; other models
-    predict all. Where rows have not one label for each token, a row is one prediction.
+    A causal model predicts each label from the token before it, so it never predicts the first label of a row. Other
+    models predict all labels. If rows do not have one label per token, each row is one prediction.
     """
     labels = batch.get("labels")
     if labels is None or labels.ndim < 2 or labels.is_floating_point():
@@ -142,7 +142,7 @@ def count_predictions(model: torch.nn.Module, batch: Mapping[str, torch.Tensor])
 
 
 def _windows(loader: Any, size: int, count: int) -> Iterator[list[dict[str, torch.Tensor]]]:
-    """``count`` lists of ``size`` micro-batches each; the data begin again where they end."""
+    """``count`` lists of ``size`` micro-batches each. The data start again from the beginning when they end."""
 
     def forever() -> Iterator[dict[str, torch.Tensor]]:
         while True:
@@ -154,7 +154,7 @@ def _windows(loader: Any, size: int, count: int) -> Iterator[list[dict[str, torc
 
 SPEC = LoopSpec(
     name="accelerate",
-    help="a loop of ours with accelerate: the recipe that is right",
+    help="accumcheck's own training loop with accelerate, which is correct",
     package="accelerate",
     training_arguments=("bf16", "fp16", "learning_rate", "max_grad_norm", "weight_decay"),
     has_trainer=False,

@@ -1,4 +1,4 @@
-"""A function of the user's that returns a Trainer, or anything else with a method ``train``."""
+"""A user's function that returns a Trainer, or any other object with a method ``train``."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SPEC = ProgramSpec(
         OwnKey(
             "callable",
             Annotated[str, FUNCTION] | None,
-            "With stack: callable, what returns a transformers Trainer: module:function, or file.py:function (relative "
-            "to the config file).",
+            "With stack: callable, the function that returns a transformers Trainer: module:function, or "
+            "file.py:function (relative to the config file).",
             "callable: my_package:build_trainer",
         ),
         OwnKey(
             "callable_arguments",
-            Annotated[dict[str, Any], Expected("a mapping of parameters' names to values, for example {size: 2}")],
-            "With stack: callable, what the function is called with, by name.",
+            Annotated[dict[str, Any], Expected("a mapping of parameter names to values, for example {size: 2}")],
+            "With stack: callable, the arguments of the function, by name.",
             default=dict,
         ),
     ),

@@ -1,4 +1,4 @@
-"""LLaMA-Factory: what ``llamafactory-cli train`` has torchrun run in every process."""
+"""LLaMA-Factory: the program that ``llamafactory-cli train`` starts in every process through torchrun."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LlamaFactoryConfig(Section):
-    """``train`` is what ``llamafactory-cli train`` is given."""
+    """``train`` is the argument of ``llamafactory-cli train``."""
 
     train: Annotated[
         str,
         Text("the path of a .yaml or .json file", r"\.(yaml|yml|json)$", located="file"),
         Required("train: train.yaml"),
     ]
-    """Training file of llamafactory-cli train (relative to the config file); batch size, accumulation and steps are set
-    by accumcheck."""
+    """Training file of llamafactory-cli train (relative to the config file). accumcheck sets the batch size, the
+    accumulation steps and the number of steps."""
 
 
 def _start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
@@ -38,14 +38,14 @@ def _start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
 
 SPEC = ProgramSpec(
     name="llamafactory",
-    help="what llamafactory-cli train runs in every process",
+    help="the program that llamafactory-cli train runs in every process",
     package="llamafactory",
-    preload=("datasets", "peft", "trl"),  # not LLaMA-Factory itself, which looks for GPUs while it is imported
+    preload=("datasets", "peft", "trl"),  # not LLaMA-Factory itself, because its import looks for GPUs
     own=(
         OwnKey(
             "llamafactory",
             LlamaFactoryConfig | None,
-            "With stack: llamafactory, what to train.",
+            "With stack: llamafactory, the training file.",
             "llamafactory: {train: train.yaml}",
         ),
     ),

@@ -1,4 +1,4 @@
-"""``stack: planted:NAME``: a real Trainer with one fault planted in it, for ``accumcheck selftest`` and benchmarks."""
+"""``stack: planted:NAME``: a real Trainer with one planted fault, for ``accumcheck selftest`` and benchmarks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a stack is: a description that is read without torch, and the part that a worker runs.
+"""The description of a stack, which needs no torch, and the interface of the part that a worker runs.
 
-There are two kinds. A `LoopSpec` is a training loop that is given a model and samples. A `ProgramSpec` is a program of
-the user's, which makes both itself. Either is one file of this folder: importing it is cheap, since what it needs of
-torch, transformers or its own package is imported inside its functions.
+There are two kinds of stacks. A `LoopSpec` is a training loop that gets a model and samples. A `ProgramSpec` is a
+program that makes both itself. Every stack is one file of this folder. Importing it is fast, because its functions
+import torch, transformers and the stack's own package when they are called.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OwnKey:
-    """A top-level key of the configuration that belongs to a stack, or to several.
+    """A top-level key of the configuration that belongs to one or several stacks.
 
     Attributes:
-        name: as the user writes it.
-        hint: its type, as `accumcheck.declare.keys` declares them: a section, or another.
-        meaning: one line.
-        example: what to write; empty where it may be left out.
-        default: makes the value where it is left out; None is the value otherwise.
+        name: the key.
+        hint: its type, declared as in `accumcheck.declare.keys`: a section, or another type.
+        meaning: its description in one line.
+        example: what to write; empty if the key is optional.
+        default: makes the value if the key is missing; without it the value is None.
     """
 
     name: str
@@ -46,18 +46,18 @@ class OwnKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSpec:
-    """What is known of a stack before anything is run.
+    """The facts about a stack that are known before anything is run.
 
     Attributes:
-        name: as ``stack:`` takes it.
+        name: its name in ``stack:``.
         help: what is run, in one line.
-        package: the distribution whose release is the stack's; None for a stack that has none of its own.
-        modules: ``script: {module: ...}`` of one of these runs this very stack.
-        preload: imported once by the fork server, so that no worker pays for it. Nothing that looks for GPUs.
-        own: keys of the configuration that only this stack (and its relatives) takes.
+        package: the distribution whose release is reported as the stack's release; None if the stack has none.
+        modules: ``script: {module: ...}`` with one of these modules runs this stack.
+        preload: modules that the fork server imports once, so that workers need not. None may look for GPUs.
+        own: keys of the configuration that belong to this stack, or to a few stacks.
         seams: what is replaced in installed code while it runs, see `accumcheck.capture.patches`.
-        training_arguments: those that it obeys; None where it takes any.
-        has_trainer: whether a ``transformers.Trainer`` trains, which can be given a hot-fix.
+        training_arguments: the training arguments that it supports; None: all.
+        has_trainer: whether a ``transformers.Trainer`` trains. Hot-fixes need one.
         has_epochs: whether it can train whole epochs.
     """
 
@@ -75,9 +75,9 @@ class StackSpec:
 
 @dataclass(frozen=True)
 class Training:
-    """What a loop is asked to train: this model on these samples under this split, on this kind of device.
+    """The task of a loop: train this model on these samples under this split, on this kind of device.
 
-    ``updates``: whether its steps are to be the user's own, since the weights are put back after each.
+    ``updates``: whether the loop makes the user's own optimizer steps. The weights are then restored after each step.
     """
 
     check: CheckConfig
@@ -92,12 +92,12 @@ class Training:
 
 
 class Loop(Protocol):
-    """Software under test that trains what it is given. It is run as it is; only its public arguments are set."""
+    """Software under test that trains a given model. It runs unmodified; only its public arguments are set."""
 
     def train(self, training: Training, observer: Observer) -> None:
         """Train ``check.steps`` optimizer steps and tell the observer what the stack logs.
 
-        Weights are held still: by the caller where ``training.updates`` says so, else by the loop itself.
+        The weights are held still: by the caller if ``training.updates`` is set, else by the loop itself.
         """
 
     def train_freely(self, training: Training) -> list[TrajectoryPoint]:
@@ -106,14 +106,14 @@ class Loop(Protocol):
 
 
 WATCHED = (Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.CLIPPING_TO_A_NORM, Seam.GRAD_SCALER)
-"""What is replaced while anything trains, to see what it does."""
+"""What is replaced during any training, in order to observe it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSpec(StackSpec):
     """A stack that trains the model and the samples of the configuration.
 
-    ``make`` gives the loop, in a worker; it is called with what follows the colon in ``stack: NAME:VARIANT``.
+    ``make`` makes the loop in a worker. Its argument is the part after the colon in ``stack: NAME:VARIANT``.
     """
 
     make: Callable[[str], Loop]
@@ -133,14 +133,14 @@ OF_PROGRAMS = (
     Seam.RENDEZVOUS,
     *WATCHED,
 )
-"""What is replaced while a program runs, whatever it is."""
+"""What is replaced while any program runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramSpec(StackSpec):
     """A stack that makes its own model and data.
 
-    ``start`` runs the program to its end in this process, or until something raises; ``title`` names it in a word.
+    ``start`` runs the program in this process until it ends or raises. ``title`` is a short name for it.
     """
 
     start: Callable[[CheckConfig, Handover], None]

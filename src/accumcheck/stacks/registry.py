@@ -1,6 +1,6 @@
-"""Every stack, in the order in which it is listed to users. Adding one: its file, and a line here.
+"""All stacks, in the order in which users see them. A new stack needs its own file and a line here.
 
-Nothing of this is heavy: reading it imports no torch.
+Importing this is fast: it imports no torch.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ STACKS: tuple[LoopSpec | ProgramSpec, ...] = (
     script.SPEC,
     callable.SPEC,
 )
-"""Those that a configuration may name."""
+"""The stacks that a configuration may name."""
 
 _OURS = (planted.SPEC,)
-"""Those that only accumcheck itself names."""
+"""The stacks that only accumcheck itself uses."""
 
 _BY_NAME = {spec.name: spec for spec in (*STACKS, *_OURS)}
 
 
 def admit(spec: LoopSpec | ProgramSpec) -> None:
-    """Let configurations made in this process name one more stack, as a benchmark's; users' files cannot."""
+    """Allow one more stack in configurations made in this process, for example a benchmark's; users' files cannot."""
     _BY_NAME[spec.name] = spec
 
 
 def find_stack(name: str) -> LoopSpec | ProgramSpec:
-    """The stack of that name; what follows a colon, as in ``planted:times-k``, is its variant.
+    """The stack of that name. The part after a colon, as in ``planted:times-k``, is its variant.
 
     Raises:
-        WorkloadError: there is none.
+        WorkloadError: there is no such stack.
     """
     found = _BY_NAME.get(name.partition(":")[0])
     if found is None:
@@ -57,12 +57,12 @@ def find_stack(name: str) -> LoopSpec | ProgramSpec:
 
 
 def package_of(name: str) -> str | None:
-    """The package whose release is the stack's, if there is one."""
+    """The package whose release is reported as the stack's release, if there is one."""
     return find_stack(name).package
 
 
 def stack_of_module(module: str) -> str | None:
-    """The stack that runs a module, or else the first one of the package that it is in; None for one of the user's."""
+    """The stack that runs a module, else the first stack of the module's package; None for a user's module."""
     for spec in STACKS:
         if module in spec.modules:
             return spec.name

@@ -1,7 +1,8 @@
-"""A script or a module of the user's that ends in a Trainer, or has a training loop of its own.
+"""A user's script or module that uses a Trainer or has its own training loop.
 
-Its arguments may hold a split's numbers as ``{per_device_train_batch_size}``, ``{gradient_accumulation_steps}``,
-``{num_processes}`` and ``{steps}``; a YAML file among them is read with the split's numbers in it.
+Its arguments may contain the placeholders ``{per_device_train_batch_size}``, ``{gradient_accumulation_steps}``,
+``{num_processes}`` and ``{steps}``. If a YAML file is among the arguments, the split's numbers are replaced when it is
+read.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ScriptConfig(Section):
-    """A training program: exactly one of ``path`` and ``module``, as ``python`` and ``python -m`` take it."""
+    """A training program: either ``path``, as for ``python``, or ``module``, as for ``python -m``."""
 
     path: Annotated[str, Text("the path of a Python file", located="program")] | None = None
-    """Training script, as python takes it (relative to the config file, else to the working directory)."""
+    """Training script, run as python FILE (relative to the config file, else to the working directory)."""
     module: Annotated[str, MODULE] | None = None
-    """Training program, as python -m takes it."""
+    """Training program, run as python -m MODULE."""
     arguments: Annotated[Words, Expected("a list of words, for example [--model, ./my-model]", "a word")] = ()
-    """Its command line; batch size, accumulation and steps are set by accumcheck. Paths are relative to the working
-    directory; those that are only in the config file's folder are found there."""
+    """Its command line. accumcheck sets the batch size, the accumulation steps and the number of steps. Paths are
+    relative to the working directory; a path that exists only in the config file's folder is found there."""
 
     def contradictions(self) -> list[Contradiction]:
-        """It is one program."""
+        """Exactly one program must be given."""
         if (self.path is None) == (self.module is None):
             return [((), "expected exactly one of path and module, for example {path: train.py}")]
         return []
@@ -57,7 +58,7 @@ def _title(check: CheckConfig) -> str:
 
 SPEC = ProgramSpec(
     name="script",
-    help="any script or module that ends in a transformers Trainer, or has a loop of its own",
+    help="any script or module that uses a transformers Trainer or its own training loop",
     own=(
         OwnKey(
             "script",

@@ -1,7 +1,8 @@
-"""sentence-transformers' ``SentenceTransformerTrainer``, with any of its losses, on texts of the user's.
+"""sentence-transformers' ``SentenceTransformerTrainer``, with any of its losses, on the user's texts.
 
-A row of the data is a sample: its texts, in the order of the columns, and its label if it has one. Rows reach a loss as
-a micro-batch: one that compares texts of different rows (MultipleNegativesRankingLoss) depends on it by its nature.
+A row of the data is a sample: its texts, in the order of the columns, and its label if it has one. A loss gets the rows
+of a micro-batch together. If it compares texts of different rows (MultipleNegativesRankingLoss), it depends on the
+micro-batch by its nature.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ PACKAGE = "sentence-transformers"
 
 @dataclass(frozen=True, slots=True)
 class SentenceTransformersConfig(Section):
-    """What is trained, on what, with which loss."""
+    """The model, the data and the loss."""
 
     model: Annotated[str, MODEL, Required("model: ./my-embedder")]
     """Hub id, or local directory beginning with ./, ../, / or ~ (relative to the config file)."""
@@ -42,7 +43,7 @@ class SentenceTransformersConfig(Section):
     ]
     """Class of sentence_transformers.losses."""
     loss_arguments: Annotated[dict[str, Any] | None, Expected("a mapping, for example {scale: 20.0}")] = None
-    """What the loss is made with besides the model, by name."""
+    """Further arguments of the loss besides the model, by name."""
 
 
 def _start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
@@ -58,7 +59,7 @@ def _start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
 
     asked = check.own(SentenceTransformersConfig)
     rows = _rows(Path(asked.train))
-    set_seed(check.seed)  # a loss may have weights of its own
+    set_seed(check.seed)  # a loss may have its own weights
     model = SentenceTransformer(asked.model)
     trainer = SentenceTransformerTrainer(
         model=model,
@@ -70,10 +71,10 @@ def _start(check: CheckConfig, handover: Handover) -> None:  # noqa: ARG001
 
 
 def find_loss(name: str) -> Any:
-    """The class of that name.
+    """The loss class of that name.
 
     Raises:
-        WorkloadError: there is none.
+        WorkloadError: there is no such class.
     """
     where = ("sentence_transformers.sentence_transformer.losses", "sentence_transformers.losses")  # the second up to 5
     losses = importlib.import_module(next(filter(is_installed, where)))
@@ -93,7 +94,9 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
     rows = [row for _, row in jsonl_rows(str(file))]
     if not rows:
-        raise WorkloadError(f"{file} has no row; expected one JSON object a line, for example " + json.dumps(_EXAMPLE))
+        raise WorkloadError(
+            f"{file} has no rows; expected one JSON object per line, for example {json.dumps(_EXAMPLE)}"
+        )
     return rows
 
 
@@ -108,7 +111,7 @@ SPEC = ProgramSpec(
         OwnKey(
             "sentence_transformers",
             SentenceTransformersConfig | None,
-            "With stack: sentence-transformers, what to train, on what, with which loss.",
+            "With stack: sentence-transformers, the model, the data and the loss.",
             "sentence_transformers: {model: ./my-embedder, train: pairs.jsonl, loss: CosineSimilarityLoss}",
         ),
     ),

@@ -21,7 +21,7 @@ class TrainerLoop:
     """``stack: trainer``."""
 
     def train(self, training: Training, observer: Observer) -> None:
-        """See `Loop.train`. Where the user's update is not run, weights are held still by a learning rate of 0."""
+        """See `Loop.train`. If the user's update is not run, a learning rate of 0 holds the weights still."""
         epochs = training.check.data.epochs
         length = {"max_steps": training.check.steps} if epochs is None else {"num_train_epochs": epochs}
         update = overridden(training.check.training_arguments, real=training.updates)
@@ -42,7 +42,7 @@ class TrainerLoop:
         return points
 
     def trainer(self, training: Training, **arguments: Any) -> Trainer:  # noqa: ARG002
-        """The Trainer that is run; ``arguments`` are those of its constructor."""
+        """The Trainer to run; ``arguments`` are those of its constructor."""
         from transformers import Trainer
 
         return Trainer(**arguments)
@@ -65,7 +65,7 @@ class TrainerLoop:
                 "report_to": [],
                 "disable_tqdm": True,
                 "save_strategy": "no",
-                "remove_unused_columns": False,  # the samples are made for the model: nothing in them is unused
+                "remove_unused_columns": False,  # the samples are made for the model and have no unused columns
                 "dataloader_pin_memory": not on_cpu,
                 "seed": training.check.seed,
                 **training.check.training_arguments,
@@ -96,7 +96,7 @@ class TrainerLoop:
 
 
 class _Rows:
-    """The samples as the map-style data set that Trainer users have."""
+    """The samples as a map-style data set, as Trainer's users write it."""
 
     def __init__(self, samples: Any) -> None:
         self._samples = samples

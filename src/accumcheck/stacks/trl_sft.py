@@ -6,6 +6,6 @@ from accumcheck.stacks.programs.trl_scripts import trl_spec
 
 SPEC = trl_spec(
     "trl-sft",
-    modules=("trl.scripts.sft", "trl.commands.scripts.sft"),  # the second in 0.12
+    modules=("trl.scripts.sft", "trl.commands.scripts.sft"),  # the second one in 0.12
     preload="trl.trainer.sft_trainer",
 )

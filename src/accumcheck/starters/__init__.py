@@ -1,1 +1,1 @@
-"""Configurations to start from, as text with comments: what ``accumcheck init`` writes."""
+"""Starter configurations, as text with comments: the output of ``accumcheck init``."""

@@ -1,4 +1,4 @@
-"""A program's command line, with placeholders where the numbers of a split stand."""
+"""A program's command line, with placeholders for the numbers of a split."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from accumcheck.source.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """What a program is started with.
+    """The command line of a program.
 
     Attributes:
-        words: its arguments, with placeholders.
-        values: the value that the user gave to each number, by the number's name.
-        added: flags that the user did not give.
+        words: the arguments, with placeholders.
+        values: the user's value for each number, by the name of the number.
+        added: the flags that the user did not give.
     """
 
     words: tuple[str, ...]
@@ -26,10 +26,10 @@ class CommandLine:
 
 
 def command_line(given: Sequence[str], roles: Sequence[Role]) -> CommandLine:
-    """The user's arguments with a placeholder for every number of the split; flags that are not given are added.
+    """The user's arguments with a placeholder for every number of the split. Missing flags are added.
 
     Args:
-        given: the user's words, as for a shell's command line.
+        given: the user's arguments, one word each.
         roles: the flags that take a number.
     """
     values: dict[str, str] = {}
@@ -58,7 +58,7 @@ def _replaced(given: Sequence[str], roles: Sequence[Role], values: dict[str, str
 
 
 def value_of(given: Sequence[str], *names: str) -> str | None:
-    """The value of a flag by any of its names, ``--name value`` or ``--name=value``; None if it is not given."""
+    """The value of a flag under any of its names, as ``--name value`` or ``--name=value``; None if it is missing."""
     flag = Flag(names, names[0])
     for at, word in enumerate(given):
         name, is_joined, value = word.partition("=")
@@ -68,5 +68,5 @@ def value_of(given: Sequence[str], *names: str) -> str | None:
 
 
 def is_given(given: Sequence[str], flag: Flag) -> bool:
-    """Whether a command line has a flag."""
+    """Whether a command line contains a flag."""
     return any(flag.has_name(word.partition("=")[0]) for word in given)

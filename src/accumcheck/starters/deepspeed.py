@@ -1,4 +1,4 @@
-"""What a DeepSpeed configuration says."""
+"""The settings in a DeepSpeed configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from accumcheck.starters.training import Told, read_mapping, whole
+from accumcheck.starters.training import TrainingSettings, read_mapping, whole
 
 _B, _K, _ALL = "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "train_batch_size"
 _OPTIMIZER = {"lr": "learning_rate", "eps": "adam_epsilon", "weight_decay": "weight_decay"}
@@ -14,41 +14,41 @@ _NOT_CHECKED = ("offload_optimizer", "offload_param", "zenflow")
 _BY_THE_SPLIT = dict.fromkeys((_B, _K, _ALL), "auto")
 
 
-def told_by_deepspeed(path: Path) -> Told:
-    """What a DeepSpeed configuration says; the sizes in it become ``auto``, which each split fills in.
+def settings_of_deepspeed(path: Path) -> TrainingSettings:
+    """The settings in a DeepSpeed configuration. Batch sizes become ``auto``, so that each split sets its own.
 
     Raises:
         ConfigError: the file cannot be read, or is not a DeepSpeed configuration.
     """
-    told = read_mapping(path, "a DeepSpeed configuration (JSON)", (_B, _K, _ALL, "zero_optimization"))
-    arguments, left_out = deepspeed_arguments(told)
-    b, k, whole_batch = (whole(path, told, name) for name in (_B, _K, _ALL))
-    facts = [f"{name}: {told[name]}" for name in (_B, _K, _ALL) if name in told]
-    facts.append("deepspeed: its keys, with sizes, clipping and rates as Trainer sets them (auto)")
-    notes = [*left_out, "DeepSpeed runs on GPUs only, and must be installed (or: --with deepspeed==VERSION)"]
+    content = read_mapping(path, "a DeepSpeed configuration (JSON)", (_B, _K, _ALL, "zero_optimization"))
+    arguments, left_out = deepspeed_arguments(content)
+    b, k, whole_batch = (whole(path, content, name) for name in (_B, _K, _ALL))
+    facts = [f"{name}: {content[name]}" for name in (_B, _K, _ALL) if name in content]
+    facts.append("deepspeed: all keys; batch sizes, clipping and rates are set by Trainer (auto)")
+    notes = [*left_out, "DeepSpeed runs only on GPUs and must be installed (or: --with deepspeed==VERSION)"]
     if whole_batch is not None and (b is None or k is None):
         notes.append(f"{_ALL} {whole_batch} is for all processes of your cluster; set global_batch_size yourself")
-    return Told(path, arguments, b, k, facts=tuple(facts), left_out=tuple(notes))
+    return TrainingSettings(path, arguments, b, k, facts=tuple(facts), left_out=tuple(notes))
 
 
-def deepspeed_arguments(told: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The training arguments for a DeepSpeed configuration, and what of it was not kept.
+def deepspeed_arguments(content: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The training arguments for a DeepSpeed configuration, and notes on what was not kept.
 
-    Numbers that TrainingArguments has as well are moved there: transformers refuses two that differ.
+    Numbers that are also fields of TrainingArguments are moved there, because transformers refuses different values.
     """
-    kept = {name: value for name, value in told.items() if name not in ("steps_per_print", "wall_clock_breakdown")}
+    kept = {name: value for name, value in content.items() if name not in ("steps_per_print", "wall_clock_breakdown")}
     kept |= _BY_THE_SPLIT
     arguments: dict[str, Any] = {}
     notes = []
-    if _number(told.get("gradient_clipping")):
-        arguments["max_grad_norm"] = told["gradient_clipping"]
+    if _number(content.get("gradient_clipping")):
+        arguments["max_grad_norm"] = content["gradient_clipping"]
         kept["gradient_clipping"] = "auto"
-    zero = dict(told.get("zero_optimization") or {})
+    zero = dict(content.get("zero_optimization") or {})
     if dropped := [name for name in _NOT_CHECKED if zero.pop(name, None) is not None]:
-        notes.append(f"{', '.join(dropped)}: offloading cannot be checked, so the same is trained without it")
+        notes.append(f"{', '.join(dropped)}: offloading cannot be checked, so the check trains without it")
     if zero:
         kept["zero_optimization"] = zero
-    optimizer = dict(told.get("optimizer") or {})
+    optimizer = dict(content.get("optimizer") or {})
     params = dict(optimizer.get("params") or {})
     for name, field in _OPTIMIZER.items():
         if _number(params.get(name)):
@@ -61,11 +61,13 @@ def deepspeed_arguments(told: Mapping[str, Any]) -> tuple[dict[str, Any], list[s
     if optimizer:
         kept["optimizer"] = {**optimizer, "params": params}
     if kept.pop("scheduler", None) is not None:
-        notes.append("scheduler: under DeepSpeed weights are held still, so that no schedule runs")
+        notes.append("scheduler: the check keeps the weights fixed under DeepSpeed, so no schedule runs")
     for dtype in ("bf16", "fp16"):
         section = kept.pop(dtype, None)
         if isinstance(section, Mapping) and section.get("enabled") is True:
-            notes.append(f"{dtype}: the engine would cast the weights, which the reference cannot; write model: dtype")
+            notes.append(
+                f"{dtype}: DeepSpeed casts the weights and the reference cannot; set dtype under model instead"
+            )
     return {**arguments, "deepspeed": kept}, notes
 
 

@@ -1,4 +1,4 @@
-"""A configuration to start from, for a script: its flags are read from its source, and nothing of it is run."""
+"""A starter configuration for a script. Its flags are read from its source; the script is not run."""
 
 from __future__ import annotations
 
@@ -18,22 +18,29 @@ from accumcheck.source.names import has_trainer, uses_processes
 from accumcheck.source.roles import ACCUMULATION, BATCH, GLOBAL_BATCH, PROCESSES, STEPS, Role, roles_in
 from accumcheck.starters.command_line import CommandLine, command_line, is_given, value_of
 from accumcheck.starters.starter import STEPS as STEPS_TEXT
-from accumcheck.starters.starter import TRAINING_ARGUMENTS, default_batch, path_from, processes_of, splits_text, told_of
+from accumcheck.starters.starter import (
+    TRAINING_ARGUMENTS,
+    default_batch,
+    devices_text,
+    path_from,
+    processes_of,
+    splits_text,
+)
 from accumcheck.starters.words import comment, listed, yaml_words
 
 LARGEST = 128
-"""Samples. A training with more in a step is checked with fewer: faults do not depend on how many there are."""
+"""The largest global batch, in samples. Larger ones are checked with fewer: faults do not depend on the number."""
 _MEANS = {
     BATCH: "the samples of a micro-batch",
     ACCUMULATION: "the accumulation steps",
     GLOBAL_BATCH: "the samples of an optimizer step",
-    STEPS: "how many optimizer steps are trained",
+    STEPS: "the number of optimizer steps",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """What is known of a script without running it."""
+    """What is known about a script without running it."""
 
     script: Path
     has_trainer: bool
@@ -48,9 +55,9 @@ def starter_of_script(script: Path, given: Sequence[str], devices: AssumedDevice
 
     Args:
         script: a Python file.
-        given: the arguments that the user starts it with.
-        devices: splits are chosen for these.
-        folder: of the configuration; the script's path is relative to it.
+        given: the user's arguments for the script.
+        devices: the splits are chosen for these devices.
+        folder: the folder of the configuration; the script's path is relative to it.
     """
     program = _read(script)
     line = command_line(given, program.roles)
@@ -64,15 +71,15 @@ def starter_of_script(script: Path, given: Sequence[str], devices: AssumedDevice
         f"# The check of {comment(script.name)}: does every split of its global batch train the same?",
         "# Its flags were read from its source; nothing was run.",
         *listed(known),
-        *(["# What could not be known:", *listed(unknown)] if unknown else []),
+        *(["# Please check:", *listed(unknown)] if unknown else []),
     ]
     chosen = [
         "stack: script",
         "script:",
         f"  path: {json.dumps(path_from(folder, str(script)))} # relative to this file, or to the working directory",
-        f"  arguments:{yaml_words(line.words, '    ')} # as after: python {comment(script.name)}",
+        f"  arguments:{yaml_words(line.words, '    ')} # as in: python {comment(script.name)}",
     ]
-    reason = f"{told_of(devices)}{', of which the program uses one' if program.alone else ''}"
+    reason = f"{devices_text(devices)}{', but the program uses one process' if program.alone else ''}"
     text = ["\n".join(head) + "\n", "\n".join(chosen) + "\n", splits_text(splits, batch, reason, own) + STEPS_TEXT]
     return "\n".join([*text, *([TRAINING_ARGUMENTS] if program.has_trainer else [])])
 
@@ -95,15 +102,15 @@ def _read(script: Path) -> _Program:
 
 def _known(program: _Program, line: CommandLine, given: Sequence[str]) -> Iterator[str]:
     if program.has_trainer:
-        yield "batch size, accumulation and steps: set in its TrainingArguments, whatever its arguments say"
+        yield "batch size, accumulation and steps: set in its TrainingArguments; its own values are ignored"
     for role in program.roles:
-        told = f"{role.flag.name}: {_MEANS[role.number]}"
+        fact = f"{role.flag.name}: {_MEANS[role.number]}"
         if role.times:
             by = " and by ".join("the number of processes" if one == PROCESSES else _MEANS[one] for one in role.times)
-            told += f"; the program divides them by {by} itself ({role.place})"
+            fact += f"; the program divides them by {by} itself ({role.place})"
         if role.number in line.values:
-            told += f"; {line.values[role.number]} in your command line"
-        yield told
+            fact += f"; {line.values[role.number]} in your command line"
+        yield fact
     for name in _yaml_files(given):
         yield f"{name}: keys with a split's numbers (micro_batch_size, gradient_accumulation_steps ...) are replaced"
 
@@ -113,30 +120,30 @@ def _unknown(program: _Program, line: CommandLine, given: Sequence[str], own: Sp
         yield "some of its files are not valid Python here, so flags may be missing above"
     for flag in program.flags:
         if flag.required and flag.names and not is_given(line.words, flag):
-            yield f"{flag.name}: required, and not among the arguments"
+            yield f"{flag.name}: required, but not in the arguments"
     words = [flag.name for flag in program.flags if flag.required and not flag.names]
     if words and not given:
-        yield f"{', '.join(words)}: required words, and not among the arguments"
+        yield f"{', '.join(words)}: required words, but not in the arguments"
     for role in program.roles:
         if role.others:
-            yield f"{role.flag.name}: {', '.join(one.name for one in role.others)} could be meant as well"
+            yield f"{role.flag.name}: {', '.join(one.name for one in role.others)} may also be the right flag"
     found = {role.number for role in program.roles}
     if GLOBAL_BATCH in found:
-        yield "whether its global batch counts samples; if tokens, multiply: the placeholder counts samples"
+        yield "the unit of its global batch: the placeholder counts samples; if the flag counts tokens, multiply"
     if not program.has_trainer and not _yaml_files(given):
         for number in (BATCH, ACCUMULATION):
             if number not in found and not (number == ACCUMULATION and GLOBAL_BATCH in found):
                 yield f"no flag for {_MEANS[number]} was found; pass it as {{{number}}}, or see docs/stacks.md"
     if program.alone:
-        yield "nothing in it seems to use several processes, so every split has one; with torchrun, add splits 2xBxK"
+        yield "it seems to use one process, so every split has one; if you start it with torchrun, add splits 2xBxK"
     if own is not None and own.global_batch_size > LARGEST:
-        yield f"you train {own}, {own.global_batch_size} samples in a step; fewer are checked, which is quicker"
+        yield f"you train {own}, {own.global_batch_size} samples per step; the check uses fewer, which is faster"
     if not program.has_trainer:
-        yield "its loss; if it should be compared too, call accumcheck.report_loss(loss) in its loop"
+        yield "the loss is not compared; to compare it, call accumcheck.report_loss(loss) in the training loop"
 
 
 def _own_split(program: _Program, line: CommandLine, given: Sequence[str], count: int) -> Split | None:
-    """The split that the user's command line trains on these devices, as far as it can be known."""
+    """The split that the user's command line trains on these devices; None if unknown."""
     if program.has_trainer:
         b = _whole(value_of(given, "--per_device_train_batch_size"), 8)
         k = _whole(value_of(given, "--gradient_accumulation_steps"), 1)

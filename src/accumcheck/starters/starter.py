@@ -88,7 +88,7 @@ def starter_of_program(devices: AssumedDevices, stack: ProgramSpec) -> str:
 def _batch(devices: AssumedDevices) -> str:
     count = processes_of(devices)
     batch = default_batch(count)
-    return splits_text(auto_splits(batch, count), batch, told_of(devices))
+    return splits_text(auto_splits(batch, count), batch, devices_text(devices))
 
 
 def default_batch(processes: int) -> int:
@@ -96,7 +96,7 @@ def default_batch(processes: int) -> int:
     return PER_PROCESS << (processes.bit_length() - 1)
 
 
-def told_of(devices: AssumedDevices) -> str:
+def devices_text(devices: AssumedDevices) -> str:
     """The devices that splits are chosen for, in words."""
     return f"{devices.count} GPUs ({devices.reason})" if devices.kind == "cuda" else devices.reason
 

@@ -1,4 +1,4 @@
-"""A configuration of the stack trainer, from what a file says about a training."""
+"""A starter configuration for the stack trainer, from a file with the settings of a training."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from accumcheck.config.limits import BATCH
 from accumcheck.config.splits import auto_splits
 from accumcheck.errors import ConfigError
 from accumcheck.record import Split
-from accumcheck.starters.starter import STEPS, default_batch, model_text, processes_of, splits_text, told_of
+from accumcheck.starters.starter import STEPS, default_batch, devices_text, model_text, processes_of, splits_text
 from accumcheck.starters.words import comment, listed
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a file says about a training.
+class TrainingSettings:
+    """The settings of a training, from a file.
 
     Attributes:
         file: the file.
         arguments: fields of ``TrainingArguments``.
-        micro_batch: samples per process, None if it does not say.
-        accumulation: accumulation steps, None if it does not say.
-        processes: how many, None if it does not say.
-        facts: what was taken over, in words.
-        left_out: what was not, and why.
+        micro_batch: samples per process and micro-batch; None if not in the file.
+        accumulation: accumulation steps; None if not in the file.
+        processes: the number of processes; None if not in the file.
+        facts: what was kept, as text.
+        left_out: what was not kept, and why.
     """
 
     file: Path
@@ -44,42 +44,51 @@ class Told:
     left_out: tuple[str, ...] = ()
 
 
-def starter_of_training(told: Told, model: str | None, devices: AssumedDevices, folder: Path) -> str:
+def starter_of_training(settings: TrainingSettings, model: str | None, devices: AssumedDevices, folder: Path) -> str:
     """The text of a configuration for ``stack: trainer``.
 
     Args:
-        told: what the file says.
+        settings: the settings in the file.
         model: as in `accumcheck.starters.starter.starter`.
-        devices: splits are chosen for these.
-        folder: of the configuration.
+        devices: the splits are chosen for these devices.
+        folder: the folder of the configuration.
 
     Raises:
-        ConfigError: the file's global batch is larger than any check's.
+        ConfigError: the file's global batch is larger than a check can have.
     """
-    count = processes_of(devices) if told.processes is None else max(1, min(told.processes, processes_of(devices)))
+    count = (
+        processes_of(devices) if settings.processes is None else max(1, min(settings.processes, processes_of(devices)))
+    )
     own = None
-    if told.micro_batch is not None or told.accumulation is not None:
-        own = Split(count, told.micro_batch or 8, told.accumulation or 1)  # 8 and 1: TrainingArguments' defaults
+    if settings.micro_batch is not None or settings.accumulation is not None:
+        own = Split(
+            count, settings.micro_batch or 8, settings.accumulation or 1
+        )  # 8 and 1: TrainingArguments' defaults
         if own.global_batch_size > BATCH:
-            raise ConfigError(f"{told.file}: {own} are {own.global_batch_size} samples; expected at most {BATCH}")
+            raise ConfigError(f"{settings.file}: {own} are {own.global_batch_size} samples; expected at most {BATCH}")
     batch = default_batch(count) if own is None else own.global_batch_size
     found = tuple(dict.fromkeys([*auto_splits(batch, count), *([own] if own is not None else [])]))
     reason = (
-        told_of(devices) if own is None else f"{comment(told.file.name)}, which on {told_of(devices)} trains as {own}"
+        devices_text(devices)
+        if own is None
+        else f"{comment(settings.file.name)}, which on {devices_text(devices)} trains as {own}"
     )
-    unknown = list(told.left_out)
+    unknown = list(settings.left_out)
     if model is None:
-        unknown.append("the model: a tiny Llama stands in for it; give yours with --model NAME_OR_PATH, or below")
-    if told.processes is not None and told.processes > count:
         unknown.append(
-            f"it starts {told.processes} processes; {count} suit this machine: add splits {told.processes}xBxK"
+            "the model is not in the file: a tiny Llama is used; give yours with --model NAME_OR_PATH, or below"
+        )
+    if settings.processes is not None and settings.processes > count:
+        unknown.append(
+            f"it starts {settings.processes} processes; the splits below use up to {count}; "
+            f"for more, add splits {settings.processes}xBxK"
         )
     head = [
-        f"# The check of {comment(told.file.name)}: does every split of a global batch train the same?",
-        *listed(told.facts),
-        *(["# What could not be known, or kept:", *listed(unknown)] if unknown else []),
+        f"# The check of {comment(settings.file.name)}: does every split of a global batch train the same?",
+        *listed(settings.facts),
+        *(["# Not kept, or not known:", *listed(unknown)] if unknown else []),
     ]
-    rows = [f"  {name}: {json.dumps(value)}\n" for name, value in told.arguments.items()]
+    rows = [f"  {name}: {json.dumps(value)}\n" for name, value in settings.arguments.items()]
     arguments = f"training_arguments:\n{''.join(rows)}" if rows else "training_arguments: {}\n"
     stack = "stack: trainer # the software under test: transformers' Trainer\n"
     batch_text = splits_text(found, batch, reason, own)
@@ -91,30 +100,30 @@ def read_mapping(path: Path, what: str, expected: tuple[str, ...]) -> dict[str, 
 
     Args:
         path: the file, read as YAML if its extension says so.
-        what: it should be, in words.
-        expected: keys of which it must have one.
+        what: the expected content, as text.
+        expected: keys; the file must have at least one.
 
     Raises:
-        ConfigError: it cannot be read, or holds something else.
+        ConfigError: the file cannot be read, or contains something else.
     """
     text = read_text(path, f"give {what}")
     try:
-        told = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
+        content = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         kind = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
         raise ConfigError(f"{path}: not valid {kind}: {shorten(' '.join(str(error).split()), 200)}") from None
-    if not isinstance(told, dict) or not any(name in told for name in expected):
+    if not isinstance(content, dict) or not any(name in content for name in expected):
         raise ConfigError(f"{path}: has none of {', '.join(expected)}; give {what}")
-    return told
+    return content
 
 
-def whole(path: Path, told: Mapping[str, Any], name: str) -> int | None:
+def whole(path: Path, content: Mapping[str, Any], name: str) -> int | None:
     """A whole number in a file; None if it is missing, null, or ``auto``.
 
     Raises:
         ConfigError: it is something else.
     """
-    value = told.get(name)
+    value = content.get(name)
     if value in (None, "auto"):
         return None
     if isinstance(value, str) and value.isdigit():

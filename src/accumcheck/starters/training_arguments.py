@@ -1,11 +1,11 @@
-"""What the JSON of ``TrainingArguments`` says (``to_json_string``, ``training_args.json``)."""
+"""The settings in the JSON of ``TrainingArguments`` (``to_json_string``, ``training_args.json``)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from accumcheck.starters.training import Told, read_mapping, whole
+from accumcheck.starters.training import TrainingSettings, read_mapping, whole
 
 _B, _K = "per_device_train_batch_size", "gradient_accumulation_steps"
 _UPDATE = (
@@ -51,26 +51,28 @@ KEPT = (*GRADIENT_FIELDS, *_UPDATE)
 """Fields that can change a loss, a gradient or an update."""
 
 
-def told_by_training_arguments(path: Path) -> Told:
-    """What a training's arguments say; fields that do not change a step are left out.
+def settings_of_training_arguments(path: Path) -> TrainingSettings:
+    """The settings in training arguments. Fields that do not change an optimizer step are left out.
 
     Raises:
-        ConfigError: the file cannot be read, or holds no training arguments.
+        ConfigError: the file cannot be read, or has no training arguments.
     """
     what = "the JSON of TrainingArguments, as its to_json_string() writes it"
-    told = read_mapping(path, what, (_B, _K, "learning_rate", "max_grad_norm"))
-    kept = {name: told[name] for name in KEPT if name in told and _says_something(told[name])}
+    content = read_mapping(path, what, (_B, _K, "learning_rate", "max_grad_norm"))
+    kept = {name: content[name] for name in KEPT if name in content and _is_set(content[name])}
     if not kept.get("fsdp"):
         kept.pop("fsdp_config", None)
     notes = []
-    if (number := len(set(told) - set(kept) - {_B, _K})) > 0:
-        notes.append(f"{number} fields that do not change a step (output, logging, saving ...), or are empty")
+    if (number := len(set(content) - set(kept) - {_B, _K})) > 0:
+        notes.append(f"{number} fields that do not change a step (output, logging, saving ...) or are empty")
     if isinstance(kept.get("deepspeed"), str):
         notes.append(f"deepspeed: {kept['deepspeed']} is relative to the working directory")
-    facts = [f"{name}: {told[name]}" for name in (_B, _K) if name in told]
+    facts = [f"{name}: {content[name]}" for name in (_B, _K) if name in content]
     facts.append("training_arguments: its fields that change a loss, a gradient or an update")
-    return Told(path, kept, whole(path, told, _B), whole(path, told, _K), facts=tuple(facts), left_out=tuple(notes))
+    return TrainingSettings(
+        path, kept, whole(path, content, _B), whole(path, content, _K), facts=tuple(facts), left_out=tuple(notes)
+    )
 
 
-def _says_something(value: Any) -> bool:
+def _is_set(value: Any) -> bool:
     return value is not None and value is not False and value not in ("", [], {}) and not str(value).startswith("<")

@@ -1,4 +1,4 @@
-"""Pieces of a configuration's text: comments, lists, words."""
+"""Parts of a configuration's text: comments, lists, command lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPECIAL = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 
 def comment(text: str) -> str:
-    """A text in one line, so that what follows it in a comment stays in the comment."""
+    """The text on one line, so that it cannot end a comment."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 

@@ -1,1 +1,1 @@
-"""A survey: every head class of a transformers release, each checked by itself at a tiny size."""
+"""The survey: check every head class of a transformers release at a tiny size."""

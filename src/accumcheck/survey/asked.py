@@ -1,4 +1,4 @@
-"""What a survey is asked for, and the check that each class gets."""
+"""The request for a survey, and the check of each class."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from accumcheck.config.yaml_positions import write_document
 from accumcheck.record import Split
 
 GLOBAL_BATCH = 8
-"""Samples of one optimizer step: enough to tell the weighting rules apart, and few enough to be quick."""
+"""The samples of one optimizer step: enough to distinguish the weighting rules, but few enough to be fast."""
 PROCESSES = (1, 2, 4, 8)
-"""Numbers of processes that divide it."""
+"""The numbers of processes that divide it."""
 SHORTEST, LONGEST = 6, 24
-"""Tokens of a sample."""
+"""The number of tokens of a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Head:
 
     Attributes:
         name: the class.
-        module: where it is defined, from ``transformers`` on.
-        model_type: of its configuration.
-        task: what it is trained for.
-        config: fields of its configuration that have no default under which it can be made.
+        module: the module that defines it, starting with ``transformers``.
+        model_type: the model type of its configuration.
+        task: the task that it is trained for.
+        config: fields of its configuration without a usable default.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to survey, and within which limits.
+    """What to survey, and the limits.
 
     Attributes:
-        match: patterns as of a shell, for class names and model types; empty: all.
+        match: shell patterns for class names and model types; empty: all.
         tasks: names of tasks; empty: all.
-        processes: of the third split; 1: there is none.
-        jobs: classes that are checked side by side.
-        timeout: seconds that one class may take.
-        memory: GiB that one process of a class may take.
-        skip: classes that are known already.
+        processes: the processes of the third split; 1: no third split.
+        jobs: the number of classes that are checked in parallel.
+        timeout: the time limit of one class, in seconds.
+        memory: the memory limit of one process of a class, in GiB.
+        skip: classes whose results are already known.
     """
 
     match: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Asked:
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """No accumulation, nothing but accumulation, and where asked for some of both on several processes."""
+        """One split without accumulation, one with as much as possible, and if requested one on several processes."""
         found = [Split(1, GLOBAL_BATCH, 1), Split(1, 1, GLOBAL_BATCH)]
         if self.processes > 1:
             share = GLOBAL_BATCH // self.processes
@@ -70,14 +70,14 @@ class Asked:
         return tuple(found)
 
     def wants(self, head: Head) -> bool:
-        """Whether a class is asked for."""
+        """Whether a class is to be surveyed."""
         named = self._matches(head.name) or self._matches(head.model_type)
         return named and (not self.tasks or head.task in self.tasks)
 
     def may_want(self, name: str, folder: str) -> bool:
-        """Whether a class of this name, of a model in this folder, may be asked for: what is known before an import.
+        """Whether a class of this name, in the folder of this model, may be wanted, as far as known before an import.
 
-        A folder is named after the model type, or that begins with its name.
+        The folder has the name of the model type, or the model type begins with it.
         """
         return (
             self._matches(name)
@@ -90,7 +90,7 @@ class Asked:
 
 
 def check_of(head: Head, splits: tuple[Split, ...], timeout: float) -> CheckConfig:
-    """The check of one class: its own configuration, shrunk, on synthetic samples of uneven length, on the CPU."""
+    """The check of one class: its shrunk configuration, with synthetic samples of varied length, on the CPU."""
     return CheckConfig(
         model=ModelConfig(config={"model_type": head.model_type, **head.config}, architecture=head.name, shrink=True),
         global_batch_size=GLOBAL_BATCH,
@@ -108,7 +108,7 @@ def on_text_alone(check: CheckConfig) -> CheckConfig:
 
 
 def config_of(check: CheckConfig) -> dict[str, Any]:
-    """The check of one class as one writes it in a file for ``accumcheck run``."""
+    """The check of one class as a configuration for ``accumcheck run``."""
     synthetic = check.data.synthetic
     assert synthetic is not None
     assert check.splits is not None

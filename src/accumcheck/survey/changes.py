@@ -1,4 +1,4 @@
-"""What became of each class since an older survey."""
+"""How each class changed since an older survey."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from accumcheck.record.survey import ChangeKind, ComparedSurvey, Survey, SurveyChange, SurveyedClass
 
 WORSE: tuple[ChangeKind, ...] = ("broken", "no longer checked")
-"""The changes for which a survey that is compared with an older one does not pass."""
+"""The changes with which a survey does not pass when it is compared with an older one."""
 
 
 def compared(file: str, old: Survey, classes: Sequence[SurveyedClass]) -> ComparedSurvey:
-    """Compare class by class, by name; what did not change is left out.
+    """Compare two surveys class by class. Classes without a change are left out.
 
     Args:
-        file: the older survey's, as the user named it.
-        old: what it holds.
-        classes: those of the newer survey.
+        file: the file of the older survey, as the user gave it.
+        old: the older survey.
+        classes: the classes of the newer survey.
     """
     before, after = {one.name: one for one in old.classes}, {one.name: one for one in classes}
     changes = []

@@ -1,4 +1,4 @@
-"""The head classes of the installed transformers: every model class that computes a loss of labels."""
+"""The head classes of the installed transformers: every model class that computes a loss from labels."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from accumcheck.survey.asked import Asked, Head
 from accumcheck.survey.tasks import REGISTRIES, named_task, registry_task
 
 _OTHER = re.compile(r"^(TF|Flax)[A-Z]|^[a-z_]|(Config|Processor|Tokenizer|TokenizerFast|Extractor|Cache|Output)$")
-"""Public names that are no model class in torch."""
+"""Public names that are not model classes in torch."""
 
 _TEXT, _IMAGE, _SOUND = {"model_type": "bert"}, {"model_type": "vit"}, {"model_type": "wav2vec2"}
 _DECODER = {"model_type": "bert", "is_decoder": True, "add_cross_attention": True}
-"""What stands in for the encoder and the decoder of a class that is made of any two."""
+"""The encoder and the decoder for classes that combine any two models."""
 
 
 def find_heads(asked: Asked) -> list[Head]:
-    """The head classes that are asked for, by name. Their modules are imported: all of them in half a minute.
+    """The requested head classes, sorted by name. Their modules are imported; all of them take half a minute.
 
-    A head is a model class that its package exports, whose forward takes labels, or the ends of a span, and that is not
-    the bare model of its type. Classes of TensorFlow and JAX are none. A module that cannot be imported has no heads
-    that could be seen.
+    A head is a model class that its package exports, whose forward takes labels or the ends of a span, and that is not
+    the base model of its type. Classes of TensorFlow and JAX do not count. If a module cannot be imported, its heads
+    are not found.
     """
     import transformers
 
@@ -43,7 +43,7 @@ def find_heads(asked: Asked) -> list[Head]:
 
 
 def is_head(cls: Any) -> bool:
-    """Whether this is a model class whose forward takes labels."""
+    """Whether a class is a model class whose forward takes labels."""
     from transformers import PreTrainedModel
 
     forward: Any = getattr(cls, "forward", None)
@@ -57,9 +57,9 @@ def is_head(cls: Any) -> bool:
 
 
 def fields_of(cls: Any) -> dict[str, Any]:
-    """The fields without which the configuration of a class makes no model of all its parts.
+    """The fields that the configuration of a class needs to make a model with all its parts.
 
-    A part that is left out by default is asked for; an encoder and a decoder that have no default are small ones.
+    Parts that are missing by default are switched on. If an encoder and a decoder have no default, small ones are used.
     """
     config_class = getattr(cls, "config_class", None)
     if config_class is None:
@@ -67,7 +67,7 @@ def fields_of(cls: Any) -> dict[str, Any]:
     parts = getattr(config_class, "sub_configs", None) or {}
     try:
         made = config_class()
-    except Exception:  # whatever a configuration raises without its parts
+    except Exception:  # a configuration may raise anything without its parts
         takes = frozenset(inspect.signature(cls.forward).parameters)
         encoder = _SOUND if "input_values" in takes else _IMAGE if "pixel_values" in takes else _TEXT
         return {"encoder": encoder, "decoder": _DECODER}
@@ -77,14 +77,14 @@ def fields_of(cls: Any) -> dict[str, Any]:
 
 
 def _is_label(name: str) -> bool:
-    """Whether a parameter of this name holds what is to be predicted; ``input_labels`` describe a prompt's points."""
+    """Whether a parameter of this name holds labels to predict. ``input_labels`` are inputs: the points of a prompt."""
     return name in ("labels", "start_positions") or (
         name.endswith(("_label", "_labels")) and not name.startswith("input_")
     )
 
 
 def _exported() -> dict[str, str]:
-    """By name of what may be a model class in torch, the folder of its model."""
+    """The folder of the model, for each public name that may be a model class in torch."""
     import transformers
 
     found = {}
@@ -97,7 +97,7 @@ def _exported() -> dict[str, str]:
 
 
 def _classes_of(package: Any) -> Mapping[str, str]:
-    """By public name the module, relative to ``transformers``: its lazy package keeps this table in every release."""
+    """The module of each public name, relative to ``transformers``. Every release's lazy package has this table."""
     table: Mapping[str, str] = vars(package)["_class_to_module"]
     return table
 
@@ -108,7 +108,7 @@ def _model_type(cls: Any) -> str:
 
 
 def _registered() -> dict[str, str]:
-    """By class name the task of the first registry that has it."""
+    """The task of each class name, from the first registry that has the class."""
     found: dict[str, str] = {}
     for registry in REGISTRIES:
         for name in _names(f"MODEL_FOR_{registry}_MAPPING_NAMES"):

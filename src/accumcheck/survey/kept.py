@@ -1,4 +1,4 @@
-"""The classes of a survey that was not run to its end: one a line, so that it can be resumed."""
+"""The results of an unfinished survey, one class per line, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 class Kept:
-    """The file that ``--resume`` names.
+    """The file of ``--resume``.
 
-    Its first line says what it is a survey of; a survey of anything else does not go on from it.
+    Its first line describes the survey. A different survey cannot be resumed from it.
     """
 
     def __init__(self, path: Path, transformers: str, asked: Asked) -> None:
-        """``transformers``: the release that is asked for; empty: the installed one."""
+        """``transformers``: the requested release; empty: the installed one."""
         self._path = path
         self._head = {"survey": transformers, "splits": [str(split) for split in asked.splits]}
 
     def read(self) -> list[SurveyedClass]:
-        """The classes that are in it; none where there is no such file. The last line may be cut short.
+        """The classes in the file; empty if there is no file. The last line may be incomplete.
 
         Raises:
-            ConfigError: it is of another survey, or holds something else.
+            ConfigError: the file belongs to another survey, or is not a survey.
         """
         try:
             lines = self._path.read_text(encoding="utf-8").split("\n")
@@ -40,12 +40,12 @@ class Kept:
             return []
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self._path}: cannot be read: {error}") from None
-        whole = lines[:-1]  # what follows the last line break was cut short
+        whole = lines[:-1]  # the text after the last line break is incomplete
         found = [self._line(number, line) for number, line in enumerate(whole, start=1)]
         if found and found[0] != self._head:
             raise ConfigError(
-                f"{self._path}: it holds the survey {json.dumps(found[0])}, and {json.dumps(self._head)} was asked "
-                "for; name another file with --resume"
+                f"{self._path}: this file has the survey {json.dumps(found[0])}, but {json.dumps(self._head)} was "
+                "requested; give another file with --resume"
             )
         return [redacted(record_from(SurveyedClass, one)) for one in found[1:]]
 
@@ -53,10 +53,10 @@ class Kept:
         try:
             return json.loads(line)
         except ValueError:
-            raise ConfigError(f"{self._path}:{number}: not a line of a survey; name another file") from None
+            raise ConfigError(f"{self._path}:{number}: not a line of a survey; give another file") from None
 
     def add(self, *classes: SurveyedClass) -> None:
-        """Append classes, in the place of a last line that was cut short; the first call makes the file.
+        """Append classes. An incomplete last line is replaced. The first call makes the file.
 
         Raises:
             AccumcheckError: they cannot be written.

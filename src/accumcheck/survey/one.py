@@ -1,4 +1,4 @@
-"""One class, in a process of its own: its workload is made once, and every job of its check is forked from there."""
+"""Check one class in its own process. Its workload is made once, and every job of its check is forked from there."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 BACKEND = "gloo"
 _LOST_PEER_SECONDS = 5.0
-"""How long the other processes of a split may go on when one of them has failed."""
+"""How long the other processes of a split may go on after one has failed, in seconds."""
 
 
 def run_class(run: Path, check: CheckConfig, environment: Environment) -> None:
-    """Run every split and the reference of one check, one after the other, into the run's folder.
+    """Run every split and the reference of one check, one after the other, and write into the run's folder.
 
-    The files and events are those of `accumcheck.launch`, so that the check is judged as any other. The first split
-    that runs says which samples belong to the step; then comes the reference, then the other splits.
+    The files and events are those of `accumcheck.launch`, so the check can be judged like any other. The first split
+    determines which samples belong to the step. The reference comes next, then the other splits.
     """
     assert check.splits is not None
     events, control = EventLog(run), control_of(check.splits)
@@ -61,10 +61,10 @@ def run_class(run: Path, check: CheckConfig, environment: Environment) -> None:
 
 
 def _built(check: CheckConfig) -> tuple[CheckConfig, Workload]:
-    """The workload of a check, and the check: that on text alone, where no images can be made.
+    """The check and its workload. If no images can be made, it is the check on text alone.
 
     Raises:
-        Exception: whatever making it raises.
+        Exception: any exception while the workload is made.
     """
     from accumcheck.workload.assemble import build_workload
 
@@ -92,7 +92,7 @@ def _run_jobs(run: Path, check: CheckConfig, workload: Workload, splits: list[Sp
 
 
 def _run_job(job: Job, workload: Workload, events: EventLog) -> Reason | None:
-    """Run one job in processes forked here; why it failed, or None."""
+    """Run one job in forked processes. Returns why it failed, or None."""
     started = time.monotonic()
     job.folder.mkdir()
     events.emit(Started(job.name))
@@ -127,7 +127,7 @@ def _free_port() -> int:
 
 
 def _ends_of(pids: list[int]) -> list[int]:
-    """Wait for all; where one has failed the others are killed a while later. The exit codes, as Python gives them."""
+    """Wait for all processes. If one fails, the others are killed after a while. Returns Python's exit codes."""
     codes: dict[int, int] = {}
     deadline: float | None = None
     while len(codes) < len(pids):
@@ -149,7 +149,7 @@ def _ends_of(pids: list[int]) -> list[int]:
 
 
 def forked(work: Callable[[], object]) -> int:
-    """Do ``work`` in a process forked here, which then ends with 0, or 1 where it raised; its id."""
+    """Do ``work`` in a forked process, which ends with 0, or with 1 if it raised. Returns the process id."""
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()

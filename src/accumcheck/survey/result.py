@@ -1,4 +1,4 @@
-"""From the check of one class to its line in the survey."""
+"""Turn the check of one class into its line of the survey."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _KINDS: dict[ReasonKind, NotCheckedKind] = {
     "out-of-memory": "out-of-memory",
     "refused": "unsupported",
 }
-"""A survey's kinds of reason, which are fewer than a split's."""
-TEXT_ALONE = "checked on text alone: no synthetic images or sounds can be made for it"
+"""The survey's kinds of reasons. There are fewer than for a split."""
+TEXT_ALONE = "checked on text only: no synthetic images or sounds can be made for it"
 _VERDICTS: dict[str, ClassVerdict] = {"pass": "pass", "warn": "warn", "fail": "fail"}
 
 
 def class_of(head: Head, report: Report, check: CheckConfig, seconds: float) -> SurveyedClass:
-    """What the check of a class came to; it is not checked where the check could not be decided.
+    """The result of the check of a class. The class counts as not checked if the check could not be decided.
 
-    A check that fails under one split and was not decided under another fails.
+    A check fails if it fails under one split, even if another split could not be decided.
     """
     verdict = _VERDICTS.get(report.verdict, NOT_CHECKED)
     reason = _why_undecided(report) if verdict == NOT_CHECKED else None
@@ -49,7 +49,7 @@ def class_of(head: Head, report: Report, check: CheckConfig, seconds: float) -> 
 
 
 def class_without(head: Head, reason: Reason, check: CheckConfig, seconds: float) -> SurveyedClass:
-    """A class whose processes ended before its check could be judged."""
+    """The result of a class whose processes ended before its check could be judged."""
     return SurveyedClass(
         name=head.name,
         model_type=head.model_type,

@@ -1,4 +1,4 @@
-"""Run a survey: start its server, judge each class as soon as its processes have ended."""
+"""Run a survey: start its server, and judge each class as soon as its processes have ended."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _POLL_SECONDS = 0.02
 
 @dataclass
 class Surveyor:
-    """One survey as it goes.
+    """A running survey.
 
     Attributes:
-        asked: what is surveyed.
+        asked: what to survey.
         on_found: called with the number of classes that will be checked.
         on_class: called with each class as soon as it is judged.
         python: the interpreter under test.
@@ -50,11 +50,11 @@ class Surveyor:
     _environment: Environment = field(default_factory=Environment)
 
     def run(self, known: Sequence[SurveyedClass] = ()) -> Survey:
-        """Check every class that is asked for; ``known``: those that an earlier survey has, whose names are skipped.
+        """Check every requested class. ``known``: the classes of an earlier survey, which are skipped.
 
         Raises:
             LaunchError: the server could not be started, or ended before its work was done.
-            KeyboardInterrupt: passed on when every process has been ended.
+            KeyboardInterrupt: passed on after every process has been ended.
         """
         started_at, clock = datetime.now(timezone.utc), time.monotonic()
         classes = [*known]
@@ -77,7 +77,7 @@ class Surveyor:
     def _follow(self, place: Place, server: subprocess.Popen[bytes]) -> Iterator[SurveyedClass]:
         news, left = NewsFollower(place.root), -1
         while left:
-            over = server.poll() is not None  # asked first: what it said last is read below
+            over = server.poll() is not None  # polled first, so that its last words are read below
             for one in news.new():
                 match one:
                     case Found(heads, environment):
@@ -89,12 +89,12 @@ class Surveyor:
             if over and left:
                 place.kept.add(place.conductor_log)
                 cause = why_ended(server.wait(), place)
-                raise LaunchError(f"the survey could not be run to its end: {cause} (log: {place.conductor_log})")
+                raise LaunchError(f"the survey did not finish: {cause} (log: {place.conductor_log})")
             if left:
                 time.sleep(_POLL_SECONDS)
 
     def _judged(self, place: Place, end: ClassEnded) -> SurveyedClass:
-        """The class whose processes have ended; its folder is removed."""
+        """Judge a class whose processes have ended, and remove its folder."""
         head, run = self._heads[end.number], place.run(end.number)
         check = check_of(head, self.asked.splits, self.asked.timeout)
         try:
@@ -109,7 +109,7 @@ class Surveyor:
             report = report_of(check, run, events, started, time.monotonic(), allow_skipped=False, strict=False)
             return class_of(head, report, check, end.seconds)
         except (ArithmeticError, LookupError, ValueError, TypeError, AssertionError) as error:
-            # a class that the judge cannot judge is one that is not checked: the others are not lost with it
+            # a class that cannot be judged counts as not checked, so that the other classes are not lost
             reason = Reason("crashed", f"it could not be judged: {type(error).__name__}: {error}")
             return redacted(class_without(head, reason, check, end.seconds))
         finally:
@@ -124,10 +124,10 @@ def _serving(place: Place, asked: Asked, python: str) -> Iterator[subprocess.Pop
 
 
 def write_configs(folder: Path, classes: Sequence[SurveyedClass]) -> None:
-    """Write ``NAME.yaml`` for every class that does not pass, to be run alone.
+    """Write ``NAME.yaml`` for every class that does not pass, so that it can be run alone.
 
     Raises:
-        AccumcheckError: they cannot be written.
+        AccumcheckError: the files cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,9 +141,9 @@ def write_configs(folder: Path, classes: Sequence[SurveyedClass]) -> None:
 
 
 def exit_code_of(classes: Sequence[SurveyedClass], comparison: ComparedSurvey | None = None) -> int:
-    """1 where a class fails, 3 where one could not be checked or none was, else 0.
+    """1 if a class fails; 3 if a class could not be checked, or if there is none; else 0.
 
-    Compared with an older survey: 1 where a class that did not fail then fails now, 3 where one is no longer checked.
+    Compared with an older survey: 1 if a class fails that did not fail before; 3 if a class is no longer checked.
     """
     if comparison is not None:
         kinds = {change.change for change in comparison.changes}

@@ -1,8 +1,7 @@
 """The process that runs a survey: ``python -m accumcheck.survey.server ROOT``.
 
-It imports torch, transformers and every modeling module once. Each class then has a process of its own, forked from
-here, and with it a group: one that crashes, hangs or takes too much memory costs itself alone, and nothing of it is
-left for the next.
+It imports torch, transformers and every modeling module once. Each class is then checked in its own forked process and
+process group. If one crashes, hangs or takes too much memory, the others are not affected, and nothing of it is left.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ _GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A class that is being checked."""
+    """A class whose check is running."""
 
     number: int
     started: float
 
 
 def main() -> NoReturn:
-    """Survey what the folder that the argument names asks for, and exit with 0."""
+    """Run the survey that is requested in the folder given as argument, and exit with 0."""
     place = Place(Path(sys.argv[1]), Path(os.environ["TMPDIR"]))
     lifetime = Lifetime(place)
     lifetime.end_with_parent()
@@ -54,7 +53,7 @@ def main() -> NoReturn:
     except OSError as error:
         lifetime.fail(error)
     except Exception:
-        traceback.print_exc()  # read by the parent; Python's own end would wait for the thread that watches it
+        traceback.print_exc()  # the parent reads this; Python's normal exit would wait for the thread that watches it
         sys.stderr.flush()
         os._exit(1)
     lifetime.end()
@@ -76,7 +75,7 @@ def _survey(place: Place, asked: Asked) -> None:
 
 
 def _check_all(place: Place, asked: Asked, heads: list[Head], environment: Environment) -> None:
-    """Keep as many classes running as there are jobs, until all have ended."""
+    """Check the classes, as many in parallel as there are jobs, until all have ended."""
     running: dict[int, Running] = {}
     waiting = list(enumerate(heads))
     while waiting or running:
@@ -111,7 +110,7 @@ def _end_group(pid: int) -> None:
 
 
 def _start(place: Place, asked: Asked, number: int, head: Head, environment: Environment) -> int:
-    """Fork the process of a class; its id, which is also its group's."""
+    """Fork the process of a class. Returns its id, which is also the id of its group."""
     from accumcheck.survey.one import forked, run_class
 
     run = place.run(number)
@@ -128,13 +127,13 @@ def _start(place: Place, asked: Asked, number: int, head: Head, environment: Env
         run_class(run, check, environment)
 
     pid = forked(work)
-    with contextlib.suppress(OSError):  # whichever of the two comes first
+    with contextlib.suppress(OSError):  # both processes do this; one comes first
         os.setpgid(pid, pid)
     return pid
 
 
 def _limit_memory(gib: float) -> None:
-    """Bound what this process and each that it forks may take beyond what was imported, where the system can."""
+    """Limit the memory of this process and its forks, in addition to the imports, if the system supports it."""
     taken = 0
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():

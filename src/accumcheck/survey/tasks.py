@@ -1,4 +1,4 @@
-"""What a head class is trained for: by the registries of transformers, else by its name."""
+"""The task of a head class, from the registries of transformers, else from its name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REGISTRIES = (
     "CAUSAL_LM",
     "MASKED_LM",
 )
-"""In this order: what generates text of images is also registered as a causal model, and the like."""
+"""The order matters: for example, models that generate text from images are also registered as causal models."""
 
 ALIASES = {
     "vision-2-seq": "image-text-to-text",
@@ -43,7 +43,7 @@ ALIASES = {
     "x-vector": "audio-xvector",
     "lmhead-model": "causal-lm",
 }
-"""The names that are shown, where they are not the registry's or the class's own."""
+"""The names that are shown, if they differ from those of the registry or the class."""
 
 
 def registry_task(registry: str) -> str:
@@ -53,7 +53,7 @@ def registry_task(registry: str) -> str:
 
 
 def named_task(name: str) -> str:
-    """The task that a class's name says: ``DetrForObjectDetection`` is ``object-detection``."""
+    """The task in the name of a class: ``DetrForObjectDetection`` gives ``object-detection``."""
     _, found, what = name.rpartition("For")
     if not found or not what:
         what = "CausalLM" if "LMHead" in name else name

@@ -1,4 +1,4 @@
-"""What passes between the survey's server and its parent: what is asked, and what has happened."""
+"""The messages between the survey's server and its parent: the request, and the news."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NEWS = "survey.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The heads that are asked for and not known yet; the number of each is that of its run's folder."""
+    """The requested heads without known results. The number of each is the number of its run's folder."""
 
     heads: tuple[Head, ...]
     environment: Environment
@@ -27,7 +27,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class ClassEnded:
-    """A class's processes have ended; ``reason``: why they were ended, or ended by themselves, before their time."""
+    """The processes of a class have ended; ``reason``: why they were stopped, or stopped, too early."""
 
     number: int
     seconds: float
@@ -39,12 +39,12 @@ _KINDS: dict[str, type[News]] = {"found": Found, "ended": ClassEnded}
 
 
 def write_asked(root: Path, asked: Asked) -> None:
-    """Leave what is asked where the server finds it."""
+    """Write the request where the server reads it."""
     write_record(root / _ASKED, asked)
 
 
 def read_asked(root: Path) -> Asked:
-    """The inverse of `write_asked`."""
+    """Read the request that `write_asked` wrote."""
     return read_record(Asked, root / _ASKED)
 
 
@@ -55,13 +55,13 @@ def tell(root: Path, news: News) -> None:
 
 
 class NewsFollower:
-    """Reads the news since it was last asked."""
+    """Reads news that have not been read yet."""
 
     def __init__(self, root: Path) -> None:
         self._lines = AppendedLines(root / _NEWS)
 
     def new(self) -> Iterator[News]:
-        """Yield what was told since the last call; a line that was cut short on a full device is skipped."""
+        """Yield the news since the last call. A line that was cut short, for example by a full disk, is skipped."""
         for line in self._lines.new():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 fields = json.loads(line)

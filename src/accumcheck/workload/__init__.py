@@ -1,1 +1,1 @@
-"""What is trained: the model and the fixed global batches, the same in every process, split and release."""
+"""The model and the fixed global batches that are trained, the same in every process, split and release."""

@@ -1,4 +1,4 @@
-"""Which transformers config and which model class a check's model means."""
+"""Find the transformers config and the model class of a check's model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OTHER_HEADS = (
     "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
     "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES",
 )
-"""In the order in which a head is looked for when neither the user nor the config names one."""
+"""The order in which a head is searched if neither the user nor the config names one."""
 
 
 BYTES = 256
@@ -41,7 +41,7 @@ def load_config(model: ModelConfig) -> PretrainedConfig:
     """Read the config from a folder or the hub, or make it from the inline fields.
 
     Raises:
-        WorkloadError: it cannot be read, its ``model_type`` is unknown, or a field is refused.
+        WorkloadError: it cannot be read, its ``model_type`` is unknown, or a field is invalid.
     """
     if model.config is not None:
         return _inline_config(model)
@@ -68,13 +68,13 @@ def _inline_config(model: ModelConfig) -> PretrainedConfig:
 
 
 def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
-    """The class to build: the user's, else the config's own, else the first head that the config's type has.
+    """The class to build: the user's choice, else the config's class, else the first head for the config's type.
 
     Returns:
-        A `PreTrainedModel` subclass, or an auto class where the code comes with the model (``auto_map``).
+        A `PreTrainedModel` subclass; an auto class if the code comes with the model (``auto_map``).
 
     Raises:
-        UnsupportedError: no such class, or none for this type.
+        UnsupportedError: there is no such class, or none for this type.
     """
     if model.architecture is not None:
         found = getattr(transformers, model.architecture, None)
@@ -99,13 +99,13 @@ def model_class(config: PretrainedConfig, model: ModelConfig) -> Any:
         if name is not None:
             return getattr(transformers, name if isinstance(name, str) else name[0])
     raise UnsupportedError(
-        f"no model class with a loss is known for model type {config.model_type!r}; name one as model.architecture"
+        f"no model class with a loss is known for model type {config.model_type!r}; set model.architecture to one"
         + ("" if not own_code else ", or set model.trust_remote_code: true to use the model's own code")
     )
 
 
 def config_of_class(config: PretrainedConfig, cls: Any) -> PretrainedConfig:
-    """The part of a composite config that the class takes, as a text-only head of a vision-language model does."""
+    """The part of a composite config that the class takes. A text-only head of a vision-language model takes a part."""
     wanted = getattr(cls, "config_class", None)
     if isinstance(wanted, type) and not isinstance(config, wanted):
         for part in sub_configs(config):
@@ -117,17 +117,17 @@ def config_of_class(config: PretrainedConfig, cls: Any) -> PretrainedConfig:
 def text_vocabulary(model: PreTrainedModel) -> int:
     """The number of ids that text may use: the vocabulary that the model both embeds and predicts.
 
-    Of a model without a single table of token embeddings, the smallest vocabulary in its config; where that has none,
-    for example since it hashes characters, the ids of bytes.
+    If a model does not have exactly one table of token embeddings, it is the smallest vocabulary in its config. If the
+    config has none, for example because the model hashes characters, it is the number of byte values.
 
     Raises:
-        UnsupportedError: it takes no token ids.
+        UnsupportedError: the model takes no token ids.
     """
     size = embedded_ids(model)
     if size is not None:
         return size
     takes = inspect.signature(model.forward).parameters
     if "input_ids" not in takes and "labels" not in takes:
-        raise UnsupportedError(f"{type(model).__name__}: no samples can be made: it takes no token ids")
+        raise UnsupportedError(f"{type(model).__name__}: no samples can be made, because the model takes no token ids")
     sizes = [vars(part).get("vocab_size") for part in sub_configs(model.config)]
     return min((size for size in sizes if isinstance(size, int) and size > 0), default=BYTES)

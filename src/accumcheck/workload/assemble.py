@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workload:
-    """``samples`` is the data set: one epoch is the whole check, unless ``data.epochs`` asks for several."""
+    """The model and its data. ``samples``: the data set; the check is one epoch of it, or ``data.epochs`` epochs."""
 
     model: torch.nn.Module
     samples: list[Sample]
@@ -34,8 +34,8 @@ class Workload:
 def build_workload(check: CheckConfig, device: str) -> Workload:
     """Make the model on ``device`` and the samples on the CPU.
 
-    A model that is shrunk is run on the first samples. Where it cannot be, or no samples can be made for it, it is
-    shrunk in the next of `accumcheck.workload.shrink_ways`.
+    A shrunk model is run on the first samples. If it cannot be run, or if no samples can be made for it, it is
+    shrunk in the next way of `accumcheck.workload.shrink_ways`.
 
     Raises:
         WorkloadError: the model or the data could not be made.
@@ -70,5 +70,5 @@ def _run(model: PreTrainedModel, collator: Collator, samples: list[Sample]) -> N
 
 
 def _is_final(error: WorkloadError) -> bool:
-    """Whether no size of the model would change it: a package lacks, or nothing is known of this kind of head."""
+    """Whether the error is the same for every size: a package is missing, or the kind of head is not supported."""
     return isinstance(error, UnsupportedHeadError) or isinstance(error.__cause__, ImportError)

@@ -1,4 +1,4 @@
-"""One line for the user out of whatever transformers, the hub or the device raised."""
+"""Turn any exception of transformers, the hub or the device into one line for the user."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory"
 def named_cause(model: ModelConfig, what: str = "") -> Iterator[None]:
     """Turn any exception raised inside into a `WorkloadError` that names the model and the cause in one line.
 
-    ``what`` says what failed, where it is not the model itself.
+    ``what``: what failed, if it is not the model itself.
     """
     try:
         yield
@@ -52,13 +52,13 @@ def _cause(error: Exception, model: ModelConfig, what: str) -> str:
     if model.name_or_path is not None and not Path(model.name_or_path).is_dir():
         if any(sign in lowered for sign in _UNREACHABLE):
             return (
-                f"could not reach the hub for {name}, and its cache does not hold it; give a local directory, "
-                "or fetch it into the cache first (HF_HUB_OFFLINE=1 then keeps to the cache)"
+                f"could not reach the hub for {name}, and it is not in the hub's cache; give a local directory, "
+                "or download it into the cache first (HF_HUB_OFFLINE=1 then only uses the cache)"
             )
         if "is not a valid model identifier" in lowered or "repository not found" in lowered:
             return f"{name}: neither a local directory nor a model on the hub"
     if not model.trust_remote_code and ("custom code" in lowered or "execute the configuration file" in lowered):
-        return f"{name}: the model brings code of its own; read it, then set model.trust_remote_code: true"
+        return f"{name}: the model comes with its own code; read the code, then set model.trust_remote_code: true"
     name = f"{name}: {what}" if what else name
     # transformers imports lazily, and hides what could not be imported behind an error of its own
     cause = innermost(error)
@@ -73,13 +73,13 @@ def _chain(error: BaseException | None) -> Iterator[str]:
 
 
 def first_line(text: str) -> str:
-    """The first line of ``text`` that says something, and what follows its colon; at most 300 characters."""
+    """The first meaningful line of ``text``, with the next line if it ends in a colon; at most 300 characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     count = next((index + 1 for index, line in enumerate(lines) if not line.endswith(":")), len(lines))
     return " ".join(lines[:count])[:300] or "no message"
 
 
 def did_you_mean(given: str, known: list[str]) -> str:
-    """``; did you mean X?`` for the nearest of ``known``, or nothing where none is near."""
+    """``; did you mean X?`` for the most similar name in ``known``; empty if none is similar."""
     close = difflib.get_close_matches(given, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""

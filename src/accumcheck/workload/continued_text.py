@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from accumcheck.workload.images import ImageRecipe
 
 WITHOUT_PROMPT = 4
-"""Every so many samples one has no prompt: only then is a label at position 0 there to be miscounted."""
+"""One of so many samples has no prompt. Only such a sample has a label at position 0, which can be miscounted."""
 
 
 def continued_text_maker(model: PreTrainedModel, data: SyntheticData, recipe: ImageRecipe | None) -> Maker:
-    """The maker of rows of which only the answer has labels.
+    """The maker of rows in which only the answer has labels.
 
     Args:
-        model: tells the vocabulary.
-        data: lengths, the prompt's share, and the number of images.
-        recipe: how the images look to the model; None for text alone.
+        model: determines the vocabulary.
+        data: the lengths, the share of the prompt, and the number of images.
+        recipe: the form of the images for the model; None: text only.
 
     Raises:
         WorkloadError: the model embeds no token ids.
     """
     text = Text.of(model, data)
-    count = data.images_per_sample if recipe and recipe.has_pixels else 1  # of sounds, a row has one
+    count = data.images_per_sample if recipe and recipe.has_pixels else 1  # a row has one sound
     images = list(recipe.tokens) * count if recipe else []
 
     def make(draw: random.Random, length: int, key: SampleKey) -> Sample:

@@ -20,23 +20,23 @@ def build_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> lis
     """Make the check's first ``count`` samples, all distinct; step s trains on ``[s * B, (s + 1) * B)``.
 
     Args:
-        check: where the data comes from, and the seed that synthetic data is drawn from.
-        model: tells the kind of sample, the vocabulary and the images; it is not run.
-        count: samples wanted.
+        check: the source of the data, and the seed of synthetic data.
+        model: determines the kind of sample, the vocabulary and the images. It is not run.
+        count: the number of samples.
 
     Returns:
         Samples on the CPU, the same in every process and in every transformers release.
 
     Raises:
-        UnsupportedError: the architecture takes no such data, or the data cannot be read or does not suffice.
+        UnsupportedError: the architecture takes no such data, or the data cannot be read or is not enough.
     """
     task = task_of(model)
     if check.data.synthetic is not None:
         return synthetic_samples(check.data.synthetic, model, task, check.seed, count)
     if not task.reads_text:
         raise UnsupportedError(
-            f"{type(model).__name__}: data.jsonl and data.dataset serve models that continue text, and this one is "
-            f"trained for {task.name}; use data.synthetic"
+            f"{type(model).__name__}: data.jsonl and data.dataset only work for models that continue text, but this "
+            f"model is trained for {task.name}; use data.synthetic"
         )
     return text_samples(check, model, count)
 

@@ -1,4 +1,4 @@
-"""What would make two runs of one model differ, turned off: dropout and noise of every name, in config and modules."""
+"""Turn off everything random in a model: dropout and noise, in the config and in the modules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DROPOUT = re.compile(
 
 
 def sub_configs(config: PretrainedConfig) -> Iterator[PretrainedConfig]:
-    """The config itself and every config nested in it, each once."""
+    """The config and every nested config, each once."""
     seen: set[int] = set()
     waiting = [config]
     while waiting:
@@ -36,9 +36,9 @@ def sub_configs(config: PretrainedConfig) -> Iterator[PretrainedConfig]:
 
 
 def turn_off_config_dropout(config: PretrainedConfig) -> None:
-    """Set every number whose name ends like a dropout's to 0, in the config and in all its sub-configs.
+    """Set every number with a dropout name to 0, in the config and in all its sub-configs.
 
-    So are the noise that routers of experts add, and the masks that speech models draw over their input.
+    The router noise of mixtures of experts and the random input masks of speech models are turned off too.
     """
     for part in sub_configs(config):
         if hasattr(part, "mask_time_prob"):
@@ -49,8 +49,8 @@ def turn_off_config_dropout(config: PretrainedConfig) -> None:
 
 
 def turn_off_dropout(model: nn.Module) -> None:
-    """Turn it off in a model that is made already: in its modules, and in the numbers that they and its config hold."""
-    for module in model.modules():  # a wrapper, as sentence-transformers makes, may have none of its own
+    """Turn off dropout in an existing model: in its modules, their attributes, and its config."""
+    for module in model.modules():  # a wrapper, such as that of sentence-transformers, may have no config of its own
         if isinstance(config := getattr(module, "config", None), PretrainedConfig):
             turn_off_config_dropout(config)
     turn_off_module_dropout(model)
@@ -61,7 +61,7 @@ def turn_off_dropout(model: nn.Module) -> None:
 
 
 def turn_off_module_dropout(model: nn.Module) -> None:
-    """Set the probability of every dropout-like module to 0, for those that read no config field."""
+    """Set the probability of every dropout module to 0, because some do not read the config."""
     for module in model.modules():
         if "drop" not in type(module).__name__.lower():
             continue

@@ -1,4 +1,4 @@
-"""What samples are drawn with: token ids without special meaning, lengths, labels."""
+"""Draw the parts of samples: token ids without special meaning, lengths and labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SampleKey(NamedTuple):
-    """Which sample of which check this is; as text it seeds the sample's pixels."""
+    """The identity of a sample in a check. As text it is the seed of the sample's pixels."""
 
     seed: int
     number: int
@@ -30,12 +30,12 @@ class SampleKey(NamedTuple):
 
 
 Maker: TypeAlias = Callable[[random.Random, int, SampleKey], Sample]
-"""From random numbers, a length in tokens, and the sample's key, to the sample."""
+"""Makes a sample from random numbers, a length in tokens, and the key of the sample."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """Draws token ids without special meaning, and amounts within the bounds that the user gave."""
+    """Draws token ids without special meaning, and numbers within the user's bounds."""
 
     vocabulary: int
     special: frozenset[int]
@@ -43,7 +43,7 @@ class Text:
 
     @classmethod
     def of(cls, model: PreTrainedModel, data: SyntheticData, vocabulary: int | None = None) -> Text:
-        """For this model; ``vocabulary`` where its config alone knows it."""
+        """For this model; ``vocabulary``: its vocabulary, if only its config has it."""
         return cls(vocabulary or text_vocabulary(model), special_ids(model.config), data)
 
     def ids(self, draw: random.Random, length: int) -> list[int]:
@@ -51,30 +51,30 @@ class Text:
         return [ordinary(draw.randrange(self.vocabulary), self.vocabulary, self.special) for _ in range(length)]
 
     def share(self, draw: random.Random, low: float, high: float) -> float:
-        """Uniform between these, or their mean where lengths are to be equal."""
+        """A number, uniform between these; their mean if lengths must be equal."""
         return (low + high) / 2 if self.data.lengths == "equal" else draw.uniform(low, high)
 
     def places(self, draw: random.Random, length: int, bounds: tuple[float, float]) -> list[int]:
-        """A share within ``bounds`` of the positions of a row, at least one, in order."""
+        """Sorted positions of a row: a share within ``bounds``, but at least one."""
         return sorted(draw.sample(range(length), max(1, round(self.share(draw, *bounds) * length))))
 
     def target(self, draw: random.Random, longest: int) -> list[int]:
-        """Token ids to be generated: between the user's lengths, and no more than ``longest``."""
+        """Token ids to be generated. Their number is within the user's lengths, and at most ``longest``."""
         low, high = (max(1, min(bound, longest)) for bound in (self.data.min_length, self.data.max_length))
         return self.ids(draw, (low + high) // 2 if self.data.lengths == "equal" else draw.randint(low, max(low, high)))
 
 
 def text_row(ids: list[int], labels: list[int] | None = None) -> Sample:
-    """One row of text without padding; ``labels`` may have another length, as a decoder's have."""
+    """One row of text without padding. ``labels`` may have a different length, as for a decoder."""
     row = {"input_ids": torch.tensor(ids), "attention_mask": torch.ones(len(ids), dtype=torch.long)}
     return row if labels is None else {**row, "labels": torch.tensor(labels)}
 
 
 def class_label(model: PreTrainedModel, draw: random.Random) -> torch.Tensor:
-    """A label of a whole sample: a class (``[]``), 0 or 1 for each (``[num_labels]``), or numbers to be regressed.
+    """A label of a whole sample: a class (``[]``), 0 or 1 per class (``[num_labels]``), or numbers for regression.
 
-    Which of these is the config's ``problem_type``, and where it has none what transformers takes it for: a number
-    where there is one label, else a class.
+    The config's ``problem_type`` decides. Without it, transformers' default is used: a number if there is one label,
+    else a class.
     """
     labels = int(model.config.num_labels)
     kind = getattr(model.config, "problem_type", None) or ("regression" if labels == 1 else "")
@@ -87,6 +87,6 @@ def class_label(model: PreTrainedModel, draw: random.Random) -> torch.Tensor:
 
 
 def longest_target(model: PreTrainedModel) -> int:
-    """How many tokens the decoder of an encoder-decoder has positions for."""
+    """The number of positions of the decoder of an encoder-decoder."""
     known = getattr(model.config, "max_target_positions", None)
     return known if isinstance(known, int) else 10**9

@@ -1,6 +1,6 @@
-"""Inputs that some models take of a text beside its tokens: where each token stands on a page, and the like.
+"""Inputs that some models take in addition to tokens, for example the position of each token on a page.
 
-They are known by their names in a model's forward, which transformers' models share.
+They are recognised by their names in a model's forward, which are the same in all models of transformers.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _PAGE = 1000
-"""Boxes are given on a page of so many units along each side."""
+"""The size of a page on which boxes are given, in units along each side."""
 _PROMPT = 4
 
 
 def extra_inputs(model: PreTrainedModel, sample: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """What else the model is fed of a sample with ``input_ids`` of shape ``[length]``; empty for any other.
+    """Further inputs of a sample with ``input_ids`` of shape ``[length]``; empty for other samples.
 
     Args:
-        model: its forward's parameters say what it takes.
-        sample: as it is made so far; it decides what is drawn.
+        model: the parameters of its forward determine which inputs it takes.
+        sample: the sample so far; it determines the random numbers.
     """
     ids = sample.get("input_ids")
     if ids is None or ids.ndim != 1:
@@ -52,6 +52,6 @@ def _boxes(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     positions = getattr(model.config, "max_2d_position_embeddings", None)
     first = torch.randint(_PAGE // 2, (len(ids), 2), generator=generator)
     boxes = torch.cat([first, first + torch.randint(1, _PAGE // 2, (len(ids), 2), generator=generator)], dim=-1)
-    if positions is None:  # no table of positions: they are computed of numbers
+    if positions is None:  # without a table of positions, they are computed from numbers
         return (boxes / _PAGE).to(model.dtype)
     return boxes.clamp(max=int(positions) - 1)

@@ -1,4 +1,4 @@
-"""Random images and sounds for models that take nothing else, in the shape that each of them runs with."""
+"""Random images and sounds for models without text, in a shape with which the model runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from accumcheck.rows.sample import Sample
 
 AUDIO = ("input_features", "input_values")
-"""Under which names models take sound: as a spectrogram, or as a wave (some take a spectrogram under the second)."""
+"""The names of sound inputs: a spectrogram, or a wave (some models take a spectrogram under the second name)."""
 
 VIDEO = ("pixel_values", "pixel_values_videos")
-"""Under which names models take videos."""
+"""The names of video inputs."""
 
 _IMAGE_SIDES = (32, 64, 128, 224, 384, 512)
 _WAVES = (10400, 16000, 32000, 64000)  # 0.65 seconds at 16 kHz, and more
@@ -34,27 +34,27 @@ _FRAMES = (64, 128, 256, 1024, 3000)
 
 
 def random_features(shape: tuple[int, ...], key: str, dtype: torch.dtype) -> torch.Tensor:
-    """Multiples of 1/64 in [-2, 2): exact in every dtype, so that all dtypes see the same input."""
+    """Multiples of 1/64 in [-2, 2). They are exact in every dtype, so all dtypes have the same input."""
     seed = int.from_bytes(hashlib.sha256(f"{key}:pixels".encode()).digest()[:8], "little") >> 1
     generator = torch.Generator().manual_seed(seed)
     return (torch.randint(-128, 128, shape, generator=generator) / 64).to(dtype)
 
 
 def image_shape(model: PreTrainedModel) -> tuple[int, ...]:
-    """The shape of one sample's ``pixel_values``, ``[1, channels, height, width]``: the first that the model trains on.
+    """The shape of one sample's ``pixel_values``, ``[1, channels, height, width]``: the first one that can be trained.
 
     Raises:
-        UnsupportedError: none of those tried is one.
+        UnsupportedError: the model trains on none of the shapes that were tried.
     """
     found, _ = _first_that_runs(model, "pixel_values", image_shapes(model), {"labels": _label(model)})
     return found
 
 
 def video_shape(model: PreTrainedModel) -> tuple[str, tuple[int, ...]]:
-    """Under which name a model takes one sample's video, and in which shape: ``[1, frames, channels, height, width]``.
+    """The name of a model's video input, and the shape of one sample: ``[1, frames, channels, height, width]``.
 
     Raises:
-        UnsupportedError: none of those tried is one that the model trains on.
+        UnsupportedError: the model trains on none of the shapes that were tried.
     """
     takes = inspect.signature(model.forward).parameters
     name = next(name for name in reversed(VIDEO) if name in takes)
@@ -68,7 +68,7 @@ def video_shape(model: PreTrainedModel) -> tuple[str, tuple[int, ...]]:
 
 
 def image_shapes(model: PreTrainedModel) -> Iterator[tuple[int, ...]]:
-    """Shapes that one image may have, ``[1, channels, height, width]``: the config's own sizes first."""
+    """Possible shapes of one image, ``[1, channels, height, width]``. The config's own sizes come first."""
     parts = [vars(part) for part in sub_configs(model.config)]
     channels = next(
         (part[name] for part in parts for name in ("num_channels", "in_channels", "in_chans") if part.get(name)), 3
@@ -79,14 +79,14 @@ def image_shapes(model: PreTrainedModel) -> Iterator[tuple[int, ...]]:
 
 
 def sound_shape(model: PreTrainedModel, labels: torch.Tensor | None) -> tuple[str, tuple[int, ...], int]:
-    """Under which name a model takes one sample's sound, in which shape, and how many frames it makes of it.
+    """The name of a model's sound input, the shape of one sample, and the number of frames that the model makes of it.
 
     Args:
-        model: is run on one sample until a shape suits it.
-        labels: one sample's, ``[1, ...]``; None where it must be run without, to know what they look like.
+        model: the model, which is run on one sample until a shape fits.
+        labels: the labels of one sample, ``[1, ...]``; None: run without labels, to find their form.
 
     Raises:
-        UnsupportedError: none of the shapes tried is one that the model trains on.
+        UnsupportedError: the model trains on none of the shapes that were tried.
     """
     takes = inspect.signature(model.forward).parameters
     name = next(name for name in AUDIO if name in takes)
@@ -97,7 +97,7 @@ def sound_shape(model: PreTrainedModel, labels: torch.Tensor | None) -> tuple[st
 
 
 def sound_shapes(model: PreTrainedModel, name: str) -> Iterator[tuple[int, ...]]:
-    """Spectrograms of the lengths that the config names, then of some others; waves of some lengths."""
+    """Possible shapes: spectrograms of the lengths in the config, then of other lengths; waves of several lengths."""
     fields: dict[str, Any] = {}
     for part in sub_configs(model.config):
         fields = {**vars(part), **fields}
@@ -107,7 +107,7 @@ def sound_shapes(model: PreTrainedModel, name: str) -> Iterator[tuple[int, ...]]
     if bins:
         known = fields.get("max_length") if isinstance(fields.get("max_length"), int) else None
         if isinstance(fields.get("max_source_positions"), int):
-            yield (1, bins, 2 * fields["max_source_positions"])  # Whisper: exactly so many, bins first
+            yield (1, bins, 2 * fields["max_source_positions"])  # Whisper: exactly this length, bins first
         for frames in (*([known] if known else []), *_FRAMES):
             yield (1, frames, bins)
     if name == "input_values" or not bins:
@@ -134,21 +134,21 @@ def _first_that_runs(
             if fields:
                 _check_loss(outputs)
             return shape, outputs
-        except Exception as error:  # whatever a model raises that was given the wrong shape
+        except Exception as error:  # a model may raise anything for a wrong shape
             complaint = complaint or f"{type(error).__name__}: {first_line(str(error))}"
     raise _unsupported(model, name, complaint or "no shape is known")
 
 
 def first_that_trains(model: PreTrainedModel, name: str, batches: Iterable[Mapping[str, Any]]) -> int:
-    """The number of the first of these batches of one sample that a model computes a loss of.
+    """The number of the first batch for which the model computes a loss.
 
     Args:
-        model: is run on them.
-        name: of what was guessed, for the message.
-        batches: on the CPU.
+        model: the model, which is run on the batches.
+        name: what was guessed, for the message.
+        batches: batches of one sample, on the CPU.
 
     Raises:
-        UnsupportedError: it computes a loss of none.
+        UnsupportedError: the model computes no loss for any of them.
     """
     complaint = ""
     for number, batch in enumerate(batches):
@@ -158,13 +158,13 @@ def first_that_trains(model: PreTrainedModel, name: str, batches: Iterable[Mappi
             return number
         except NotImplementedError as error:
             raise UnsupportedError(f"{type(model).__name__} computes no loss: {first_line(str(error))}") from None
-        except Exception as error:  # whatever a model raises that was given the wrong shape
+        except Exception as error:  # a model may raise anything for a wrong shape
             complaint = complaint or f"{type(error).__name__}: {first_line(str(error))}"
     raise _unsupported(model, name, complaint or "no shape is known")
 
 
 def _check_loss(outputs: Any) -> None:
-    """Raise a `ValueError` where a model returned no loss, or one that is not finite."""
+    """Raise a `ValueError` if a model returned no loss, or a loss that is not finite."""
     if getattr(outputs, "loss", None) is None:
         raise ValueError("the model returned no loss")
     if not bool(torch.isfinite(outputs.loss).all()):
@@ -174,5 +174,5 @@ def _check_loss(outputs: Any) -> None:
 def _unsupported(model: PreTrainedModel, name: str, complaint: str) -> UnsupportedError:
     return UnsupportedError(
         f"{type(model).__name__}: no synthetic {name} can be made for model type {model.config.model_type!r} "
-        f"({complaint}); where the model is shrunk, try shrink: false"
+        f"({complaint}); if the model is shrunk, try shrink: false"
     )

@@ -1,4 +1,4 @@
-"""Where a model's files are looked for: a folder, the hub, or the hub's cache when the hub is out of reach."""
+"""Where to look for a model's files: a folder, the hub, or the hub's cache if the hub cannot be reached."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from accumcheck.errors import WorkloadError
 if TYPE_CHECKING:
     from accumcheck.config.model import ModelConfig
 
-_PATIENCE = 5.0  # seconds; the hub's own client tries again for about half a minute
+_PATIENCE = 5.0  # seconds; the hub's own client retries for about half a minute
 
 
 def source_options(model: ModelConfig) -> dict[str, Any]:
-    """The keywords every ``from_pretrained`` call takes for a model: revision, and where it may look.
+    """The keywords of every ``from_pretrained`` call for a model: the revision, and where to look.
 
     Raises:
-        WorkloadError: the name is a path, and there is no model.
+        WorkloadError: the name is a path without a model.
     """
     assert model.name_or_path is not None
     folder = Path(model.name_or_path).expanduser()
@@ -31,7 +31,7 @@ def source_options(model: ModelConfig) -> dict[str, Any]:
         options["revision"] = model.revision
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise WorkloadError(f"{model.name_or_path}: no config.json in this directory, so it holds no model")
+            raise WorkloadError(f"{model.name_or_path}: this directory has no config.json, so it is not a model")
     elif model.name_or_path.startswith((".", "/", "~")) or folder.exists():
         raise WorkloadError(f"{model.name_or_path}: no such directory")
     elif not _reachable(constants.ENDPOINT):
@@ -41,7 +41,7 @@ def source_options(model: ModelConfig) -> dict[str, Any]:
 
 @functools.cache
 def _reachable(endpoint: str) -> bool:
-    """Whether the hub answers at all; proxies of the environment are used as the hub's client would."""
+    """Whether the hub answers. Proxies of the environment are used, as in the hub's client."""
     if constants.HF_HUB_OFFLINE:
         return False
     try:

@@ -1,7 +1,8 @@
-"""The shapes in which a model may take an image, as the names of its inputs and the numbers of its config imply.
+"""Guess the shapes of a model's image inputs from their names and from the numbers in its config.
 
-No model is listed here. An input is a grid, a mask, a table of positions, ... by its name; pixels come whole, in tiles,
-or as patches. Which of these a model takes, it says itself when it is run; see `accumcheck.workload.image_search`.
+No model is listed here. The name of an input shows whether it is a grid, a mask, a table of positions and so on. Pixels
+are whole images, tiles or patches. Running the model shows which of them it takes, see
+`accumcheck.workload.image_search`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _SIDE = 2
-"""Features along each side of an image."""
+"""The number of features along each side of an image."""
 _MERGES = (
     "spatial_merge_size",
     "merge_size",
@@ -46,22 +47,22 @@ class Geometry:
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """The size in pixels."""
         return self.rows * self.patch
 
     @property
     def width(self) -> int:
-        """In pixels."""
+        """The size in pixels."""
         return self.columns * self.patch
 
     @property
     def patches(self) -> int:
-        """Of the image."""
+        """The number of patches of the image."""
         return self.rows * self.columns
 
 
 def guessed_layouts(model: PreTrainedModel) -> Iterator[Layout]:
-    """Layouts that may suit the model, the most usual first: its image whole, in tiles, or cut into patches."""
+    """Layouts that may fit the model, the most common first: a whole image, tiles, or patches."""
     takes = frozenset(inspect.signature(model.forward).parameters)
     pixels = next((name for name in ("pixel_values", "flattened_patches", "image_patches") if name in takes), None)
     if pixels is None:
@@ -72,7 +73,7 @@ def guessed_layouts(model: PreTrainedModel) -> Iterator[Layout]:
 
 
 def _geometries(config: Any) -> Iterator[Geometry]:
-    """By the vision tower's numbers: its own image's size first, then few patches, then the sizes of its windows."""
+    """Geometries from the vision tower: its own image size first, then few patches, then the sizes of its windows."""
     vision = getattr(config, "vision_config", None) or config
     parts = [vars(part) for part in sub_configs(vision)] + [vars(part) for part in sub_configs(config)]
     channels = _number(parts, "num_channels", "in_channels", "in_chans") or 3
@@ -100,7 +101,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _shapes(one: Geometry, takes: frozenset[str]) -> Iterator[tuple[int, ...]]:
-    """One image's pixels: the first number multiplies with the images of a sample."""
+    """Possible shapes of one image's pixels. The first number is multiplied by the number of images of a sample."""
     area, values = one.patch * one.patch, one.channels * one.patch * one.patch
     whole = (1, one.channels, one.height, one.width)
     if any(name.endswith(("grid_thw", "grid_hw")) for name in takes):

@@ -1,4 +1,4 @@
-"""The shapes in which architectures take the images of one sample."""
+"""The shapes of the image inputs of one sample, by architecture."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Layout: TypeAlias = "Callable[[int], dict[str, torch.Tensor | tuple[int, ...]]]"
-"""From a number of images to the sample's image fields: the shape of random values, or the values."""
+"""Maps a number of images to the image fields of a sample: the shape of random values, or the values."""
 
-_GRID_SIDE = 2  # features along each side of an image whose size is free
+_GRID_SIDE = 2  # features along each side of an image of any size
 
 
 def layout_of(model: PreTrainedModel) -> Layout | None:
-    """Choose the layout by what the model's forward takes and its vision config holds; None where none fits."""
+    """Choose the layout from the inputs of the model's forward and its vision config; None if none fits."""
     vision = getattr(model.config, "vision_config", None)
     takes = inspect.signature(model.forward).parameters
     if vision is None or "pixel_values" not in takes:
@@ -46,7 +46,7 @@ def layout_of(model: PreTrainedModel) -> Layout | None:
 
 
 def _tiles(model: PreTrainedModel, channels: int, height: int, width: int) -> Layout | None:
-    """LLaVA-NeXT: ``[images, tiles, C, H, W]``, the whole image first, then the tiles of the grid nearest its size."""
+    """LLaVA-NeXT: ``[images, tiles, C, H, W]``: the whole image first, then the tiles of the closest grid."""
     count = getattr(sys.modules[type(model).__module__], "image_size_to_num_patches", None)
     if count is None:
         return None
@@ -59,7 +59,7 @@ def _tiles(model: PreTrainedModel, channels: int, height: int, width: int) -> La
 
 
 def _flat_patches(vision: Any) -> Layout | None:
-    """Qwen-VL: ``[patches of all images, values of a patch]`` and each image's grid in frames, rows and columns."""
+    """Qwen-VL: ``[patches of all images, values of a patch]``, and the grid of each image: frames, rows, columns."""
     patch = getattr(vision, "patch_size", None)
     if not isinstance(patch, int):
         return None
@@ -73,5 +73,5 @@ def _flat_patches(vision: Any) -> Layout | None:
 
 
 def pair(size: Any) -> tuple[int, int]:
-    """Height and width, of a number or a pair."""
+    """Height and width from a number or a pair."""
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))

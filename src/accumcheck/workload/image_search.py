@@ -1,4 +1,4 @@
-"""How a model wants its images: it is run, and what it says where it cannot be run says what to try next."""
+"""Find the form of a model's images by running it. Its error messages show what to try next."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SMALL_SQUARE = 4
 _MOST_GUESSES = 64
 _MISSING = re.compile(r"^AttributeError: '\w+Config' object has no attribute '(\w+_token_id)'")
 _COUNTED = re.compile(r"token|feature|mask|placeholder|size of tensor|elements", re.IGNORECASE)
-"""What errors speak of where the number of placeholders may be wrong."""
+"""The words of error messages if the number of placeholders may be wrong."""
 
 
 def first_that_runs(
@@ -37,12 +37,12 @@ def first_that_runs(
     """The first recipe that the model runs with.
 
     Args:
-        model: is run, in evaluation of nothing: no gradient is kept.
-        recipes: each makes a recipe for a number of features of an image.
-        known: the number of features that the config implies, if it does.
+        model: the model, which is run without gradients.
+        recipes: functions that make a recipe for a number of features per image.
+        known: the number of features from the config, if it has one.
 
     Returns:
-        The recipe, or the model's complaint about the first that it had no better one about.
+        The recipe; if none works, the model's most useful error message.
     """
     complaint = ""
     for recipe in recipes:
@@ -54,12 +54,12 @@ def first_that_runs(
 
 
 def _ask(model: PreTrainedModel, recipe: Callable[[int], ImageRecipe], first: int | None) -> int | str:
-    """Features per image: the number that the model runs with. A model that is given another says what it wanted.
+    """The number of features per image with which the model runs. With a wrong number, its error names the right one.
 
     Returns:
-        The number, or the model's complaint about the number that it had asked for, else about the first.
+        The number; else the model's error for the number that it named, or for the first number.
     """
-    if not recipe(1).tokens:  # nothing stands for an image
+    if not recipe(1).tokens:  # the text has no placeholders for an image
         said = _complaint(model, recipe(0))
         return 0 if said is None else said
     waiting: list[int] = [*([first] if first else []), _SMALL_SQUARE, *range(1, _MOST_GUESSES)]
@@ -75,7 +75,7 @@ def _ask(model: PreTrainedModel, recipe: Callable[[int], ImageRecipe], first: in
         first_complaint = first_complaint or complaint
         wanted = next((int(found.group(1)) for pattern in _WANTED if (found := pattern.search(complaint))), None)
         if features in asked and wanted is None:
-            return complaint  # the number was right; something else is not
+            return complaint  # the number was right, but something else is wrong
         if wanted is not None:
             numbers = _counts(wanted, model)
             asked.update(numbers)
@@ -86,16 +86,16 @@ def _ask(model: PreTrainedModel, recipe: Callable[[int], ImageRecipe], first: in
 
 
 def _counts(wanted: int, model: PreTrainedModel) -> list[int]:
-    """What a model may mean by so many features: some count the numbers in them."""
+    """The possible meanings of a number of features in an error: some models count single values."""
     width = getattr(model.config.get_text_config(), "hidden_size", 0) or 0
     parts = [wanted // width] if width > 1 and wanted > width and wanted % width == 0 else []
     return [*parts, wanted]
 
 
 def _complaint(model: PreTrainedModel, recipe: ImageRecipe) -> str | None:
-    """What the model says to one sample; None where it runs.
+    """The model's error for one sample; None if it runs.
 
-    An id without which its forward does not run, and which its config lacks, is given to the config on the way.
+    If its forward needs a token id that its config lacks, the config gets one.
     """
     while True:
         complaint = _said(model, recipe)
@@ -106,17 +106,17 @@ def _complaint(model: PreTrainedModel, recipe: ImageRecipe) -> str | None:
 
 
 def _free_id(model: PreTrainedModel) -> int:
-    """An id that nothing else means."""
+    """An id without another meaning."""
     taken = special_ids(model.config)
     return next(number for number in range((embedded_ids(model) or 1) - 1, -1, -1) if number not in taken)
 
 
 def _said(model: PreTrainedModel, recipe: ImageRecipe) -> str | None:
-    """What it says to one sample, and to two: what a model takes of one image need not be what it takes of several."""
+    """The model's error for one or two samples. A form that works for one image may fail for several."""
     for samples in (1, 2):
         try:
             _run(model, [_sample(model, recipe, number) for number in range(samples)])
-        except Exception as error:  # whatever a model raises that was given the wrong number, or the wrong shape
+        except Exception as error:  # a model may raise anything for a wrong number or a wrong shape
             return f"{type(error).__name__}: {error}"
     return None
 

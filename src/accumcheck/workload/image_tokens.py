@@ -1,4 +1,4 @@
-"""The token ids that stand for an image in a text, and that a config's numbers about images agree."""
+"""The token ids for images in a text, and consistent numbers about images in a config."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 TOKEN_NAMES = ("image_token_id", "image_token_index", "image_patch_id", "media_placeholder_token_id")
-"""Names that releases and architectures gave to the id that stands for an image's feature."""
+"""The names of the token id of an image feature in different releases and architectures."""
 WRAPPERS = (
     ("vision_start_token_id", "vision_end_token_id"),
     ("image_start_token_id", "image_end_token_id"),
@@ -28,7 +28,7 @@ _WITH_CLASS_TOKEN = frozenset({"clip_vision_model", "intern_vit", "dinov2", "chi
 
 
 def image_token_id(config: PretrainedConfig) -> int | None:
-    """The id that stands for an image feature, under any of the names that releases gave it."""
+    """The token id of an image feature, under any of its names."""
     for name in TOKEN_NAMES:
         value = getattr(config, name, None)
         if isinstance(value, int):
@@ -37,19 +37,19 @@ def image_token_id(config: PretrainedConfig) -> int | None:
 
 
 def sound_token_id(config: PretrainedConfig) -> int | None:
-    """The id that stands for a feature of a sound, where the config names one."""
+    """The token id of a sound feature, if the config has one."""
     names = ("audio_token_id", "audio_token_index")
     return next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
 
 
 def wrappers_of(config: PretrainedConfig) -> list[tuple[int, int]]:
-    """The pairs of ids that may stand around an image."""
+    """The pairs of token ids that may enclose an image."""
     found = [(getattr(config, start, None), getattr(config, end, None)) for start, end in WRAPPERS]
     return [(start, end) for start, end in found if isinstance(start, int) and isinstance(end, int)]
 
 
 def llava_features(config: PretrainedConfig) -> int | None:
-    """Features per image of a LLaVA: one per patch, and the class token where it is selected (``full``)."""
+    """The features per image of a LLaVA: one per patch, plus the class token if it is selected (``full``)."""
     vision = getattr(config, "vision_config", None)
     strategy = getattr(config, "vision_feature_select_strategy", None)
     if vision is None or strategy is None or not hasattr(vision, "patch_size") or not hasattr(vision, "image_size"):
@@ -61,17 +61,17 @@ def llava_features(config: PretrainedConfig) -> int | None:
 
 
 def fit_image_tokens(config: PretrainedConfig, given: Mapping[str, Any]) -> None:
-    """Make an inline or shrunk config's image token and image length agree with its vocabulary and vision tower.
+    """Make the image token and image length of an inline or shrunk config fit its vocabulary and vision tower.
 
-    Releases up to 4.46 take fewer image tokens than ``image_seq_length`` for one unexpanded token per image, so the
-    field must hold the true number; and a default image token beyond a small vocabulary must move into it.
+    Releases up to 4.46 assume one unexpanded token per image if there are fewer image tokens than ``image_seq_length``,
+    so this field must have the true number. A default image token beyond a small vocabulary must be moved into it.
 
     Args:
-        config: changed in place.
-        given: the fields that the user wrote; those are left alone.
+        config: the config, changed in place.
+        given: the fields that the user wrote. They are not changed.
 
     Raises:
-        WorkloadError: the user's own image token lies outside the vocabulary.
+        WorkloadError: the user's image token is outside the vocabulary.
     """
     features = llava_features(config)
     if features is None:
@@ -82,5 +82,5 @@ def fit_image_tokens(config: PretrainedConfig, given: Mapping[str, Any]) -> None
     if vocabulary is None or token is None or token < vocabulary:
         return
     if "image_token_index" in given or "image_token_id" in given:
-        raise WorkloadError(f"model.config: the image token {token} lies outside the vocabulary of {vocabulary} ids")
+        raise WorkloadError(f"model.config: the image token {token} is outside the vocabulary of {vocabulary} ids")
     config.image_token_index = vocabulary - 1

@@ -1,4 +1,4 @@
-"""Random images for vision-language models, and the tokens that stand for them."""
+"""Random images for vision-language models, and their placeholder tokens."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 TokenType = Literal["image", "answer"]
 
 PIXELS = ("pixel_values", "flattened_patches", "image_patches")
-"""Under which names models take images."""
+"""The names of image inputs."""
 
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """How one sample's images look to a model.
+    """The form of one sample's images for a model.
 
-    ``tokens`` stand for one image in ``input_ids``: one ``image_token`` per image feature, and the markers that the
-    architecture puts around them; none where the model puts its images before the text. ``layout`` gives the fields of
-    a number of images.
+    ``tokens``: the placeholders of one image in ``input_ids``: one ``image_token`` per image feature, and the markers
+    around them; empty if the model puts its images before the text. ``layout``: gives the fields of a number of images.
     """
 
     tokens: tuple[int, ...]
@@ -45,7 +44,7 @@ class ImageRecipe:
     token_types: Mapping[str, TokenType]
 
     def fields(self, images: int, key: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-        """The tensors of ``images`` images in one sample; ``key`` seeds the pixels."""
+        """The tensors of ``images`` images in one sample; ``key``: the seed of the pixels."""
         found = {}
         for name, value in self.layout(images).items():
             if isinstance(value, tuple):
@@ -55,11 +54,11 @@ class ImageRecipe:
 
     @property
     def has_pixels(self) -> bool:
-        """Whether these are images, and no sounds."""
+        """Whether these are images rather than sounds."""
         return not self.layout(1).keys().isdisjoint(PIXELS)
 
     def token_fields(self, input_ids: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The fields with one entry per token that say which tokens are an image's, or the answer's."""
+        """The fields with one entry per token that mark the tokens of an image, or of the answer."""
         marks = {
             "image": input_ids == (-1 if self.image_token is None else self.image_token),
             "answer": labels != IGNORED,
@@ -68,7 +67,7 @@ class ImageRecipe:
 
 
 def image_recipe(model: PreTrainedModel) -> ImageRecipe:
-    """The recipe that fits the model: a layout by what its forward takes, and as many tokens as it wants features.
+    """The recipe that fits the model: a layout from the inputs of its forward, and one token per image feature.
 
     Raises:
         NoMediaError: no recipe fits this architecture.
@@ -80,11 +79,11 @@ def image_recipe(model: PreTrainedModel) -> ImageRecipe:
     found = first_that_runs(model, recipes, known)
     if isinstance(found, ImageRecipe):
         return found
-    raise _unsupported(model, first_line(found) if found else "it takes no pixels by any name that is known")
+    raise _unsupported(model, first_line(found) if found else "it has no pixel input with a known name")
 
 
 def _recipes(model: PreTrainedModel) -> Iterator[Callable[[int], ImageRecipe]]:
-    """For each layout, the usual one first, with and without the markers that the config names."""
+    """Recipes for each layout, the most common first, with and without the markers of the config."""
     takes = inspect.signature(model.forward).parameters
     token = _token(model)
     types: dict[str, TokenType] = {
@@ -93,7 +92,7 @@ def _recipes(model: PreTrainedModel) -> Iterator[Callable[[int], ImageRecipe]]:
         "token_type_ids": "image",
         "image_embeds_position_mask": "image",
     }
-    if "paligemma" in model.config.model_type:  # there token types tell the bidirectional prefix from the answer
+    if "paligemma" in model.config.model_type:  # its token types separate the bidirectional prefix from the answer
         types["token_type_ids"] = "answer"
     kinds = {name: kind for name, kind in types.items() if name in takes}
     wrappers: list[tuple[int, ...]] = [(), *wrappers_of(model.config)] if token is not None else [()]
@@ -114,7 +113,7 @@ def _recipes(model: PreTrainedModel) -> Iterator[Callable[[int], ImageRecipe]]:
 
 
 def _token(model: PreTrainedModel) -> int | None:
-    """The id that stands for an image's feature. A config that has the field but no id in it is given the last one."""
+    """The token id of an image feature. If the config has the field but no id in it, it gets the last id."""
     config = model.config
     token = image_token_id(config)
     if token is None:
@@ -129,5 +128,5 @@ def _token(model: PreTrainedModel) -> int | None:
 def _unsupported(model: PreTrainedModel, why: str) -> NoMediaError:
     return NoMediaError(
         f"{type(model).__name__}: no synthetic images can be made for model type {model.config.model_type!r} ({why}); "
-        "where the model is shrunk, try shrink: false; or check it on text alone, with images_per_sample: 0"
+        "if the model is shrunk, try shrink: false; or check it on text only, with images_per_sample: 0"
     )

@@ -1,4 +1,4 @@
-"""The model under test: from a folder, a hub id or an inline config, made on its device and in its dtype."""
+"""Build the model under test from a folder, a hub id or an inline config, on its device and in its dtype."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) -> PreTrainedModel:
-    """Build the model that a check trains; of the ways to shrink one, the first that builds.
+    """Build the model of a check. If it is shrunk, the first way that works is used.
 
-    See `models_to_try`, whose arguments these are.
+    The arguments are those of `models_to_try`.
 
     Raises:
-        WorkloadError: the model cannot be had; one line that says which and why.
+        WorkloadError: the model cannot be built. The text says which one and why, in one line.
     """
     first: WorkloadError | None = None
     for make in models_to_try(model, seed=seed, device=device):
@@ -49,21 +49,21 @@ def build_model(model: ModelConfig, *, seed: int, device: torch.device | str) ->
 def models_to_try(
     model: ModelConfig, *, seed: int, device: torch.device | str
 ) -> Iterator[Callable[[], PreTrainedModel]]:
-    """What makes the model that a check trains: several where it is to be shrunk, the smallest first.
+    """Functions that make the model of a check. If it is to be shrunk there are several, the smallest model first.
 
     Args:
-        model: which model, in which dtype, with which weights.
-        seed: draws the weights where ``weights`` is ``random``; the same seed gives the same weights in every process
-            and in every transformers release.
-        device: where the parameters are created; no copy on another device or in another dtype is made on the way.
+        model: the model, its dtype and its weights.
+        seed: the seed of the weights if ``weights`` is ``random``. The same seed gives the same weights in every
+            process and in every transformers release.
+        device: where the parameters are created. No copy is made on another device or in another dtype.
 
     Yields:
-        A function that gives the model in train mode with every dropout at 0 and without a key-value cache. All
-        parameters have the requested dtype; buffers keep what the architecture gives them (rotary frequencies stay
-        float32). It raises a `WorkloadError`, one line, where the model cannot be had in this way.
+        A function that returns the model in train mode, without dropout and without a key-value cache. All parameters
+        have the requested dtype. Buffers keep the dtype of the architecture (rotary frequencies stay float32). The
+        function raises a `WorkloadError` with one line if the model cannot be built in this way.
 
     Raises:
-        WorkloadError: the model cannot be had in any way.
+        WorkloadError: the model cannot be built in any way.
     """
     if model.weights == "pretrained" and (model.shrink or model.name_or_path is None):
         what = "a shrunk model" if model.shrink else "an inline config"
@@ -99,18 +99,18 @@ def _finished(built: PreTrainedModel, model: ModelConfig) -> PreTrainedModel:
 
 
 def _name_padding(built: PreTrainedModel) -> None:
-    """Say which id pads, as every user of a classifier must who trains on batches: some look for it in the ids."""
+    """Set the padding id. Some classifiers look for it in their inputs, so users with batches must set it too."""
     for part in (built.config, built.config.get_text_config()):
         if getattr(part, "pad_token_id", None) is None:
             part.pad_token_id = Collator.of(built).pad_token_id
 
 
 def _check_size(cls: Any, model: ModelConfig, config: PretrainedConfig, largest: int) -> None:
-    """Raise a `WorkloadError` where a model would have more parameters than this, which are not made."""
+    """Raise a `WorkloadError` if a model would have too many parameters. The parameters are not allocated."""
     with named_cause(model), torch.device("meta"):
         found = sum(parameter.numel() for parameter in _makes(cls, model)(copy.deepcopy(config)).parameters())
     if found > largest:
-        raise WorkloadError(f"it cannot be shrunk: with its own widths it has {found:,} parameters")
+        raise WorkloadError(f"the model cannot be shrunk: with its own widths it has {found:,} parameters")
 
 
 def _build(cls: Any, model: ModelConfig, config: PretrainedConfig, device: torch.device, seed: int) -> PreTrainedModel:
@@ -125,22 +125,22 @@ def _build(cls: Any, model: ModelConfig, config: PretrainedConfig, device: torch
 
 
 def _prepare(config: PretrainedConfig, dtype: torch.dtype) -> None:
-    """Set on the config and on all its sub-configs what must hold before the modules are made."""
+    """Set the values of the config and its sub-configs that the modules need when they are made."""
     turn_off_config_dropout(config)
     for part in sub_configs(config):
-        if getattr(part, "is_encoder_decoder", False):  # made of the labels, which need both; checkpoints name them
+        if getattr(part, "is_encoder_decoder", False):  # decoder inputs are made from labels with both
             if getattr(part, "pad_token_id", None) is None:
                 part.pad_token_id = 0
             if getattr(part, "decoder_start_token_id", None) is None:
                 part.decoder_start_token_id = part.pad_token_id
-        # Every release reads the dtype of a sub-config when it makes that part, under one name or the other.
+        # Every release reads the dtype of a sub-config under one of the two names when it makes that part.
         setattr(part, _dtype_name(), dtype)
         if hasattr(part, "use_cache"):
             part.use_cache = False
         if getattr(part, "default_language", "") is None and getattr(part, "languages", None):
-            part.default_language = part.languages[0]  # with an adapter for each language, one of them is spoken
+            part.default_language = part.languages[0]  # a model with one adapter per language needs a language
         if hasattr(part, "use_mamba_kernels") and find_spec("mamba_ssm") is None:
-            part.use_mamba_kernels = False  # releases before 5.0 refuse to run without them unless told
+            part.use_mamba_kernels = False  # releases before 5.0 need this to run without the kernels
 
 
 def _dtype_name() -> str:
@@ -164,7 +164,7 @@ def _drawn(
 
 
 def _makes(cls: Any, model: ModelConfig) -> Any:
-    """What makes a model of a config."""
+    """The function that makes a model from a config."""
     if hasattr(cls, "_model_mapping"):
         return functools.partial(cls.from_config, trust_remote_code=model.trust_remote_code)
     return cls._from_config

@@ -13,29 +13,29 @@ from torch import nn
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Segments that releases added to, removed from or moved within parameter names; what is left is canonical.
+# Parts of parameter names that releases added, removed or moved. Names without them are canonical.
 _WRAPPERS = frozenset(
     {"model", "language_model", "text_model", "vision_model", "transformer", "base_model", "module", "backbone"}
 )
-_RENAMED = {"embed_out": "lm_head"}  # GPT-NeoX before and from 5.0
+_RENAMED = {"embed_out": "lm_head"}  # GPT-NeoX before 5.0, and from 5.0 on
 _LARGE = 50_000_000
 
 
 def draw_weights(model: PreTrainedModel, seed: int) -> None:
     """Draw every parameter in place.
 
-    Each parameter has a generator of its own, keyed by the seed and by its canonical name, so neither the order of
-    construction nor a release's naming matters. Values are drawn in float32 and then cast: a bfloat16 model is the
-    rounding of the float32 one, a float64 one equals it.
+    Each parameter has its own generator, with a key from the seed and its canonical name. So neither the order of
+    construction nor the names of a release matter. Values are drawn in float32 and then cast: a bfloat16 model is the
+    rounded float32 model, and a float64 model equals it.
 
     Matrices are normal with standard deviation ``1/sqrt(fan_in)``, so that logits are of order one and samples differ
     in loss (with transformers' own 0.02 every loss of a small model is close to ``ln(vocabulary)`` and faults are
-    hard to tell apart). Vectors that are constant at initialisation (norm scales, biases) get that constant plus
+    hard to distinguish). Vectors that are constant at initialisation (norm scales, biases) get that constant plus
     ``0.02 * normal``. Tables that the architecture computes (sinusoids, state-space decays) stay as they are.
 
     Args:
-        model: the model, just constructed.
-        seed: with the same seed and device, the same weights.
+        model: the newly constructed model.
+        seed: the same seed and device give the same weights.
     """
     named = canonical_names(model)
     owners = _owners(model)
@@ -46,10 +46,10 @@ def draw_weights(model: PreTrainedModel, seed: int) -> None:
 
 
 def canonical_names(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Every parameter once, under a name that does not depend on the release.
+    """All parameters without duplicates, under names that do not depend on the release.
 
-    Wrapper segments are dropped; names that then collide (a text and a vision tower alike) are numbered in the order of
-    their full names. Tied parameters appear once, under their first name in sorting order.
+    Names of wrappers are removed. If two names then collide (equal text and vision towers), they are numbered in the
+    order of their full names. Tied parameters appear once, under the first of their sorted names.
     """
     full: dict[int, tuple[str, nn.Parameter]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -104,7 +104,7 @@ def _fan_in(parameter: torch.Tensor, owner: nn.Module) -> int:
 
 
 def _computed(parameter: nn.Parameter) -> bool:
-    """Whether the architecture computed this table: frozen, or all rows alike, or a vector that only rises or falls."""
+    """Whether the architecture computed this table: it is frozen, has equal rows, or is a monotonic vector."""
     if not parameter.requires_grad:
         return True
     values = parameter.detach()

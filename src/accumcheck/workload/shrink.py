@@ -1,8 +1,8 @@
-"""The same architecture at a tiny size: every number of a config made small by what its name means.
+"""Shrink an architecture: make every number of a config small, according to the meaning of its name.
 
-No model is listed here. A field is a depth, a number of heads, a width, a number of experts, ... by its name; relations
-that architectures rely on (heads x head size = width, equal widths in two towers, per-layer lists, rotary
-sections) are read off the full-size numbers and kept.
+No model is listed here. The name of a field shows whether it is a depth, a number of heads, a width, a number of
+experts and so on. Relations that architectures need (heads x head size = width, equal widths in two towers, lists with
+one entry per layer, rotary sections) are read from the full-size numbers and preserved.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False
     """A tiny copy of ``config``: about 2 layers, width 64, 4 heads of 16, 4 experts, 256 token ids, 4 image patches.
 
     Args:
-        config: full-size; left as it is.
-        layers: how many layers are kept at least.
-        fill: give fields that have no default one, where their names say what they are.
+        config: the full-size config. It is not changed.
+        layers: the smallest number of layers to keep.
+        fill: give a value to fields without a default, if their names show their meaning.
 
     Returns:
-        A config of the same class whose model has the same modules, only fewer and narrower.
+        A config of the same class. Its model has the same modules, but fewer and narrower ones.
     """
     small = copy.deepcopy(config)
     hidden = {value for part in sub_configs(small) for name, value in _numbers(part) if name in _OWN_WIDTH}
@@ -89,18 +89,18 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False
 
 
 def shrink_vocabulary(config: PretrainedConfig, vocabularies: list[int]) -> None:
-    """Bound every vocabulary, and move the special ids into it, in place; ``vocabularies``: their sizes before."""
+    """Reduce every vocabulary in place, and move the special ids into it; ``vocabularies``: the sizes before."""
     for part in sub_configs(config):
         for name, value in _numbers(part):
             if "vocab" in name and value > VOCABULARY:
                 setattr(part, name, VOCABULARY)
         if "vocab_size" in vars(part) and part.vocab_size is None:
-            part.vocab_size = VOCABULARY  # some leave it to their tokenizer
+            part.vocab_size = VOCABULARY  # some configs leave it to their tokenizer
     move_special_ids(config, min([VOCABULARY, *vocabularies]))
 
 
 def _fill(part: PretrainedConfig) -> None:
-    """Give numbers that have no default the one that follows from the others, in place."""
+    """Give numbers without a default a value that follows from the others, in place."""
     fields = vars(part)
     heads = _first(part, "num_attention_heads", "n_head", "num_heads", "n_heads")
     width = _first(part, *_OWN_WIDTH)
@@ -113,7 +113,7 @@ def _fill(part: PretrainedConfig) -> None:
 
 
 def _layer_overrides(part: PretrainedConfig) -> dict[int, dict[str, Any]]:
-    """Take away what single layers have of their own (``per_layer_config``, from transformers 5.20), to be put back."""
+    """Remove and return the values of single layers (``per_layer_config``, from transformers 5.20)."""
     spec = vars(part).get("_heterogeneity_spec")
     if spec is None:
         return {}
@@ -124,7 +124,7 @@ def _layer_overrides(part: PretrainedConfig) -> dict[int, dict[str, Any]]:
 def _restore_overrides(
     part: PretrainedConfig, overrides: dict[int, dict[str, Any]], before: dict[str, Any], kept: list[int]
 ) -> None:
-    """Put the kept layers' own numbers back, in the proportion they had to the config's."""
+    """Restore the values of the kept layers, in the same proportion to those of the config as before."""
     own: dict[int, dict[str, Any]] = {}
     for position, layer in enumerate(kept):
         for name, value in overrides.get(layer, {}).items():
@@ -137,7 +137,7 @@ def _restore_overrides(
 
 
 def _numbers(part: PretrainedConfig) -> list[tuple[str, int]]:
-    """The whole numbers above 0 among a config's fields."""
+    """The fields of a config that are positive integers."""
     return [
         (name, value)
         for name, value in vars(part).items()
@@ -216,9 +216,9 @@ def _width(name: str, value: int, own: int | None, hidden: set[int]) -> int:
 
 
 def shrink_experts(part: PretrainedConfig) -> None:
-    """At most four experts, two for a token, in place."""
+    """Reduce to at most four experts, and two per token, in place."""
     for name, value in _numbers(part):
-        if name == "top_k" and value == 50:  # the default of text generation, which old releases keep in the config
+        if name == "top_k" and value == 50:  # the default of text generation, which is in the config of old releases
             continue
         if _EXPERTS.search(name) and "shared" not in name:
             setattr(part, name, min(value, 4))
@@ -231,9 +231,9 @@ def shrink_experts(part: PretrainedConfig) -> None:
 
 
 def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
-    """Learned position tables and attention windows. Rotary positions need no table and keep their range.
+    """Reduce learned position tables and attention windows. Rotary positions need no table and keep their range.
 
-    Sound is as short as its encoder allows.
+    Sounds become as short as the encoder allows.
     """
     rotary = any(name.startswith(("rope_", "rotary_")) and value for name, value in before.items())
     for name, value in _numbers(part):
@@ -246,10 +246,10 @@ def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
 
 
 def _shrink_rope(part: PretrainedConfig, before: dict[str, Any]) -> None:
-    """Rotary widths, sections and factor tables, in proportion to the head size."""
+    """Reduce rotary widths, sections and factor tables in proportion to the head size."""
     old_heads = before.get("num_attention_heads") or before.get("n_head") or 1
     width = before.get("hidden_size") or before.get("n_embd") or HIDDEN
-    if not isinstance(old_heads, int) or not isinstance(width, int):  # one for each stage: nothing rotates there
+    if not isinstance(old_heads, int) or not isinstance(width, int):  # one for each stage: no rotary positions
         return
     old = before.get("head_dim") or width // old_heads
     new = _first(part, "head_dim") or HEAD_DIM
@@ -271,7 +271,7 @@ def _shrink_rope_table(table: dict[str, Any], old: int, new: int) -> None:
 
 
 def _section_rope(part: PretrainedConfig) -> None:
-    """Write out the rotary sections of a Qwen-VL-like text model that leaves them to its code's full-size default."""
+    """Set the rotary sections of a text model like Qwen-VL's, whose code has a default for the full size."""
     name = "rope_parameters" if isinstance(getattr(part, "rope_parameters", None), dict) else "rope_scaling"
     rope = getattr(part, name, None) or {"rope_type": "default", "type": "default"}
     if "mrope_section" not in rope and all(not isinstance(value, dict) for value in rope.values()):
@@ -280,7 +280,7 @@ def _section_rope(part: PretrainedConfig) -> None:
 
 
 def _split(parts: list[int], total: int) -> list[int]:
-    """``total`` split in proportion to ``parts``, each at least 1, the rest to the first."""
+    """Split ``total`` in proportion to ``parts``. Each part is at least 1; the first part gets the rest."""
     shares = [max(1, part * total // sum(parts)) for part in parts]
     shares[0] += total - sum(shares)
     return shares

@@ -1,4 +1,4 @@
-"""Fields of a config that have no default, without which no model of it can be made."""
+"""Fill fields of a config that have no default, but are needed to make a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GUESSES: tuple[tuple[re.Pattern[str], int], ...] = (
 
 
 def fill_fields(part: PretrainedConfig) -> None:
-    """Give each such field a small number, or a kind for each layer, as its name says, in place."""
+    """Give each such field a small number, or a kind for each layer, according to its name, in place."""
     layers = getattr(part, "num_hidden_layers", None)
     for name, value in list(vars(part).items()):
         if value is not None:
@@ -39,5 +39,5 @@ def _try(part: PretrainedConfig, name: str, value: Any) -> None:
     """Set a field unless the config refuses it."""
     try:
         setattr(part, name, value)
-    except Exception:  # whatever a config's own check raises
+    except Exception:  # the check of a config may raise anything
         setattr(part, name, None)

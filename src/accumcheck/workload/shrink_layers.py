@@ -1,4 +1,4 @@
-"""Few layers, but one of each kind: depths and the lists that go with them."""
+"""Reduce depths and their lists to few layers, but keep one layer of each kind."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SOME_FIRST = re.compile(r"^(first_k_dense_replace|moe_layer_start_index|num_den
 
 
 def shrink_layers(part: PretrainedConfig, layers: int = LAYERS) -> list[int]:
-    """Reduce every depth of one config to ``layers``, or to as many as there are kinds of layers (at most 4), in place.
+    """Reduce every depth of one config to ``layers``, or to one layer of each kind (at most 4), in place.
 
-    Lists with one entry per layer keep the entries of the layers kept; lists of layer numbers keep those that exist.
+    Lists with one entry per layer keep the entries of the kept layers. Lists of layer numbers keep those that exist.
 
     Returns:
-        The numbers, before, of the layers kept; empty for a config without depth.
+        The old numbers of the kept layers; empty for a config without a depth.
     """
     fields = vars(part)
     depths = {name: value for name, value in fields.items() if _DEPTH.search(name) and _whole(value)}
@@ -50,7 +50,7 @@ def shrink_layers(part: PretrainedConfig, layers: int = LAYERS) -> list[int]:
 
 
 def shrink_layer_choices(part: PretrainedConfig) -> None:
-    """Let fields that name layers of another part (``vision_feature_layer``) name layers that are kept, in place."""
+    """Change fields that name layers of another part (``vision_feature_layer``) to kept layers, in place."""
     for name, value in list(vars(part).items()):
         if _CHOICE.search(name) and value is not None:
             items = value if isinstance(value, (list, tuple)) else [value]
@@ -60,7 +60,7 @@ def shrink_layer_choices(part: PretrainedConfig) -> None:
 
 
 def _kept(fields: dict[str, Any], main: int, layers: int) -> list[int]:
-    """Which layers stay: the first of each kind, where the config lists kinds."""
+    """The layers to keep: the first one of each kind, if the config lists kinds."""
     kinds = [
         value
         for value in fields.values()

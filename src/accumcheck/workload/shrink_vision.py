@@ -1,4 +1,4 @@
-"""A vision tower that sees four patches (times what it merges)."""
+"""Shrink a vision tower to four patches (times the number that it merges)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RATIOS = ("downsample_ratio", "pixel_shuffle_ratio")
 def shrink_vision(config: PretrainedConfig) -> None:
     """Reduce patches to 4 x 4 pixels and images to two features along each side, in every tower, in place.
 
-    Windows and grids that are measured in pixels shrink in proportion; tables of positions to what the image needs.
+    Windows and grids in pixels shrink in proportion. Tables of positions shrink to the size that the image needs.
     """
     side = SIDE * _merged(config)
     image = side * PATCH
@@ -48,7 +48,7 @@ def _shrink_tower(part: PretrainedConfig, side: int) -> None:
 
 
 def _merged(config: PretrainedConfig) -> int:
-    """Patches along a side that become one feature, wherever in the config that stands."""
+    """The number of patches along a side that become one feature, wherever the config has it."""
     found = [1]
     for part in sub_configs(config):
         fields = vars(part)

@@ -1,4 +1,4 @@
-"""The ways to make a config small, the smallest first: what one architecture needs of its size another may lose."""
+"""The ways to shrink a config, the smallest result first. Some architectures need sizes that others do not."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 _STAGES = re.compile(r"^(depths?|num_blocks|layer_depths|num_block_repeats|stage_num_blocks)$")
-"""Names of lists of the layers in each stage."""
+"""The names of lists with the number of layers of each stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way. ``largest``: parameters beyond which it is not gone, None where it makes every model small."""
+    """One way to shrink. ``largest``: the largest allowed number of parameters; None: it always gives small models."""
 
     shrink: Callable[[PretrainedConfig], PretrainedConfig]
     largest: int | None = None
 
 
 def shrink_depth(config: PretrainedConfig) -> PretrainedConfig:
-    """A copy with few layers and few token ids whose widths, images and positions are the architecture's own."""
+    """A copy with few layers and few token ids, but with the original widths, images and positions."""
     small = copy.deepcopy(config)
     vocabularies = [part.vocab_size for part in sub_configs(small) if isinstance(vars(part).get("vocab_size"), int)]
     for part in sub_configs(small):
@@ -50,7 +50,7 @@ def _counts(value: object) -> bool:
 
 WAYS = (
     Way(shrink),
-    Way(partial(shrink, layers=8)),  # Zamba shares weights between layers: it builds from a certain depth on only
+    Way(partial(shrink, layers=8)),  # Zamba shares weights between layers and needs a minimum depth
     Way(partial(shrink, fill=True)),
     Way(shrink_depth, largest=120_000_000),
 )

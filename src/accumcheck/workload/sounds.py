@@ -1,4 +1,4 @@
-"""Random sounds in a text, for models that continue text about sound, and the tokens that stand for them."""
+"""Random sounds for models that continue text about sounds, and their placeholder tokens."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 def sound_recipe(model: PreTrainedModel) -> ImageRecipe:
-    """How one sample's sound looks to the model, and how many tokens stand for it.
+    """The form of one sample's sound for the model, and its placeholder tokens.
 
     Raises:
-        NoMediaError: the model runs with none of the shapes tried.
+        NoMediaError: the model runs with none of the shapes that were tried.
     """
     found = first_that_runs(model, _recipes(model), None)
     if isinstance(found, ImageRecipe):
         return found
     raise NoMediaError(
         f"{type(model).__name__}: no synthetic sounds can be made for model type {model.config.model_type!r} "
-        f"({first_line(found)}); check it on text alone, with images_per_sample: 0"
+        f"({first_line(found)}); check it on text only, with images_per_sample: 0"
     )
 
 
@@ -49,7 +49,7 @@ def _recipes(model: PreTrainedModel) -> Iterator[Callable[[int], ImageRecipe]]:
 
 
 def _layout(name: str, shape: tuple[int, ...], takes: frozenset[str]) -> Layout:
-    """One sound, with the masks that show all of its frames: the longer of its two sides."""
+    """The layout of one sound, with masks over all its frames. Frames are the longer of its two sides."""
     frames = max(shape)
     masks = {
         "feature_attention_mask": torch.ones(frames, dtype=torch.long),

@@ -1,4 +1,4 @@
-"""Rows of text from a JSON-lines file or from a data set of the ``datasets`` library, each with where it stands."""
+"""Read rows of text from a JSON Lines file or a data set of the ``datasets`` library, each with its place."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from accumcheck.config.model import DatasetSource
 
 Row = tuple[str, dict[str, Any]]
-"""Where the row stands (``file:line`` or ``name[split] row i``), and its columns."""
+"""The place of a row (``file:line`` or ``name[split] row i``), and its columns."""
 
 
 def jsonl_rows(path: str) -> Iterator[Row]:
-    """One row per line that is not blank.
+    """The rows of a JSON Lines file, without blank lines.
 
     Raises:
         WorkloadError: the file cannot be read, or a line is not a JSON object.
@@ -37,15 +37,15 @@ def jsonl_rows(path: str) -> Iterator[Row]:
         except json.JSONDecodeError as error:
             raise WorkloadError(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}") from error
         if not isinstance(row, dict):
-            raise WorkloadError(f"{path}:{number}: a JSON object was expected, found {type(row).__name__}")
+            raise WorkloadError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
         yield f"{path}:{number}", row
 
 
 def dataset_rows(source: DatasetSource) -> Iterator[Row]:
-    """The rows of one split: of a folder that ``save_to_disk`` wrote, a folder of data files, or a hub id.
+    """The rows of one data split: of a folder from ``save_to_disk``, a folder of data files, or a hub id.
 
     Raises:
-        WorkloadError: ``datasets`` is not installed, or the data set or its split cannot be had.
+        WorkloadError: ``datasets`` is not installed, or the data set or its split cannot be loaded.
     """
     try:
         import datasets

@@ -1,4 +1,4 @@
-"""Token ids with a meaning of their own: which they are, and how they move into a smaller vocabulary."""
+"""Special token ids: find them, and move them into a smaller vocabulary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"_(id|ids|index|indices)$|^(bos|eos|pad|unk|mask)_index$")
 
 
 def special_ids(config: PretrainedConfig) -> frozenset[int]:
-    """Every id that the config or a sub-config gives a meaning: padding, start, end, image, ..."""
+    """All ids with a special meaning in the config or a sub-config: padding, start, end, image, ..."""
     found: set[int] = set()
     for part in sub_configs(config):
         for name in dir(part):
@@ -26,26 +26,26 @@ def special_ids(config: PretrainedConfig) -> frozenset[int]:
 
 
 def ordinary(token: int, vocabulary: int, special: frozenset[int]) -> int:
-    """Map any id to one without special meaning, evenly.
+    """Map any id evenly to one without special meaning.
 
-    The ends of the vocabulary are left out: which of those ids are padding, start and end by default differs from
-    release to release, and text must not.
+    The ends of the vocabulary are not used. Their ids may be padding, start or end by default, which depends on the
+    release, but the text must not depend on it.
 
     Raises:
-        WorkloadError: no id is left.
+        WorkloadError: every id is special.
     """
     first, last = (_FIRST, vocabulary - _LAST) if vocabulary >= 2 * (_FIRST + _LAST) else (0, vocabulary)
     for step in range(vocabulary):
         candidate = first + (token + step) % (last - first)
         if candidate not in special:
             return candidate
-    raise WorkloadError(f"all {vocabulary} ids of the vocabulary are special tokens; none is left for text")
+    raise WorkloadError(f"all {vocabulary} ids of the vocabulary are special tokens, so none is left for text")
 
 
 def move_special_ids(config: PretrainedConfig, vocabulary: int) -> None:
-    """Give every id at or beyond ``vocabulary`` a free one from the top of the vocabulary, in place.
+    """Replace every id at or above ``vocabulary`` by a free id at the top of the vocabulary, in place.
 
-    One old id gets one new id wherever it stands: ids which agree still agree, ids which differ still differ.
+    Equal ids get equal new ids, and different ids get different new ids.
     """
     taken = {number for _, _, value in _fields(config) for number in _integers(value) if number < vocabulary}
     free = [number for number in range(vocabulary - 1, -1, -1) if number not in taken]

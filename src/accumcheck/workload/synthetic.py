@@ -1,4 +1,4 @@
-"""Samples made here: text, images, sounds and labels drawn from the check's seed alone."""
+"""Make synthetic samples: text, images, sounds and labels that depend only on the seed of the check."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _SHORTEST = 3  # two predicted tokens and one that predicts the first of them
 def synthetic_samples(
     data: SyntheticData, model: PreTrainedModel, task: TaskSpec, seed: int, count: int
 ) -> list[Sample]:
-    """Draw ``count`` distinct samples; sample i depends on the seed, on i and on the model's config only.
+    """Draw ``count`` distinct samples. Sample i only depends on the seed, on i and on the model's config.
 
-    With ``lengths: varied`` a sample's length is uniform in ``[min_length, max_length]``, no two neighbours within an
-    eighth of that range. How much of it is predicted is up to the task: for causal models all but a prompt, whose share
-    is uniform in ``prompt_fraction`` (where that range starts at 0, every fourth sample has no prompt, since only then
-    is a label at position 0 there to be miscounted), and at least two tokens, so that a length below 3 counts
-    as 3; for others see the files of `accumcheck.workload.tasks`. With ``lengths: equal`` every sample has the mean
-    length and predicts as much as any other.
+    With ``lengths: varied`` the length of a sample is uniform in ``[min_length, max_length]``, and neighbours differ by
+    at least an eighth of that range. The task determines which tokens are predicted. For causal models, these are all
+    tokens after a prompt, and at least two, so a length below 3 counts as 3. The share of the prompt is uniform in
+    ``prompt_fraction``. If that range starts at 0, every fourth sample has no prompt: only then is there a label at
+    position 0, which can be miscounted. For other tasks see the files of `accumcheck.workload.tasks`. With
+    ``lengths: equal`` every sample has the mean length and the same number of predicted tokens.
 
     Raises:
         WorkloadError: the vocabulary is too small for so many distinct samples, or no images or sounds can be made.

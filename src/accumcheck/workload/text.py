@@ -1,4 +1,4 @@
-"""Samples out of the user's own text: tokenised by the model's tokenizer, prompts of conversations masked."""
+"""Make samples from the user's own text. It is tokenised by the model's tokenizer; prompts are masked."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def text_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> list[Sample]:
-    """The first ``count`` usable rows of the user's data, in their order.
+    """The first ``count`` usable rows of the user's data, in order.
 
-    Plain text is predicted from its second token on; of a conversation only what the assistant says is. Rows are cut
-    at ``data.max_length`` tokens. Rows that repeat an earlier one are passed over, since samples are told apart by
-    their content; so are those of which no predicted token is left after the cut. A shrunk model has fewer ids than its
-    tokenizer: ids are then taken modulo the shrunk vocabulary, past special ones, and the text is no longer readable.
+    Plain text is predicted from its second token on. In a conversation, only the assistant's turns are predicted. Rows
+    are cut at ``data.max_length`` tokens. Rows that repeat an earlier row are skipped, because samples are identified
+    by their content. Rows without a predicted token after the cut are skipped too. If a shrunk model has fewer ids than
+    its tokenizer, ids are taken modulo the shrunk vocabulary, without special ids. The text is then not readable.
 
     Raises:
         WorkloadError: a row cannot be used, there are too few rows, or there is no tokenizer or chat template.
@@ -52,7 +52,7 @@ def text_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> list
             continue
         largest = int(sample["input_ids"].max())
         if largest >= vocabulary:
-            raise WorkloadError(f"{where}: token id {largest} lies outside the model's vocabulary of {vocabulary}")
+            raise WorkloadError(f"{where}: token id {largest} is outside the model's vocabulary of {vocabulary} ids")
         seen.add(fingerprint(sample))
         samples.append(sample)
     if len(samples) < count:
@@ -68,7 +68,7 @@ def _source(data: DataConfig) -> Any:
 def _tokenizer(model: ModelConfig) -> Any:
     if model.name_or_path is None:
         raise WorkloadError(
-            "data.jsonl and data.dataset need a tokenizer, and an inline model.config has none; "
+            "data.jsonl and data.dataset need a tokenizer, but an inline model.config has none; "
             "set model.name_or_path, or use data.synthetic"
         )
     with named_cause(model, what="no tokenizer"):
@@ -76,13 +76,13 @@ def _tokenizer(model: ModelConfig) -> Any:
 
 
 def _tokenise(tokenizer: Any, data: DataConfig, where: str, row: dict[str, Any]) -> tuple[list[int], list[int]]:
-    """Token ids and labels of one row, not yet cut."""
+    """The token ids and labels of one row before it is cut."""
     if data.messages_column is not None or (data.text_column is None and "text" not in row and "messages" in row):
         messages = _column(row, data.messages_column or "messages", where)
         return _conversation(tokenizer, messages, where)
     text = _column(row, data.text_column or "text", where)
     if not isinstance(text, str) or not text.strip():
-        raise WorkloadError(f"{where}: {data.text_column or 'text'!r} is empty or no text")
+        raise WorkloadError(f"{where}: {data.text_column or 'text'!r} is empty or not text")
     ids = list(tokenizer(text)["input_ids"])
     return ids, list(ids)
 
@@ -96,9 +96,9 @@ def _column(row: dict[str, Any], name: str, where: str) -> Any:
 
 
 def _conversation(tokenizer: Any, messages: Any, where: str) -> tuple[list[int], list[int]]:
-    """Labels only where the assistant speaks: between a turn's prompt and its end, found by tokenising prefixes."""
+    """Ids and labels of a conversation. Only the assistant's turns have labels; prefixes are tokenised to find them."""
     if not isinstance(messages, list) or not all(isinstance(turn, dict) and "role" in turn for turn in messages):
-        raise WorkloadError(f"{where}: a list of {{role, content}} was expected, found {first_line(repr(messages))}")
+        raise WorkloadError(f"{where}: expected a list of {{role, content}}, found {first_line(repr(messages))}")
     if not getattr(tokenizer, "chat_template", None):
         raise WorkloadError(f"{where}: the tokenizer has no chat template; use data.text_column")
     turns = [index for index, turn in enumerate(messages) if turn["role"] == "assistant"]
@@ -112,8 +112,8 @@ def _conversation(tokenizer: Any, messages: Any, where: str) -> tuple[list[int],
         through = _rendered(tokenizer, messages[: index + 1], where, prompt=False)
         if not whole.startswith(through) or not through.startswith(before):
             raise WorkloadError(
-                f"{where}: the chat template changes earlier turns when later ones follow, so the assistant's tokens "
-                "cannot be told apart; use data.text_column"
+                f"{where}: the chat template changes earlier turns if later ones follow, so the assistant's tokens "
+                "cannot be found; use data.text_column"
             )
         start, end = len(_ids(tokenizer, before)), len(_ids(tokenizer, through))
         labels[start:end] = ids[start:end]
@@ -128,7 +128,7 @@ def _rendered(tokenizer: Any, messages: list[dict[str, Any]], where: str, *, pro
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of rendered text, which holds its special tokens already."""
+    """Token ids of rendered text, which already contains its special tokens."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 

@@ -1,4 +1,4 @@
-"""Sounds with the text that is to be predicted of them."""
+"""Sounds with their text, which must be predicted."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def transcript_maker(model: PreTrainedModel, data: SyntheticData, longest: Callable[[int], int]) -> Maker:
-    """The maker of sounds that all have one length, and of texts that differ in theirs.
+    """The maker of sounds of the same length with texts of different lengths.
 
     Args:
-        model: is run to find the shape of a sound.
-        data: bounds of a text's length, in tokens.
-        longest: from the frames that the model makes of a sound to the tokens that its text may have.
+        model: the model, which is run to find the shape of a sound.
+        data: the bounds of the length of a text, in tokens.
+        longest: maps the model's frames of a sound to the largest number of tokens of its text.
 
     Raises:
-        WorkloadError: the model runs with none of the shapes tried.
+        WorkloadError: the model runs with none of the shapes that were tried.
     """
     text = Text.of(model, data, vocabulary=_vocabulary(model))
     name, shape, frames = sound_shape(model, torch.tensor([[text.vocabulary // 2]]))
@@ -41,6 +41,6 @@ def transcript_maker(model: PreTrainedModel, data: SyntheticData, longest: Calla
 
 
 def _vocabulary(model: PreTrainedModel) -> int | None:
-    """The number of ids that the model predicts, where its config says it; it may embed none."""
+    """The number of ids that the model predicts, if its config has it. The model may embed no ids."""
     size = getattr(model.config, "vocab_size", None)
     return size if isinstance(size, int) else None

@@ -107,7 +107,7 @@ def test_the_line_and_both_numbers_are_said() -> None:
     seen = evidence([trained(Split.parse(text), lambda split: (1, LENGTH * k(split), 0, BASE)) for text in SPLITS])
     (detected,) = differing_schedules(seen)
     assert detected.finding.source == "train.py:30"
-    assert "with num_training_steps 400, under the control with 100" in detected.finding.explanation
+    assert "with num_training_steps 400, but with 100 under the control" in detected.finding.explanation
     assert found_by([detected])[0][3] == {}
 
 

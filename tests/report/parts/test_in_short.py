@@ -1,4 +1,4 @@
-"""What a page answers first: what is wrong, how big, since when, what to do."""
+"""What a page answers first: what is wrong, how large, since when, what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_worst_comes_first_and_the_others_are_counted() -> None:
     warning, note = Note("warn", "", "a warning"), Note("ignore", "", "a note")
     assert answers(note, warning, WORST) == {
         "what is wrong": "nothing divides by k",
-        "how big": "1x2x4: loss 4.00 times",
+        "how large": "1x2x4: loss 4.00 times",
         "since when": "not known: no published fault matches; accumcheck bisect finds the release",
         "what to do": OTHERWISE,
         "also": "1 more finding, below; this one comes first",

@@ -108,7 +108,7 @@ def test_drift_for_a_reason_says_nothing() -> None:
     old, new = examples.same_splits(), examples.drifted()
     comparison = examples.comparison(examples.pair(old, replace(new, config={**new.config, "steps": 2})))
     assert dict(facts(comparison.pairs[0], comparison))["reference"].startswith(
-        "differs, but is not comparable (other steps): loss 10.83 -> 10.94"
+        "differs, but is not comparable (different steps): loss 10.83 -> 10.94"
     )
     assert comparison.exit_code == 0
 

@@ -103,5 +103,5 @@ def test_an_unknown_head_is_an_error_with_what_is_known() -> None:
         task_of(model)
     known = ", ".join(sorted(task.name for task in TASKS))
     assert str(raised.value) == (
-        f"LukeForEntityClassification: no samples can be made for this architecture; supported are {known}"
+        f"LukeForEntityClassification: no samples can be made for this architecture; supported tasks: {known}"
     )

@@ -176,7 +176,7 @@ def _another_loss(seen: Seen, rule: Rule) -> tuple[list[str], str | None]:
     stack, belief = seen.belief.stack, seen.belief
     by = f"{belief.own_loss} computes it{_at(belief.own_loss_place, '')}" if belief.own_loss else f"{stack} computes it"
     sentences = [f"The loss that is differentiated is not {seen.model}'s own: {by}."]
-    takes = "assumes that it has already been divided by a token count (model_accepts_loss_kwargs is True), "
+    takes = "assumes that it has already been divided by a token count (model_accepts_loss_kwargs is True), so it "
     done = [f"does not divide it by k{_not_applied(seen)}"] if rule.k_power > 0 else []
     done += ["multiplies it by n"] if rule.n_power > 0 else []
     if done:

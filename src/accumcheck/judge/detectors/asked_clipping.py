@@ -58,7 +58,7 @@ def wrong_clipping(seen: Evidence) -> Iterator[Detected]:
 
 
 def _off(step: StepObservation, limit: float, allowed: float) -> _Off | None:
-    """None where the step clips as it should, or where something else clips too: then no one coefficient is due."""
+    """The wrong clipping of a step; None if it is right, or if something else clips too and none can be expected."""
     norm = step.grad_norms.get(0, math.nan)
     if not step.learning_rates or step.clips > 1 or step.clipped_within is not None or not math.isfinite(norm):
         return None

@@ -1,4 +1,4 @@
-"""A schedule that is not what the training arguments ask for, whichever split it is."""
+"""Detect a schedule that does not follow the training arguments, independent of the split."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from accumcheck.record import Finding, Split, SplitObservation
 from accumcheck.record.observed import Schedule
 
 LENGTH = "num_training_steps"
-"""What transformers' schedules are made with: the optimizer steps of the whole training."""
+"""The argument of transformers' schedules for the optimizer steps of the whole training."""
 
 
 def wrong_schedule(seen: Evidence) -> Iterator[Detected]:
-    """Splits of a stack that is given training arguments, and that does not step its schedule once for each update.
+    """Splits whose schedule is not stepped once per update, or is made for another number of steps than are made.
 
-    Nor one that is made for another number of steps than are made. What differs from the control was found before.
+    Only for stacks that get training arguments. Differences from the control are found by another detector.
     """
-    if seen.check.runs_program:  # which may step its schedules as it likes: its splits are compared with each other
+    if seen.check.runs_program:  # it may step its schedules as it likes; its splits are only compared with each other
         return
     found: dict[str, dict[Split, str]] = {}
     for split in seen.good:
@@ -37,7 +37,7 @@ def wrong_schedule(seen: Evidence) -> Iterator[Detected]:
                 severity="fail",
                 splits=tuple(map(str, splits)),
                 summary=f"the learning-rate schedule of {next(iter(splits))} {next(iter(splits.values()))}",
-                explanation="It is compared with the training arguments, not with the control.",
+                explanation="It was compared with the training arguments, not with the control.",
                 consequence="The learning rate falls too early or too late.",
                 advice="Step the schedule once for each optimizer step, and give it the number of optimizer steps.",
                 source=place or None,
@@ -52,7 +52,7 @@ def _that_move(split: SplitObservation) -> list[Schedule]:
 
 
 def _off(seen: Evidence, split: SplitObservation, schedule: Schedule) -> tuple[str, str] | None:
-    """The name of what is wrong with a split's schedule, and what was seen."""
+    """The name of the fault of a split's schedule, and the observation."""
     pace = 0.0 if stands_still(split) else pace_of(split)
     if pace is not None and pace != 1:
         factors = {
@@ -60,8 +60,8 @@ def _off(seen: Evidence, split: SplitObservation, schedule: Schedule) -> tuple[s
             "schedule-times-n": split.split.num_processes,
         }
         name = next((name for name, factor in factors.items() if pace == factor), "schedule-differs")
-        return name, f"is stepped {pace:g} times for each optimizer step, once is right"
+        return name, f"is stepped {pace:g} times for each optimizer step instead of once"
     length, due = schedule.numbers.get(LENGTH), seen.check.steps
     if seen.check.data.epochs is None and length is not None and length != due:
-        return "schedule-differs", f"is made with {LENGTH} {length:g}, max_steps is {due}"
+        return "schedule-differs", f"is made with {LENGTH} {length:g}, but max_steps is {due}"
     return None

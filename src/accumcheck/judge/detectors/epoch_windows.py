@@ -1,4 +1,4 @@
-"""Optimizer steps with other samples than the epoch should give them."""
+"""Detect optimizer steps that have other samples than they should have at the end of an epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def torn_windows(seen: Evidence) -> Iterator[Detected]:
 
 
 def windows_finding(splits: Sequence[Split], fault: str) -> Finding:
-    """Splits whose optimizer steps have other samples than the epoch should give them."""
+    """The finding for splits whose optimizer steps have other samples than they should have."""
     return Finding(
         id="epoch-windows",
         severity="fail",

@@ -11,7 +11,7 @@ from accumcheck.judge.evidence import Evidence
 from accumcheck.record import Finding, Split, SplitObservation, StepObservation
 
 CLOSEST = 1e-6
-"""A rate is logged in double precision: a larger relative difference is none of rounding."""
+"""A rate is logged in double precision. A larger relative difference is not caused by rounding."""
 
 
 def misreported_rate(seen: Evidence) -> Iterator[Detected]:

@@ -1,4 +1,4 @@
-"""Learning rates that depend on how the global batch is split."""
+"""Detect learning rates that depend on how the global batch is split."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from accumcheck.record import Finding, Split, SplitObservation
 from accumcheck.record.observed import Schedule
 
 CLOSEST = 1e-6
-"""Learning rates are computed in double precision: a larger relative difference is none of rounding."""
+"""Learning rates are computed in double precision. A larger relative difference is not caused by rounding."""
 
 
 @dataclass(frozen=True)
 class _Off:
     """How one split's learning rates differ from the control's.
 
-    ``names``: what it may be called; ``step``: the first that differs, from 1, None where none of those that ran does;
-    ``rates``: the learning rate in it, and the control's; ``why``: what was seen of the cause; ``place``: its line.
+    ``names``: the possible names of the fault; ``step``: the first step that differs, from 1; None if no step that ran
+    differs; ``rates``: its learning rate and the control's; ``why``: the observed cause; ``place``: its source line.
     """
 
     names: frozenset[str]
@@ -32,7 +32,7 @@ class _Off:
 
 
 def differing_schedules(seen: Evidence) -> Iterator[Detected]:
-    """Splits that train with other learning rates than the control, step by step, or whose schedules will part."""
+    """Splits whose learning rates differ from the control's, or whose schedules will differ in later steps."""
     control = next((one for one in seen.good if one.split == seen.control), None)
     if control is None:
         return
@@ -47,7 +47,7 @@ def differing_schedules(seen: Evidence) -> Iterator[Detected]:
                 severity="fail" if differs else "warn",
                 splits=tuple(map(str, splits)),
                 summary=_summary(worst, splits[0], control.split),
-                explanation=f"{name}: {worst.why or 'the rate itself is another, for no reason that was seen'}.",
+                explanation=f"{name}: {worst.why or 'the rate itself differs, for an unknown reason'}.",
                 consequence=_CONSEQUENCES[name],
                 advice=_ADVICE[name],
                 source=worst.place,
@@ -57,18 +57,18 @@ def differing_schedules(seen: Evidence) -> Iterator[Detected]:
 
 
 def _moves(seen: Evidence, split: Split) -> bool:
-    """Whether any learning rate of the split has changed in the steps that ran: a constant one has no speed."""
+    """Whether a learning rate of the split changed in the steps that ran. A constant one has no speed."""
     steps = next((one.steps for one in seen.good if one.split == split), ())
     return any(len(set(rates)) > 1 for rates in zip(*(step.learning_rates for step in steps), strict=False))
 
 
 def _may_move(split: SplitObservation) -> bool:
-    """Whether the split's schedules have any number that says when a learning rate changes; a constant one has none."""
+    """Whether a schedule of the split has a number that determines when a learning rate changes."""
     return any(schedule.numbers for schedule in _schedules(split))
 
 
 def _difference(split: SplitObservation, control: SplitObservation) -> _Off | None:
-    """None where the learning rates are the same, and will be as far as it can be seen."""
+    """The difference from the control; None if the learning rates agree now and, as far as known, later."""
     step, rates = _first_difference(split, control)
     numbers = _other_numbers(split, control)
     speed, why, place = _speed(split, control, numbers)
@@ -90,7 +90,7 @@ def _difference(split: SplitObservation, control: SplitObservation) -> _Off | No
 def _first_difference(split: SplitObservation, control: SplitObservation) -> tuple[int | None, tuple[float, float]]:
     for mine, other in zip(split.steps, control.steps, strict=False):
         if len(mine.learning_rates) != len(other.learning_rates):
-            continue  # other optimizers, or groups: what they hold is compared elsewhere
+            continue  # different optimizers or groups; their parameters are compared elsewhere
         for rate, due in zip(mine.learning_rates, other.learning_rates, strict=True):
             if not math.isclose(rate, due, rel_tol=CLOSEST, abs_tol=0.0) and not (math.isnan(rate) and math.isnan(due)):
                 return mine.step, (rate, due)
@@ -99,7 +99,7 @@ def _first_difference(split: SplitObservation, control: SplitObservation) -> tup
 
 @dataclass(frozen=True)
 class _Number:
-    """A number that a schedule was made with, other than the control's."""
+    """A number of a schedule that differs from the control's."""
 
     name: str
     ratio: float
@@ -114,7 +114,7 @@ def _other_numbers(split: SplitObservation, control: SplitObservation) -> list[_
         for name in one.numbers.keys() & other.numbers.keys():
             value, due = one.numbers[name], other.numbers[name]
             if not math.isclose(value, due, rel_tol=CLOSEST):
-                text = f"{one.kind} is made with {name} {value:g}, under the control with {due:g}"
+                text = f"{one.kind} is made with {name} {value:g}, but with {due:g} under the control"
                 found.append(_Number(name, value / due if due else math.inf, text, one.place))
     return sorted(found, key=lambda number: number.name)
 
@@ -126,9 +126,9 @@ def _schedules(split: SplitObservation) -> Sequence[Schedule]:
 def _speed(
     split: SplitObservation, control: SplitObservation, numbers: Sequence[_Number]
 ) -> tuple[float | None, str, str | None]:
-    """How fast the schedule runs, as a multiple of the control's; None where that cannot be seen.
+    """The speed of the schedule, as a multiple of the control's; None if it is not known.
 
-    It runs twice as fast where it is stepped twice for each update, or where it was made half as long.
+    It runs twice as fast if it is stepped twice for each update, or if it was made half as long.
     """
     pace, due = pace_of(split), pace_of(control)
     if not pace or not due:
@@ -141,7 +141,8 @@ def _speed(
     place = made.place if made is not None else schedules[0].place if schedules else None
     parts = [made.text] if made is not None else []
     if not math.isclose(faster, 1):
-        parts.append(f"the schedule is stepped {_times(pace)} for each optimizer step, under the control {_times(due)}")
+        stepped = f"the schedule is stepped {_times(pace)} for each optimizer step"
+        parts.append(f"{stepped}, but {_times(due)} under the control")
     return speed, "; ".join(parts), place or None
 
 
@@ -164,7 +165,7 @@ def _names(speed: float | None, split: Split, control: Split) -> set[str]:
 
 
 def _named(found: Mapping[Split, _Off], right: Sequence[Split], control: Split) -> dict[str, list[Split]]:
-    """The splits by the name of what is wrong with them; of two that fit, the one that right splits do not deny."""
+    """The splits by the name of their fault. Of two names that fit, the one that does not also fit right splits."""
     denied = {
         "schedule-times-n": any(one.num_processes != control.num_processes for one in right),
         "schedule-times-k": any(
@@ -182,12 +183,12 @@ def _named(found: Mapping[Split, _Off], right: Sequence[Split], control: Split) 
 
 def _summary(off: _Off, split: Split, control: Split) -> str:
     if off.step is None:
-        return f"the learning-rate schedule of {split} runs at another speed than that of the control {control}"
+        return f"the learning-rate schedule of {split} does not run at the speed of the control {control}"
     rate, due = off.rates
-    return f"the learning rate of {split} at step {off.step} is {rate:.6g}, that of the control {control} is {due:.6g}"
+    return f"at step {off.step} the learning rate of {split} is {rate:.6g}, but {due:.6g} under the control {control}"
 
 
-_SPEED = "The learning rate falls too early or too late: the same data are trained with other learning rates."
+_SPEED = "The learning rate falls too early or too late: the same data are trained with different learning rates."
 _CONSEQUENCES = {
     "schedule-times-n": _SPEED,
     "schedule-times-k": _SPEED,
@@ -197,10 +198,10 @@ _CONSEQUENCES = {
 }
 _COUNT = "Step the schedule once for each optimizer step, and give it the number of optimizer steps"
 _ADVICE = {
-    "schedule-times-n": f"{_COUNT}; a schedule that accelerate prepares is stepped once for each process: give it "
-    "that many times the steps, or prepare all but the schedule.",
-    "schedule-times-k": f"{_COUNT}: the number of micro-batches divided by k.",
+    "schedule-times-n": f"{_COUNT}. accelerate steps a schedule that it prepares once for each process: give it n "
+    "times the steps, or do not prepare the schedule.",
+    "schedule-times-k": f"{_COUNT}, which is the number of micro-batches divided by k.",
     "warmup-differs": "Count the warm-up in optimizer steps.",
     "schedule-differs": f"{_COUNT}.",
-    "learning-rate-differs": "Scale the learning rate by the global batch, if at all: all splits share it.",
+    "learning-rate-differs": "If you scale the learning rate, scale it by the global batch: all splits share it.",
 }

@@ -1,4 +1,4 @@
-"""Updates that differ although the gradients agree: clipped, decayed or applied otherwise than under the control."""
+"""Detect updates that differ from the control's although the gradients agree: by clipping, decay or the optimizer."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from accumcheck.judge.verdict import diverges
 from accumcheck.record import Finding, Split, SplitObservation, StepObservation, StepRecord, Tolerances
 
 CLOSEST = 1e-6
-"""Settings are computed in double precision: a larger relative difference is none of rounding."""
+"""Settings are computed in double precision. A larger relative difference is not caused by rounding."""
 WHOLE = 0.05
-"""How near to a whole number a count of decays must be."""
+"""The largest difference of a number of decays from a whole number."""
 
 
 @dataclass(frozen=True)
 class _Off:
-    """What of a split's update is not the control's, in which step, and both in words; ``why``: what explains it."""
+    """A difference of a split's update from the control's: its name, step and both values; ``why``: the explanation."""
 
     name: str
     step: int
@@ -40,7 +40,7 @@ class _Off:
 
 
 def differing_updates(seen: Evidence) -> Iterator[Detected]:
-    """Splits whose gradient is the control's, and whose step is not; of each the first cause that shows."""
+    """Splits whose gradient agrees with the control's, but whose step does not. The first cause of each is reported."""
     control = next((one for one in seen.good if one.split == seen.control), None)
     if control is None:
         return
@@ -57,7 +57,7 @@ def differing_updates(seen: Evidence) -> Iterator[Detected]:
                 id=name,
                 severity="fail",
                 splits=tuple(str(split) for split, _ in splits),
-                summary=f"{_WHAT[name]} of {splits[0][0]} is {off.mine} at step {off.step}, that of the control "
+                summary=f"{_WHAT[name]} of {splits[0][0]} is {off.mine} at step {off.step}, but that of the control "
                 f"{control.split} is {off.due}, though their gradients agree",
                 explanation=off.why,
                 consequence=_CONSEQUENCES[name],
@@ -68,7 +68,7 @@ def differing_updates(seen: Evidence) -> Iterator[Detected]:
 
 
 def spoilt_weights(seen: Evidence) -> Iterator[Detected]:
-    """A warning: the optimizer makes of finite gradients what are no numbers."""
+    """A warning if the optimizer turns finite gradients into inf or nan."""
     found: dict[Split, int] = {}
     for split in seen.good:
         for step in split.steps:
@@ -87,8 +87,8 @@ def spoilt_weights(seen: Evidence) -> Iterator[Detected]:
             summary=f"the optimizer turns a finite gradient into weights that are inf or nan, at step {at} "
             f"of {first}{': the weights are float16' if half else ''}",
             explanation=(_DIVIDES_BY_NOTHING if half else _TOO_FAR)
-            + " Gradients are compared as always; changes of the weights are not, if the control's are not finite.",
-            consequence="A real training with these settings continues with these weights, under every split.",
+            + " Gradients are still compared. Changes of the weights are not compared if the control's are not finite.",
+            consequence="A real training with these settings continues with these weights under every split.",
             advice=_KEEP_WIDE if half else _STEP_LESS,
         )
     )
@@ -96,13 +96,13 @@ def spoilt_weights(seen: Evidence) -> Iterator[Detected]:
 
 _DIVIDES_BY_NOTHING = (
     "Adam divides by the root of the squared gradient plus epsilon. In float16 the square of a small gradient is 0, "
-    "and an epsilon of 1e-8 is 0 as well, so that it divides by 0."
+    "and an epsilon of 1e-8 is 0 as well, so it divides by 0."
 )
 _TOO_FAR = "The learning rate is too large for these weights, or the optimizer divides by 0."
 _KEEP_WIDE = (
     "Train in mixed precision instead of pure float16: model.dtype float32 with bf16: true (or fp16: true on a GPU) in "
-    "training_arguments; or set model.dtype to bfloat16, or take an optimizer that computes in float32 (optim: "
-    "adamw_torch_fused). update: off compares gradients alone, and runs no optimizer."
+    "training_arguments; or set model.dtype to bfloat16, or use an optimizer that computes in float32 (optim: "
+    "adamw_torch_fused). With update: off only gradients are compared, and no optimizer is run."
 )
 _STEP_LESS = "Lower the learning rate, or raise the optimizer's epsilon."
 
@@ -123,7 +123,7 @@ def _first(seen: Evidence, split: SplitObservation, control: SplitObservation) -
 
 
 def _agrees(record: StepRecord, tolerances: Tolerances) -> bool:
-    """Whether the gradient is the control's; one that was not compared is not."""
+    """Whether the gradient agrees with the control's. False if it was not compared."""
     return record.vs_control.gradient is not None and not diverges(record.vs_control, tolerances)[1]
 
 
@@ -142,7 +142,7 @@ def _settings(mine: StepObservation, due: StepObservation, seen: Evidence) -> _O
 def _by_decay(
     seen: Evidence, split: SplitObservation, control: SplitObservation, mine: StepObservation, due: StepObservation
 ) -> _Off | None:
-    """Whether the changes differ by another decay of the weights alone: what each makes them smaller by."""
+    """A difference of the changes that is caused only by a different decay of the weights; None if it is not."""
     weights, trained = control.weights, control.trained
     chosen = clear_entries(mine, due, clear_to(seen.tolerances))
     coordinates = seen.reference.coordinates if seen.reference is not None else trained and trained.coordinates
@@ -155,7 +155,7 @@ def _by_decay(
     k = split.split.gradient_accumulation_steps
     own = max((rate * decay for rate, decay in zip(due.learning_rates, due.weight_decays, strict=False)), default=0.0)
     times = 1 + more / own if own > 0 else math.nan
-    words = f"the weights shrink by {more:.3g} of themselves more than under the control"
+    words = f"the weights shrink by a fraction of {more:.3g} more than under the control"
     if math.isclose(times, k, abs_tol=WHOLE * k):
         return _Off("weight-decay-per-microbatch", mine.step, f"{times:.3g} times the optimizer's", "once", words)
     shown = f"{more + own:.4g} of each weight"
@@ -170,15 +170,15 @@ _WHAT: Mapping[str, str] = {
     "clipping-differs": "the clipping coefficient",
     "weight-decay-differs": "the weight decay",
     "weight-decay-per-microbatch": "the weight decay",
-    "weight-change-differs": "the norm of the weights' change",
+    "weight-change-differs": "the norm of the weight change",
 }
-_DECAY = "Weights are drawn to zero faster or slower than under the control."
+_DECAY = "Weights decay faster or slower than under the control."
 _CONSEQUENCES: Mapping[str, str] = {
-    "clipping-differs": "The update is shorter or longer than under the control, wherever a gradient is clipped.",
+    "clipping-differs": "If a gradient is clipped, the update is smaller or larger than under the control.",
     "weight-decay-differs": _DECAY,
-    "weight-decay-per-microbatch": "Weights are drawn to zero k times as fast as without accumulation.",
-    "weight-change-differs": "The same gradient trains the model otherwise: the optimizer, its settings or its state "
-    "depend on the split.",
+    "weight-decay-per-microbatch": "Weights decay k times as fast as without accumulation.",
+    "weight-change-differs": "The same gradient changes the model differently: the optimizer, its settings or its "
+    "state depends on the split.",
 }
 _ADVICE: Mapping[str, str] = {
     "clipping-differs": "Clip at the same norm under every split.",

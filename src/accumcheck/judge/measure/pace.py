@@ -8,9 +8,9 @@ from accumcheck.record import SplitObservation
 
 
 def pace_of(split: SplitObservation) -> float | None:
-    """Of the first schedule that moves; None where none is seen to move.
+    """The pace of the first schedule that moves; None if no schedule moves.
 
-    With a single step, by how much it is stepped until the next forward begins, or the step is logged.
+    With a single step it is the number of schedule steps until the next forward begins, or until the step is logged.
     """
     return next((pace for pace in _paces(split) if pace), None)
 

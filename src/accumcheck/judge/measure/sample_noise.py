@@ -34,10 +34,10 @@ and eight of float32 (in which the loss of a float64 model is computed), that su
 same."""
 
 DETERMINED = 1e-6
-"""A sample's weight is judged where it is known but for this part: not where its gradient is a mixture of others'."""
+"""A sample's weight is judged if its uncertainty is below this part, so not if its gradient is a mixture of others."""
 
 FEWEST = 4
-"""Degrees of freedom: of fewer, a tolerance would be wider than what anybody looks for."""
+"""The smallest number of degrees of freedom. With fewer, a tolerance would be too wide to be useful."""
 
 NEAR = 0.1
 """Weights that are nearer to the right ones than this, relative, come out with the same rounding."""
@@ -69,7 +69,7 @@ class SampleNoise:
     def of(
         cls, again: Sequence[Array], right: Array, system: System, dtype: str, loss_unit: float, tests: int
     ) -> SampleNoise | None:
-        """From the weights of recomputations; None where there are too few of them to say anything.
+        """The noise from the weights of recomputations; None if there are too few of them.
 
         Args:
             again: of each recomputation the weights, ``[members]``.
@@ -122,7 +122,7 @@ class SampleNoise:
         return _largest(np.abs(weights - due - self.off), self.allowed)[1] <= 1
 
     def as_record(self) -> SampleTolerance | None:
-        """What is reported of it; None where no weight is judged."""
+        """The reported tolerance; None if no weight is judged."""
         judged = (self.right > 0) & np.isfinite(self.errors)
         if not judged.any():
             return None

@@ -1,4 +1,4 @@
-"""How far a split's optimizer steps move the weights from where the control's do."""
+"""Measure the difference between the weight changes of a split and of the control."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from accumcheck.record.observed import HeldWeights
 Vector = npt.NDArray[np.floating[Any]]
 
 CLEAR = 1e-3
-"""An entry of the gradient is clear where it is known to this part of itself. An adaptive optimizer divides by the
-gradient's own size, so that it makes as much of an entry that is noise as of any other."""
+"""An entry of the gradient is clear if it is known with this relative error. An adaptive optimizer divides by the size
+of the gradient, so it gives an entry that is noise the same weight as any other."""
 NOISE = 10.0
-"""Times the gradient's tolerance: entries are no clearer than this in dtypes that round more."""
+"""Times the gradient's tolerance: the smallest relative error of clear entries, for dtypes that round more."""
 CLEAREST = 0.1
-"""But no less clear than this in any."""
+"""The largest relative error of clear entries in any dtype."""
 ENOUGH = 0.9
-"""The clear entries must hold this part of the gradient's squared norm: else the gradient itself is another one."""
+"""The clear entries must contain this part of the gradient's squared norm, else the gradient itself differs."""
 SAFETY = 10.0
-"""Times what the gradient's noise explains in a clear entry: an optimizer of matrices mixes entries."""
+"""Times the difference that the gradient's noise explains in a clear entry: matrix optimizers mix entries."""
 FLOAT16 = 2.0**-10
-"""The unit of float16. Optimizers keep their state in the weight's dtype, and the square of a gradient below 2**-12 is
-0 in it: Adam then divides by nothing, or by the smallest number there is, as the last bit of the gradient has it."""
+"""The unit of float16. Optimizers keep their state in the dtype of the weights, in which the square of a gradient below
+2**-12 is 0. Adam then divides by 0 or by the smallest number, depending on the last bit of the gradient."""
 ITS_OWN = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
-"""A norm is computed in the gradient's own dtype, and what clips from it: ``clip_grad_norm_`` rounds the norm of each
-tensor, and that of these norms, each by half a unit in the last place."""
+"""The rounding error of a clipped gradient. ``clip_grad_norm_`` uses the gradient's dtype: it rounds the norm of each
+tensor, and then the norm of these norms, each by half a unit in the last place."""
 
 
 def allowed_change(tolerances: Tolerances) -> float:
-    """The largest relative difference of two changes of the weights, in clear entries, that the gradients explain."""
+    """The largest relative difference of two weight changes, in clear entries, that the gradients explain."""
     return max(SAFETY * CLEAR, 2 * clear_to(tolerances))
 
 
 def clear_to(tolerances: Tolerances) -> float:
-    """To what part of itself an entry must be known to be clear."""
+    """The relative error with which an entry must be known to be clear."""
     return min(CLEAREST, max(CLEAR, NOISE * (tolerances.gradient or 0.0)))
 
 
 def change_difference(
     mine: StepObservation, control: StepObservation, clear: float, weights: HeldWeights | None = None
 ) -> float | None:
-    """The difference of two changes of the weights, relative to the control's, over the clear entries.
+    """The difference of two weight changes, relative to the control's, over the clear entries.
 
-    A change is the difference of two numbers of the weight's dtype: what that rounds is no difference.
+    A change is the difference of two numbers in the dtype of the weights, whose rounding does not count.
 
     Args:
-        mine: a split's step.
-        control: the control's.
+        mine: the step of a split.
+        control: the step of the control.
         clear: see `clear_to`.
-        weights: those that both begin with.
+        weights: the weights at the start of both steps.
 
     Returns:
-        None where a change was not seen, where too little of the gradient is clear to say anything, and of weights in
-        float16; NaN where it spoils weights that the control's does not.
+        The difference. None if a change was not seen, if too little of the gradient is clear, or if the weights are
+        float16. NaN if the step makes weights NaN that the control's step does not.
     """
     chosen = clear_entries(mine, control, clear)
     if chosen is None or mine.change is None or control.change is None:
@@ -79,7 +79,7 @@ def change_difference(
 
 
 def clear_entries(mine: StepObservation, control: StepObservation, clear: float) -> npt.NDArray[np.bool_] | None:
-    """Where both gradients, as they were applied, are the same and more than noise; None where that is too little."""
+    """The entries in which both applied gradients agree and are more than noise; None if there are too few."""
     if 0 not in mine.gradients or 0 not in control.gradients:
         return None
     right = control.gradients[0].astype(np.float64, copy=False) * control.clip_coefficient
@@ -92,24 +92,24 @@ def clear_entries(mine: StepObservation, control: StepObservation, clear: float)
 
 
 def rounding_of(change: Vector, weights: HeldWeights) -> Vector:
-    """By how much a change of these weights may be off by itself, ``[coordinates]``: a unit in the last place."""
+    """The rounding error of a change of these weights, ``[coordinates]``: a unit in the last place."""
     rounded: Vector = weights.unit * (np.abs(weights.values) + np.abs(change))
     return rounded
 
 
 DECAYING = 0.3
-"""A parameter decays where it shrinks by this part of what the one shrinks by that shrinks most."""
+"""A parameter decays if it shrinks by at least this part of the largest shrinkage."""
 LEFT = 0.1
-"""What shrinking may leave over of a difference that it explains."""
+"""The part of a difference that may remain unexplained by shrinkage."""
 
 
 def shrinking(difference: Vector, weights: HeldWeights, coordinates: Coordinates) -> float | None:
-    """By which part of themselves the weights are smaller, if that is what a difference of two changes is.
+    """The fraction by which the weights shrink, if this explains the difference of two weight changes; else None.
 
     Args:
-        difference: of two changes of the weights, ``[coordinates]``, 0 where nothing is known.
-        weights: those that both begin with.
-        coordinates: which parameter each entry is of: a decay need not be of all of them.
+        difference: the difference of two weight changes, ``[coordinates]``; 0 where nothing is known.
+        weights: the weights at the start of both steps.
+        coordinates: the parameter of each entry. A decay need not apply to all parameters.
     """
     known = (difference != 0) & np.isfinite(difference)
     w = np.where(known, weights.values, 0.0).astype(np.float64)

@@ -44,7 +44,7 @@ class SelftestDocument(Document):
         rows = list(map(_cells, self.record))
         table = Table(_COLUMNS, rows, caption="What was planted, and the result")
         notes = tuple(
-            Note("fail" if one.wrong else "error", _name(one), first, tuple(rest))
+            Note("fail" if one.is_wrong else "error", _name(one), first, tuple(rest))
             for one, (first, *rest) in self._broken
         )
         found: list[Block] = [Section("Planted faults and clean runs", (table,), role="whole")]
@@ -123,7 +123,7 @@ def _case(one: SelftestCase) -> Case:
     if one.held:
         return Case(name, seconds=seconds)
     message, *_ = why = _why(one)
-    return Case(name, "failure" if one.wrong else "error", message, "\n".join(why), seconds=seconds)
+    return Case(name, "failure" if one.is_wrong else "error", message, "\n".join(why), seconds=seconds)
 
 
 def _why(one: SelftestCase) -> list[str]:

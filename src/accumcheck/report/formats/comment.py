@@ -35,7 +35,7 @@ def text(document: Document) -> str:
 
 
 def _folded(details: Details) -> str:
-    """A part that unfolds; its summary is raw HTML, in which Markdown is none."""
+    """A part that can be unfolded. Its summary is raw HTML, in which Markdown is not rendered."""
     body = "\n\n".join(paragraphs(details.blocks, depth=4))
     return f"<details><summary>{html.escape(one_line(details.summary))}</summary>\n\n{body}\n\n</details>"
 

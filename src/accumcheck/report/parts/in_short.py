@@ -1,4 +1,4 @@
-"""The four questions that a page answers on its first screen: what is wrong, how big, since when, what to do."""
+"""The four questions that a page answers on its first screen: what is wrong, how large, since when, what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from accumcheck.report.blocks import Note
 
 _BAD = ("fail", "error", "warn")
-"""Tones of what is worth an answer, the worst first."""
+"""The tones of notes that need an answer, the worst first."""
 _AS_KNOWN = "see the published fault, and its workaround, below"
 
 
@@ -20,8 +20,8 @@ def in_short(notes: Sequence[Note], *, since: str, otherwise: str) -> Section:
     """The answers for the worst note; an empty section if nothing is wrong.
 
     Args:
-        notes: of a document.
-        since: since when, where that is known better than from a published fault; may be empty.
+        notes: the notes of a document.
+        since: the release or commit, if it is known better than from a published fault; may be empty.
         otherwise: what to do if neither the note nor a published fault says so.
     """
     bad = sorted((one for one in notes if one.tone in _BAD and not one.expected), key=lambda one: _BAD.index(one.tone))
@@ -31,7 +31,7 @@ def in_short(notes: Sequence[Note], *, since: str, otherwise: str) -> Section:
     what, *_ = (*worst.paragraphs, worst.text)
     facts = [Fact("what is wrong", what)]
     if what != worst.text:
-        facts.append(Fact("how big", worst.headline))
+        facts.append(Fact("how large", worst.headline))
     facts.append(Fact("since when", since or _since(worst)))
     facts.append(Fact("what to do", worst.advice or _known(worst, "workaround") or _fixed(worst) or otherwise))
     if len(bad) > 1:

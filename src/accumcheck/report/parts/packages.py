@@ -1,4 +1,4 @@
-"""Installed packages as tables: of one environment, and those in which two differ."""
+"""Installed packages as tables: of one environment, and the differences between two."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def installed(packages: Mapping[str, str]) -> Table:
 
 
 def differing(old: Mapping[str, str], new: Mapping[str, str]) -> Table:
-    """The packages in which two environments differ; none if one of the two is not known."""
+    """The packages in which two environments differ; no rows if one of the two is unknown."""
     columns = tuple(Column(("", name), "left", wraps=name != "package") for name in ("package", "before", "now"))
     names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name)) if old and new else []
     rows = [[Cell(name, "label"), Cell(old.get(name, _MISSING)), Cell(new.get(name, _MISSING))] for name in names]

@@ -1,4 +1,4 @@
-"""The gradient error of single parameters as a table, each split's nearest to their limits first."""
+"""The gradient errors of single parameters as a table: in each split, those nearest to their limits first."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _table(split: SplitResult) -> Details:
         ]
         for one in split.parameters
     ]
-    told = f"{beyond} beyond what rounding allows" if beyond else "all within what rounding allows"
+    summary = f"{beyond} beyond what rounding allows" if beyond else "all within what rounding allows"
     caption = f"Gradient errors of single parameters of {split.split}"
     table = Table(_COLUMNS, rows, caption=caption, legend=_LEGEND)
-    return Details(f"{split.split}: {plural(len(rows), 'parameter')}, {told}", (table,))
+    return Details(f"{split.split}: {plural(len(rows), 'parameter')}, {summary}", (table,))

@@ -30,7 +30,7 @@ def means(meaning: str) -> str:
 
 
 def found_under(one: Tried) -> str:
-    """The rules that the check follows under a release; why there are none, where it could not be decided."""
+    """The rules that the check follows under a release; the reason if it could not be decided."""
     return one.reason if one.short is None or one.reason else str(RulePair.of(one.short))
 
 

@@ -37,7 +37,7 @@ def findings_of_update(split: SplitResult, report: Report) -> list[Finding]:
 
 
 def update_verdict(split: SplitResult, report: Report) -> Verdict | None:
-    """Of the update alone; None where none was seen."""
+    """The verdict of the update only; None if no update was seen."""
     found = findings_of_update(split, report)
     if found:
         severity = found[0].severity
@@ -46,7 +46,7 @@ def update_verdict(split: SplitResult, report: Report) -> Verdict | None:
 
 
 def update_words(split: SplitResult, report: Report) -> str:
-    """Its learning rates, clipping and changes of the weights by step, beside the control's where they differ."""
+    """A split's learning rates, clipping and weight changes by step, with the control's values if they differ."""
     control = next((one for one in report.splits if one.is_control), None)
     others = () if control is None or split.is_control else control.updates
     values = {"learning rate": _rate, "clipped to": _clip, "weight change": _norm}

@@ -1,4 +1,4 @@
-"""The beginning and the end of every script: what it says of itself, its exit code, and what it compares."""
+"""The start and the end of every script: its docstring, its exit code, and the comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HEAD = '''\
 
 {more}
 Run it on a CPU: {command}
-Exit code: 1 while the fault is there, 0 where it is not, 2 where the script cannot run.
+Exit code: 1 if the fault is there, 0 if it is not, 2 if the script cannot run.
 """
 import {standard}
 
@@ -25,7 +25,7 @@ import torch
 {imports}
 
 B, K, N = {b}, {k}, {n}  # per-device batch size, gradient accumulation steps, processes
-if int(os.environ.get("WORLD_SIZE", 1)) != N: raise RuntimeError(f"it needs {{N}} processes; start it as shown above")
+if int(os.environ.get("WORLD_SIZE", 1)) != N: raise RuntimeError(f"needs {{N}} processes; start it as shown above")
 CONFIG = {config}
 {noise}ROWS = [{rows}
 ]

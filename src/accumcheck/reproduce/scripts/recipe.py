@@ -1,4 +1,4 @@
-"""What a stack's script has of its own."""
+"""The part of a script that belongs to one stack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Feeds = Literal["tensors", "texts"]
-"""What its rows are: the inputs of a model, or texts that the stack's trainer tokenizes itself."""
+"""What the rows are: inputs of a model, or texts that the stack's trainer tokenizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,11 @@ class Recipe:
     """One stack's part of a script.
 
     Attributes:
-        stack: its name.
-        feeds: what its rows are.
-        imports: its lines of imports; ``{model_class}`` stands for the model's class.
-        loop: the lines that train, to the reported ``loss``; ``{more}`` stands for a case's own arguments.
-        parts: of a script with texts, its other lines by name; see `accumcheck.reproduce.scripts.texts`.
+        stack: the name of the stack.
+        feeds: what the rows are.
+        imports: the import lines; ``{model_class}`` is replaced by the model's class.
+        loop: the lines that train and set the reported ``loss``; ``{more}`` is replaced by the case's arguments.
+        parts: the other lines of a script with texts, by name; see `accumcheck.reproduce.scripts.texts`.
     """
 
     stack: str

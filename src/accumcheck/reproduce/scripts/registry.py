@@ -1,4 +1,4 @@
-"""The stacks that there are scripts for."""
+"""The stacks that have scripts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RECIPES: Mapping[str, Recipe] = {
     module.RECIPE.stack: module.RECIPE
     for module in (trainer, accelerate, trl_sft, trl_dpo, trl_reward, sentence_transformers)
 }
-"""By the stack's name."""
+"""The recipes by the name of the stack."""
 
 STACKS = tuple(RECIPES)
-"""The stacks that there are scripts for."""
+"""The stacks that have scripts."""
 
 TEXT_STACKS = tuple(name for name, recipe in RECIPES.items() if recipe.feeds == "texts")
-"""Those whose scripts train on texts."""
+"""The stacks whose scripts train on texts."""
 
 
 def _set_in(text: str) -> frozenset[str]:
@@ -35,6 +35,6 @@ def _set_in(text: str) -> frozenset[str]:
 
 
 SET_BY_SCRIPT = _set_in(trainer.RECIPE.loop)
-"""Training arguments that the trainer's script sets itself; a case's own values of these do not count."""
+"""Training arguments that the trainer's script sets itself. The values of the case are ignored for these."""
 SET_BY_TEXTS = _set_in(texts.MIDDLE)
-"""The same of scripts that train on texts."""
+"""The same for scripts that train on texts."""

@@ -1,4 +1,4 @@
-"""The middle of a script whose rows are a model's inputs: the right value is each row alone through the model."""
+"""The middle of a script whose rows are a model's inputs. The right value is computed with one row at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def collate(rows):
         batch[name] = torch.stack(values) if values[0].ndim - 1 else torch.nn.utils.rnn.pad_sequence(values, True, fill)
     return batch
 
-def count(row):  # the labels that the mean of the row's loss is taken over
+def count(row):  # the number of labels that the row's loss is a mean of
     return {count}
 {gradient}model = {model_class}(AutoConfig.for_model("{model_type}", **CONFIG)).train()
 total = sum(count(row) for row in ROWS)
@@ -30,4 +30,4 @@ COUNTS = {
     "tokens": 'sum(label != -100 for label in row["labels"])',
     "rows": "1",
 }
-"""By what a row's mean loss is a mean of."""
+"""The number of terms in a row's mean loss, by the kind of loss: labels after a shift, labels, or one per row."""

@@ -1,10 +1,10 @@
-"""The middle of a script whose rows are texts: the right value is the trainer's own loss of each row alone."""
+"""The middle of a script whose rows are texts. The right value is the trainer's own loss of one row at a time."""
 
 from __future__ import annotations
 
 SPECIAL = ("<pad>", "<eos>", "<unk>")
 WORDS = (*SPECIAL, *"abcdefgh")
-"""The vocabulary of its tokenizer."""
+"""The vocabulary of the tokenizer."""
 IMPORTS = """\
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -27,7 +27,7 @@ arguments = {arguments}(
 trainer = {trainer}
 trainer.remove_callback(PrinterCallback)
 batches = [trainer.data_collator([row]) for row in {rows}]
-counts = [{count} for batch in batches]  # what the mean of a row's loss is taken over
+counts = [{count} for batch in batches]  # the number of labels that the row's loss is a mean of
 losses = [trainer.compute_loss(model.train(), batch) for batch in batches]  # each row alone: no accumulation
 right = sum(loss * count for loss, count in zip(losses, counts)) / sum(counts)
 right.backward()

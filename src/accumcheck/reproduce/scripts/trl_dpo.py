@@ -1,4 +1,4 @@
-"""The script of the stack trl-dpo: TRL's DPOTrainer. A row is a pair of answers, with one loss."""
+"""The script of the stack trl-dpo: TRL's DPOTrainer. A row is a pair of answers and has one loss."""
 
 from __future__ import annotations
 

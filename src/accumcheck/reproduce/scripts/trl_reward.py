@@ -1,4 +1,4 @@
-"""The script of the stack trl-reward: TRL's RewardTrainer. A row is a pair of answers, with one loss."""
+"""The script of the stack trl-reward: TRL's RewardTrainer. A row is a pair of answers and has one loss."""
 
 from __future__ import annotations
 

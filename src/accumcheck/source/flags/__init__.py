@@ -1,1 +1,1 @@
-"""The flags of a program's command line, one file for each way in which programs declare them."""
+"""The flags of a program's command line: one file per way to declare them."""

@@ -12,12 +12,12 @@ class Flag:
     """One flag.
 
     Attributes:
-        names: as they are written, with their dashes, the first for new command lines; empty: a positional word.
+        names: with their dashes; the first is written on new command lines. Empty for a positional argument.
         key: the name of its value in the program, in lower case, with underscores.
-        default: its default, if that is a constant.
-        required: the program does not start without it.
-        takes_value: a word follows; otherwise it is a switch.
-        joined: the program takes ``--name=value`` in one word only.
+        default: the default, if it is a constant.
+        required: whether the program refuses to start without it.
+        takes_value: whether a value follows; otherwise it is a switch.
+        joined: whether the program accepts only ``--name=value``, as one word.
     """
 
     names: tuple[str, ...]
@@ -29,22 +29,22 @@ class Flag:
 
     @property
     def name(self) -> str:
-        """The flag in messages: ``--batch_size``, or the name of a positional word."""
+        """The flag in messages: ``--batch_size``, or the name of a positional argument."""
         return self.names[0] if self.names else self.key
 
     def has_name(self, word: str) -> bool:
-        """Whether a word of a command line is this flag; most parsers accept dashes for underscores."""
+        """Whether a word on a command line is this flag. Dashes and underscores are equal, as in most parsers."""
         return word.startswith("-") and word.replace("_", "-") in {name.replace("_", "-") for name in self.names}
 
 
 def flag_of(names: Sequence[str], key: str = "", **more: object) -> Flag:
-    """A flag by its names; the key is that of the longest name unless it is given."""
+    """A flag with these names. The key is the longest name unless it is given."""
     longest = max(names, key=len) if names else key
     return Flag(tuple(_long_first(names)), (key or longest).lstrip("-").replace("-", "_").lower(), **more)  # type: ignore[arg-type]
 
 
 def constant(node: ast.AST | None) -> object:
-    """The value of a literal, with a minus or a product of literals in it; None for anything else."""
+    """The value of a literal, of a negative literal or of a product of literals; None for anything else."""
     if node is None:
         return None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
@@ -58,7 +58,7 @@ def constant(node: ast.AST | None) -> object:
 
 
 def name_of(node: ast.AST) -> str:
-    """The last part of a name: ``typer.Option`` is Option; empty if it is none."""
+    """The last part of a name: ``typer.Option`` gives Option; empty if the node is not a name."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 

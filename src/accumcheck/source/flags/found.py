@@ -1,4 +1,4 @@
-"""All flags of a program, in whatever way they are declared."""
+"""All flags of a program, however they are declared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accumcheck.source.flags.of_globals import flags_of_globals
 
 
 def flags_in(files: Sequence[SourceFile]) -> tuple[Flag, ...]:
-    """The flags that a program's files declare, each once; the script, which is first, is asked first."""
+    """The flags that a program's files declare, each once. The first file, the script, takes precedence."""
     trees = [file.tree for file in files if file.tree is not None]
     found = [
         *(flag for tree in trees for flag in flags_of_calls(tree)),

@@ -12,7 +12,7 @@ _CLICK = ("option", "argument")
 
 
 def flags_of_calls(tree: ast.AST) -> Iterator[Flag]:
-    """Those of ``add_argument(...)``, ``DEFINE_integer(...)`` and ``@click.option(...)``."""
+    """The flags of ``add_argument(...)``, ``DEFINE_integer(...)`` and ``@click.option(...)``."""
     has_click = any(isinstance(node, ast.Name) and node.id == "click" for node in ast.walk(tree))
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -37,6 +37,6 @@ def _declared(call: ast.Call, texts: list[str], *, is_click: bool) -> Flag:
     nargs = constant(keyword(call, "nargs"))
     key = dest if isinstance(dest, str) else others[0] if others else ""
     required = constant(keyword(call, "required")) is True
-    if not names:  # a positional word
+    if not names:  # a positional argument
         required = nargs not in ("?", "*") and keyword(call, "default") is None
     return flag_of(names, key, default=default, required=required, takes_value=not is_switch)

@@ -13,15 +13,15 @@ _MODULES = {"tyro", "simple_parsing", "draccus", "pyrallis", "jsonargparse"}
 
 
 def flags_of_classes(trees: Sequence[ast.AST]) -> Iterator[Flag]:
-    """The fields of every dataclass that is given to such a parser, or annotates what one calls."""
-    asked = {name for tree in trees for name in _asked(tree)}
+    """The fields of every dataclass that is named in a call of such a parser."""
+    parsed = {name for tree in trees for name in _parsed(tree)}
     for tree in trees:
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and node.name in asked and _is_dataclass(node):
+            if isinstance(node, ast.ClassDef) and node.name in parsed and _is_dataclass(node):
                 yield from filter(None, map(_field, node.body))
 
 
-def _asked(tree: ast.AST) -> Iterator[str]:
+def _parsed(tree: ast.AST) -> Iterator[str]:
     modules = set(imported_packages(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and name_of(node.func) in _PARSERS:

@@ -12,19 +12,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def flags_of_functions(trees: Sequence[ast.AST]) -> Iterator[Flag]:
-    """The parameters of every function that typer has as a command, or that is handed to one of the others."""
+    """The parameters of every function that is a command of typer, or is passed to one of the other libraries."""
     for tree in trees:
         has_typer = any(isinstance(node, ast.Name) and node.id in ("typer", "Typer") for node in ast.walk(tree))
-        handed = set(_handed_over(tree))
+        passed = set(_passed_functions(tree))
         for node in ast.walk(tree):
             if isinstance(node, Function):
                 is_command = has_typer and any(_is_command(one) for one in node.decorator_list)
-                dashes = is_command or ("typer", node.name) in handed
-                if is_command or any(name == node.name for _, name in handed):
+                dashes = is_command or ("typer", node.name) in passed
+                if is_command or any(name == node.name for _, name in passed):
                     yield from _parameters(node, dashes=dashes)
 
 
-def _handed_over(tree: ast.AST) -> Iterator[tuple[str, str]]:
+def _passed_functions(tree: ast.AST) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             module = name_of(node.func.value)
@@ -38,7 +38,7 @@ def _is_command(node: ast.expr) -> bool:
 
 
 def _parameters(function: Function, *, dashes: bool) -> Iterator[Flag]:
-    """With ``dashes``, an underscore is written as one, as typer does."""
+    """The flags of a function. With ``dashes``, an underscore becomes a dash, as in typer."""
     given = function.args
     places = [*given.posonlyargs, *given.args]
     missing: list[ast.expr | None] = [None] * (len(places) - len(given.defaults))

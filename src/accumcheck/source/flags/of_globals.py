@@ -1,4 +1,4 @@
-"""Flags that are a script's own variables: it executes a file that sets them from ``--name=value`` words."""
+"""Flags that are global variables of the script, which executes a file that sets them from ``--name=value``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accumcheck.source.flags.flag import Flag, constant, flag_of, name_of
 
 
 def flags_of_globals(script: SourceFile) -> Iterator[Flag]:
-    """The constants of a script that executes a file which sets globals from ``sys.argv``."""
+    """The global constants of a script, if it executes a file that sets globals from ``sys.argv``."""
     if script.tree is None or not any(_sets_globals(script, name) for name in _executed(script.tree)):
         return
     for node in script.tree.body:

@@ -1,1 +1,1 @@
-"""The Trainer in which selftest plants faults: one row for each fault, and what puts it there."""
+"""The Trainer in which selftest plants faults: one row for each fault, and the code that plants it."""

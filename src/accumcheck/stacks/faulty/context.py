@@ -1,4 +1,4 @@
-"""Where a micro-batch stands in its step: what the size of a planted fault may depend on."""
+"""The position of a micro-batch in its step, on which the size of a planted fault may depend."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from accumcheck.record import Split
 
 @dataclass(frozen=True)
 class MicroBatchContext:
-    """What a fault may use, counted here. ``tokens``, ``labels``: of every sample, after and before the causal shift.
+    """The facts about one micro-batch that a fault may use.
 
-    ``steps``: the samples of every step; ``step``: which of them this is, from 1; ``process``: which process this is;
-    ``device``: the samples that this process sees in the step; ``fed``: those of this micro-batch; ``place``: which
-    micro-batch of the window it is, from 1.
+    Attributes:
+        split: the split.
+        tokens: the predicted tokens of every sample, after the causal shift.
+        labels: the unmasked labels of every sample, before the causal shift.
+        steps: the samples of every step.
+        step: the number of this step, from 1.
+        process: the rank of this process.
+        device: the samples that this process sees in the step.
+        fed: the samples of this micro-batch.
+        place: the number of this micro-batch in its window, from 1.
     """
 
     split: Split
@@ -42,7 +49,7 @@ class MicroBatchContext:
 
     @property
     def n(self) -> int:
-        """The processes of the split."""
+        """The number of processes of the split."""
         return self.split.num_processes
 
     @property
@@ -52,15 +59,15 @@ class MicroBatchContext:
 
     @property
     def so_far(self) -> list[int]:
-        """The samples of this step and of all before it."""
+        """The samples of this step and of all steps before it."""
         return [sample for step in self.steps[: self.step] for sample in step]
 
     @property
     def window(self) -> int:
-        """The micro-batches of this step; the last of an epoch can have fewer than ``k``."""
+        """The number of micro-batches of this step. The last step of an epoch can have fewer than ``k``."""
         return math.ceil(len(self.device) / self.split.per_device_train_batch_size)
 
     @property
     def right(self) -> float:
-        """What the micro-batch's mean loss is to be multiplied by; ``n`` undoes the mean over processes."""
+        """The right coefficient of the micro-batch's mean loss; its factor ``n`` undoes the mean over processes."""
         return self.count(self.fed) / self.count(self.global_batch) * self.n

@@ -1,4 +1,4 @@
-"""The faults that can be planted in a Trainer: one row each. What a row leaves alone does the right thing."""
+"""The faults that can be planted in a Trainer: one row each. The default of every field is correct behaviour."""
 
 from __future__ import annotations
 
@@ -24,16 +24,24 @@ def _right(batch: MicroBatchContext) -> float:
 class Fault:
     """One fault.
 
-    ``gradient``, ``loss``: the micro-batch's coefficient in what is differentiated and in what is logged (the same
-    unless given); ``order``: the samples in the order in which they are dealt; ``masks``: samples whose labels are lost
-    on the way; ``alone``: processes do not reduce their gradients; ``leaks``: each step's gradient holds that of the
-    step before; ``nan_on``: the process whose loss is not a number; ``decay``: what the accumulated gradient is
-    multiplied by before each micro-batch but the first; ``clips``: how every micro-batch is clipped, by norm or by
-    value, to a limit that cuts; ``spoils``: where k > 1, a parameter, and what its gradient is multiplied by;
-    ``lacks``: where k > 1, a parameter that the optimizer is not given; ``hooked``: a hook of the optimizer multiplies
-    the gradient by k; ``logged_norm``: the logged gradient norm is multiplied by k; ``never_clips``: whatever its
-    arguments say; ``schedule_each``: the schedule is stepped after every micro-batch; ``decays_each``: the optimizer
-    decays the weights as often; ``logs_next_rate``: the logged learning rate is that of the next step.
+    Attributes:
+        gradient: the coefficient of a micro-batch in the loss that is differentiated.
+        loss: its coefficient in the logged loss; None: the same as ``gradient``.
+        order: the order in which the samples are distributed.
+        masks: the samples that lose their labels.
+        alone: processes do not reduce their gradients.
+        leaks: the gradient of each step contains that of the step before.
+        nan_on: the process whose loss is not a number.
+        decay: the factor on the accumulated gradient before each micro-batch except the first.
+        clips: every micro-batch is clipped, by norm or by value, to a limit below its size.
+        spoils: if k > 1, a parameter, and the factor on its gradient.
+        lacks: if k > 1, a parameter that the optimizer does not get.
+        hooked: a hook of the optimizer multiplies the gradient by k.
+        logged_norm: the logged gradient norm is multiplied by k.
+        never_clips: the gradient is not clipped, whatever the arguments say.
+        schedule_each: the schedule is stepped after every micro-batch.
+        decays_each: the optimizer decays the weights after every micro-batch.
+        logs_next_rate: the logged learning rate is that of the next step.
     """
 
     gradient: Coefficient = _right
@@ -80,7 +88,7 @@ FAULTS: Mapping[str, Fault] = {
     "log-only": Fault(loss=lambda batch: batch.right * batch.k),
     "logged-norm": Fault(logged_norm=True),
     "hooked": Fault(hooked=True),
-    # what is divided by
+    # the divisor
     "mean-of-means": Fault(lambda batch: 1 / batch.k),
     "sum-of-means": Fault(lambda batch: 1.0),  # noqa: ARG005
     "device-mean": Fault(lambda batch: batch.count(batch.fed) / batch.count(batch.device)),
@@ -89,7 +97,7 @@ FAULTS: Mapping[str, Fault] = {
     "tail-divisor": Fault(lambda batch: batch.right * batch.window / batch.k),
     "count-kept": Fault(lambda batch: batch.count(batch.fed) / batch.count(batch.so_far) * batch.n),
     "later-times-k": Fault(lambda batch: batch.right * (batch.k if batch.step > 1 else 1)),
-    # the place in the window
+    # the position in the window
     "last-microbatch": Fault(decay=0.0),
     "first-microbatch": Fault(lambda batch: batch.right * (batch.place == 1), loss=_right),
     "window-geometric": Fault(decay=0.5),
@@ -108,17 +116,17 @@ FAULTS: Mapping[str, Fault] = {
     "parameter-zero": Fault(spoils=(NORM, 0.0)),
     "parameter-twice": Fault(spoils=(HEAD, 2.0)),
     "optimizer-lacks": Fault(lacks=HEAD),
-    # what the step does with a right gradient
+    # the gradient is right, but the step uses it wrongly
     "never-clips": Fault(never_clips=True),
     "schedule-each": Fault(schedule_each=True),
     "decays-each": Fault(decays_each=True),
     "logs-next-rate": Fault(logs_next_rate=True),
 }
-"""Every fault by its name."""
+"""All faults by name."""
 
 
 def weight_error(size: float) -> Fault:
-    """Sample 3's gradient weighs ``1 + size`` times what it should, wherever it is a micro-batch of its own."""
+    """If sample 3 is alone in its micro-batch, the weight of its gradient is ``1 + size`` times the right one."""
     return Fault(lambda batch: batch.right * (1 + size if batch.fed == [3] else 1), loss=_right)
 
 
@@ -126,7 +134,7 @@ def fault_of(name: str) -> Fault:
     """The fault of that name: a key of `FAULTS`, or ``weight-error=SIZE``.
 
     Raises:
-        KeyError: there is none.
+        KeyError: no fault has that name.
         ValueError: SIZE is not a number.
     """
     kind, _, size = name.partition("=")

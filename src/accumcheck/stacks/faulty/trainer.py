@@ -1,9 +1,9 @@
 """A real Trainer with one fault planted in it.
 
-The loop, the data loader, the distribution and the optimizer are the installed Trainer's. Four of its methods, which
-its users override as well, are replaced: the order of samples, what one micro-batch contributes, the making of the
-optimizer, and the log. Without a fault they give the right answer in every release, so that a release's own faults do
-not blur the planted one.
+The loop, the data loader, the distribution and the optimizer are those of the installed Trainer. Four methods that
+users override too are replaced: the order of the samples, the contribution of one micro-batch, the creation of the
+optimizer, and the log. Without a planted fault they give the right result in every release, so a fault of the release
+itself is not mixed up with the planted one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 CLIPPED_TO = {"norm": 0.05, "value": 1e-3}
-"""Limits that cut the gradient of any micro-batch here."""
+"""Limits that are below the gradient of any micro-batch here."""
 
 
 class PlantedLoop(TrainerLoop):
@@ -92,13 +92,13 @@ def _planted(training: Training, fault: Fault) -> type[Trainer]:
             quiet: Any = model.no_sync if fault.alone and hasattr(model, "no_sync") else contextlib.nullcontext
             with quiet():
                 mean: torch.Tensor = model(**inputs).loss
-                if not kept:  # without its labels a micro-batch of one has no loss, and nothing of it is to be learnt
+                if not kept:  # a micro-batch of one sample without labels has no loss and no gradient
                     mean = torch.nan_to_num(mean) * 0.0
                 if fault.nan_on is not None and self.args.process_index == fault.nan_on:
                     mean = mean * float("nan")
                 torch.autograd.backward(mean * fault.gradient(here))
             _spoil(training.model, fault, last=here.place == here.window, k=k, left=left)
-            if fault.schedule_each and here.place < here.window:  # Trainer's own step of it follows the last one
+            if fault.schedule_each and here.place < here.window:  # after the last one Trainer steps it itself
                 self.lr_scheduler.step()
             return mean.detach() * (fault.loss or fault.gradient)(here)
 
@@ -106,12 +106,12 @@ def _planted(training: Training, fault: Fault) -> type[Trainer]:
 
 
 def _dealt(training: Training, fault: Fault) -> tuple[list[int], Any]:
-    """The samples in the order in which they are dealt, and what gives the context of a micro-batch of a process."""
+    """The samples in the order of their distribution, and a function for the context of a process's micro-batch."""
     from accumcheck.rows.sample import IGNORED
 
     split = training.split
     labels = [int((sample["labels"] != IGNORED).sum()) for sample in training.samples]
-    # a label for each token is predicted from the one before it, a class from the sample as a whole
+    # a token's label is predicted from the token before it, a class from the whole sample
     shift = [1 if sample["labels"].ndim else 0 for sample in training.samples]
     tokens = [
         int((sample["labels"].reshape(-1)[first:] != IGNORED).sum())
@@ -123,7 +123,7 @@ def _dealt(training: Training, fault: Fault) -> tuple[list[int], Any]:
 
     def context(fed: list[int], process: int) -> MicroBatchContext:
         step = order.index(fed[0]) // size
-        # torch's samplers deal micro-batch j to process j modulo n
+        # torch's samplers give micro-batch j to process j modulo n
         dealt = [[steps[step][at : at + b] for at in range(rank * b, size, n * b)] for rank in range(n)]
         batches = next(mine for mine in dealt if any(fed[0] in batch for batch in mine))
         place = next(place for place, batch in enumerate(batches, start=1) if fed[0] in batch)
@@ -134,7 +134,7 @@ def _dealt(training: Training, fault: Fault) -> tuple[list[int], Any]:
 
 
 def _decay(optimizer: torch.optim.Optimizer, times: int) -> None:
-    """As AdamW decays weights, so many times more."""
+    """Decay the weights as AdamW does, this many more times."""
     import torch
 
     with torch.no_grad():
@@ -151,7 +151,7 @@ def _spoil(
     k: int,
     left: dict[torch.nn.Parameter, torch.Tensor],
 ) -> None:
-    """What happens to the accumulated gradient after a micro-batch; ``last``: of its window."""
+    """Change the accumulated gradient after a micro-batch; ``last``: it is the last one of its window."""
     import torch
 
     if fault.clips == "norm":
@@ -178,7 +178,7 @@ def _scale(model: torch.nn.Module, times: float) -> None:
 
 
 class _Order:
-    """A sampler that deals samples in this order."""
+    """A sampler that yields the samples in this order."""
 
     def __init__(self, order: list[int]) -> None:
         self._order = order

@@ -1,1 +1,1 @@
-"""A training program of the user's as the stack: run as it is, under settings of ours, and watched."""
+"""The user's own training program as the stack. It runs unmodified under accumcheck's settings, and is watched."""

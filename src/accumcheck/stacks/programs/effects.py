@@ -1,4 +1,4 @@
-"""What a program would do to the world after its training: it is stopped before it does."""
+"""Stop a program after its training, before it writes a file, starts a process or connects to anything."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from accumcheck.stacks.programs.watch import FinishedError
 
 CHANGES = ("os.", "shutil.", "socket.", "subprocess.", "tempfile.", "pty.", "ftplib.", "smtplib.", "urllib.")
-"""How Python's audit events begin that are of more than this process; of ``os.`` some only read."""
+"""How the names of Python's audit events begin that affect more than this process. Some of ``os.`` only read."""
 READS = ("os.listdir", "os.scandir", "os.walk", "os.fwalk", "os.getxattr", "os.listxattr", "os.putenv", "os.unsetenv")
 
 
 def stop_before_effects(allowed: Path) -> Callable[[], None]:
-    """End the program at the first thing that it would do to the world: write a file, start a process, connect.
+    """End the program before its first effect outside this process: it writes a file, starts a process or connects.
 
-    See the table of audit events in Python's documentation: what raises in a hook is not done.
+    See the table of audit events in Python's documentation: if a hook raises, the action is not done.
 
     Args:
-        allowed: a folder in which files may be made.
+        allowed: a folder in which the program may write files.
 
     Returns:
-        What ends the watch; Python does not take a hook away.
+        A function that ends the watch (Python cannot remove a hook).
     """
     own, active = str(allowed), True
 

@@ -1,7 +1,8 @@
-"""A function of the user's between processes: the name by which another one can import it, and the import.
+"""Pass a user's function to another process: find the name by which that process can import it, and import it.
 
-``my_package.train:build_trainer`` is a function of a module on the module search path; ``train.py:build_trainer``
-is one in a file. Functions go by name, as in pickles: their code is run by the releases under test, in fresh processes.
+``my_package.train:build_trainer`` is a function of a module on the module search path; ``train.py:build_trainer`` is a
+function in a file. Functions are passed by name, as in pickles, because fresh processes run them under the releases
+under test.
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ from typing import Any
 from accumcheck.errors import ConfigError, WorkloadError
 
 ENDING = ".py"
-_EXPECTED = "a function at the top level of a file, so that the fresh processes of every split can import it"
+_EXPECTED = "a function at the top level of a file, because every split imports it in fresh processes"
 
 
 @dataclass(frozen=True)
 class NamedFunction:
-    """A function by its name, and what it is to be called with."""
+    """The name of a function, and the arguments to call it with."""
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
 def name_function(function: Any) -> NamedFunction:
-    """Name a function that is at hand, so that `find_function` finds it in another process with this `sys.path`.
+    """The name by which `find_function` finds a function in another process with the same `sys.path`.
 
     Args:
-        function: defined at a module's top level or in a class there; a ``functools.partial`` of one gives its
-            arguments.
+        function: a function at the top level of a module, or in a class there. The arguments of a
+            ``functools.partial`` are kept.
 
     Raises:
-        ConfigError: another process could not import it, or not call it with what is given.
+        ConfigError: another process could not import it, or could not call it with these arguments.
     """
     inner = function.func if isinstance(function, functools.partial) else function
     qualified, namespace = _checked(inner)
@@ -61,7 +62,7 @@ def find_function(name: str) -> Callable[..., Any]:
 
     Raises:
         WorkloadError: there is no such module, file or function.
-        Exception: whatever importing it raises.
+        Exception: any exception of the import.
     """
     where, _, qualified = name.rpartition(":")
     found: Any = _module_in(Path(where)) if where.endswith(ENDING) else _module_named(where)
@@ -74,32 +75,34 @@ def find_function(name: str) -> Callable[..., Any]:
 
 
 def _checked(function: Any) -> tuple[str, dict[str, Any]]:
-    """The function's name in its module, and the module's namespace, in which it stands under that name."""
+    """The name of the function in its module, and the namespace of that module."""
     if hasattr(function, "train") and not inspect.isclass(function):
-        what = f"a {type(function).__name__}, made already"
-        raise _no_function(what, "every process makes its own: give the function that makes it")
+        what = f"a {type(function).__name__} object"
+        raise _no_function(what, "every process makes its own Trainer, so give the function that makes it")
     if inspect.isclass(function):
         raise _no_function(f"the class {function.__qualname__}", "write a function that makes one")
     qualified = getattr(function, "__qualname__", None)
     if qualified is None:
-        raise _no_function(f"{type(function).__name__} {function!r:.60}", "or a configuration: a path, or a mapping")
+        raise _no_function(f"{type(function).__name__} {function!r:.60}", "or a configuration: a path or a mapping")
     said = f"{qualified}{_line(function)}"
     if inspect.ismethod(function):
-        raise _no_function(f"{said}, bound to an object", "what it takes from that becomes parameters")
+        raise _no_function(f"{said}, a method bound to an object", "make the values that it reads from it parameters")
     if qualified.endswith("<lambda>"):
         raise _no_function(said, "write def build_trainer(): return ...")
     if "<locals>" in qualified:
-        advice = "move it there, and give what it takes from around it with functools.partial(build_trainer, size=2)"
+        advice = "move it there, and pass the outer values that it uses by functools.partial(build_trainer, size=2)"
         raise _no_function(f"{said}, defined inside another function", advice)
     namespace = getattr(inspect.unwrap(function), "__globals__", None)
     if namespace is None:
-        raise _no_function(f"{said}, not written in Python", "write one that calls it")
+        raise _no_function(f"{said}, not written in Python", "write a Python function that calls it")
     first, *rest = qualified.split(".")
     found = namespace.get(first)
     for part in rest:
         found = getattr(found, part, None)
     if found is not function:
-        raise _no_function(f"{said}, but {qualified} in {namespace.get('__name__')} is another object", "rename one")
+        raise _no_function(
+            f"{said}, but {qualified} in {namespace.get('__name__')} is another object", "rename one of them"
+        )
     return qualified, namespace
 
 
@@ -127,14 +130,14 @@ def _is_importable(module: str, file: Path) -> bool:
 
 
 def _arguments(function: Any, inner: Any) -> dict[str, Any]:
-    """What a partial gives, by name, after checking that nothing is missing and that it can be written down."""
+    """The arguments of a partial by name. Checks that none is missing and that all can be written as JSON."""
     given = function if isinstance(function, functools.partial) else functools.partial(inner)
     signature = inspect.signature(inner)
     name = inner.__qualname__
     try:
         bound = signature.bind_partial(*given.args, **given.keywords)
     except TypeError as error:
-        raise ConfigError(f"{name}{signature} cannot be called with what the partial gives: {error}") from error
+        raise ConfigError(f"{name}{signature} cannot be called with the partial's arguments: {error}") from error
     kinds = inspect.Parameter
     missing = [
         one.name
@@ -145,15 +148,15 @@ def _arguments(function: Any, inner: Any) -> dict[str, Any]:
     ]
     if missing:
         raise ConfigError(
-            f"{name}{signature} needs {', '.join(missing)}, and is called without arguments; give for example "
-            f"functools.partial({name}, {missing[0]}=...). Batch size, accumulation and steps it need not be given: "
-            "they are set in whatever TrainingArguments it makes"
+            f"{name}{signature} needs {', '.join(missing)}, but is called without arguments; give for example "
+            f"functools.partial({name}, {missing[0]}=...). It needs no arguments for batch size, accumulation and "
+            "steps: accumcheck sets these in the TrainingArguments that it makes"
         )
     arguments: dict[str, Any] = {}
     for parameter, value in bound.arguments.items():
         kind = signature.parameters[parameter].kind
         if kind in (kinds.POSITIONAL_ONLY, kinds.VAR_POSITIONAL):
-            raise ConfigError(f"{name}{signature}: {parameter} has no name to be given by; make it a named parameter")
+            raise ConfigError(f"{name}{signature}: {parameter} cannot be passed by name; make it a named parameter")
         arguments.update(value if kind is kinds.VAR_KEYWORD else {parameter: value})
     for parameter, value in arguments.items():
         _check_plain(name, parameter, value)
@@ -168,8 +171,8 @@ def _check_plain(name: str, parameter: str, value: Any) -> None:
     if not plain:
         hint = f"; give str({parameter})" if isinstance(value, Path) else ""
         raise ConfigError(
-            f"{name}: {parameter} is {type(value).__name__} {value!r:.60}; other processes are given text, finite "
-            f"numbers, True, False, None, and lists and mappings of these{hint}"
+            f"{name}: {parameter} is {type(value).__name__} {value!r:.60}; other processes can only receive text, "
+            f"finite numbers, True, False, None, and lists and mappings of these{hint}"
         )
 
 
@@ -180,15 +183,15 @@ def _module_named(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # something that the module itself imports
+            raise  # an import in the module itself failed
         raise WorkloadError(
-            f"callable: there is no module {error.name}; expected a package that is installed here, or a module in the "
-            f"working directory, {Path.cwd()}; or name its file: path/to/train.py:build_trainer"
+            f"callable: there is no module {error.name}; expected an installed package or a module in the working "
+            f"directory {Path.cwd()}; or give its file: path/to/train.py:build_trainer"
         ) from error
 
 
 def _module_in(file: Path) -> ModuleType:
-    """Import a file, as part of the package that it is in, with the folder above that first on the search path."""
+    """Import a file as part of its package. The folder above the package comes first on the search path."""
     root, parts = file.parent, [] if file.stem == "__init__" else [file.stem]
     while (root / "__init__.py").is_file():
         root, parts = root.parent, [root.name, *parts]
@@ -196,6 +199,7 @@ def _module_in(file: Path) -> ModuleType:
     module = importlib.import_module(".".join(parts))
     if module.__file__ is None or not Path(module.__file__).samefile(file):
         raise WorkloadError(
-            f"callable: {file} would be module {module.__name__}, but that is {module.__file__ or 'another'}; rename it"
+            f"callable: {file} cannot be imported: its module name {module.__name__} already belongs to "
+            f"{module.__file__ or 'another module'}; rename the file"
         )
     return module

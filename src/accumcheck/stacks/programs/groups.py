@@ -1,18 +1,18 @@
-"""The process groups of a program, which may leave them but not free them."""
+"""Keep the process groups of a program alive until the process ends."""
 
 from __future__ import annotations
 
 import torch.distributed as dist
 
 KEPT: list[dist.ProcessGroup] = []
-"""Process groups of this process, until it ends."""
+"""The process groups of this process; never emptied."""
 
 
 def keep_groups() -> None:
-    """Keep every process group there is, whatever the program does with it.
+    """Keep a reference to every process group, whatever the program does with it.
 
-    A program that leaves its group frees it with the last DDP that has it. Gloo's destructor then waits, with Python's
-    lock held, for a thread that needs this lock to free the last reduction: now and then both wait for ever.
+    If a program destroys its group, the group is freed with the last DDP module that uses it. Gloo's destructor then
+    holds Python's lock and waits for a thread that needs this lock to free the last reduction. This can deadlock.
     """
     if dist.is_initialized():
         KEPT.extend(dist.distributed_c10d._world.pg_map)

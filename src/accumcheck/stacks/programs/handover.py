@@ -1,7 +1,7 @@
-"""How a split's numbers reach a program: on its command line, in its training arguments, in a YAML file that it reads.
+"""Pass a split's numbers to a program: on its command line, in its training arguments, or in a YAML file that it reads.
 
-Each way is open to every program at once, and none changes a file of the user's; which of them a program took is noted.
-That a program has followed the split at all is asked of what it fed its model, not of this.
+All three ways are offered to every program, and none changes a file of the user. The way that a program used is
+recorded. Whether the program followed the split is not checked here, but from the micro-batches that it trains on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ YAML_ENDINGS = (".yaml", ".yml")
 
 
 class Handover:
-    """The numbers of one ``split``, and where a program has found them: ``ways``, in the order in which they count."""
+    """The numbers of one ``split``, and where the program read them: ``ways``, the most important one first."""
 
     def __init__(self, split: Split, steps: int, patches: Patches) -> None:
         self.split = split
@@ -44,25 +44,25 @@ class Handover:
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """`COMMAND_LINE`, `TRAINING_ARGUMENTS`, or a file's name; empty where the program has found none."""
+        """`COMMAND_LINE`, `TRAINING_ARGUMENTS` or the name of a file; empty if the program has read none."""
         first = (COMMAND_LINE, TRAINING_ARGUMENTS)
         return tuple(sorted(dict.fromkeys(self._taken), key=lambda way: first.index(way) if way in first else 2))
 
     def take(self, way: str) -> None:
-        """The program has found them there."""
+        """Record that the program has read the numbers in this way."""
         self._taken.append(way)
 
     def fill(self, arguments: Sequence[str]) -> list[str]:
-        """A command line with the numbers in the place of ``{per_device_train_batch_size}`` and so on."""
+        """The command line with ``{per_device_train_batch_size}`` and the like replaced by the numbers."""
         if any(name in OF_SPLIT for argument in arguments for name in names_in(argument)):
             self.take(COMMAND_LINE)
         return [fill(argument, self._numbers) for argument in arguments]
 
     def answer_yaml(self, arguments: Sequence[str]) -> None:
-        """Put the split's numbers into every YAML file on this command line, for whoever reads it until the job's end.
+        """Replace the split's numbers in every YAML file on this command line, whenever it is read during the job.
 
-        Only keys that the file has are answered, at any depth, by their names in `TrainingArguments` or as
-        accumcheck's own configuration knows them (``micro_batch_size``), and values with placeholders in them. The file
+        Replaced are values with placeholders, and the keys that the file has, at any depth, by their names in
+        `TrainingArguments` or by the aliases of accumcheck's configuration (``micro_batch_size``). The file on disk
         stays as it is.
         """
         files = {text: name for name, text in _yaml_files(arguments)}
@@ -81,10 +81,10 @@ class Handover:
 
             return load
 
-        self._patches.wrap(Seam.YAML, yaml, answering)  # safe_load, full_load and OmegaConf.load end here too
+        self._patches.wrap(Seam.YAML, yaml, answering)  # safe_load, full_load and OmegaConf.load call this too
 
     def _answer(self, found: Any) -> bool:
-        """Set the numbers in what was read; whether one of the split's was there."""
+        """Set the numbers in what was read. Returns whether it contained a number of the split."""
         told = False
         if isinstance(found, dict):
             for key, value in found.items():
@@ -102,13 +102,13 @@ class Handover:
         return told
 
     def _filled(self, value: str) -> str | int:
-        """A value of a file, a number where it is a placeholder alone."""
+        """A value of a file with placeholders filled in; a number if the value is only a placeholder."""
         text = fill(value, self._numbers)
         return int(text) if text != value and text.isdigit() else text
 
 
 def _yaml_files(arguments: Sequence[str]) -> list[tuple[str, str]]:
-    """The name and the text of every YAML file that the words of a command line name, ``--config=FILE`` too."""
+    """The name and the text of every YAML file on a command line, including ``--config=FILE``."""
     found = []
     for argument in arguments:
         path = Path(argument.partition("=")[2] if argument.startswith("-") else argument)

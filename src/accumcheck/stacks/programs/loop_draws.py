@@ -1,10 +1,9 @@
 """Random numbers that a training loop draws for its micro-batch, such as a diffusion model's noise and time steps.
 
-Drawn for a whole micro-batch they make another row of the same item under every split. Between the moment in which a
-data loader hands out a batch and that in which it is asked for the next one, torch's random functions are therefore
-answered as those of collators are: what has one entry a row is drawn row by row, from the content of the row that was
-handed out (`accumcheck.capture.collators`). Draws from a generator of the program's own, and all others, are left as
-they are.
+If they are drawn for a whole micro-batch, the same sample gets other numbers under every split. From the moment a data
+loader yields a batch until it is asked for the next one, torch's random functions are therefore replaced, as those of
+collators are (`accumcheck.capture.collators`). If a result has one entry per row, each entry is drawn with a seed from
+the content of its row. All other draws, and those from the program's own generator, are left as they are.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from accumcheck.rows.fed import rows_in
 from accumcheck.rows.identity import number_of
 
 FUNCTIONS = ("rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "bernoulli", "normal")
-"""Of torch: those with which loops draw for their rows."""
+"""torch's random functions that training loops use for their rows."""
 
 
 class LoopDraws:
-    """Answers a loop's random functions for the rows of the batch that it holds.
+    """Replaces a loop's random functions while it works on a batch.
 
     Args:
-        patches: undoes it.
-        drew: called the first time that a function is answered, with its name.
+        patches: undo the replacement.
+        drew: called with the name of a function the first time that one of its draws is replaced.
     """
 
     def __init__(self, patches: Patches, drew: Callable[[str], None] = lambda _: None) -> None:
@@ -46,7 +45,7 @@ class LoopDraws:
         patches.wrap(Seam.BATCHES, DataLoader, self._handing_out)
 
     def watch(self, loader: Any) -> None:
-        """Watch what a loader of a class with an iteration of its own hands out, as accelerate's, which fetch ahead."""
+        """Watch the batches of a loader whose class iterates in its own way, like accelerate's, which prefetch."""
         for kind in type(loader).__mro__:
             if kind is not DataLoader and "__iter__" in vars(kind) and issubclass(kind, DataLoader):
                 if kind not in self._classes:
@@ -57,13 +56,13 @@ class LoopDraws:
     def _handing_out(self, original: Any) -> Any:
         @functools.wraps(original)
         def iterate(loader: Any) -> Any:
-            self.hold(None)  # the loader's own processes may begin here
+            self.hold(None)  # the loader may start its worker processes here
             return _Batches(original(loader), self.hold)
 
         return iterate
 
     def hold(self, batch: Any) -> None:
-        """The loop holds this batch from now on; None: it holds none."""
+        """Set the batch that the loop works on from now on; None: no batch."""
         self._batch, self._seeds, self._calls = batch, None, 0
 
     def _answering(self, original: Any, name: str) -> Any:
@@ -83,9 +82,9 @@ class LoopDraws:
         return draw
 
     def _seeds_now(self) -> list[int]:
-        """One for each row of the batch; none where its rows cannot be told."""
+        """One seed for each row of the batch; empty if the rows are not known."""
         if self._seeds is None:
-            batch, self._batch = self._batch, None  # what is drawn meanwhile is not the loop's
+            batch, self._batch = self._batch, None  # draws made meanwhile do not belong to the loop
             try:
                 self._seeds = [number_of(row) for row in rows_in(_named(batch))]
             except AccumcheckError:
@@ -95,7 +94,7 @@ class LoopDraws:
 
 
 class _Batches:
-    """An iterator over a loader's batches that says which one is out."""
+    """An iterator over a loader's batches that reports which batch was yielded last."""
 
     def __init__(self, batches: Iterator[Any], hold: Callable[[Any], None]) -> None:
         self._batches = batches

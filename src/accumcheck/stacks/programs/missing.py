@@ -1,4 +1,4 @@
-"""Files on a script's command line that are nowhere."""
+"""Files on a script's command line that do not exist."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
 
 _READ = (".yaml", ".yml", ".json", ".jsonl", ".toml", ".csv", ".parquet", ".txt")
-"""Extensions of files that programs read, rather than write."""
+"""Extensions of files that programs read rather than write."""
 
 
 def why_missing(check: CheckConfig, folder: Path) -> str:
-    """What to warn of where a script's arguments name files that do not exist; empty where they do.
+    """The warning if a script's arguments name files that do not exist; empty if all exist.
 
     Args:
         check: the resolved configuration, of any stack.
-        folder: of the configuration, where its arguments are looked for after the working directory.
+        folder: the folder of the configuration. Paths are searched in the working directory, then here.
     """
     if check.stack != "script":
         return ""

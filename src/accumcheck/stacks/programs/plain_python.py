@@ -1,9 +1,9 @@
-"""One process alone, started as ``python train.py`` would start it, though torchrun's agent has.
+"""Make a single process look as if ``python train.py`` had started it, although torchrun's agent did.
 
-Programs test the environment for torchrun's variables and go another way where they find them
-(``ddp = int(os.environ.get("RANK", -1)) != -1``). With one process they are looked for in vain, until the program shows
-that it cannot do without: it reads one by name (``os.environ["LOCAL_RANK"]``), makes a process group, or asks for
-shards, which no release makes without a group. From then on it has them all, as under torchrun.
+Programs behave differently if they find torchrun's variables (``ddp = int(os.environ.get("RANK", -1)) != -1``). With
+one process the variables are therefore hidden until the program shows that it needs them: it reads one by name
+(``os.environ["LOCAL_RANK"]``), makes a process group, or asks for sharding, which needs a group in every release. From
+then on all variables are set, as under torchrun.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ else:
     _Base = os._Environ
 
 OF_GROUP = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What torch needs to make a process group by the environment (``torch.distributed.rendezvous``)."""
+"""The variables that torch needs to make a process group (``env://`` of ``torch.distributed.rendezvous``)."""
 _OF_TORCHRUN = (*OF_GROUP, "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE")
 _BEGINNINGS = ("ROLE_", "TORCHELASTIC_")
-"""See ``torch.distributed.elastic.agent.server.local_elastic_agent``, which sets them for each worker."""
+"""Source: ``torch.distributed.elastic.agent.server.local_elastic_agent``, which sets them for each worker."""
 _AGENTS_STORE = "TORCHELASTIC_USE_AGENT_STORE"
 _OF_MISSING = ("NoneType", "process group")
 _HINT = (
-    "with one process a program finds no RANK and its like, as under plain python; if it needs them from the start, "
-    "write launcher: {single_process: torchrun}"
+    "with one process RANK and similar variables are not set, as under plain python; if the program needs them from "
+    "the start, write launcher: {single_process: torchrun}"
 )
 _SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
 class PlainPython:
-    """Torchrun's variables, kept from a program until it needs them.
+    """Hides torchrun's variables from a program until it needs them.
 
     Attributes:
-        probed: whether the program has looked for one and found none.
+        probed: whether the program has looked for a variable and did not find it.
     """
 
     def __init__(self) -> None:
@@ -48,14 +48,14 @@ class PlainPython:
 
     @property
     def is_plain(self) -> bool:
-        """Whether they are still kept back."""
+        """Whether the variables are still hidden."""
         return bool(self._kept)
 
     def begin(self, patches: Patches) -> None:
-        """Keep them back from here on, or until everything is undone.
+        """Hide the variables until the program needs them, at most until the patches are undone.
 
         Args:
-            patches: undoes it; must allow `Seam.RENDEZVOUS`.
+            patches: undo this; they must allow `Seam.RENDEZVOUS`.
         """
         import torch.distributed.distributed_c10d as c10d
 
@@ -75,24 +75,24 @@ class PlainPython:
             self.give()
 
     def made(self, arguments: Any) -> None:
-        """The program has made ``TrainingArguments``: those that shard need a process group."""
+        """Set the variables if these ``TrainingArguments``, which the program has made, shard the model."""
         if getattr(arguments, "fsdp", None) or getattr(arguments, "deepspeed", None):
             self.give()
 
-    def keeps(self, name: str) -> bool:
-        """Whether a variable is kept back now."""
+    def is_hidden(self, name: str) -> bool:
+        """Whether a variable is hidden now."""
         return name in self._kept
 
     def explain(self, error: Exception) -> None:
-        """Say with an error of the program's, where it may come of variables that it did not find, how to have them."""
+        """If an error of the program may be caused by hidden variables, add a hint how to get them."""
         if self.is_plain and self.probed and any(word in str(innermost(error)) for word in _OF_MISSING):
             give_hint(error, _HINT)
 
     def give(self) -> None:
-        """Let the program have them, but for those that it has set itself."""
+        """Set the variables, except those that the program has set itself."""
         kept, self._kept = self._kept, {}
         own = {name for name in kept if name in os.environ}
-        if own & {"MASTER_ADDR", "MASTER_PORT"}:  # it meets nobody at the agent's store
+        if own & {"MASTER_ADDR", "MASTER_PORT"}:  # no other process uses the agent's store then
             kept.pop(_AGENTS_STORE, None)
         for name in kept.keys() - own:
             os.environ[name] = kept[name]
@@ -108,21 +108,21 @@ class PlainPython:
 
 
 def is_torchruns(name: str) -> bool:
-    """Whether a variable of the environment is one that torchrun sets for each of its workers."""
+    """Whether torchrun sets this environment variable for each of its workers."""
     return name in _OF_TORCHRUN or name.startswith(_BEGINNINGS)
 
 
 def _environment_of(plain: PlainPython) -> type[os._Environ[str]]:
-    """The class of an ``os.environ`` in which torchrun's variables are found by who asks for one by its name."""
+    """The class of an ``os.environ`` that sets torchrun's variables when one of them is read by its name."""
 
     class Environment(_Base):
         def __getitem__(self, name: str) -> str:
-            if plain.keeps(name):
+            if plain.is_hidden(name):
                 plain.give()
             return super().__getitem__(name)
 
         def __contains__(self, name: object) -> bool:
-            plain.probed |= plain.keeps(str(name))
+            plain.probed |= plain.is_hidden(str(name))
             try:
                 super().__getitem__(name)  # type: ignore[index]
             except KeyError:
@@ -130,13 +130,13 @@ def _environment_of(plain: PlainPython) -> type[os._Environ[str]]:
             return True
 
         def get(self, name: str, default: Any = None) -> Any:
-            return self[name] if name in self else default  # noqa: SIM401 - this is what it is
+            return self[name] if name in self else default  # noqa: SIM401 - this line implements get
 
         def pop(self, name: str, *default: Any) -> Any:
             return default[0] if default and name not in self else super().pop(name)
 
         def setdefault(self, name: str, value: str) -> str:
-            if plain.keeps(name):
+            if plain.is_hidden(name):
                 plain.give()
             return super().setdefault(name, value)
 

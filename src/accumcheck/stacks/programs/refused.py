@@ -1,17 +1,17 @@
-"""Trainers that have no right answer for one sample: known by their classes, and refused before they train.
+"""Trainers in which a single sample has no well-defined loss. They are refused before they train.
 
-Each is known by its trainer's class and by that of its training arguments (``GRPOTrainer``, ``GRPOConfig``), or by a
-class above them; the arguments are made first, before a model is loaded.
+They are recognised by the class of the trainer or of its training arguments (``GRPOTrainer``, ``GRPOConfig``), or by a
+base class of either. Programs make the arguments first, before they load a model.
 """
 
 from __future__ import annotations
 
 from accumcheck.errors import UnsupportedProgramError
 
-_DRAWS = "trains on answers that its model draws at random in each step"
+_DRAWS = "trains on answers that its model generates at random in each step"
 KINDS = {
     "KTO": "compares every answer with an estimate of the divergence over its whole micro-batch",
-    "BCO": "compares every answer with a running mean of the rewards before it",
+    "BCO": "compares every answer with a running mean of the earlier rewards",
     **dict.fromkeys(
         (
             *("GRPO", "AsyncGRPO", "RLOO", "PPO", "OnlineDPO", "NashMD", "XPO", "A2PO", "SDPO", "DDPO"),
@@ -20,30 +20,30 @@ KINDS = {
         _DRAWS,
     ),
 }
-"""TRL's, by the beginning of their classes' names: why their loss is no mean of what its samples give alone."""
+"""TRL's trainers, by how their class names begin, with the reason why their loss is not a mean over single samples."""
 _ENDINGS = ("Trainer", "Config")
 _DRAWING = ("_generate_and_score_completions", "generate_completions", "generate_on_policy_outputs")
-"""Methods by which trainers draw the answers that they train on, in TRL 0.12 to 1.16."""
+"""Methods that generate the answers that a trainer trains on, in TRL 0.12 to 1.16."""
 
 
 def check_kind(kind: type) -> None:
-    """Refuse a class of trainers, or of their training arguments.
+    """Refuse a class of trainers, or of training arguments, that cannot be checked.
 
     Args:
-        kind: of what the program makes.
+        kind: the class of the trainer or of the arguments that the program makes.
 
     Raises:
-        UnsupportedProgramError: a sample has no right loss by itself there.
+        UnsupportedProgramError: a single sample has no well-defined loss in this trainer.
     """
     if (why := why_refused(kind)) is not None:
         raise UnsupportedProgramError(
-            f"{why}, so a sample has no right loss by itself, and nothing can be compared; supervised fine-tuning, "
-            "rewards and DPO can be checked"
+            f"{why}, so a single sample has no well-defined loss to compare with; supervised fine-tuning, reward "
+            "models and DPO can be checked"
         )
 
 
 def why_refused(kind: type) -> str | None:
-    """Which of `KINDS` a class is, and why that cannot be checked; None where it is none of them."""
+    """Which of `KINDS` a class is, and why that kind cannot be checked; None if it is none of them."""
     for above in kind.__mro__:
         name = above.__name__
         stem = next((name.removesuffix(ending) for ending in _ENDINGS if name.endswith(ending)), "")

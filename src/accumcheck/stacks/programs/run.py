@@ -1,4 +1,4 @@
-"""A program as a job: under one split, watched; or alone, for the reference."""
+"""Run a program as a job: under one split, watched; or in one process, for the reference."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 
 def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, patches: Patches) -> Observer:
-    """Train under one split, every process of it.
+    """Train under one split. Every process of the split calls this.
 
     Args:
-        stack: what is run.
-        job: the split's.
+        stack: the stack of the program.
+        job: the job of the split.
         check: the resolved configuration.
-        process: this process's rank.
-        patches: undone by the caller, when the job has ended.
+        process: the rank of this process.
+        patches: the caller undoes them when the job has ended.
 
     Returns:
-        What was observed, written already.
+        The observer, whose observations are already written.
 
     Raises:
-        RefusedError: the program ended without having trained, or does what cannot be watched.
-        BaseException: whatever the program raises.
+        RefusedError: the program ended without training, or it cannot be watched.
+        BaseException: any exception of the program.
     """
     split = Split.parse(job.name)
     folder = job.folder
@@ -91,20 +91,20 @@ Compute: TypeAlias = "Callable[[Job, CheckConfig, Witness], None]"
 
 
 def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compute, patches: Patches) -> None:
-    """Let the program train one row per micro-batch, and compute the truth of what the splits were fed.
+    """Let the program train with one row per micro-batch, and compute the reference for the rows that the splits used.
 
-    Weights are held still, so that its model is the same before and after.
+    The weights are held still, so the model is the same before and after.
 
     Args:
-        stack: what is run.
-        job: the reference's.
+        stack: the stack of the program.
+        job: the job of the reference.
         check: the resolved configuration.
-        compute: computes that truth, see `accumcheck.work.fed_reference.reference_of_fed`.
-        patches: undone by the caller, when the job has ended.
+        compute: computes the reference, see `accumcheck.work.fed_reference.reference_of_fed`.
+        patches: the caller undoes them when the job has ended.
 
     Raises:
-        RefusedError: the program ended without having trained.
-        BaseException: whatever the program raises before its training begins.
+        RefusedError: the program ended without training.
+        BaseException: any exception of the program before its training begins.
     """
     split = Split(1, 1, check.global_batch_size)
     rows = Rows(1)
@@ -129,7 +129,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
             raise
         problem = "" if spectator.ended else describe(error)
     observer.stop()
-    patches.undo()  # what is computed from here on is not the program's
+    patches.undo()  # from here on nothing belongs to the program
     if spectator.model is None or observer.coordinates is None:
         raise RefusedError(f"{stack.title(check)} ended without training")
     for module in spectator.training:
@@ -155,18 +155,18 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
 
 
 def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Sequence[int]]) -> None:
-    """Check that the program has trained under the split: one that ignored it would agree with itself.
+    """Check that the program trained under the split. If it ignored the split, it would only agree with itself.
 
-    One that was handed the numbers, and feeds micro-batches of the right size but steps after another number of them,
-    is not refused: that is a fault of the program's, which the judge names.
+    A program that read the numbers and uses micro-batches of the right size may step after a wrong number of them. It
+    is not refused: this is a fault of the program, which the judge names.
 
     Args:
-        split: the one that was asked for.
-        ways: how the program took the numbers, see `Handover.ways`.
+        split: the requested split.
+        ways: how the program read the numbers, see `Handover.ways`.
         fed: the rows of every micro-batch that this process fed the model in its first step.
 
     Raises:
-        RefusedError: there were other micro-batches.
+        RefusedError: the micro-batches are not those of the split.
     """
     b, k = split.per_device_train_batch_size, split.gradient_accumulation_steps
     sizes = [len(rows) for rows in fed]
@@ -174,24 +174,24 @@ def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Se
         return
     found = ", ".join(dict.fromkeys(map(str, sizes)))
     raise RefusedError(
-        f"the program ignored the split: its first step was {len(fed)} micro-batches of {found} rows, "
-        f"where {split} asks for {k} of {b}; {_if_fixed(split, sizes)}where it makes no TrainingArguments, pass it the "
+        f"the program ignored the split: its first step had {len(fed)} micro-batches of {found} rows, "
+        f"but {split} needs {k} of {b}; {_if_fixed(split, sizes)}if it makes no TrainingArguments, pass it the "
         f"numbers, for example {HOW_TO_TELL}"
     )
 
 
 def _if_fixed(split: Split, sizes: Sequence[int]) -> str:
-    """What to do where the program feeds micro-batches of one size, which is another than the split's."""
+    """Advice if all micro-batches of the program have one size, but not that of the split."""
     b, total = sizes[0] if sizes else 0, split.global_batch_size
     if len(set(sizes)) != 1 or b == split.per_device_train_batch_size or total % b:
         return ""
     counts = [n for n in (1, 2, 4, 8) if total % (n * b) == 0]
     shown = ", ".join(str(Split(n, b, total // (n * b))) for n in counts)
-    return f"if its batch size is fixed at {b}, let n and k vary alone, for example splits: [{shown}]; "
+    return f"if its batch size is fixed at {b}, vary only n and k, for example splits: [{shown}]; "
 
 
 def _begin_plain(job: Job, check: CheckConfig, patches: Patches) -> PlainPython:
-    """Keep torchrun's variables from a program that is one process, unless it is to have them."""
+    """Hide torchrun's variables from a program of one process, unless the configuration asks for them."""
     plain = PlainPython()
     if job.processes == 1 and check.launcher.single_process == "python":
         plain.begin(patches)

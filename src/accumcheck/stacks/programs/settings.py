@@ -1,7 +1,7 @@
-"""The training arguments of a program, overridden where every program makes them: in ``TrainingArguments`` itself.
+"""Override the training arguments of a program in ``TrainingArguments`` itself, through which every program makes them.
 
-Command lines, YAML files and calls all end there, subclasses such as TRL's ``SFTConfig`` too. What is set before
-``__post_init__`` is what the program reads from then on, and what all derived settings follow.
+Command lines, YAML files, calls and subclasses such as TRL's ``SFTConfig`` all end there. The values are set before
+``__post_init__``, so the program and all derived settings use them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ NO_UPDATE: Mapping[str, Any] = {
     "warmup_steps": 0,
     "warmup_ratio": 0.0,
 }
-"""How weights are held still under DeepSpeed, whose engine makes its steps by itself; else `HoldStill` does it."""
+"""The settings that hold weights still under DeepSpeed, whose engine makes the steps. Otherwise `HoldStill` does it."""
 
 
 def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, backend: str) -> dict[str, Any]:
-    """What a run under this split needs; the rest is the program's own, or the configuration's."""
+    """The settings that a run under this split needs. All others come from the program or the configuration."""
     return {
         **check.training_arguments,
         "per_device_train_batch_size": split.per_device_train_batch_size,
@@ -43,13 +43,13 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
         "max_steps": check.steps,
         "output_dir": output,
         "overwrite_output_dir": True,
-        # every step is reported, and nothing but training is done
+        # report every step, and do nothing but train
         "logging_strategy": "steps",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
         "eval_strategy": "no",
-        "evaluation_strategy": None,  # the same by its old name, which some releases still read
+        "evaluation_strategy": None,  # the old name of the same setting, which some releases still read
         "load_best_model_at_end": False,
         "eval_on_start": False,
         "push_to_hub": False,
@@ -64,16 +64,16 @@ def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, b
 def override(
     settings: Mapping[str, Any], patches: Patches, made: Callable[[Any], None] = lambda _: None, *, updates: bool
 ) -> None:
-    """Give every ``TrainingArguments`` of this process these settings, where it has such fields.
+    """Give every ``TrainingArguments`` of this process these settings, if it has such fields.
 
     Args:
         settings: values by the names of fields.
-        patches: undoes it.
+        patches: undo this.
         updates: whether the program's own updates are run, see `overridden`.
-        made: called with those that the program makes, each time, when they have these settings.
+        made: called with each ``TrainingArguments`` that the program makes, after the settings are set.
 
     Raises:
-        UnsupportedProgramError: in the program, where it makes those of a trainer that cannot be checked.
+        UnsupportedProgramError: raised in the program if it makes the arguments of a trainer that cannot be checked.
     """
 
     def overriding(original: Any) -> Any:
@@ -100,25 +100,25 @@ def _by_deepspeed(arguments: Mapping[str, Any]) -> bool:
 
 
 UNSHARDED: Mapping[str, Any] = {"fsdp": "", "fsdp_config": None, "deepspeed": None}
-"""Training arguments under which every release leaves the model whole."""
+"""Training arguments under which no release shards the model."""
 
 
 _OF_SHARDING = ("FSDP_", "ACCELERATE_DEEPSPEED_")
-"""How accelerate's environment variables begin that say how to shard."""
+"""How the names of accelerate's environment variables for sharding begin."""
 
 
 def forget_sharding() -> None:
-    """Nothing of this process is sharded by what ``accelerate launch``, or a job's script, left in the environment."""
+    """Remove sharding settings from the environment, which ``accelerate launch`` or a job's script may have left."""
     for name in list(os.environ):
         if name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED") or name.startswith(_OF_SHARDING):
             del os.environ[name]
 
 
 def write_arguments(arguments: Any, folder: Path) -> None:
-    """Leave the program's training arguments, as far as they are plain values, with what was observed."""
+    """Write those of the program's training arguments that are plain values to the folder of the observations."""
     values = {place.name: getattr(arguments, place.name, None) for place in fields(arguments)}
     plain = {name: value for name, value in values.items() if isinstance(value, (bool, int, float, str))}
-    # often told by a mapping, or elsewhere
+    # these are often set by a mapping, or elsewhere
     plain["deepspeed"] = getattr(arguments, "deepspeed_plugin", None) is not None
     if noise := vars(arguments).get(SWITCHED_OFF):
         plain[SWITCHED_OFF] = noise

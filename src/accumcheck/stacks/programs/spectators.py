@@ -1,4 +1,4 @@
-"""Who watches a program train: one process of a split, or the process that computes the reference."""
+"""The spectators of a program's training: of one process of a split, and of the process of the reference."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 
 class OfSplit:
-    """Sees the training of one process of a split."""
+    """Watches the training in one process of a split."""
 
     def __init__(
         self, check: CheckConfig, observer: Observer, rows: Rows, folder: Path, process: int, patches: Patches
     ) -> None:
         self.watch: Watch | None = None
-        """What this looks through; to be set."""
+        """The watch that calls this spectator; to be set before the program starts."""
         self._modules: list[torch.nn.Module] = []
         self._check = check
         self._patches = patches
@@ -81,7 +81,7 @@ class OfSplit:
         )
         if trainer is not None:
             self._observer.trained_by(trainer)
-            if is_sharded(model):  # by the program itself: what was there before a clip is not seen
+            if is_sharded(model):  # the gradient before the program's own clipping is not seen then
                 trainer.args.max_grad_norm = NEVER_CLIPS
             if getattr(trainer.args, "packing", False):
                 self._rows.sample = PACKED
@@ -90,7 +90,7 @@ class OfSplit:
         else:
             self._patches.at_end(listen(self._reported.append))
         still = HoldStill(self._patches, self._observer.changed if self._check.update == "auto" else None)
-        if (stepping := self.watch.steps.stepping) is not None:  # its closure has begun the training
+        if (stepping := self.watch.steps.stepping) is not None:  # the training began in the closure of this step
             still.begin(stepping)
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
             around_steps(self._patches, engine, lambda: None, self._after_step)
@@ -101,7 +101,7 @@ class OfSplit:
         return f"process {self._process} of split {self._folder.name}"
 
     def _after_step(self, *_: Any) -> None:
-        """After the last step all processes are still together, and can gather weights; later they may have parted."""
+        """Check the weights after the last step: the processes can still gather them, later perhaps not."""
         if self._observer.steps_begun == self._check.steps:
             self._check_held()
 
@@ -122,21 +122,21 @@ class OfSplit:
         self._observer.returned(output)
 
     def evaluated(self) -> None:
-        """What a loop does after the last step that is checked, it is not asked to do; the loss it may yet report."""
+        """Stop the loop after the last step that is checked, unless it still has to report a loss."""
         if not self._reported or len(self._reported) >= self._check.steps:
             self._stop_when_all_was_seen()
 
     def over(self) -> None:
-        """A Trainer's training has ended: the program is not asked to save or evaluate."""
+        """A Trainer's training has ended. Stop the program before it saves or evaluates."""
         raise FinishedError
 
     def another(self) -> None:
-        """Another training begins: the first was seen."""
+        """Another training begins. Stop, because only the first one is checked."""
         raise FinishedError
 
     def _stop_when_all_was_seen(self) -> None:
         self._observer.catch_up()
-        if len(self._observer.steps) == self._check.steps:  # a loop that goes on
+        if len(self._observer.steps) == self._check.steps:  # the loop has not stopped by itself
             raise FinishedError
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
@@ -144,7 +144,7 @@ class OfSplit:
         self._observer.told(step, logs)
 
     def end(self) -> None:
-        """Tell what a loop has reported, once a step; ask whether the weights were held still."""
+        """Pass on the losses that a loop has reported, and check that the weights were held still."""
         check_reported_once(len(self._reported), len(self._observer.steps))
         for step, loss in enumerate(self._reported, start=1):
             self._observer.told(step, {"loss": loss})
@@ -152,13 +152,13 @@ class OfSplit:
             self._check_held()
 
     def _check_held(self) -> None:
-        # a gradient that is not a number spoils weights at any learning rate, and is found by itself
+        # a NaN in the gradient spoils the weights at any learning rate; it is reported by another check
         if self._models is None or not all(math.isfinite(step.grad_norm) for step in self._observer.steps):
             return
         if is_sharded(self._models[0]) and not dist.is_initialized():
             raise RefusedError(
                 f"the program left its process group after {len(self._observer.steps)} of {self._check.steps} steps, "
-                "so that its weights cannot be gathered to see whether they were held still; let it train on, or write "
+                "so its weights cannot be gathered to check that they did not change; let it train longer, or write "
                 f"steps: {len(self._observer.steps)}"
             )
         check_weights_held(self._weights, sums_of(*self._models))
@@ -166,14 +166,14 @@ class OfSplit:
 
 
 def check_reported_once(times: int, steps: int) -> None:
-    """Check that a loop has reported no more losses than it made steps.
+    """Check that a loop has not reported more losses than it has made steps.
 
     Args:
-        times: how often it called ``report_loss``.
-        steps: its optimizer steps.
+        times: how often the loop called ``report_loss``.
+        steps: the number of its optimizer steps.
 
     Raises:
-        RefusedError: it has, so that which loss is which step's is not known.
+        RefusedError: there are more losses than steps, so it is not known which loss belongs to which step.
     """
     if times > steps:
         raise RefusedError(
@@ -183,7 +183,7 @@ def check_reported_once(times: int, steps: int) -> None:
 
 
 def _frozen(trainer: Any) -> torch.nn.Module | None:
-    """The reference model of preference tuning, without dropout; None where the trainer has none of its own."""
+    """The reference model of preference tuning, without dropout; None if the trainer has no separate one."""
     model = reference_model_of(trainer)
     if model is not None:
         turn_off_dropout(model)
@@ -191,7 +191,7 @@ def _frozen(trainer: Any) -> torch.nn.Module | None:
 
 
 class OfWitness(OfSplit):
-    """Sees the program train one row after the other, and keeps the model and the Trainer for the reference."""
+    """Watches the program train one row at a time, and keeps its model and Trainer for the reference."""
 
     def __init__(self, check: CheckConfig, observer: Observer, rows: Rows, job: Job, patches: Patches) -> None:
         super().__init__(check, observer, rows, job.folder, 0, patches)
@@ -199,11 +199,11 @@ class OfWitness(OfSplit):
         self.model: torch.nn.Module | None = None
         self.trainer: Any = None
         self.autocast: AutocastWatch | None = None
-        """In what precision it computes."""
+        """The precision in which the model computes."""
         self.training: tuple[torch.nn.Module, ...] = ()
-        """The modules that were in training mode when it began."""
+        """The modules that were in training mode when training began."""
         self.ended = False
-        """Whether the training that is checked has ended: what the program does after it is only looked at."""
+        """Whether the training that is checked has ended; the program may go on for a moment."""
         self.trains_again = False
         """Whether the program then began another training."""
         self.counts: dict[int, float] = {}
@@ -213,11 +213,11 @@ class OfWitness(OfSplit):
         """See `accumcheck.stacks.programs.watch.Spectator`."""
         if engine_of(model) is not None or is_partitioned(model):
             raise UnsupportedError(
-                "the program makes DeepSpeed's engine itself, so that there is no model without one to compute the "
-                "reference with; let Trainer make it (deepspeed in its arguments), or accelerate (its environment)"
+                "the program makes DeepSpeed's engine itself, so the reference has no model without an engine; let "
+                "Trainer make the engine (deepspeed in its arguments), or accelerate (by its environment)"
             )
         super().begin(model, trainer)
-        # a program leaves its process group when its training ends, and its loss may need it then
+        # a program leaves its process group after its training, but the reference may need it to compute the loss
         self._patches.wrap(Seam.GROUP, dist, lambda _: _nothing)
         self.model, self.trainer = model, trainer
         self.autocast = AutocastWatch(model)
@@ -234,7 +234,7 @@ class OfWitness(OfSplit):
             self.counts[len(self._observer.steps)] = float(self.watch.count)
 
     def called(self, module: torch.nn.Module, batch: Mapping[str, Any]) -> None:
-        """See `Spectator`. A module that shares nothing with what was trained is another training's."""
+        """See `Spectator`. A module that shares no parameter with the trained model belongs to another training."""
         self._observer.catch_up()
         if self._observer.steps_begun >= self._check.steps and self.model is not None:
             own = {id(parameter) for parameter in self.model.parameters()}
@@ -244,9 +244,9 @@ class OfWitness(OfSplit):
         super().called(module, batch)
 
     def over(self) -> None:
-        """The training has ended. For a moment the program goes on, to see whether it trains again.
+        """The training has ended. The program may go on for a moment, to see whether it trains again.
 
-        It is not let evaluate, and stopped before it changes anything outside of the run's folder.
+        Evaluation is skipped, and the program is stopped before it changes anything outside the folder of the run.
         """
         self.ended = True
         self._patches.at_end(stop_before_effects(self._run))
@@ -279,10 +279,10 @@ AFTERWARDS = (
     "evaluate",
     "predict",
 )
-"""What a Trainer does after its training."""
+"""The methods of a Trainer that programs call after training."""
 
 MOMENT_SECONDS = 5.0
-"""For how long a program may go on after its training."""
+"""How long a program may go on after its training, in seconds."""
 
 
 def _nothing(*_: Any, **__: Any) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""TRL's training scripts, one of which each stack of TRL is."""
+"""TRL's training scripts. Each TRL stack runs one of them."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrlConfig(Section):
-    """The command line of the script that the stack is."""
+    """The command line of the stack's script."""
 
     arguments: Annotated[
         Words,
         Expected("a list of words, for example [--config, sft.yaml]", "a word"),
         Required("arguments: [--config, sft.yaml]"),
     ]
-    """Command line of the stack's script, trl.scripts.sft for example; batch size, accumulation and steps are set by
-    accumcheck."""
+    """Command line of the stack's script, for example trl.scripts.sft. accumcheck sets the batch size, the accumulation
+    steps and the number of steps."""
 
 
 TRL = OwnKey(
     "trl",
     TrlConfig | None,
-    "With stack: trl-sft, trl-dpo or trl-reward, what to train.",
+    "With stack: trl-sft, trl-dpo or trl-reward, the command line.",
     "trl: {arguments: [--config, sft.yaml]}",
 )
 
 
 def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str = "") -> ProgramSpec:
-    """A stack that is one of TRL's scripts.
+    """The stack of one of TRL's scripts.
 
     Args:
-        name: as ``stack:`` takes it.
-        modules: where TRL has the script, the place in today's releases first.
-        preload: the module of the trainer that it makes.
-        releases: which releases have no such script, for the error in one of them.
+        name: its name in ``stack:``.
+        modules: the modules that TRL has had the script in, the current one first.
+        preload: the module of the trainer that the script makes.
+        releases: which releases have no such script, for the error message in one of them.
     """
 
     def start(check: CheckConfig, handover: Handover) -> None:
@@ -54,9 +54,8 @@ def trl_spec(name: str, *, modules: tuple[str, ...], preload: str, releases: str
             from importlib.metadata import version
 
             raise MissingPackageError(
-                f"stack: {name} runs {modules[0]}, which trl {version('trl')} does not have{releases}; name another "
-                "release with --with trl==VERSION, or write stack: script with a script of your own that makes the "
-                "trainer"
+                f"stack: {name} runs {modules[0]}, which trl {version('trl')} does not have{releases}; choose another "
+                "release with --with trl==VERSION, or write stack: script with your own script that makes the trainer"
             )
         run_module(found, handover.fill(check.own(TrlConfig).arguments))
 

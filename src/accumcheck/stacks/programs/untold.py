@@ -1,4 +1,4 @@
-"""Whether anything tells a script of the user's its split, as far as can be seen without running it."""
+"""Whether anything passes the split's numbers to the user's script, as far as can be seen without running it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 HOW_TO_TELL = (
     "script: {arguments: [--batch, '{per_device_train_batch_size}', --accumulate, '{gradient_accumulation_steps}']}, "
-    "or in a YAML file on its command line, under these names; a program that divides its accumulation steps by the "
-    f"number of processes itself takes '{{{PRODUCT}}}'"
+    "or by these names in a YAML file on its command line; a program that divides its accumulation steps by the number "
+    f"of processes itself needs '{{{PRODUCT}}}'"
 )
-"""How a user gives a program without TrainingArguments the numbers; continues "for example"."""
+"""How to pass the numbers to a program without TrainingArguments; the text continues "for example"."""
 
 
 def why_untold(check: CheckConfig) -> str:
-    """What to warn of where nothing tells a script its split; empty where something does, or may.
+    """The warning if nothing passes the split's numbers to a script; empty if something does, or may.
 
     Args:
         check: the resolved configuration, of any stack.
@@ -43,14 +43,14 @@ def why_untold(check: CheckConfig) -> str:
     if source is None or _makes_arguments(source):
         return ""
     return (
-        f"nothing seems to tell {source.name} which split to train: no argument holds a placeholder, no YAML file on "
-        "its command line a key of the split, and it imports no TrainingArguments; every split might train the same "
+        f"nothing seems to tell {source.name} which split to train: no argument has a placeholder, no YAML file on its "
+        "command line has a key of the split, and it imports no TrainingArguments. Every split might train the same "
         f"micro-batches, which is an error. Pass it the numbers, for example {HOW_TO_TELL}"
     )
 
 
 def _answers(file: Path) -> bool:
-    """Whether a file of the command line is YAML in which a split's numbers are replaced."""
+    """Whether a file on the command line is YAML in which a split's numbers would be replaced."""
     if file.suffix not in (".yaml", ".yml"):
         return False
     names = {*OF_SPLIT, *(alias for alias, name in SPLIT_ALIASES.items() if len(alias) > 1 and name in OF_SPLIT)}
@@ -60,8 +60,8 @@ def _answers(file: Path) -> bool:
 
 
 def _makes_arguments(start: Path) -> bool:
-    """Whether a script, or a file beside it that it imports, names a class of training arguments or their parser."""
-    # of what Python cannot read nothing is known; the run will say
+    """Whether a script, or a neighbouring file that it imports, names a class or a parser of training arguments."""
+    # nothing is known about a file that Python cannot read; the run will show it
     return any(file.tree is None or makes_training_arguments([file.tree]) for file in files_of(start))
 
 

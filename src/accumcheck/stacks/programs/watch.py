@@ -1,8 +1,9 @@
-"""Find the model that a program trains, and be there when its training begins and ends.
+"""Find the model that a program trains, and call a spectator when its training begins and ends.
 
-A program that ends in a transformers Trainer is watched at its Trainer: every one, TRL's and LLaMA-Factory's too, goes
-through ``Trainer.__init__`` and ``training_step``. One with a loop of its own is watched from its optimizers on: the
-model is what holds the parameters that they are given, and the modules of it that the loop calls are what is fed.
+A program with a transformers Trainer is watched at its Trainer: every Trainer, also TRL's and LLaMA-Factory's, goes
+through ``Trainer.__init__`` and ``training_step``. A program with its own loop is watched from its optimizers on. Its
+model is the module that holds the parameters of the optimizers. Its inputs are those of the modules that the loop
+calls.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from accumcheck.stacks.programs.refused import check_kind
 
 
 class FinishedError(BaseException):
-    """What was to be seen has been seen: the program need not go on. No ``except Exception`` of its own catches it."""
+    """Ends the program when everything has been observed. A program's own ``except Exception`` does not catch it."""
 
 
 class Spectator(Protocol):
-    """Who watches."""
+    """The receiver of a watch's events."""
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
-        """Training begins: with this model (not its wrappers), by this Trainer or by a loop of the program's (None)."""
+        """Training begins, with this model (without wrappers) and this Trainer; None: the program's own loop."""
 
     def fed(self, batch: Mapping[str, Any]) -> None:
-        """One micro-batch of a Trainer begins."""
+        """A Trainer begins a micro-batch."""
 
     def called(self, module: torch.nn.Module, batch: Mapping[str, Any]) -> None:
-        """A loop calls a module that it trains; ``batch``: what it is fed, by name, if that is data."""
+        """A loop calls a module that it trains; ``batch``: the module's inputs by name, if they are data."""
 
     def returned(self, output: Any) -> None:
-        """The module that was called last has returned this."""
+        """The last call of a module has returned this."""
 
     def evaluated(self) -> None:
         """A loop calls a module that it trains, without recording gradients."""
@@ -58,11 +59,11 @@ class Spectator(Protocol):
 
 
 class Watch:
-    """Waits for the first training of the process, by a Trainer or by a loop.
+    """Waits for the first training in this process, by a Trainer or by a loop.
 
     Args:
-        spectator: its methods are called with what is seen.
-        patches: what is replaced is undone with them.
+        spectator: its methods are called with the events.
+        patches: undo the replacements.
     """
 
     def __init__(self, spectator: Spectator, patches: Patches) -> None:
@@ -72,9 +73,9 @@ class Watch:
         self._begun = False
         self._first: Any = None
         self.holds: Callable[[Any], None] = lambda _: None
-        """Called with every micro-batch that a Trainer trains; to be set."""
+        """Called with every micro-batch that a Trainer trains; to be set by the caller."""
         self.count: Any = None
-        """The token count that a Trainer passed to the micro-batch that it trains now."""
+        """The token count that a Trainer passes with the current micro-batch."""
         self._optimizers: list[weakref.ref[torch.optim.Optimizer]] = []
         self._calls = CallWatch(self._called, self._returned, self._evaluated)
         self.steps = StepWatch()
@@ -86,7 +87,7 @@ class Watch:
         patches.wrap(Seam.SCHEDULE, torch.optim.lr_scheduler.LRScheduler, self.schedules.finding)
 
     def optimizers(self) -> Iterable[torch.optim.Optimizer]:
-        """Those that the program has made so far, and still has."""
+        """The optimizers that the program has made so far and still has."""
         return [one for one in (reference() for reference in self._optimizers) if one is not None]
 
     def _finding_trainers(self, original: Any) -> Any:
@@ -158,14 +159,14 @@ class Watch:
 
 
 def _is_computed(value: Any) -> bool:
-    """Whether a module is fed what others have computed, and no data; data may need a gradient of their own."""
+    """Whether a module's input was computed by other modules. Data may require a gradient too."""
     return isinstance(value, torch.Tensor) and (value.grad_fn is not None or isinstance(value, torch.nn.Parameter))
 
 
 def _trained(called: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> torch.nn.Module:
-    """All that is trained, as one module: what is called, if it has it all, else the outermost modules that have it.
+    """All trained parameters as one module: the called one if it has them all, else the outermost modules that do.
 
-    Several are named after their classes.
+    If there are several modules, each is named after its class.
     """
     parameters = {id(one): one for optimizer in optimizers for one in parameters_in(optimizer)}
     if is_sharded(called) or parameters.keys() <= {id(one) for one in called.parameters()}:

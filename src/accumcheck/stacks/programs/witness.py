@@ -1,4 +1,4 @@
-"""A program that was run one row after the other, as a witness of what each row adds to its gradient."""
+"""The result of running a program with one row at a time: what each row adds to the gradient."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ from accumcheck.runfolder.steps import SeenStep
 
 @dataclass(frozen=True)
 class Witness:
-    """A program that has trained one row after the other: what it made, and what each row added to its gradient.
+    """A program that has trained with one row at a time, and what each row added to its gradient.
 
-    ``trainer``: None where a loop of the program's own trains; ``steps``: the rows of each step and what was seen of
-    their losses; ``forms``: what the program feeds for a batch of one row, by the row's number; ``fields``: likewise,
-    what tells these rows from others; ``contributions``: of each step, ``[rows, coordinates]``, None where they could
-    not be seen; ``problem``: why it ended early, if it did;
-    ``trains_again``: whether another training followed; ``counts``: the token count that a Trainer passed in each step;
-    ``autocast``: what forward passes were computed in, None where that is the parameters' dtype.
+    Attributes:
+        model: the program's model.
+        trainer: its Trainer; None if it has its own loop.
+        coordinates: the coordinates in which gradients are recorded.
+        steps: the rows of each step and the losses that were seen.
+        forms: the input of a batch with only this row, by the number of the row.
+        fields: the content by which a row is recognised, by its number.
+        contributions: what each row added to the gradient, for each step ``[rows, coordinates]``; None if not seen.
+        problem: why the program ended early; empty if it did not.
+        trains_again: whether another training followed.
+        counts: the token count that a Trainer passed, by step.
+        autocast: the dtype of the forward passes; None if it is the dtype of the parameters.
     """
 
     model: torch.nn.Module

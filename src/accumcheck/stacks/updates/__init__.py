@@ -1,1 +1,1 @@
-"""What an optimizer step does, while every step begins with the same weights."""
+"""Run the user's own optimizer steps and observe them, although every step starts from the same weights."""

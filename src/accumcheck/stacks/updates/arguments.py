@@ -1,7 +1,8 @@
-"""The training arguments that decide what an update is: the user's own, or those under which there is none.
+"""The training arguments that determine the update: the user's own, or those under which the weights do not change.
 
-A Trainer makes its own steps, with its own optimizer, learning rate, schedule, decay and clipping; the weights are put
-back after each (`accumcheck.stacks.updates.hold_still`). Only where that cannot be seen are the arguments overridden.
+A Trainer makes its own steps, with its own optimizer, learning rate, schedule, decay and clipping. The weights are
+restored after each step (`accumcheck.stacks.updates.hold_still`). The arguments are overridden only if the update
+cannot be observed.
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ from typing import Any
 from accumcheck.record.observed import NEVER_CLIPS
 
 NOISE = ("neftune_noise_alpha",)
-"""Training arguments that add random numbers to a forward pass, which no two splits would draw alike."""
+"""Training arguments that add random numbers to a forward pass. No two splits would draw the same numbers."""
 
 PLAIN: Mapping[str, Any] = {
-    "optim": "sgd",  # no optimizer state matters, and none is allocated
+    "optim": "sgd",  # has no optimizer state, so none is allocated
     "weight_decay": 0.0,
     "max_grad_norm": NEVER_CLIPS,
 }
-"""Fields of ``TrainingArguments`` under which an update is nothing but its gradient."""
+"""Fields of ``TrainingArguments`` under which an update consists of the gradient only."""
 
 STILL: Mapping[str, Any] = {"learning_rate": 0.0, "lr_scheduler_type": "constant"}
-"""And under which there is none: weights are held still by that alone."""
+"""Fields under which there is no update: the weights stay as they are."""
 
 _AS_GRADIENTS_COME = ("lomo", "layerwise")
-"""In the names of optimizers that step during the backward pass, where no gradient is accumulated."""
+"""Part of the names of optimizers that step during the backward pass, so that no gradient is accumulated."""
 
 _BY_A_METRIC = ("reduce_lr_on_plateau", "greedy")
-"""Schedules that follow an evaluation, of which there is none in a check."""
+"""Schedules that depend on an evaluation. A check does not evaluate."""
 
 
 def overridden(asked: Mapping[str, Any], *, real: bool) -> dict[str, Any]:
-    """What is set whatever the user asked for.
+    """The arguments that are set whatever the user asked for.
 
     Args:
         asked: the user's arguments by name, as far as they are known.
-        real: whether the user's own update is to run; where the model is sharded it does not.
+        real: whether the user's own update is requested. It is not run if the model is sharded.
     """
     noise = dict.fromkeys(NOISE)
     if not real or is_sharding(asked):
@@ -51,7 +52,7 @@ def overridden(asked: Mapping[str, Any], *, real: bool) -> dict[str, Any]:
 
 
 def is_sharding(asked: Mapping[str, Any]) -> bool:
-    """Whether these arguments, or the environment, cut the model up: clipping and steps are then not seen whole."""
+    """Whether these arguments, or the environment, shard the model. Clipping and steps are then not fully seen."""
     flags = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
     return any(bool(asked.get(name)) for name in ("fsdp", "deepspeed", "parallelism_config")) or any(
         os.environ.get(flag, "false").lower() in ("true", "1", "yes", "on", "y", "t") for flag in flags
@@ -59,5 +60,5 @@ def is_sharding(asked: Mapping[str, Any]) -> bool:
 
 
 def _plain(value: Any) -> str:
-    """Of an argument that is text or a member of an enumeration."""
+    """The text of an argument that is a text or an enumeration member."""
     return str(getattr(value, "value", value)).lower()

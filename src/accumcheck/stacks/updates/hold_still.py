@@ -1,4 +1,4 @@
-"""Weights held still while the stack's own optimizers step, with their learning rates, schedules, decay and state."""
+"""Hold the weights still while the stack's own optimizers step, with their learning rates, schedules and state."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from accumcheck.capture.patches import Patches
 Changed = Callable[[Mapping[int, torch.Tensor]], None]
 
 ZEROED = ("lr", "weight_decay")
-"""What moves weights, of a parameter group."""
+"""The settings of a parameter group that change weights."""
 
 ON_DEVICE = 2**30
-"""Bytes of weights that are copied on their own device; those of bigger models are copied to the host's memory, and
-come back one parameter at a time."""
+"""The largest size of weights, in bytes, that is copied on the same device. The weights of bigger models are copied to
+the host's memory and restored one parameter at a time."""
 
 
 @dataclass
 class _Held:
-    """A step and those that it makes inside: what was there before, by the parameters' and the optimizers' ids."""
+    """The state before a step and its inner steps: weights by parameter id, and settings by optimizer id."""
 
     stepping: list[torch.optim.Optimizer] = field(default_factory=list)
     weights: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
@@ -32,16 +32,16 @@ class _Held:
 
 
 class HoldStill:
-    """Puts weights back after every step of every torch optimizer, so that each step is a test of its own.
+    """Restores the weights after every step of every torch optimizer, so that each step is an independent test.
 
-    The step itself is the stack's: its optimizer, learning rate, decay and state. Memory: one copy of what the
-    optimizer holds, while it steps; on the host where that is more than `ON_DEVICE`. With ``changed`` None nothing is
-    copied: steps are then made with learning rate 0 and without decay, which a step that has begun already, or an
-    optimizer with a step size of its own, may not obey.
+    The step itself is the stack's: its optimizer, learning rate, decay and state. Memory: one copy of the optimizer's
+    parameters during the step, on the host if they are larger than `ON_DEVICE`. If ``changed`` is None, nothing is
+    copied. Steps are then made with learning rate 0 and without decay. This has no effect on a step that has already
+    begun, and on an optimizer that computes its own step size.
 
     Args:
-        patches: end it.
-        changed: told after each step, before the weights are put back, with what they were, by the parameters' ids.
+        patches: undo this.
+        changed: called after each step, before the weights are restored, with the old weights by parameter id.
     """
 
     def __init__(self, patches: Patches, changed: Changed | None) -> None:
@@ -51,7 +51,7 @@ class HoldStill:
         patches.at_end(register_optimizer_step_post_hook(self._end).remove)
 
     def begin(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        """A step begins, or has begun before this was there."""
+        """A step begins, or had begun before the hook was set."""
         held = self._held
         held.stepping.append(optimizer)
         if self._changed is not None:
@@ -73,8 +73,8 @@ class HoldStill:
         if not any(one is optimizer for one in held.stepping):
             return
         while held.stepping.pop() is not optimizer:
-            pass  # one whose step raised
-        if held.stepping:  # an optimizer that hands its work to others, as one that is spread over processes does
+            pass  # drop optimizers whose step raised
+        if held.stepping:  # an optimizer that calls others, as one that is distributed over processes does
             return
         self._held = _Held()
         if self._changed is not None:
@@ -88,6 +88,6 @@ class HoldStill:
 
 
 def _copied(one: torch.Tensor, *, big: bool) -> torch.Tensor:
-    """On the host where it is ``big``; parts of a tensor that is spread over processes stay where they are."""
+    """A copy, on the host if ``big``. Shards of a distributed tensor stay on their device."""
     whole = type(one) in (torch.Tensor, torch.nn.Parameter)
     return one.detach().to("cpu", copy=True) if big and whole else one.detach().clone()

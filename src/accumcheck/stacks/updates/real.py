@@ -1,4 +1,4 @@
-"""A loop whose optimizers make the user's own steps, while every step begins with the same weights."""
+"""Run a loop with the user's own optimizer steps, although every step starts from the same weights."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 def runs_updates(check: CheckConfig) -> bool:
-    """Whether a loop is to make the user's own updates: where they are asked for, and are seen whole."""
+    """Whether a loop makes the user's own updates: if they are requested and can be fully observed."""
     return check.update == "auto" and not is_sharding(check.training_arguments)
 
 
 @contextlib.contextmanager
 def real_updates(training: Training, observer: Observer, patches: Patches) -> Iterator[None]:
-    """Watch a loop train, and hold its weights still where it makes real updates.
+    """Watch a loop train, and hold its weights still if it makes real updates.
 
     Args:
-        training: what is trained.
-        observer: is told to watch.
-        patches: ended by the caller.
+        training: the task of the loop.
+        observer: the observer to start.
+        patches: the caller undoes them.
 
     Raises:
-        RefusedError: at the end, if something else than an optimizer's step has changed the weights.
+        RefusedError: at the end, if something other than an optimizer step has changed the weights.
     """
     if not training.updates:
         observer.watch(training.model, seed=training.check.seed)
@@ -48,5 +48,5 @@ def real_updates(training: Training, observer: Observer, patches: Patches) -> It
     observer.watch(training.model, seed=training.check.seed, schedules=schedules)
     HoldStill(patches, observer.changed)
     yield
-    if all(math.isfinite(step.grad_norm) for step in observer.steps):  # else weights are spoiled, which is found
+    if all(math.isfinite(step.grad_norm) for step in observer.steps):  # else NaN, reported elsewhere
         check_weights_held(begun, sums_of(training.model))

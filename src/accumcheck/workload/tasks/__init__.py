@@ -1,1 +1,1 @@
-"""What models are trained for: one file for each task, listed by `accumcheck.workload.tasks.registry`."""
+"""The tasks that models are trained for. Each has one file; `accumcheck.workload.tasks.registry` lists them."""

@@ -1,4 +1,4 @@
-"""Classification of sounds, all of one length: some architectures normalise over the padding."""
+"""Classification of sounds. All have the same length, because some architectures normalise over padding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HEADS = (
     ("AUDIO_CLASSIFICATION", "ForAudioClassification"),
-    ("AUDIO_XVECTOR", "ForXVector"),  # whose voice it is
+    ("AUDIO_XVECTOR", "ForXVector"),  # speaker recognition
 )
 
 

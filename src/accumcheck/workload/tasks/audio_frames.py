@@ -1,4 +1,4 @@
-"""Classification of the frames of a sound: which of several speak in each."""
+"""Classification of the frames of a sound: which speakers speak in each frame."""
 
 from __future__ import annotations
 

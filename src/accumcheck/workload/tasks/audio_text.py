@@ -1,4 +1,4 @@
-"""Text that is continued, with a sound in its prompt."""
+"""Continuation of text with a sound in its prompt."""
 
 from __future__ import annotations
 

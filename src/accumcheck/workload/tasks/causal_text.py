@@ -1,4 +1,4 @@
-"""Text that is continued: all but a prompt is predicted."""
+"""Continuation of text: everything after the prompt is predicted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognition of speech by connectionist temporal classification."""
+"""Speech recognition by connectionist temporal classification."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
-    # this loss needs a frame per label, and one more between two that are alike
+    # this loss needs one frame per label, and one more between two equal labels
     return transcript_maker(model, data, lambda frames: frames // 2)
 
 

@@ -1,4 +1,4 @@
-"""A label for every pixel of an image: its class, its depth, or the pixels of a better image."""
+"""A label for every pixel of an image: its class, its depth, or the pixel of a better image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _fits(head: Head) -> bool:
 
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG001
-    """Of images and labels that may fit each other, the first that the model trains on."""
+    """Use the first pair of image shape and label kind that the model trains on."""
     guesses = [(shape, labels) for shape in image_shapes(model) for labels in _labels(model, shape)]
     draw = random.Random(0)
     shape, labels = guesses[
@@ -57,7 +57,7 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG00
 
 
 def _labels(model: PreTrainedModel, shape: tuple[int, ...]) -> Iterator[Labels]:
-    """A class for every pixel, a number for every pixel, numbers for every channel of it."""
+    """The kinds of labels: a class per pixel, a number per pixel, or a number per channel and pixel."""
     _, channels, height, width = shape
     classes = max(1, int(getattr(model.config, "num_labels", 2)))
     many = (channels, height, width)

@@ -1,4 +1,4 @@
-"""Classification of images, all of one size: some architectures normalise over the padding."""
+"""Classification of images. All have the same size, because some architectures normalise over padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text of images, by an encoder of images (and of a prompt, where it takes one) and a decoder."""
+"""Text from images, with an encoder for images (and for a prompt, if the model takes one) and a decoder."""
 
 from __future__ import annotations
 

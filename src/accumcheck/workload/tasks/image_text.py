@@ -1,4 +1,4 @@
-"""Text that is continued, with images in its prompt."""
+"""Continuation of text with images in its prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masked language modelling: some tokens of a row are to be restored."""
+"""Masked language modelling: some tokens of a row must be restored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 MASKED = (0.15, 0.40)
-"""The share of a row that is predicted; BERT's own is 0.15."""
+"""The share of a row that is predicted; for BERT it is 0.15."""
 
 
 def _fits(head: Head) -> bool:
@@ -24,7 +24,7 @@ def _fits(head: Head) -> bool:
 
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
-    """Where a token is to be predicted another id stands in: a config does not name its tokenizer's mask."""
+    """Replace tokens to predict by other ids, because a config does not have the mask token of its tokenizer."""
     text = Text.of(model, data)
 
     def make(draw: random.Random, length: int, _: SampleKey) -> Sample:

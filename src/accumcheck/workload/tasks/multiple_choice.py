@@ -1,4 +1,4 @@
-"""Multiple choice: a row is several texts, of which one is right."""
+"""Multiple choice: a row has several texts, and one of them is right."""
 
 from __future__ import annotations
 

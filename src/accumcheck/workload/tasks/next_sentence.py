@@ -1,4 +1,4 @@
-"""Two sentences, and whether the second follows the first: one of two labels for each row."""
+"""Next sentence prediction: the label says whether the second sentence follows the first."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from accumcheck.config.model import SyntheticData
 
 MOST = 3
-"""Objects in an image; each has at least one."""
+"""The largest number of objects in an image; each image has at least one."""
 
 
 def _fits(head: Head) -> bool:
@@ -28,7 +28,7 @@ def _fits(head: Head) -> bool:
 
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG001
-    """Of image sizes, the first that the model trains on."""
+    """Use the first image size that the model trains on."""
     shapes = list(image_shapes(model))
     draw = random.Random(0)
     probes = [
@@ -45,7 +45,7 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG00
 
 
 def _objects(model: PreTrainedModel, draw: random.Random, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Boxes as their middle and size, relative to the image's; a mask is the box's inside."""
+    """Boxes by center and size, relative to the image. A mask is the inside of its box."""
     count, (height, width) = draw.randint(1, MOST), shape[-2:]
     classes = max(1, int(model.config.num_labels))
     sizes = [(draw.uniform(0.2, 0.5), draw.uniform(0.2, 0.5)) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What a task is: how a model that is trained for it is recognised, and how its samples are made."""
+"""The interface of a task: how its models are recognised, and how its samples are made."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Head:
-    """What a model shows of its task.
+    """The properties of a model that show its task.
 
     Attributes:
-        classes: the names of its class and of those it is derived from.
+        classes: the names of its class and of the base classes.
         takes: the names of its forward's parameters.
-        generates: whether it continues text, and computes a loss for that.
+        generates: whether it continues text and computes a loss for this.
         encodes: whether it is an encoder-decoder.
     """
 
@@ -35,7 +35,7 @@ class Head:
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> Head:
-        """Read it off a model, which is not run."""
+        """The head of a model. The model is not run."""
         takes = frozenset(inspect.signature(model.forward).parameters)
         return cls(
             classes=tuple(base.__name__ for base in type(model).__mro__),
@@ -45,12 +45,12 @@ class Head:
         )
 
     def is_one(self, registry: str, ending: str, *inputs: str) -> bool:
-        """Whether the class is such a head, and takes any of these inputs.
+        """Whether the class is a head of this kind and takes one of these inputs.
 
         Args:
-            registry: of transformers' heads, for example ``MASKED_LM``.
-            ending: how such classes are named, for example ``ForMaskedLM``.
-            inputs: names of forward's parameters.
+            registry: the name of a registry of transformers, for example ``MASKED_LM``.
+            ending: the ending of such class names, for example ``ForMaskedLM``.
+            inputs: names of parameters of forward.
         """
         known = names_in(registry)
         named = any(name in known or name.endswith(ending) for name in self.classes)
@@ -58,7 +58,7 @@ class Head:
 
     @property
     def is_trained_to_generate(self) -> bool:
-        """Encoder-decoders fill in masked text by generating it, and some causal models are registered for both."""
+        """Whether it is trained to generate. Encoder-decoders restore masked text by generating it."""
         return self.generates and (self.encodes or self.classes[0] in names_in("CAUSAL_LM"))
 
 
@@ -73,11 +73,11 @@ class TaskSpec:
     """One task.
 
     Attributes:
-        name: as it is shown to users.
+        name: the name that users see.
         fits: whether a model with this head is trained for it.
-        maker: makes what makes its synthetic samples; it may run the model, and raises a `WorkloadError` where none
-            can be made.
-        reads_text: whether the user's own text (``data.jsonl``, ``data.dataset``) serves it.
+        maker: returns a function that makes its synthetic samples. It may run the model. It raises a `WorkloadError` if
+            no samples can be made.
+        reads_text: whether it can use the user's own text (``data.jsonl``, ``data.dataset``).
     """
 
     name: str

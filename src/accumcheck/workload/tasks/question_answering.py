@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
-    """Rows have one length, as common practice pads them: the padding's logits take part in the softmax."""
+    """All rows have the same length, as usual for this task, because logits of padding are part of the softmax."""
     text, same = Text.of(model, data), max(2, (data.min_length + data.max_length) // 2)
 
     def make(draw: random.Random, _: int, __: SampleKey) -> Sample:

@@ -1,4 +1,4 @@
-"""Every task, in the order in which a model's own is looked for. Adding one: its file, and a line here."""
+"""All tasks, in the order in which the task of a model is searched. A new task needs its file and a line here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 TASKS: tuple[TaskSpec, ...] = (
-    # heads go before what generates: some models are registered as both
+    # heads come before models that generate, because some models are registered as both
     sequence_classification.TASK,
     token_classification.TASK,
     multiple_choice.TASK,
@@ -59,14 +59,14 @@ TASKS: tuple[TaskSpec, ...] = (
 )
 
 LABELS = ("labels", "start_positions", "class_labels")
-"""Names under which a forward takes what is to be predicted, of which one is always there."""
+"""The names of label parameters. Every head has at least one of them."""
 
 
 def task_of(model: PreTrainedModel) -> TaskSpec:
-    """Tell the task from the model's head and from what its forward takes.
+    """Find the task from the model's head and the inputs of its forward.
 
     Raises:
-        UnsupportedHeadError: no samples can be made for this architecture.
+        UnsupportedHeadError: accumcheck cannot make samples for this architecture.
     """
     head, name = Head.of(model), type(model).__name__
     if head.takes.isdisjoint(LABELS):
@@ -76,5 +76,5 @@ def task_of(model: PreTrainedModel) -> TaskSpec:
     found = next((task for task in TASKS if task.fits(head)), None)
     if found is None:
         known = ", ".join(sorted(task.name for task in TASKS))
-        raise UnsupportedHeadError(f"{name}: no samples can be made for this architecture; supported are {known}")
+        raise UnsupportedHeadError(f"{name}: no samples can be made for this architecture; supported tasks: {known}")
     return found

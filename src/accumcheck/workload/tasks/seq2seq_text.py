@@ -1,4 +1,4 @@
-"""Text from text, by an encoder and a decoder."""
+"""Text from text, with an encoder and a decoder."""
 
 from __future__ import annotations
 

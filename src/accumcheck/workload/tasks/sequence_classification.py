@@ -25,7 +25,7 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
 
 
 def _end(model: PreTrainedModel) -> list[int]:
-    """The end of text, which encoder-decoders classify at."""
+    """The end-of-text token, at which encoder-decoders classify."""
     end = getattr(model.config, "eos_token_id", None)
     return [end] if model.config.is_encoder_decoder and isinstance(end, int) else []
 

@@ -1,4 +1,4 @@
-"""Recognition of speech by generating its text."""
+"""Speech recognition by generating the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classification of tokens: some of a row bear a tag."""
+"""Token classification: some tokens of a row have a label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 TAGGED = (0.30, 1.0)
-"""The share of a row's tokens that bear a tag: the first of each word, in common practice."""
+"""The share of a row's tokens that have a label. Usually it is the first token of each word."""
 
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:

@@ -1,4 +1,4 @@
-"""Segments of an image: a mask and a class for each, in lists beside the image."""
+"""Segmentation of an image: a mask and a class for each segment, in lists next to the image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from accumcheck.config.model import SyntheticData
 
 MOST = 3
-"""Segments of an image; each has at least one."""
+"""The largest number of segments in an image; each image has at least one."""
 
 
 def _fits(head: Head) -> bool:
@@ -28,7 +28,7 @@ def _fits(head: Head) -> bool:
 
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG001
-    """Of image sizes, the first that the model trains on."""
+    """Use the first image size that the model trains on."""
     shapes = list(image_shapes(model))
     draw = random.Random(0)
     probes = []

@@ -1,4 +1,4 @@
-"""Classification of videos, all of one size and length."""
+"""Classification of videos. All have the same size and length."""
 
 from __future__ import annotations
 
