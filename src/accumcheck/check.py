@@ -143,6 +143,7 @@ def report_of(
             plan.control,
             reference,
             no_reference=_why_no_reference(events, folder),
+            reference_traceback=_traceback_of_reference(events),
             allow_skipped=allow_skipped,
             strict=strict,
             packages=plan.environment.packages,
@@ -214,7 +215,16 @@ def _ignore(_: Event) -> None:
 
 
 def _why_no_reference(events: Sequence[Event], folder: Path) -> str:
-    ends = [event for event in events if isinstance(event, Finished) and event.job == REFERENCE]
+    ends = _ends_of_reference(events)
     if not ends:
         return "no split ran far enough to record what it was fed"
     return f"{ends[0].reason.text} (log: {logs_of(folder, REFERENCE)})" if ends[0].reason is not None else ""
+
+
+def _traceback_of_reference(events: Sequence[Event]) -> tuple[str, ...]:
+    """The last lines of what ended the reference's process; empty if nothing did."""
+    return next((end.reason.traceback for end in _ends_of_reference(events) if end.reason is not None), ())
+
+
+def _ends_of_reference(events: Sequence[Event]) -> list[Finished]:
+    return [event for event in events if isinstance(event, Finished) and event.job == REFERENCE]

@@ -54,7 +54,10 @@ def test_files_that_a_container_would_lack_are_named(config: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--set", "launcher.nnodes=3", "--set", "launcher.rdzv_endpoint=a:1"], "16 processes cannot be distributed"),
+        (["--set", "launcher.nnodes=3"], "16 processes cannot be distributed"),
+        (["-o", "."], ".: is a folder; name a file in it"),
+        (["-o", "missing/job.sbatch"], "does not exist; create it first"),
+        (["-o", "check.yaml"], "--output check.yaml: is the configuration, which would be replaced; name another file"),
         (["--name", "No Name"], "--name No Name: expected at most 40 small letters"),
         (["--report", "report.pdf"], "report.pdf"),
         (["--set", "splits=auto"], "splits: found auto, which depends on the machines"),
@@ -75,3 +78,23 @@ def test_splits_that_fit_no_number_of_machines_are_said_at_their_line(
     config.write_text(TEXT + "launcher: {nnodes: 3, rdzv_endpoint: 'a:1'}\n", encoding="utf-8")
     assert main(["launch", "slurm", "check.yaml"]) == 2
     assert capsys.readouterr().err.startswith("check.yaml:3: splits: 16x1x1 on 3 machines of 8: ")
+
+
+def test_the_machines_need_no_endpoint_in_the_configuration(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "slurm", "check.yaml", "--set", "launcher.nnodes=4"]) == 0
+    assert "#SBATCH --nodes=4\n" in capsys.readouterr().out
+    assert main(["launch", "slurm", "check.yaml", "--set", "launcher.rdzv_endpoint=here"]) == 2
+    assert "found 'here' (text); expected host:port" in capsys.readouterr().err
+
+
+def test_everything_that_a_cluster_would_refuse_is_said_at_once(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["launch", "kubernetes", "check.yaml", "--image", "my image", "--namespace", "Us"]
+    assert main([*words, "--config-path", "check.yaml"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "--image 'my image'",
+        "--namespace 'Us'",
+        "--config-path 'check.yaml'",
+    ]

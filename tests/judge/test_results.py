@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from accumcheck.judge.judge import judge
 from accumcheck.judge.results import with_reasons
 from accumcheck.record import Finding, Split, SplitResult, Verdict
+from tests.judge.runs import SPLITS, check, observe, reference, right
 
 SPLIT = Split(1, 2, 4)
 
@@ -51,3 +53,12 @@ def test_a_split_that_left_no_word_is_said_to_have_left_none() -> None:
 def test_a_reason_stands_and_what_passes_has_none() -> None:
     before = [result("error", "error", "KeyError"), result("pass"), result("warn")]
     assert list(with_reasons(before, FINDINGS)) == before
+
+
+def test_a_split_that_is_not_judged_shows_what_ended_the_reference() -> None:
+    raised = ('  File "train.py", line 3, in load', "KeyError: 'data'")
+    runs = [observe(Split.parse(text), right) for text in SPLITS]
+    found = judge(check(SPLITS), runs, runs[0].split, None, no_reference="KeyError", reference_traceback=raised)
+    assert {(one.verdict, one.traceback) for one in found.splits} == {("error", raised)}
+    judged = judge(check(SPLITS), runs, runs[0].split, reference(), reference_traceback=raised)
+    assert {one.traceback for one in judged.splits} == {()}

@@ -89,7 +89,7 @@ def test_check_writable_names_all_obstacles_at_once(tmp_path: Path) -> None:
         f"missing/r.json: the folder {tmp_path / 'missing'} does not exist; create it first",
         "folder.json: is a folder; name a file in it",
         "r.pdf: no report format has the extension .pdf; use .txt, .html, .json, .xml, .md or .sarif",
-        "pipe.json: is not a regular file; a report would replace it",
+        "pipe.json: is not a regular file; what is written would replace it",
     ]
     assert lines[4].endswith(".json: cannot be written: File name too long")
     assert lines[5].startswith("loop.json: cannot be written: ")

@@ -122,3 +122,13 @@ def test_a_hint_follows_the_error() -> None:
     error = ValueError("no")
     give_hint(error, "do this")
     assert describe(error) == "ValueError: no; do this"
+
+
+def test_what_is_raised_in_our_code_alone_is_shown_with_our_lines() -> None:
+    with pytest.raises(AttributeError) as caught:
+        place_of(None)  # type: ignore[arg-type]
+    error = caught.value
+    assert error.__traceback__ is not None
+    error.__traceback__ = error.__traceback__.tb_next  # without this test's own frame
+    assert "crash.py:" in describe(error)
+    assert excerpt_of(error)[-1].startswith("AttributeError")

@@ -111,6 +111,22 @@ def test_data_that_each_check_writes_is_dropped_and_code_is_not(config: Path) ->
     assert files == [code]
 
 
+def test_a_folder_that_each_check_puts_another_file_into_is_dropped(config: Path) -> None:
+    logs = config.with_name("logs")
+    logs.mkdir()
+    write(logs / "kept.txt", "0")()
+    one = watcher(config, [write(logs / "2.txt", ""), write(logs / "losses.py", "")])
+    one.files.add([logs])
+    write(logs / "0.txt", "")()
+    one.drop_written()
+    assert said(one) == []  # it may have been the user
+    write(logs / "1.txt", "")()
+    one.drop_written()
+    assert said(one) == ["dropped logs"]
+    files, _ = one.wait_for_check()
+    assert files == [logs / "losses.py"]
+
+
 def test_another_stack_model_or_preloaded_file_needs_another_launch(config: Path) -> None:
     check = load_config(config)
     imports = Imports.of(check)

@@ -59,7 +59,24 @@ class Reading:
 
 PROJECTIONS = 4
 """Number of random directions on which the gradient of a parameter is projected if not all its entries are kept."""
-_AT_ONCE = 2**22
+AT_ONCE = 2**22
+"""Entries of a tensor that are computed with at once where they are made wider: a table of a vocabulary, made float64
+as a whole, would be a large part of a step's memory."""
+
+
+def norm_of(flat: torch.Tensor, minus: torch.Tensor | None = None) -> float:
+    """The norm of a flat tensor, or of its difference from another one, added up in float64.
+
+    The difference is taken in float32, or in float64 if ``flat`` is so.
+    """
+    parts = []
+    for start in range(0, max(len(flat), 1), AT_ONCE):
+        part = flat[start : start + AT_ONCE]
+        if minus is not None:
+            wide = torch.promote_types(flat.dtype, torch.float32)
+            part = part.to(wide) - minus[start : start + AT_ONCE].to(wide)
+        parts.append(torch.linalg.vector_norm(part, dtype=torch.float64))
+    return float(parts[0] if len(parts) == 1 else torch.linalg.vector_norm(torch.stack(parts)))
 
 
 def projected(gradient: torch.Tensor, seed: int) -> tuple[float, ...]:
@@ -69,8 +86,8 @@ def projected(gradient: torch.Tensor, seed: int) -> tuple[float, ...]:
     """
     generator = torch.Generator().manual_seed(seed)
     found = torch.zeros(PROJECTIONS, dtype=torch.float64)
-    for start in range(0, len(gradient), _AT_ONCE):
-        part = gradient[start : start + _AT_ONCE]
+    for start in range(0, len(gradient), AT_ONCE):
+        part = gradient[start : start + AT_ONCE]
         bits = torch.randint(2**PROJECTIONS, (len(part),), generator=generator, dtype=torch.uint8).to(part.device)
         wide = part.to(torch.float64 if part.dtype == torch.float64 else torch.float32)
         total = wide.sum(dtype=torch.float64)
@@ -138,7 +155,7 @@ class GradientReader:
         pick = self.picks[position]
         return Reading(
             self.entries(position, gradient),
-            float(torch.linalg.vector_norm(gradient, dtype=torch.float64)),
+            norm_of(gradient),
             gradient.dtype,
             () if pick is None else projected(gradient, position),
         )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from accumcheck.capture.coordinates import GradientReader
+from accumcheck.capture.coordinates import GradientReader, norm_of
 from accumcheck.capture.schedules import ScheduleWatch, learning_rates_of
 from accumcheck.record.observed import HeldWeights, Schedule
 
@@ -74,14 +74,12 @@ class UpdateWatch:
             position = self._positions.get(id(parameter))
             if position is None or id(parameter) not in before:
                 continue
-            wide = torch.promote_types(parameter.dtype, torch.float32)
-            was = before[id(parameter)].to(parameter.device)
-            change = (parameter.detach().to(wide) - was.to(wide)).reshape(-1)
-            norm = float(torch.linalg.vector_norm(change, dtype=torch.float64))
-            self._changed[position] = self._reader.entries(position, change), norm
+            now = parameter.detach().reshape(-1)
+            was = before[id(parameter)].to(parameter.device).reshape(-1)
+            entries = self._reader.entries(position, was)  # as wide as the difference
+            self._changed[position] = self._reader.entries(position, now) - entries, norm_of(now, was)
             if position not in self._held:
-                unit = torch.finfo(parameter.dtype).eps
-                self._held[position] = self._reader.entries(position, was.reshape(-1)), unit
+                self._held[position] = entries, torch.finfo(parameter.dtype).eps
 
     def held(self) -> HeldWeights | None:
         """The old values of the weights that steps changed; None if no weight changed."""

@@ -35,6 +35,9 @@ Strict = Annotated[bool, typer.Option("--strict", help=STRICT_HELP)]
 AllowSkipped = Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)]
 
+_ANY_ENDPOINT = "launcher.rdzv_endpoint=first-machine:29500"
+"""Where machines meet is the scheduler's to say, and what is written has it: the configuration need not."""
+
 HELP = "Write the file that runs a check on several machines, under Slurm or Kubernetes."
 
 launch_app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -69,7 +72,7 @@ def slurm(
     from accumcheck.report import check_writable
 
     overrides = set_ or []
-    check = _load(config, overrides)
+    check = _load(config, overrides, output)
     check_writable(report or [])
     options = _options(strict=strict, allow_skipped=allow_skipped, overrides=overrides)
     options += [word for path in report or () for word in ("--output", str(path.resolve()))]
@@ -99,12 +102,13 @@ def kubernetes(
     Exit codes: 0; 2 usage or configuration error, or no number of machines
     fits the splits, or local files would be missing in the container.
     """
-    from accumcheck.cluster.kubernetes import mounted_path, pytorch_job
+    from accumcheck.cluster.kubernetes import check_options, mounted_path, pytorch_job
     from accumcheck.config.files import read_text
     from accumcheck.config.named_files import named_files
 
     overrides = set_ or []
-    check = _load(config, overrides)
+    check = _load(config, overrides, output)
+    check_options(image, namespace, config_path)
     local = named_files(check)
     if local and config_path is None:
         raise ConfigError(
@@ -117,10 +121,16 @@ def kubernetes(
     _write(pytorch_job(job, image, text=text, path=config_path or mounted_path(), namespace=namespace), output)
 
 
-def _load(config: Path, overrides: list[str]) -> CheckConfig:
+def _load(config: Path, overrides: list[str], output: Path | None) -> CheckConfig:
+    """The configuration, once the file that is to be written has a place."""
     from accumcheck.config.load import load_config
+    from accumcheck.report import check_place
 
-    return load_config(config, overrides)
+    if output is not None:
+        if output.resolve() == config.resolve():
+            raise ConfigError(f"--output {output}: is the configuration, which would be replaced; name another file")
+        check_place(output)
+    return load_config(config, [_ANY_ENDPOINT, *overrides])
 
 
 def _options(*, strict: bool, allow_skipped: bool, overrides: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,7 +80,10 @@ def run(
     if check.launcher.node_rank > 0:
         with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
             progress.message(IMPORTING)
-            code = join_run(check, on_event=tell(progress, check), python=python)
+            events: list[Event] = []
+            code = join_run(check, on_event=_both(tell(progress, check), events.append), python=python)
+        for line in _own_errors(events):
+            typer.echo(f"node {check.launcher.node_rank}: {line}", err=True)
         typer.echo(f"node {check.launcher.node_rank}: done; the report is on node 0", err=True)
         raise typer.Exit(code)
     with Progress(quiet=quiet) as progress, environments([request], say=progress.message) as (python,):
@@ -96,6 +100,25 @@ def run(
         output,
         lambda path: write(CheckDocument(report), path),
     )
+
+
+def _both(first: OnEvent, second: OnEvent) -> OnEvent:
+    def on_event(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return on_event
+
+
+def _own_errors(events: Sequence[Event]) -> list[str]:
+    """Why splits did not run to their end on this machine, a line each; node 0 may have another reason, or none."""
+    from accumcheck.runfolder.events import Finished
+
+    return [
+        f"{event.job}: {event.reason.text}"
+        for event in events
+        if isinstance(event, Finished) and event.status == "error" and event.reason is not None
+    ]
 
 
 def tell(progress: Progress, check: CheckConfig) -> OnEvent:

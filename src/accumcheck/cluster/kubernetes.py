@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
 from accumcheck import __version__
 from accumcheck.cluster.job import ClusterJob, joining
+from accumcheck.errors import ConfigError
 
 _FOLDER = "/etc/accumcheck"
 _FILE = "check.yaml"
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A label of RFC 1123."""
 _OF_WORKERS = ["sh", "-c", 'accumcheck "$@" || [ $? -eq 3 ]', "accumcheck"]
 """Only the master has a verdict: a worker that ends with 3, since a split did not run, must not end the job before the
 master has reported it. Whatever else a worker ends with does end the job: it could not take part."""
+
+
+def check_options(image: str, namespace: str | None, config_path: str | None) -> None:
+    """Check what the job would be refused for, or fail by, only on the cluster.
+
+    Raises:
+        ConfigError: one line for each that is wrong.
+    """
+    errors = []
+    if not re.fullmatch(r"\S+", image):
+        errors.append(f"--image {image!r}: expected the name of an image without spaces, for example registry/train:1")
+    if namespace is not None and not _NAMESPACE.fullmatch(namespace):
+        errors.append(f"--namespace {namespace!r}: expected at most 63 small letters, digits and dashes between them")
+    if config_path is not None and not config_path.startswith("/"):
+        errors.append(f"--config-path {config_path!r}: expected an absolute path in the container: /data/a.yaml")
+    if errors:
+        raise ConfigError("\n".join(errors))
 
 
 def pytorch_job(job: ClusterJob, image: str, *, text: str | None, path: str, namespace: str | None) -> str:

@@ -32,6 +32,7 @@ def sbatch_file(job: ClusterJob, config: str, overrides: list[str], folder: str)
         body = ["", f"srun {shlex.join(words)}"]
     else:
         own = joining(nodes, "$SLURM_NODEID", "$ENDPOINT")
+        check += ' --set "launcher.rdzv_endpoint=$ENDPOINT"'  # the file need not have one, if it names nnodes
         run = " ".join([shlex.join(words), *(word if word == "--set" else f'"{word}"' for word in own)])
         body = [
             "",

@@ -35,13 +35,14 @@ class Evidence:
     ``reference``: None without one, for the reason ``no_reference``; ``alone``: the right answer of each step, from its
     samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry per step,
     empty if weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as reported;
-    ``off``: the parameters of each split that are beyond their own tolerance; ``parameters``: the errors of all of
-    them, see `parameter_errors`; ``not_tested``: those whose true gradient is exactly zero; ``random_by``: how far the
-    loss of the same samples is off when it is computed again, None if it is not, and ``random_in``: the module that
-    causes this, if it was found; ``condemned``: splits that fail because of a detector, with their rule; ``failed``:
-    splits that fail because of a detector, whatever their gradients; ``fed``: for a program, what each split was fed
-    that the control was not; ``reference_not_finite``: the samples whose loss or gradient alone is not finite;
-    ``added``: the size, relative to the gradient, of what the control adds to it before every step.
+    ``off``: the parameters of each split that are beyond their own tolerance; ``parameters``: the errors of all
+    parameters, see `parameter_errors`; ``not_tested``: those whose true gradient is exactly zero; ``random_by``: how
+    far the loss of the same samples is off when it is computed again, None if it is not, and ``random_in``: the module
+    that causes this, if it was found; ``condemned``: splits that fail because of a detector, with their rule;
+    ``failed``: splits that fail because of a detector, whatever their gradients; ``fed``: for a program, what each
+    split was fed that the control was not; ``reference_not_finite``: the samples whose loss or gradient alone is not
+    finite; ``added``: the size, relative to the gradient, of what the control adds to it before every step;
+    ``reference_traceback``: the last lines of the exception that ended the reference's process.
     """
 
     check: CheckConfig
@@ -65,6 +66,7 @@ class Evidence:
     fed: Mapping[Split, SplitRows] = field(default_factory=dict)
     reference_not_finite: str = ""
     added: float = 0.0
+    reference_traceback: tuple[str, ...] = ()
 
     @property
     def good(self) -> tuple[SplitObservation, ...]:

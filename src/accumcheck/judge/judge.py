@@ -28,6 +28,7 @@ def judge(
     reference: ReferenceObservation | None,
     *,
     no_reference: str = "",
+    reference_traceback: tuple[str, ...] = (),
     allow_skipped: bool = False,
     strict: bool = False,
     packages: Mapping[str, str] | None = None,
@@ -40,11 +41,13 @@ def judge(
         control: the split that the others are compared with.
         reference: the independent reference, or None if it could not be computed.
         no_reference: why there is no reference.
+        reference_traceback: the last lines of the exception that is the reason.
         allow_skipped: see `judge_run`.
         strict: see `judge_run`.
         packages: the releases in the environment, by canonical name: some failures are expected until one comes.
     """
-    seen, found = _structural(gather(check, observations, control, reference, no_reference))
+    evidence = gather(check, observations, control, reference, no_reference)
+    seen, found = _structural(replace(evidence, reference_traceback=reference_traceback))
     explanation = explain_run(seen)
     accounted = frozenset(seen.condemned).union(explanation.by_batching, *(one.accounts_for for one in found))
     judged = Judged(seen, explanation, results_of(seen, explanation), accounted)

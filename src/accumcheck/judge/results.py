@@ -60,7 +60,7 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
         status=split.status,
         reason=split.reason or (_undecided(seen) if verdict == "error" else ""),
         reason_kind=split.reason_kind or ("refused" if verdict == "error" else None),
-        traceback=split.traceback,
+        traceback=split.traceback or _of_reference(verdict, seen),
         verdict=verdict,
         duration_seconds=split.duration_seconds,
         steps=seen.records.get(split.split, ()),
@@ -116,6 +116,11 @@ def _verdict(split: SplitObservation, seen: Evidence, explanation: Explanation) 
     if verdict in ("pass", "warn") and seen.reference is None:
         verdict = "error"
     return verdict
+
+
+def _of_reference(verdict: Verdict, seen: Evidence) -> tuple[str, ...]:
+    """The traceback of the reference's process, if a split is not judged because of it."""
+    return seen.reference_traceback if verdict == "error" and seen.reference is None else ()
 
 
 def _undecided(seen: Evidence) -> str:

@@ -47,6 +47,7 @@ class Conductor:
         self._lock = threading.Condition()
         self._ended: list[str] = []
         self._common: Failure | None = None
+        self._spread: Failure | None = None
         self._offset = 0
 
     def lead(self) -> None:
@@ -89,6 +90,8 @@ class Conductor:
                 for name, _ in waiting:
                     self._finish(name, self._common, 0.0)
                 waiting, reference_due = [], False
+            if self._spread is not None:
+                waiting = self._without_spread(waiting, self._spread)
             awaited = order[0] in threads or order[0] in [name for name, _ in waiting]
             if self._check.runs_program and (waiting or threads):
                 membership: tuple[tuple[int, ...], ...] = ()  # known when all splits have ended
@@ -151,10 +154,22 @@ class Conductor:
             failure = Failure(reason_of(error, self._run))
         if failure is not None and failure.common:
             self._common = self._common or failure
+        if failure is not None and failure.spread:
+            self._spread = self._spread or failure
         self._finish(job.name, failure, time.monotonic() - started)
         with self._lock:
             self._ended.append(job.name)
             self._lock.notify()
+
+    def _without_spread(self, waiting: list[tuple[str, int]], failure: Failure) -> list[tuple[str, int]]:
+        """End the waiting jobs that need a machine that is lost; returns the others."""
+        left = []
+        for name, slots in waiting:
+            if machines_of(Split.parse(name), self._check) > 1:
+                self._finish(name, failure, 0.0)
+            else:
+                left.append((name, slots))
+        return left
 
     def _finish(self, name: str, failure: Failure | None, seconds: float) -> None:
         reason = None if failure is None else failure.reason

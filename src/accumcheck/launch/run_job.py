@@ -12,6 +12,7 @@ from accumcheck.config.model import LauncherConfig
 from accumcheck.launch.agent import Agent, endpoint_of, is_taken
 from accumcheck.launch.explain import End, explain
 from accumcheck.launch.fork_server import ForkServer, WorkerHandle
+from accumcheck.launch.presence import Presence, presence
 from accumcheck.launch.vigil import Vigil, Workers
 from accumcheck.record import Reason
 from accumcheck.runfolder.failures import has_errors, read_errors
@@ -48,16 +49,38 @@ def run_job(
         # reported here, since an agent that cannot serve the port would wait there as a client
         text = f"the rendezvous port {endpoint} is already taken; give launcher.rdzv_endpoint another port"
         return Failure(Reason("refused", text))
+    with presence(job, launcher, endpoint) as others:
+        failure = _lead(job, launcher, endpoint, workers, server, given_up, others)
+        if job.nodes == 1 or failure is None or failure.spread or given_up() is not None:
+            return failure
+        if (missing := others.missing()) is None:  # else a lost connection is all that was noticed here
+            return failure
+        text = f"{missing}; here: {failure.reason.text}"
+        return Failure(Reason(failure.reason.kind, text, failure.reason.traceback), spread=True)
+
+
+def _lead(
+    job: Job,
+    launcher: LauncherConfig,
+    endpoint: str,
+    workers: Callable[[], Workers],
+    server: ForkServer,
+    given_up: Callable[[], Failure | None],
+    others: Presence,
+) -> Failure | None:
+    """Run the agent, and end it when it is due; see `run_job`."""
     started = time.monotonic()
     agent = Agent(job, launcher, endpoint)
     vigil = Vigil(job.local_processes, started + launcher.timeout)
     killed: float | None = None
+    lost: str | None = None
     killed_ranks: set[int] = set()
     agent.start()
     while agent.is_alive():
         agent.join(POLL_SECONDS)
         now = time.monotonic()
-        if given_up() is not None or vigil.is_over(now, workers(), failed=has_errors(job.folder)):
+        lost = lost or others.lost()
+        if given_up() is not None or lost or vigil.is_over(now, workers(), failed=has_errors(job.folder)):
             killed = now if killed is None else killed
             killed_ranks |= _kill(workers())
         if killed is not None and now - killed > AGENT_GRACE_SECONDS:
@@ -67,6 +90,8 @@ def run_job(
         return None
     if (failure := given_up()) is not None:
         return failure
+    if lost is not None:
+        return Failure(Reason("crashed", lost), spread=True)
     if vigil.expired:
         return timed_out(launcher.timeout)
     if killed is None and not agent.exits and agent.error is None:

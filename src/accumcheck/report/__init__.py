@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from accumcheck.report.files import check_writable, save
+from accumcheck.report.files import check_place, check_writable, save
 from accumcheck.report.registry import FORMATS, check_format, format_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from accumcheck.report.document import Document
 
-__all__ = ["check_format", "check_writable", "format_of", "show", "text_of", "write"]
+__all__ = ["check_format", "check_place", "check_writable", "format_of", "show", "text_of", "write"]
 
 
 def text_of(document: Document, name: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def save(text: str, path: Path) -> None:
-    """Write a report to a file atomically; if that fails, the file is unchanged.
+    """Write a text, such as a report, to a file atomically; if that fails, the file is unchanged.
 
     Raises:
         AccumcheckError: the file could not be written, for example on a full disk.
@@ -43,26 +43,41 @@ def check_writable(paths: Iterable[Path]) -> None:
     Raises:
         ConfigError: some cannot; the text has one line with the reason for each.
     """
-    errors = [f"{path}: {reason}" for path in paths if (reason := _obstacle(path))]
+    errors = [f"{path}: {reason}" for path in paths if (reason := _obstacle(path) or _unknown_format(path))]
     if errors:
         raise ConfigError("\n".join(errors))
 
 
+def check_place(path: Path) -> None:
+    """Check the same of a file that is no report, whatever its extension.
+
+    Raises:
+        ConfigError: it cannot be written; the text says why.
+    """
+    if reason := _obstacle(path):
+        raise ConfigError(f"{path}: {reason}")
+
+
+def _unknown_format(path: Path) -> str:
+    """Why its extension names no format; empty if it does."""
+    try:
+        format_of(path)
+    except ConfigError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return ""
+
+
 def _obstacle(path: Path) -> str:
-    """Why no report can be written to ``path``; empty if one can."""
+    """Why nothing can be written to ``path``; empty if it can."""
     try:
         target = path.resolve()
         if target.is_dir():
             return "is a folder; name a file in it"
-        try:
-            format_of(path)
-        except ConfigError as error:
-            return str(error).removeprefix(f"{path}: ")
         if not target.parent.is_dir():
             return f"the folder {target.parent} does not exist; create it first"
         try:
             if not stat.S_ISREG(target.stat().st_mode):
-                return "is not a regular file; a report would replace it"
+                return "is not a regular file; what is written would replace it"
             with target.open("r+b"):  # opened for writing, but not changed
                 pass
         except FileNotFoundError:

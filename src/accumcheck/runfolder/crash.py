@@ -33,7 +33,10 @@ def innermost(error: BaseException) -> BaseException:
 
 
 def place_of(error: BaseException) -> str:
-    """Where it was raised, ``file:line``: the last line of the user's code, else of any code but ours; or empty."""
+    """Where it was raised, ``file:line``: the last line of the user's code, else of any code but ours, else of ours.
+
+    Empty if it was not raised.
+    """
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{_shown(error.filename)}:{error.lineno}"
     frames = list(_frames(error.__traceback__))
@@ -45,9 +48,9 @@ def place_of(error: BaseException) -> str:
 
 
 def excerpt_of(error: BaseException) -> tuple[str, ...]:
-    """The last lines of an exception's traceback, without our own frames.
+    """The last lines of an exception's traceback, without our own frames, unless it was raised in our code alone.
 
-    Empty for our own errors, whose text is enough, and for errors that were raised only in our code.
+    Empty for our own errors, whose text is enough.
     """
     if isinstance(error, (AccumcheckError, SystemExit)):
         return ()
@@ -100,11 +103,11 @@ def hint_of(error: BaseException) -> str:
 
 
 def _frames(trace: TracebackType | None) -> Iterator[traceback.FrameSummary]:
-    """The frames of a traceback that are neither ours nor Python's own frames for running a file."""
-    for frame in traceback.extract_tb(trace):
-        if not frame.filename.startswith((_OURS, "<frozen ")):
-            if not linecache.getline(frame.filename, frame.lineno or 0) and frame.filename.startswith("<"):
-                continue
+    """The frames of a traceback that are neither ours nor Python's own frames for running a file; else ours."""
+    every = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith("<frozen ")]
+    others = [frame for frame in every if not frame.filename.startswith(_OURS)]
+    for frame in others or every:  # what is raised in our code alone is our fault, and must be found
+        if linecache.getline(frame.filename, frame.lineno or 0) or not frame.filename.startswith("<"):
             yield frame
 
 

@@ -43,7 +43,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed, and whether every other job would fail in the same way."""
+    """Why a job failed.
+
+    ``common``: every other job would fail in the same way; ``spread``: those that span several machines would, since
+    one of these is lost.
+    """
 
     reason: Reason
     common: bool = False
+    spread: bool = False

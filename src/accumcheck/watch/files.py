@@ -11,6 +11,8 @@ MOST_READ_BYTES = 64 * 2**20
 """Files up to this size are compared by content, larger ones by the time of their last change."""
 MOST_IN_FOLDER = 1000
 """Files of one folder that are watched; a model's has some ten."""
+EDITED = (".py", ".yaml", ".yml")
+"""Code and configurations, which are edited and not written by a check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Files:
         self._roots: dict[Path, None] = {}
         self._stamps: dict[Path, Stamp] = {}
         self._dropped: set[Path] = set()
+        self._outputs: set[Path] = set()
+        self.new: frozenset[Path] = frozenset()
+        """Those of the last changes that were not there before."""
 
     def add(self, paths: Iterable[Path], since: float | None = None) -> None:
         """Watch these too; what they hold now is not a change, unless it was written after ``since``.
@@ -54,6 +59,14 @@ class Files:
         """Never watch these files again."""
         self._dropped.update(paths)
 
+    def drop_data_of(self, folders: Iterable[Path]) -> None:
+        """From now on, watch only code and configurations in these folders."""
+        self._outputs.update(folders)
+
+    def is_in_folder(self, file: Path) -> bool:
+        """Whether a file is watched because it lies in a watched folder."""
+        return file not in self._roots and file.parent in self._roots
+
     def changed(self) -> list[Path]:
         """The files that were changed, made or removed since the last call, in order."""
         now: dict[Path, Stamp] = {}
@@ -64,7 +77,11 @@ class Files:
         before, self._stamps = self._stamps, now
         gone = [file for file in before if file not in now]
         found = {*gone, *(file for file, stamp in now.items() if not stamp.is_same(before.get(file)))}
-        return sorted(found - self._dropped)
+        self.new = frozenset(file for file in found if file not in before)
+        return sorted(file for file in found - self._dropped if not self._is_output(file))
+
+    def _is_output(self, file: Path) -> bool:
+        return file.parent in self._outputs and file not in self._roots and file.suffix not in EDITED
 
 
 def _files_at(path: Path) -> Iterator[Path]:

@@ -15,14 +15,12 @@ from accumcheck.errors import AccumcheckError, LaunchError
 from accumcheck.record import Report
 from accumcheck.runfolder.events import OnEvent
 from accumcheck.runfolder.imported import Imported
-from accumcheck.watch.files import Files
+from accumcheck.watch.files import EDITED, Files
 from accumcheck.watch.installed import installed
 from accumcheck.watch.warm import WarmChecks, warm_checks
 
 POLL_SECONDS = 0.1
 """Between two looks at the files. A change counts once the next look finds no more: a save takes several writes."""
-
-_EDITED = (".py", ".yaml", ".yml")
 
 
 class Screen(Protocol):
@@ -73,6 +71,8 @@ class Watcher:
     """The files that changed while the last check ran."""
     _pending: list[Path] = field(default_factory=list)
     """Those of them that the next check is still to be run for."""
+    _filled: set[Path] = field(default_factory=set)
+    """The folders in which the last check made files."""
 
     def watch(self, check: CheckConfig) -> NoReturn:
         """Run this check, and again after each change; ends only by an exception, such as Ctrl-C.
@@ -113,15 +113,22 @@ class Watcher:
     def drop_written(self) -> None:
         """Forget data that changed during two checks in a row: it seems to be their output, and would start the next.
 
-        Not code and configurations, which are edited.
+        So does a folder in which two checks in a row made files, as of logs with the time in their names. Not code and
+        configurations, which are edited.
         """
         during = self.files.changed()
-        written = [file for file in during if file in self._during and file.suffix not in _EDITED]
-        self._during = [file for file in during if file not in written]
+        data = [file for file in during if file.suffix not in EDITED]
+        filled = {file.parent for file in data if file in self.files.new and self.files.is_in_folder(file)}
+        outputs = sorted(filled & self._filled)
+        made = [file for file in data if file.parent in outputs and self.files.is_in_folder(file)]
+        written = [file for file in data if file in self._during and file not in made]
+        self._filled = filled.difference(outputs)
+        self._during = [file for file in during if file not in (*written, *made)]
         self._pending = list(self._during)
-        if written:
-            self.files.drop(written)
-            self.screen.dropped(written)
+        self.files.drop(written)
+        self.files.drop_data_of(outputs)
+        if outputs or written:
+            self.screen.dropped([*outputs, *written])
 
     def wait_for_check(self) -> tuple[list[Path], CheckConfig]:
         """Wait until the configuration, or another file, has changed and the configuration is valid.

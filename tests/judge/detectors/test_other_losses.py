@@ -41,7 +41,7 @@ def with_outputs(run: SplitObservation, at_row: AtRow, values: np.ndarray = OUTP
 
 def judged(at_row: AtRow, *, unmixed: Unmixed | None = "row", values: np.ndarray = OUTPUTS) -> Judgement:
     """The splits other than the control apply something that no weights of the control's rows give."""
-    elsewhere = np.random.default_rng(5).normal(size=GRADIENTS.shape[1])
+    elsewhere = 0.02 * np.random.default_rng(5).normal(size=GRADIENTS.shape[1])
     runs = [with_outputs(observed(TEXTS[0]), right)]
     for text in TEXTS[1:]:
         other = observed(text, lambda _, gradient, __: gradient + elsewhere)
@@ -98,3 +98,11 @@ def test_weights_of_whole_rows_are_left_to_the_rules() -> None:
 def test_a_row_that_is_left_out_is_no_other_target() -> None:
     lost: AtRow = lambda split, row, at: right(split, row, at) * (row > 0)  # noqa: E731
     assert not names_a_loss(judged(lost))
+
+
+def test_micro_batches_whose_rows_share_a_factor_are_divided_by_their_own_number() -> None:
+    def uneven(split: SplitObservation, row: int, at: int) -> np.ndarray:
+        return right(split, row, at) * (1.5 if at % 2 else 0.5)
+
+    said = [one.explanation for one in judged(uneven).findings]
+    assert any("(0.5, 1.5, 0.5, 1.5 ... in 1x2x4)" in one and "divided by its own number" in one for one in said)

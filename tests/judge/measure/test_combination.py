@@ -48,3 +48,18 @@ def test_a_parameter_without_a_gradient_in_any_row_is_left_out() -> None:
     found = combined(WEIGHTS @ ROWS, EVERY, rows, PLACES, 1e-6)
     assert found.left < 1e-9
     assert np.flatnonzero(found.own).tolist() == [38, 39]
+
+
+def test_with_fewer_entries_than_rows_weights_stay_as_equal_as_they_can() -> None:
+    """Eight rows of a model with five parameters, whose mean is trained: many weights give it, equal ones too."""
+    rows = np.random.default_rng(5).normal(size=(8, 5))
+    places = Coordinates(("weight", "bias"), (4, 1), (0, 4), 5)
+    found = combined(rows.mean(axis=0), np.arange(5), rows, places, 1e-6)
+    assert found.is_one_of_many
+    assert found.left < 1e-9
+    assert found.weights.tolist() == pytest.approx([1 / 8] * 8)
+    assert not combined(WEIGHTS @ ROWS, EVERY, ROWS, PLACES, 1e-6).is_one_of_many
+    uneven = np.array([1, 2, 1, 1, 1, 1, 1, 1]) / 9
+    near = combined(uneven @ rows, np.arange(5), rows, places, 1e-6)
+    assert (near.weights @ rows).tolist() == pytest.approx((uneven @ rows).tolist())
+    assert (near.weights > 0).all()

@@ -151,3 +151,20 @@ def test_wrong_weights_are_measured_by_what_they_do_to_the_gradient() -> None:
     assert weight_error(np.array([1.0, 1.5]), np.array([1.0, 1.0]), gram) == pytest.approx(1.5 / np.sqrt(13))
     assert weight_error(np.array([1.0, 1.0]), np.array([1.0, 1.0]), gram) == 0
     assert weight_error(np.array([1.0, 0.0]), np.array([0.0, 0.0]), gram) == float("inf")
+
+
+def test_of_many_solutions_the_one_nearest_to_the_right_shares_is_taken() -> None:
+    """Six samples of a model with three parameters, each with its share of the tokens, and twice the right gradient."""
+    gradients = np.random.default_rng(2).normal(size=(6, 3))
+    shares = np.array([3, 1, 4, 1, 5, 9]) / 23
+    system = System.of(gradients)
+    assert system is not None
+    assert system.rank == 3
+    ((weights, residual), (least, _)) = (
+        *system.solve([2 * shares @ gradients], shares),
+        *system.solve([2 * shares @ gradients]),
+    )
+    assert weights == pytest.approx(2 * shares)
+    assert residual < 1e-12
+    assert not np.allclose(least, 2 * shares)
+    assert least @ gradients == pytest.approx(2 * shares @ gradients)

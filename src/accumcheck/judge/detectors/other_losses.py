@@ -63,7 +63,8 @@ def _other_targets(splits: Mapping[Split, AtOutputs], judged: Judged) -> Finding
         explanation=(
             "The model was fed the same rows and returned the same outputs, but the loss has another derivative there, "
             "not only another weight. In micro-batches of other sizes the control's rows do have the same derivative, "
-            "so neighbours are not the reason: labels (targets), or the loss itself, change with the split."
+            "so neighbours are not the reason: labels (targets), the balance of terms on one output, or the loss "
+            "itself change with the split."
         ),
         consequence="Splits are trained for different targets.",
         advice="Look where the loop makes its labels, masks or teacher's outputs, and what they take from the split.",

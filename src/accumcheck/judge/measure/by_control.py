@@ -72,6 +72,8 @@ def relative_to(
             return _without_rows(reference, control, splits)
         found = combined(made.gradient, made.entries, rows, reference.coordinates, COMBINATION[dtype])
         total = float(found.weights.sum())
+        if found.left <= COMBINATION[dtype] and found.is_one_of_many and (found.weights < 0).any():
+            return _by_control(reference, control)  # nothing is known of single rows' weights
         if found.left > COMBINATION[dtype] or total <= 0:
             if (with_term := _with_term(reference, control)) is not None:
                 return with_term

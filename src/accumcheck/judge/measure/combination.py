@@ -34,6 +34,12 @@ class Combination:
     left: float
     own: npt.NDArray[np.bool_]
 
+    @property
+    def is_one_of_many(self) -> bool:
+        """Whether other weights give the same gradient: rows are more than parameters, or lie in each other's span."""
+        system = System.of(self.rows)
+        return system is not None and system.rank < len(self.rows)
+
 
 def combined(
     gradient: Vector, entries: npt.NDArray[np.int64], rows: Vector, places: Coordinates, most: float
@@ -108,7 +114,12 @@ def _nearest(gradient: Vector, rows: Vector, weights: Sequence[Vector], most: fl
 
 
 def _solved(gradient: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+    """The weights and the residual; of several solutions the one that is nearest to equal weights.
+
+    With fewer parameters than rows, many weights give the same gradient. The least of them, by its norm, has negative
+    ones also where every row counted the same.
+    """
     system = System.of(rows)
     assert system is not None, "rows are finite"
-    ((weights, left),) = system.solve([gradient])
+    ((weights, left),) = system.solve([gradient], np.ones(len(rows)))
     return weights, left

@@ -204,7 +204,7 @@ def recover(
     gradients = {split.split: split.steps[step].gradients[0] for split in splits}
     sound = {split: gradient for split, gradient in gradients.items() if np.isfinite(gradient).all()}
     again = [one.gradient for one in reference.recomputed] if step == 0 else []
-    solved = system.solve([*sound.values(), *again])
+    solved = system.solve([*sound.values(), *again], ideal)
     found = {
         split: Recovered(
             members, weights, ideal, residual, system.condition, float(np.linalg.norm(gradient.astype(np.float64)))

@@ -100,8 +100,15 @@ class System:
         """
         return self.cosines * np.outer(self.norms, self.norms)
 
-    def solve(self, observed: Sequence[Vector]) -> list[tuple[npt.NDArray[np.float64], float]]:
+    def solve(
+        self, observed: Sequence[Vector], shares: npt.NDArray[np.float64] | None = None
+    ) -> list[tuple[npt.NDArray[np.float64], float]]:
         """Solve gradients (each ``[coordinates]``) together, since reading the samples' gradients takes most time.
+
+        Args:
+            observed: the gradients.
+            shares: ``[samples]``. Where many weights give the same gradient, as with fewer parameters than samples,
+                the ones nearest to a multiple of these are taken; without them, the least.
 
         Returns:
             For each the weights, ``[samples]``, and the residual, relative to its norm.
@@ -112,7 +119,11 @@ class System:
         along = np.zeros((len(observed), len(self.rows)))
         for part, columns in blocks(self.gradients, self.rows):
             along += np.stack([gradient[part] for gradient in observed]).astype(np.float64, copy=False) @ columns.T
-        weights = (along / unit) @ self.inverse / unit
+        weights = np.zeros_like(along)
+        if shares is not None and (square := float(shares @ self.gram @ shares)) > 0:
+            weights = np.outer(along @ shares / square, shares)
+            along -= weights @ self.gram
+        weights += (along / unit) @ self.inverse / unit
         left = np.zeros(len(observed))
         for part, columns in blocks(self.gradients, self.rows):
             off = np.stack([gradient[part] for gradient in observed]) - weights @ columns

@@ -46,12 +46,21 @@ def note_of(finding: Finding, report: Report) -> Note:
         text=f"expected ({finding.expected}): {finding.summary}" if finding.expected else finding.summary,
         paragraphs=tuple(filter(None, (*finding.explanation.split("\n"), finding.consequence))),
         advice=finding.advice,
+        excerpt=_raised(finding, report),
         source=finding.source or "",
         known=tuple(_known(fault) for fault in finding.known),
         id=finding.id,
         splits=finding.splits,
         expected=finding.expected,
     )
+
+
+def _raised(finding: Finding, report: Report) -> tuple[str, ...]:
+    """The traceback behind an error of the whole run: every split that ran without a verdict has it."""
+    if finding.severity != "error" or finding.splits:
+        return ()
+    undecided = [split for split in report.splits if split.status == "ran" and split.verdict == "error"]
+    return next((split.traceback for split in undecided if split.traceback), ())
 
 
 def _repeats(finding: Finding, report: Report) -> bool:

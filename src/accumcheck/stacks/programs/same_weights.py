@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from accumcheck.capture.coordinates import AT_ONCE
 from accumcheck.capture.shards import parameters_of
 from accumcheck.errors import RefusedError
 from accumcheck.runfolder.first_weights import FirstWeights, first_weights
@@ -38,12 +39,17 @@ def sums_of(model: torch.nn.Module, reference: torch.nn.Module | None = None) ->
             value = parameter.value()
             if value.is_complex():
                 value = torch.view_as_real(value)
-            if value.is_floating_point() and value.element_size() > 1:
-                value = value.to(torch.promote_types(value.dtype, torch.float32))
-                value = value + 0.0  # an update by 0 can turn -0.0 into 0.0
-            bits = value.contiguous().reshape(-1).view(_BITS[value.element_size()])
-            found[name] = int(bits.sum(dtype=torch.int64))
+            # of a large one, a part at a time: it is copied
+            flat = value.contiguous().reshape(-1)
+            found[name] = sum(_sum_of(flat[at : at + AT_ONCE]) for at in range(0, len(flat), AT_ONCE))
     return found
+
+
+def _sum_of(flat: torch.Tensor) -> int:
+    if flat.is_floating_point() and flat.element_size() > 1:
+        flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
+        flat = flat + 0.0  # an update by 0 can turn -0.0 into 0.0
+    return int(flat.view(_BITS[flat.element_size()]).sum(dtype=torch.int64))
 
 
 def check_same_start(run: Path, who: str, sums: Mapping[str, int]) -> None:
