@@ -17,7 +17,7 @@ _IMPORTED = {
     "datasets": ("datasets",),
     "numpy": ("numpy",),
 }
-"""What every run imports of a package; stacks name their own."""
+"""The modules that every run imports, by package; stacks add their own."""
 MISSING = "not installed"
 
 

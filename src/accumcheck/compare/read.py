@@ -1,4 +1,4 @@
-"""A saved comparison, read back from JSON that is not trusted: only its reports are believed, the rest is computed."""
+"""A saved comparison, read back from JSON that is not trusted. Only its reports are used; the rest is computed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from accumcheck.saved.read import record_from
 from accumcheck.saved.versions import check_version
 
 _REPORTS = ("old", "new")
-"""How ``accumcheck compare`` names its two sides."""
+"""The names of the two sides in ``accumcheck compare``."""
 
 
 def comparison_from(found: Any) -> Comparison:
     """The comparison in the JSON that ``accumcheck upgrade`` and ``accumcheck compare`` write.
 
     Raises:
-        ConfigError: it is not a comparison, is of a version that this accumcheck does not know, or contradicts itself;
-            each line begins with the place.
+        ConfigError: it is not a comparison, has an unknown version, or contradicts itself; each line begins with the
+            place.
     """
     check_version(found, "a comparison")
     saved = record_from(ComparisonJson, found)
@@ -68,8 +68,8 @@ def _pair(place: str, one: ResultJson, saved: ComparisonJson) -> Pair:
     return pair
 
 
-def _check_code(place: str, found: int, due: int) -> None:
-    if found != due:
+def _check_code(place: str, found: int, expected: int) -> None:
+    if found != expected:
         raise ConfigError(
-            f"{place}: found {found}, but the reports give {due}; the comparison contradicts itself; run it again"
+            f"{place}: found {found}, but the reports give {expected}; the comparison contradicts itself; run it again"
         )

@@ -86,7 +86,7 @@ def unknown(text: str) -> str:
 
 
 def with_unknown_doubled(text: str) -> str:
-    """The text with the braces doubled of whatever looks like a placeholder and is not one."""
+    """The text, with doubled braces around everything that looks like a placeholder but is not one."""
 
     def doubled(match: re.Match[str]) -> str:
         names = _factors(match.group(2) or "")

@@ -35,7 +35,7 @@ class RulePair:
 
 @dataclass(frozen=True, slots=True)
 class ShortReport:
-    """What a search shows of a report. It is all that a saved search has of a release that is not next to the change.
+    """The part of a report that a search shows. A saved search has only this for releases not next to the change.
 
     ``exit_code``: 0, 1 or 3; ``started_at``: in ISO 8601, empty if an older version saved the search.
     """
@@ -48,7 +48,7 @@ class ShortReport:
 
     @classmethod
     def of(cls, report: Report) -> ShortReport:
-        """The same of a whole report."""
+        """The short form of a full report."""
         return cls(report.verdict, report.exit_code, report.loss_rule, report.gradient_rule, report.started_at)
 
 
@@ -58,7 +58,7 @@ class Tried:
 
     ``report``: None if there is none, or if it was not saved; ``reason``: why it could not be decided, else empty;
     ``seconds``: the time it took, including building the environment; ``kept``: it is from an earlier search;
-    ``about``: for a commit, the first line of its message; ``saved``: what a saved search has in place of ``report``.
+    ``about``: for a commit, the first line of its message; ``saved``: replaces ``report`` in a saved search.
     """
 
     release: str
@@ -71,7 +71,7 @@ class Tried:
 
     @property
     def short(self) -> ShortReport | None:
-        """What is known of the report; None if there was none."""
+        """The short report; None if there was no report."""
         return self.saved if self.report is None else ShortReport.of(self.report)
 
     def state(self, bad: bool | None) -> State:

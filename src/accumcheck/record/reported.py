@@ -103,15 +103,15 @@ class SampleWeights:
 
 @dataclass(frozen=True, slots=True)
 class ParameterError:
-    """How far one parameter's gradient is off, in the step in which that is most in relation to what is allowed."""
+    """The error of one parameter's gradient, in the step where it is largest relative to its limit."""
 
     name: str
     error: float
     """Against the reference, relative to the norm of the right gradient of this parameter."""
     allowed: float
-    """What rounding may do to it, relative to the same."""
+    """The limit that rounding allows, relative to the same norm."""
     share: float
-    """That norm, relative to the norm of the whole gradient."""
+    """This norm relative to the norm of the whole gradient."""
     step: Count
     """The optimizer step's number, from 1."""
 
@@ -148,7 +148,7 @@ class SplitResult:
     sample_weights: SampleWeights | None = None
     """Null: the weights could not be recovered."""
     parameters: tuple[ParameterError, ...] = field(default=(), kw_only=True, metadata=LATER)
-    """Single parameters' gradients, those nearest to their limits first, at most 50; empty: not compared."""
+    """The gradient errors of single parameters, nearest to their limits first, at most 50; empty if not compared."""
     trajectory: tuple[TrajectoryPoint, ...] = ()
     """Free-running steps with the real optimizer; for plots, not for the verdict."""
     log: str = ""

@@ -82,9 +82,9 @@ def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
 
 
 def _of_texts(report: Report, finding: Finding, splits: list[Split], *, say: Say) -> Reproduction:
-    """The same for a stack that trains on texts, with a model that is as small as can be from the start."""
+    """The same for a stack that trains on texts. Its model is as small as possible from the start."""
     program = program_of(report)
-    asked = {"layers": 1, "longest": LONGEST_TEXT}  # nothing is left to be made smaller
+    asked = {"layers": 1, "longest": LONGEST_TEXT}  # cannot be made smaller
 
     def case_of(split: Split, subject: Subject) -> Case:
         return Case(program.stack, split, subject, program.arguments, program.loss)
@@ -160,7 +160,7 @@ def reproduced(report: Report, finding: Finding, *, as_issue: bool, say: Say) ->
         except NotReproducedError as error:
             if stack not in TEXT_STACKS:
                 raise
-            say(f"{error}; looking for the smallest configuration instead")
+            say(f"{error}; searching for the smallest configuration instead")
     small = shrunk_configuration(report, finding, environment=environment_of, say=say)
     return issue_of_program(finding, report, small) if as_issue else small.text
 

@@ -41,13 +41,13 @@ class StepJson:
     seconds: float
     """Duration, including its environment."""
     exit_code: int | None = field(default=None, metadata=LATER)
-    """Of the check; null: it has no report."""
+    """The exit code of the check; null if it has no report."""
     started_at: str = field(default="", metadata=LATER)
-    """Of the check, in ISO 8601, with the offset from UTC; empty: it has no report."""
+    """When the check started, in ISO 8601 with the offset from UTC; empty if it has no report."""
     left: int | None = field(default=None, metadata=LATER)
-    """Releases that were left to try after this one."""
+    """The number of releases left to try after this one."""
     steps_left: int = field(default=0, metadata=LATER)
-    """About how many more steps those take."""
+    """About how many more steps these need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,11 +106,11 @@ class ComparisonJson:
     strict: bool
     """The new side must pass; otherwise it must only be no worse."""
     title: str = field(default="", metadata=LATER)
-    """A heading."""
+    """The heading of the comparison."""
     gate: bool | None = field(default=None, metadata=LATER)
-    """The sides are environments; otherwise they are saved reports."""
+    """True if the sides are environments, false if they are saved reports."""
     package: str = field(default="transformers", metadata=LATER)
-    """Whose releases the sides' names are; empty if the sides differ in several packages."""
+    """The package whose releases the two sides are; empty if they differ in several packages."""
     results: tuple[ResultJson, ...]
     exit_code: ExitCode
     """Of all checks: 1 takes precedence over 3."""

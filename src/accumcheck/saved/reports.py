@@ -48,7 +48,7 @@ def report_from(found: Any) -> Report:
     """The report in JSON that is not trusted.
 
     Raises:
-        ConfigError: it is not a report, has a schema that this version does not know, or contradicts itself.
+        ConfigError: it is not a report, has an unknown schema version, or contradicts itself.
     """
     from accumcheck.saved.consistent import check_consistent
 

@@ -45,7 +45,7 @@ def survey_from(found: Any) -> Survey:
     """The survey in JSON that is not trusted.
 
     Raises:
-        ConfigError: it is not a survey, or has a schema that this version does not know.
+        ConfigError: it is not a survey, or has an unknown schema version.
     """
     from accumcheck.saved.read import record_from
 

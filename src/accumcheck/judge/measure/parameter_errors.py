@@ -1,4 +1,4 @@
-"""The gradient error of every parameter, for people who look for one; the verdict is that of `parameters`."""
+"""The gradient error of every parameter, for display. The verdict comes from `parameters`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from accumcheck.judge.measure.parameters import Allowance
 from accumcheck.record import ParameterError, ReferenceObservation, SplitObservation
 
 MOST = 50
-"""Parameters that are reported of one split, those nearest to their limits."""
+"""The largest number of parameters reported per split: those nearest to their limits."""
 
 
 def parameter_errors(
     split: SplitObservation, truths: Sequence[Truth], reference: ReferenceObservation, allowance: Allowance
 ) -> tuple[ParameterError, ...]:
-    """Each parameter's error in the step in which it is largest in relation to what is allowed; the largest first.
+    """Each parameter's error in the step where it is largest relative to its limit, the largest first.
 
     Args:
-        split: it ran.
-        truths: the right answer of each of its steps; empty if there is none.
-        reference: says which entries belong to which parameter.
-        allowance: how far each may be off.
+        split: a split that ran.
+        truths: the right answer of each step; empty if there is none.
+        reference: has the parameter of each gradient entry.
+        allowance: the largest allowed error of each parameter.
     """
     places = reference.coordinates
     worst: dict[str, tuple[float, ParameterError]] = {}
