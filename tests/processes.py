@@ -24,6 +24,7 @@ PROCESS = (
     "guard/test_judge.py",
     "hotfixes/test_hotfixes.py::test_what_is_printed",
     "launch/test_fork_server.py::test_a_killed_server",
+    "launch/test_imports.py",
     "launch/test_vigil.py",
     "plugin/test_action.py",
     "plugin/test_docs.py::test_options_exist",
@@ -37,6 +38,7 @@ PROCESS = (
     "scripts/test_ci_run.py",
     "stacks/test_registry.py::test_reading_them",
     "test_authors_code.py::test_the_plugins_option",
+    "work/test_second_run.py",
 )
 """Those that start a process. Those that take one of `FIXTURES`, and those marked ``e2e``, need not be named."""
 
