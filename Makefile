@@ -64,7 +64,7 @@ format: $(VENV)/.installed-dev ## ruff: format, and fix what can be fixed
 releases: $(VENV)/.installed-dev ## LLaVA under three transformers releases, each isolated: two known faults, one clean
 	@$(BIN)/python scripts/check_releases.py $(RELEASES)
 
-faults: $(VENV)/.installed-dev ## every published fault, each under its release: caught, named; about half an hour
+faults: $(VENV)/.installed-dev ## every published fault, each under its release: caught, named; about 45 minutes
 	@$(BIN)/python scripts/check_faults.py $(FAULTS)
 
 scripts: $(VENV)/.installed-dev ## published training scripts, unmodified: the right verdict for each; about twenty minutes

@@ -66,7 +66,7 @@ class Hunt:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = list(dict.fromkeys(names))
-        self.right = {ran.name: ran for ran in run([(name, "none") for name in (*self._names, suites.PROGRAM)])}
+        self.right = {ran.name: ran for ran in run([(name, "none") for name in (*self._names, *suites.LAST)])}
         self.lines = {ran.name: ran.lines for ran in run([(name, "trace") for name in self._names])}
         self._changed: dict[str, str] = {}
         self._rounded: set[str] = set()
@@ -104,11 +104,12 @@ class Hunt:
         for id_, mutant in left.items():
             if id_ not in changed:
                 yield Result(mutant, "rounding" if id_ in self._rounded else "equivalent")
-        last = [(suites.PROGRAM, id_) for id_ in changed if left[id_].suite in suites.WITH_PROGRAM]
-        for ran in run(last) if last else ():
-            if (result := self._killed(left[ran.mutant], ran)) is not None:
-                del changed[ran.mutant]
-                yield result
+        for name in suites.LAST:
+            last = [(name, id_) for id_ in changed if left[id_].suite in suites.WITH_PROGRAM]
+            for ran in run(last) if last else ():
+                if (result := self._killed(left[ran.mutant], ran)) is not None:
+                    del changed[ran.mutant]
+                    yield result
         for id_, by in changed.items():
             yield Result(left[id_], "another loss" if id_ in self._of_another_loss else "survived", by)
 

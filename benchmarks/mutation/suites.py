@@ -21,13 +21,18 @@ TIMEOUT = 40
 """The time limit of a split in seconds. With a mutant, one process may wait for another forever."""
 NAMES: dict[str, tuple[str, ...]] = {
     "trainer": ("steps", "epoch", "unclipped", "mean", "smoothed"),
-    "accelerate": ("loop", "steps", "loop, epoch"),
+    "accelerate": ("loop", "steps"),
     "sft": ("sft", "sft, smoothed", "sft, dft"),
 }
 """The checks of each suite, in order."""
 
 PROGRAM = "program"
-"""The last check of Trainer and accelerate: Trainer as a user's program, with its optimizer and schedule."""
+"""Tried after these with Trainer and accelerate: Trainer as a user's program, with its optimizer and schedule."""
+
+EPOCH = "program, epoch"
+"""Tried last: a user's loop with accelerate, and the end of its epoch."""
+
+LAST = (PROGRAM, EPOCH)
 
 WITH_PROGRAM = ("trainer", "accelerate")
 """TRL's script is already a program. Each of its checks observes optimizer, schedule and clipping."""
@@ -40,10 +45,12 @@ def check(name: str, mutant: str, number: int) -> CheckConfig:
     """The check of that name under a mutant; ``number``: its number in the launch."""
     if name == PROGRAM:
         return _program(mutant)
+    if name == EPOCH:
+        return _loop_of_a_user(mutant)
     if name in _SFT:
         return replace(_sft(*_SFT[name]), stack=f"mutated-sft:{number}:{mutant}")
     made = _MADE[name]()
-    base = {"loop": "accelerate", "loop, epoch": "accelerate", "mean": "mean"}.get(name, "trainer")
+    base = {"loop": "accelerate", "mean": "mean"}.get(name, "trainer")
     launcher = replace(made.launcher, timeout=TIMEOUT)
     return replace(made, stack=f"mutated:{base}:{mutant}", launcher=launcher)
 
@@ -59,6 +66,19 @@ def _program(mutant: str) -> CheckConfig:
         "launcher": {"device": "cpu", "timeout": TIMEOUT},
     }
     return read_config(json.dumps(written), Place("program"), Path())
+
+
+def _loop_of_a_user(mutant: str) -> CheckConfig:
+    told = ["--mutant", mutant, "--batch", "{b}", "--accumulate", "{k}"]
+    written = {
+        "global_batch_size": 8,
+        "data": {"epochs": 1, "samples": 12},
+        "splits": ["1x8x1", "1x2x4"],
+        "stack": "script",
+        "script": {"path": str(Path(__file__).with_name("epoch.py")), "arguments": told},
+        "launcher": {"device": "cpu", "timeout": TIMEOUT},
+    }
+    return read_config(json.dumps(written), Place("epoch"), Path())
 
 
 def _sft(*arguments: str) -> CheckConfig:
@@ -123,5 +143,4 @@ _MADE: dict[str, Callable[[], CheckConfig]] = {
     "mean": _mean,
     "smoothed": _smoothed,
     "loop": _loop,
-    "loop, epoch": _epoch,
 }

@@ -12,7 +12,7 @@ import mutants as page
 import pytest
 from mutation import mutants, stack, suites
 from mutation.operators import changes, is_skipped
-from mutation.runs import FAR, is_another_loss
+from mutation.runs import FAR, is_another_loss, run
 
 from accumcheck.stacks.programs.trl_scripts import TrlConfig
 from accumcheck.stacks.registry import admit
@@ -151,3 +151,13 @@ def test_the_table_counts_only_mutants_that_matter() -> None:
     assert any(line.startswith("| all | 8 | 1 | 1 | 1 | 1 | 3 | 1 | 1 | 75.0% | 1 of 2 | 1 of 4 |") for line in lines)
     assert sum(line.startswith("survived: ") for line in lines) == 1
     assert sum(line.startswith("not rightly accused: ") for line in lines) == 1
+
+
+@pytest.mark.e2e
+def test_a_loop_that_does_not_step_at_the_end_of_its_epoch_is_caught_and_the_right_one_passes() -> None:
+    ends = "accelerate.state:GradientState.sync_with_dataloader:"
+    (mutant,) = [one.id for one in mutants.every(("accelerate",)) if one.id.startswith(ends) and one.before == "True"]
+    right, wrong = run([(suites.EPOCH, "none"), (suites.EPOCH, mutant)])
+    assert (right.report.verdict, right.report.findings) == ("pass", ())
+    assert [split.verdict for split in wrong.report.splits] == ["pass", "fail"]
+    assert "1x2x4 makes 1 optimizer step" in " ".join(finding.summary for finding in wrong.report.findings)

@@ -83,7 +83,9 @@ def test_a_seam_that_was_not_listed_is_not_replaced() -> None:
     assert yaml.load is original
 
 
-@pytest.mark.parametrize("seam", [seam for seam in Seam if seam is not Seam.ENGINE_STEP], ids=lambda seam: seam.value)
+@pytest.mark.parametrize(
+    "seam", [seam for seam in Seam if not seam.value.startswith("deepspeed.")], ids=lambda seam: seam.value
+)
 def test_every_seam_is_where_it_says(seam: Seam) -> None:
     roots = {"torch": torch, "transformers": transformers, "yaml": yaml}
     package, *path = seam.value.split(".")

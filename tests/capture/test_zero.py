@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from packaging.version import Version
 
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.shards.asked import check_engine_was_made
@@ -18,26 +21,46 @@ from tests.capture.sharded_program import ROWS, SOME, Small
 from tests.capture.two_processes import in_two_processes
 
 STAGES = ("zero-1", "zero-2", "zero-3")
-HALF = tuple(f"{stage}-bfloat16" for stage in STAGES)
-KINDS = (*STAGES, "zero-2-left", "zero-3-late", *HALF)
+HALF = (
+    *(f"{stage}-bfloat16" for stage in ("zero-0", *STAGES)),
+    *("zero-2-offload-bfloat16", "zero-3-offload-bfloat16", "zero-1-bfloat16-wide"),
+)
+OFFLOADED = tuple(f"{stage}-offload" for stage in STAGES)
+KINDS = ("zero-0", *STAGES, "zero-2-left", "zero-3-late", *OFFLOADED, *HALF)
 NAMES = ("embed.weight", "second.weight", "second.bias", "norm.weight", "norm.bias")  # first is frozen, out is embed
 
-with_deepspeed = pytest.mark.skipif(
+without_deepspeed = pytest.mark.skipif(
     importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed: pip install deepspeed"
 )
+
+
+def with_deepspeed(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that needs DeepSpeed, in two further processes."""
+    return pytest.mark.process(without_deepspeed(test))
 
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """By kind, what each of the two processes read."""
-    return in_two_processes("zero_program.py", tmp_path_factory.mktemp("zero"), (*KINDS, "moved"), "--no-kernels")
+    return in_two_processes(
+        "zero_program.py", tmp_path_factory.mktemp("zero"), (*KINDS, "four", "moved"), "--no-kernels"
+    )
 
 
 @pytest.fixture(scope="module")
 def right() -> np.ndarray[Any, Any]:
     """The mean of all rows' losses, differentiated by one process in one pass; rows are of one length."""
+    return gradient_of(ROWS)
+
+
+def loses_micro_batches() -> bool:
+    """Whether the installed DeepSpeed has the faults that 0.19.0 fixes."""
+    return Version(version("deepspeed")) < Version("0.19.0")
+
+
+def gradient_of(rows: torch.Tensor) -> np.ndarray[Any, Any]:
     model = Small()
-    model(ROWS).backward()
+    model(rows).backward()
     grads = {name: parameter.grad for name, parameter in model.named_parameters()}
     return torch.cat([grad.flatten() for name in NAMES if (grad := grads[name]) is not None]).numpy()
 
@@ -47,6 +70,8 @@ def right() -> np.ndarray[Any, Any]:
 def test_every_process_has_the_whole_gradient_of_every_step_once(
     read: dict[str, list[Any]], right: np.ndarray[Any, Any], kind: str
 ) -> None:
+    if "wide" in kind and loses_micro_batches():
+        pytest.skip("the last micro-batch is not reduced there: deepspeedai/DeepSpeed#7985")
     close = 2e-2 if kind in HALF else 1e-6  # arithmetic in bfloat16 has three digits
     for seen in read[kind]:
         assert seen["names"] == NAMES
@@ -59,6 +84,8 @@ def test_every_process_has_the_whole_gradient_of_every_step_once(
 @with_deepspeed
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_few_entries_are_kept_as_of_a_model_that_is_whole(read: dict[str, list[Any]], kind: str) -> None:
+    if "wide" in kind and loses_micro_batches():
+        pytest.skip("the processes' gradients differ there: deepspeedai/DeepSpeed#7985")
     model = Small()
     model(ROWS).backward()
     some, _ = GradientReader.of(model, seed=3, limit=SOME).read(model)
@@ -80,13 +107,25 @@ def test_weights_are_gathered_to_the_bit(read: dict[str, list[Any]], kind: str) 
 
 
 @with_deepspeed
-def test_weights_that_moved_are_seen_to_have(read: dict[str, list[Any]]) -> None:
-    for stages in read["moved"]:
-        assert stages == [sorted(NAMES)] * 3
+def test_micro_batches_that_an_offloaded_optimizer_loses_are_missing_in_the_gradient(
+    read: dict[str, list[Any]], right: np.ndarray[Any, Any]
+) -> None:
+    # up to 0.18.9 the sum is written to the host after the first micro-batch only: deepspeedai/DeepSpeed#7967
+    applied = gradient_of(ROWS[[0, 3]]) / 2 if loses_micro_batches() else right
+    for seen in read["four"]:
+        assert len(seen) == 2
+        for entries in seen:
+            assert np.linalg.norm(entries - applied) < 1e-6 * np.linalg.norm(right)
 
 
 @with_deepspeed
-@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_moved_are_seen_to_have(read: dict[str, list[Any]]) -> None:
+    for stages in read["moved"]:
+        assert stages == [sorted(NAMES)] * 4
+
+
+@with_deepspeed
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("zero-0")])
 def test_another_gradient_than_the_engine_applies_is_an_error(read: dict[str, list[Any]], kind: str) -> None:
     for seen in read[kind]:
         assert "they differ, so accumcheck cannot see the applied gradient" in seen["twice"]
@@ -116,8 +155,9 @@ class _Engine:
 @pytest.mark.parametrize(
     ("engine", "named"),
     [
-        (_Engine(stage=0), "ZeRO stage 0"),
-        (_Engine(offload=SimpleNamespace(device="cpu")), "an offloaded optimizer"),
+        (_Engine(stage=4), "ZeRO stage 4"),
+        (_Engine(torch_autocast_z0_gradscaler=object()), "a gradient scaler of torch's autocast"),
+        (_Engine(offload=SimpleNamespace(device="nvme")), "an optimizer offloaded to nvme"),
         (_Engine(zenflow=True), "ZenFlow"),
         (_Engine(mp_world_size=2), "tensor parallelism"),
         (_Engine(sequence_parallel_size=2, has_moe_layers=True), "mixture-of-experts layers of its own, sequence par"),
@@ -129,8 +169,9 @@ def test_what_was_not_compared_with_the_truth_is_refused_by_name(engine: _Engine
 
 
 def test_zero_without_more_is_not_refused() -> None:
-    for stage in (1, 2, 3):
+    for stage in (0, 1, 2, 3):
         check_engine(_Engine(stage, offload=SimpleNamespace(device="none"), mp_world_size=1))
+        check_engine(_Engine(stage, offload=SimpleNamespace(device="cpu")))
 
 
 def test_a_norm_that_is_not_the_engines_own_is_an_error() -> None:
@@ -141,6 +182,7 @@ def test_a_norm_that_is_not_the_engines_own_is_an_error() -> None:
             check_norm(_Engine(norm=norm), read_norm)
     with pytest.raises(WorkloadError, match="computes no gradient norm"):
         check_norm(_Engine(norm=None), 2.0)
+    check_norm(_Engine(stage=0, norm=None), 2.0)  # the gradient is read from the parameters
     with pytest.raises(WorkloadError, match="skipped an optimizer step"):
         check_norm(_Engine(overflow=True), float("inf"))
 

@@ -10,7 +10,17 @@ import pytest
 from accumcheck.judge.detectors.epoch_windows import windows_finding
 from accumcheck.known.catalogue import known_faults
 from accumcheck.known.matching import Circumstances, Fitted, circumstances, cite
-from accumcheck.record import Environment, Finding, LossProbe, MicroBatch, Split, SplitObservation, StepObservation
+from accumcheck.record import (
+    Environment,
+    Finding,
+    LossProbe,
+    MicroBatch,
+    Split,
+    SplitObservation,
+    StepObservation,
+    TrainedRecord,
+)
+from accumcheck.record.observed import Engine
 from tests.judge.runs import reference
 
 LLAVA = "LlavaForConditionalGeneration"
@@ -35,6 +45,10 @@ def cited(
     ids = {fault.cited()["title"]: fault.id for fault in known_faults()}
     assert found.advice == ("" if found.known else "in general")
     return [ids[known["title"]] for known in found.known]
+
+
+def deepspeed(release: str) -> dict[str, str]:
+    return {**transformers("5.23.0"), "deepspeed": release}
 
 
 def transformers(release: str) -> dict[str, str]:
@@ -254,6 +268,50 @@ def test_dpo_that_nothing_divides_is_known(
     # a model that is not asked for a loss was not watched: whether it was passed a count is not known
     run: dict[str, Any] = {"token_count": "divides", "count_passed": None, "training_arguments": arguments}
     assert cited(releases, "LlamaForCausalLM", *rules, **run) == ids
+
+
+@pytest.mark.parametrize(
+    ("release", "gradient", "known"),
+    [
+        ("0.18.9", "window-partial", True),
+        ("0.15.2", "device-mean*window-partial", True),
+        ("0.15.1", "window-partial", False),
+        ("0.19.0", "window-partial", False),
+        ("0.18.9", "last-microbatch", False),
+    ],
+)
+def test_micro_batches_that_deepspeeds_offload_loses_are_known(release: str, gradient: str, known: bool) -> None:
+    ids = ["deepspeed-offload-loses-micro-batches"] if known else []
+    assert cited(deepspeed(release), "LlamaForCausalLM", "token-mean", gradient, **DIVIDED) == ids
+
+
+@pytest.mark.parametrize(
+    ("release", "through_trainer", "known"),
+    [("0.18.3", False, True), ("0.19.5", False, True), ("0.18.2", False, False), ("0.19.6", False, False),
+     ("0.18.9", True, False)],
+)  # fmt: skip
+def test_a_division_at_every_output_is_known_where_no_trainer_divides(
+    release: str, through_trainer: bool, known: bool
+) -> None:
+    run = {**DIVIDED, "training_arguments": {"deepspeed": through_trainer}}
+    ids = ["deepspeed-divides-at-every-output"] if known else []
+    assert cited(deepspeed(release), "LlamaForCausalLM", "token-mean", "token-mean/k", **run) == ids
+
+
+@pytest.mark.parametrize(("release", "known"), [("0.18.9", ["7985"]), ("0.18.2", []), ("0.19.0", [])])
+def test_a_micro_batch_that_deepspeed_does_not_reduce_is_known(release: str, known: list[str]) -> None:
+    finding = Finding("unsynchronised", "fail", ("2x2x2",), "s", advice="a")
+    (found,) = cite([finding], Circumstances(deepspeed(release), "LlamaForCausalLM", **DIVIDED), Fitted())
+    assert [fault["url"].rsplit("/", 1)[1] for fault in found.known] == known
+
+
+def test_deepspeed_counts_where_its_engine_trained_and_not_where_it_is_only_installed() -> None:
+    trained = TrainedRecord(reference().coordinates, engine=Engine("0.18.9"))
+    environment = Environment(transformers="4.57.6", packages={"deepspeed": "0.18.9"})
+    split = SplitObservation(Split(1, 1, 4), "ran", trained=trained)
+    assert circumstances("script", {}, environment, [split], reference()).releases["deepspeed"] == "0.18.9"
+    plain = replace(split, trained=replace(trained, engine=None))
+    assert "deepspeed" not in circumstances("script", {}, environment, [plain], reference()).releases
 
 
 def test_rewards_of_which_only_the_logged_loss_is_divided_are_known() -> None:

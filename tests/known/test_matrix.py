@@ -15,7 +15,11 @@ MATRIX = Path(__file__).parents[2] / "scripts" / "faults.yaml"
 HEADS = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM"}
 """The head that a config without ``architecture`` gets."""
 
-ROWS = [row for row in yaml.safe_load(MATRIX.read_text(encoding="utf-8"))["faults"] if row["loss"] != "token-mean"]
+ROWS = [
+    row
+    for row in yaml.safe_load(MATRIX.read_text(encoding="utf-8"))["faults"]
+    if {row["loss"], row["gradient"]} != {"token-mean"}
+]
 
 
 def number(url: str) -> str:

@@ -63,6 +63,20 @@ def test_other_variables_are_as_they_were(plain: PlainPython) -> None:
     assert (plain.probed, plain.is_plain) == (False, True)
 
 
+def look_as(module: str) -> bool:
+    """Test for a variable in code of this module."""
+    found: dict[str, bool] = {}
+    exec("found['RANK'] = 'RANK' in os.environ", {"__name__": module, "os": os, "found": found})
+    return found["RANK"]
+
+
+def test_the_variables_are_set_when_deepspeed_makes_a_process_group(plain: PlainPython) -> None:
+    assert not look_as("deepspeed.utils.logging")
+    assert plain.is_plain
+    assert look_as("deepspeed.comm.comm")
+    assert not plain.is_plain
+
+
 @pytest.mark.parametrize(
     "ask",
     [

@@ -48,11 +48,11 @@ def samples() -> list[dict[str, torch.Tensor]]:
 
 
 def trained(
-    folder: Path, loop: Loop, asked: dict[str, Any], update: str = "auto"
+    folder: Path, loop: Loop, asked: dict[str, Any], update: str = "auto", dtype: torch.dtype = torch.float32
 ) -> tuple[LlamaForCausalLM, tuple[StepObservation, ...]]:
     split = Split(1, 2, 2)
     check = CheckConfig(ModelConfig(), 4, (split,), steps=STEPS, training_arguments=asked, update=update)
-    model, rows = model_of(), samples()
+    model, rows = model_of().to(dtype), samples()
     stack = dict.fromkeys(rows[0], torch.stack)
 
     def collate(batch: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -166,3 +166,16 @@ def test_the_defaults_are_those_of_transformers(tmp_path: Path) -> None:
     from accumcheck.judge.detectors.asked_clipping import DEFAULT
 
     assert TrainingArguments(str(tmp_path)).max_grad_norm == DEFAULT
+
+
+@pytest.mark.parametrize(("optimizer", "spoils"), [("adamw_torch", True), ("adamw_torch_fused", False)])
+def test_adam_that_computes_in_float16_makes_weights_that_are_not_finite(
+    tmp_path: Path, optimizer: str, spoils: bool
+) -> None:
+    # in float16 an epsilon of 1e-8 is 0, and so is the square of a gradient below 1.7e-4; the fused Adam uses float32
+    model, steps = trained(tmp_path, TrainerLoop(), {**ASKED, "optim": optimizer}, dtype=torch.float16)
+    assert all(math.isfinite(step.grad_norms[0]) for step in steps)
+    assert steps[0].change_norm is not None
+    assert math.isfinite(steps[0].change_norm) is not spoils
+    begun = flat(model_of().to(torch.float16), lambda one: one)
+    assert np.array_equal(flat(model, lambda one: one), begun)

@@ -33,6 +33,7 @@ def belief_of(trainer: Any) -> StackBelief:
         counts_place=_in_source(trainer, _COUNTS),
         divides_place=_in_source(trainer, _DIVIDES),
         logs_own_rate=_logs_own_rate(trainer),
+        logs_unclipped_norm=hasattr(trainer, "_get_grad_norm"),  # computes one even if nothing is clipped
     )
 
 

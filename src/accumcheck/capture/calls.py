@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 _WRAPPED = ("module", "_orig_mod", "_fsdp_wrapped_module")
-"""The names under which DDP, ``torch.compile`` and FSDP keep the module that they wrap."""
-_WRAPPERS = ("DistributedDataParallel", "DataParallel", "OptimizedModule")
+"""The names under which DDP, DeepSpeed, ``torch.compile`` and FSDP keep the module that they wrap."""
+_WRAPPERS = ("DistributedDataParallel", "DataParallel", "OptimizedModule", "DeepSpeedEngine")
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
-    """The module inside any number of DDP and ``torch.compile`` wrappers."""
+    """The module inside any number of wrappers: DDP, DeepSpeed's engine, ``torch.compile``."""
     while type(module).__name__ in _WRAPPERS:
         inner = next((getattr(module, name) for name in _WRAPPED if hasattr(module, name)), None)
         if not isinstance(inner, torch.nn.Module):

@@ -25,7 +25,7 @@ from accumcheck.capture.scaling import ScaleWatch
 from accumcheck.capture.schedules import ScheduleWatch
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_engine_was_made, check_shards_were_made
-from accumcheck.capture.shards.engine import EngineWatch
+from accumcheck.capture.shards.engine import EngineWatch, optimizer_of
 from accumcheck.capture.step_log import StepLog, trained_record
 from accumcheck.capture.updates import Update, UpdateWatch
 from accumcheck.capture.windows import Closed, Window, micro_batches_of
@@ -156,7 +156,8 @@ class Observer:
             schedules = self._updates.made if self._updates is not None else ()
             # an engine steps copies of its own: torch's optimizers do not say which parameters it holds
             held = self._ever_touched if self._engine.found else self._applied.held
-            trained = trained_record(self._reader, self._contributions, self._ever_touched, held, schedules)
+            engine = self._engine.record
+            trained = trained_record(self._reader, self._contributions, self._ever_touched, held, schedules, engine)
         self._log.write(self._window.groups, trained, weights, self._trainer)
 
     def feed(self, batch: Mapping[str, Any]) -> None:
@@ -237,9 +238,8 @@ class Observer:
 
     def changed(self, before: Mapping[int, torch.Tensor]) -> None:
         """A step has changed the weights; ``before``: the old ones, by parameter id. They are about to be restored."""
-        if self._engine.found or self._updates is None or self._process != 0:
-            return
-        if self._closure_from is not None:  # a search along several gradients, which differ only by rounding
+        searched = self._closure_from is not None  # along several gradients, which differ only by rounding
+        if self._engine.found or self._updates is None or self._process != 0 or searched:
             return
         assert self._model is not None
         self._updates.changed(self._model.parameters(), before)
@@ -291,9 +291,11 @@ class Observer:
             self._updates.take() if self._updates is not None else Update(),
             closed.clipped_within,
             loss_scale=loss_scale,
-            by_parameter=bool(self._positions),
+            by_parameter=bool(self._positions) and not self._engine.found,
         )
 
     def _engine_steps(self, engine: Any, gradient: StepGradient, loss_scale: float) -> None:
+        if self._updates is not None and (optimizer := optimizer_of(engine)) is not None:
+            self._updates.step_begins(optimizer)
         self._window.step(id(engine))
         self._keep(self._window.close(), gradient, loss_scale)

@@ -47,6 +47,8 @@ class Seam(Enum):
     """Keeps the process group until the reference is computed, which may need it; only in the reference's process."""
     RENDEZVOUS = "torch.distributed.distributed_c10d.rendezvous"
     """Gives a single-process program torchrun's variables when it makes a process group."""
+    ENGINE_CONFIG = "deepspeed.runtime.config.DeepSpeedConfig._initialize_params"
+    """Makes engines at stage 0, which do not partition the model; only in the reference's process."""
     ENGINE_STEP = "deepspeed.DeepSpeedEngine.step"
     """Reads the gradient before DeepSpeed applies it; replaced on the one engine that trains the model."""
 

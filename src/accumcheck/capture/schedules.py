@@ -18,7 +18,7 @@ from accumcheck.record.observed import Schedule
 
 MOVES = ("last_epoch", "_step_count", "_get_lr_called_within_step", "verbose", "_is_initial")
 """The numbers of a torch schedule that change when it is stepped."""
-LIBRARIES = ("torch", "transformers", "accelerate", "accumcheck", "functools", "contextlib", "diffusers")
+LIBRARIES = ("torch", "transformers", "accelerate", "accumcheck", "functools", "contextlib", "diffusers", "deepspeed")
 """Packages that make schedules for their callers: the line to name is the caller's."""
 
 

@@ -21,7 +21,7 @@ from accumcheck.capture.outputs import outputs_of
 from accumcheck.capture.updates import Update
 from accumcheck.capture.windows import Group, Join, Part, micro_batches_of
 from accumcheck.record import Clipped, MicroBatch, TrainedRecord
-from accumcheck.record.observed import HeldWeights, Schedule
+from accumcheck.record.observed import Engine, HeldWeights, Schedule
 from accumcheck.runfolder.of_split import write_belief, write_trained
 from accumcheck.runfolder.steps import (
     SeenStep,
@@ -163,6 +163,7 @@ def trained_record(
     touched: Collection[int],
     held: Collection[int],
     schedules: tuple[Schedule, ...],
+    engine: Engine | None,
 ) -> TrainedRecord:
     """What is known about the trained parameters at the end.
 
@@ -172,6 +173,7 @@ def trained_record(
         touched: the positions of parameters that received a gradient.
         held: the positions of parameters that an optimizer has stepped.
         schedules: of the learning rate, made by the program.
+        engine: DeepSpeed's engine, if it made the steps.
     """
     names = reader.coordinates.names
     return TrainedRecord(
@@ -180,4 +182,5 @@ def trained_record(
         () if contributions is None else tuple(contributions.entries.tolist()),
         schedules,
         () if contributions is None else tuple(name for at, name in enumerate(names) if at not in touched),
+        engine,
     )

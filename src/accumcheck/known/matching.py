@@ -46,6 +46,9 @@ def circumstances(
     releases = {"transformers": environment.transformers, "accelerate": environment.accelerate}
     if (package := package_of(stack)) is not None:
         releases.setdefault(package, environment.stack_version)
+    engines = [split.trained.engine for split in splits if split.trained is not None]
+    if engine := next(filter(None, engines), None):
+        releases["deepspeed"] = engine.release
     batches = [batch for split in splits for step in split.steps for batch in step.micro_batches]
     # if neither a count nor a loss was seen, the micro-batch was not watched: nothing is known about its count
     watched = [batch for batch in batches if batch.token_count is not None or batch.loss is not None]

@@ -115,7 +115,8 @@ class TrainedRecord:
 
     ``coordinates``: of the parameters that need a gradient; ``lacking``: parameters that got a gradient, but are in no
     optimizer that stepped; ``entries``: which coordinates are kept of each micro-batch's contribution;
-    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient.
+    ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient; ``engine``:
+    DeepSpeed's, if it made the steps.
     """
 
     coordinates: Coordinates
@@ -123,6 +124,19 @@ class TrainedRecord:
     entries: tuple[int, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     untouched: tuple[str, ...] = ()
+    engine: Engine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A DeepSpeed engine: its release, and the 16-bit ``dtype`` to which it has cast the weights; empty if it has not.
+
+    ``casts_buffers``: whether it has also cast the model's buffers; releases differ.
+    """
+
+    release: str
+    dtype: str = ""
+    casts_buffers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +186,8 @@ class StackBelief:
     ``stack``: the class that trains; ``accepts_loss_kwargs``: whether it assumes that the model takes a token count;
     ``own_loss``: what computes the loss instead of the model; ``counts_place``: where tokens are counted;
     ``divides_place``: where the loss is divided by the accumulation steps; ``logs_own_rate``: whether its log should
-    show the learning rate of the step itself, not of the next one (releases differ).
+    show the learning rate of the step itself, not of the next one; ``logs_unclipped_norm``: whether it should show the
+    gradient's norm even if ``max_grad_norm`` is 0 (releases differ).
     """
 
     stack: str
@@ -182,6 +197,7 @@ class StackBelief:
     counts_place: str | None = None
     divides_place: str | None = None
     logs_own_rate: bool | None = None
+    logs_unclipped_norm: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ OF_PROGRAMS = (
     Seam.SCHEDULE,
     Seam.GROUP,
     Seam.RENDEZVOUS,
+    Seam.ENGINE_CONFIG,
     *WATCHED,
 )
 """What is replaced while any program runs."""

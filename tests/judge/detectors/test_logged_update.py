@@ -67,3 +67,6 @@ def test_without_clipping_some_releases_compute_no_norm() -> None:
         return replace(step, logged_grad_norm=None)
 
     assert found(change, arguments={"max_grad_norm": 0}) == []
+    later = replace(TRAINER, logs_unclipped_norm=True)
+    assert found(change, later, arguments={"max_grad_norm": 0}) == [("logged-grad-norm", "warn")]
+    assert found(lambda step: step, later, arguments={"max_grad_norm": 0}) == []

@@ -91,6 +91,17 @@ def test_a_planted_place_is_named_in_every_split_that_has_a_window(stack: Stack,
     assert {by_split[text].verdict for text in LATER} == {"fail"}
 
 
+def test_a_window_of_two_keeps_both_where_only_the_inner_ones_of_longer_windows_are_lost() -> None:
+    found = judged(by_place(lambda j, k: float(j in (1, k))))  # as DeepSpeed 0.18.9 does with an offloaded optimizer
+    assert found.gradient_rule == "window-partial"
+    rules = {str(split.split): (split.gradient_rule, split.verdict) for split in found.splits}
+    of_two = {text for text in SPLITS if Split.parse(text).gradient_accumulation_steps <= 2}
+    assert {rules[text] for text in of_two} == {("token-mean", "pass")}
+    assert {rules[text] for text in SPLITS if text not in of_two} == {("window-partial", "fail")}
+    (finding,) = found.findings
+    assert "Of each window, these micro-batches count: 1, 4 of 4 in 1x2x4" in finding.explanation
+
+
 def test_a_loss_that_is_weighted_like_the_gradient_takes_its_name() -> None:
     stack = by_place(last)
     assert judged(stack, loss=stack).loss_rule == "last-microbatch"

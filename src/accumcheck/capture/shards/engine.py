@@ -11,7 +11,9 @@ import torch
 from accumcheck.capture.coordinates import GradientReader
 from accumcheck.capture.gradient import StepGradient
 from accumcheck.capture.patches import Patches
+from accumcheck.capture.shards import zero
 from accumcheck.capture.shards.zero import around_steps, check_engine, check_norm, engine_of, loss_scale_of
+from accumcheck.record.observed import Engine
 
 OnStep = Callable[[Any, StepGradient, float], None]
 """Called with the engine, the whole gradient that it is about to apply, and the scale of the losses."""
@@ -36,6 +38,11 @@ class EngineWatch:
         """Whether an engine trains the model; then torch's optimizers do not show its steps."""
         return self._engine is not None
 
+    @property
+    def record(self) -> Engine | None:
+        """The engine's release and the dtype of its weights; None if no engine trains the model."""
+        return None if self._engine is None else zero.described(self._engine)
+
     def look_for(self, model: torch.nn.Module, reader: GradientReader) -> None:
         """Look for the engine of this model, unless it is known already.
 
@@ -54,3 +61,9 @@ class EngineWatch:
             self._on_step(engine, StepGradient(entries, np.array([self._norm]), 1.0), loss_scale_of(engine))
 
         around_steps(self._patches, engine, before, lambda: check_norm(engine, self._norm))
+
+
+def optimizer_of(engine: Any) -> torch.optim.Optimizer | None:
+    """The torch optimizer in an engine, which has the learning rates; None if there is none."""
+    optimizer = getattr(engine, "basic_optimizer", None)
+    return optimizer if isinstance(optimizer, torch.optim.Optimizer) else None

@@ -1,8 +1,9 @@
-"""Parameters under DeepSpeed's engine: ZeRO 1, 2 and 3, which keep gradients in their own buffers.
+"""Parameters under DeepSpeed's engine: ZeRO 1, 2 and 3, which keep gradients in their own buffers, and stage 0.
 
-No process has the whole gradient. It can be gathered between the last micro-batch's backward and ``engine.step``, by
-DeepSpeed's own ``safe_get_full_grad``; in the step of torch's optimizer, which the engine calls, it is gone (0.19.8).
-DeepSpeed is never imported here; it is used only if the program has imported it.
+At stage 0 gradients are in the parameters' ``grad``. Under ZeRO no process has the whole gradient. It can be gathered
+between the last micro-batch's backward and ``engine.step``, by DeepSpeed's own ``safe_get_full_grad``; in the step of
+torch's optimizer, which the engine calls, it is gone (0.19.8). DeepSpeed is never imported here; it is used only if the
+program has imported it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any
 import torch
 
 from accumcheck.capture.patches import Patches, Seam
+from accumcheck.capture.shards.whole import flat_of
 from accumcheck.errors import RefusedError, UnsupportedError
+from accumcheck.record.observed import Engine
 
 AGREEMENT = 1e-2
 """Allowed difference between the norm read here and the engine's own, which is summed in its gradients' precision."""
@@ -70,13 +73,22 @@ class Partitioned:
         """
         if self.engine is None:
             raise UnsupportedError(f"DeepSpeed has partitioned {self.name}, but no engine that trains it was found")
+        return self._scaled_gradient().reshape(-1) / loss_scale_of(self.engine)
+
+    def _scaled_gradient(self) -> torch.Tensor:
+        if not is_zero(self.engine):
+            grad = self.parameter.grad
+            return flat_of(torch.zeros_like(self.parameter) if grad is None else grad)
+        # ZeRO 1 with bfloat16 weights and float32 accumulation: every process has the whole gradient, already reduced
+        if (added := getattr(self.parameter, "_hp_grad", None)) is not None:
+            return flat_of(added)
         # a .grad that some releases leave is this process's own, and would be returned instead of the mean
         own, self.parameter.grad = self.parameter.grad, None
         try:
             found = _deepspeed().utils.safe_get_full_grad(self.parameter)
         except Exception as error:
             raise UnsupportedError(
-                f"DeepSpeed {_release()} does not return the gradient of {self.name} before its step "
+                f"DeepSpeed {release()} does not return the gradient of {self.name} before its step "
                 f"({type(error).__name__}: {error}); run it without DeepSpeed, or with FSDP"
             ) from error
         finally:
@@ -85,10 +97,10 @@ class Partitioned:
         if found is None or found.numel() != self.numel:
             entries = "no gradient" if found is None else f"a gradient of {found.numel()} entries"
             raise UnsupportedError(
-                f"DeepSpeed {_release()} returns {entries} for {self.name}, which has {self.numel}; run it without "
+                f"DeepSpeed {release()} returns {entries} for {self.name}, which has {self.numel}; run it without "
                 "DeepSpeed, or with FSDP"
             )
-        whole: torch.Tensor = found.detach().reshape(-1) / loss_scale_of(self.engine)
+        whole: torch.Tensor = found.detach()
         return whole
 
 
@@ -109,6 +121,11 @@ def engine_of(model: torch.nn.Module) -> Any:
             if module is not None and any(part is model for part in module.modules()):
                 return found
     return None
+
+
+def is_zero(engine: Any) -> bool:
+    """Whether an engine keeps gradients in its own buffers, as all stages except 0 do."""
+    return int(engine.zero_optimization_stage()) != 0
 
 
 def around_steps(patches: Patches, engine: Any, before: Callable[[], None], after: Callable[[], None]) -> None:
@@ -137,26 +154,31 @@ def around_steps(patches: Patches, engine: Any, before: Callable[[], None], afte
 
 
 def check_engine(engine: Any) -> None:
-    """Refuse engine features other than ZeRO 1, 2 and 3 in data parallelism, the only ones that were validated.
+    """Refuse engine features other than stages 0 to 3 in data parallelism, the only ones that were validated.
 
     Raises:
         UnsupportedError: the engine uses one.
     """
-    found = [what for what, does in _beside(engine) if does]
+    found = [feature for feature, is_used in _unsupported(engine) if is_used]
     if found:
         raise UnsupportedError(
-            f"DeepSpeed {_release()} trains with {', '.join(found)}: accumcheck cannot see the gradient applied then; "
-            "use ZeRO 1, 2 or 3 without it"
+            f"DeepSpeed {release()} trains with {', '.join(found)}: accumcheck cannot see the gradient applied then; "
+            "use stage 0, 1, 2 or 3 without this feature"
         )
 
 
-def _beside(engine: Any) -> list[tuple[str, bool]]:
+def _unsupported(engine: Any) -> list[tuple[str, bool]]:
+    """The features that were not validated, each with whether the engine uses it."""
     stage = int(engine.zero_optimization_stage())
+    offload = _told(engine, "zero_offload_optimizer")
+    optimizer = "" if offload is None else _device_of(offload)
     return [
-        (f"ZeRO stage {stage}", stage not in (1, 2, 3)),
-        ("an offloaded optimizer", bool(_told(engine, "zero_offload_optimizer") or _told(engine, "zero_cpu_offload"))),
+        (f"ZeRO stage {stage}", stage not in (0, 1, 2, 3)),
+        (f"an optimizer offloaded to {optimizer}", optimizer not in ("", "cpu")),
         ("offloaded parameters", bool(_told(engine, "zero_offload_param"))),
         ("managed_gradient_accumulation: false", _told(engine, "managed_gradient_accumulation") is False),
+        ("apex's amp", bool(_told(engine, "amp_enabled"))),
+        ("a gradient scaler of torch's autocast", getattr(engine, "torch_autocast_z0_gradscaler", None) is not None),
         ("ZenFlow", bool(getattr(engine, "zenflow", False))),
         ("an optimizer that reduces gradients itself", not getattr(engine, "enable_backward_allreduce", True)),
         ("mixture-of-experts layers of its own", bool(getattr(engine, "has_moe_layers", False))),
@@ -169,16 +191,22 @@ def _told(engine: Any, name: str) -> Any:
     """The result of a method of the engine; None if the release does not have it, or for an offload to ``none``."""
     answer = getattr(type(engine), name, None)
     told = None if answer is None else answer(engine)
-    device = getattr(told, "device", None)
-    return None if device is not None and str(getattr(device, "value", device)) == "none" else told
+    return None if _device_of(told) == "none" else told
 
 
-def cast_by(engine: Any) -> str:
-    """A phrase about weights that the engine was told to cast to 16 bits; empty if it was not."""
-    for name, dtype in (("bfloat16_enabled", "bfloat16"), ("fp16_enabled", "float16")):
+def _device_of(offload: Any) -> str:
+    """The offload device in this part of a configuration: ``none``, ``cpu`` or ``nvme``; empty for other parts."""
+    device = getattr(offload, "device", None)
+    return "" if device is None else str(getattr(device, "value", device))
+
+
+def described(engine: Any) -> Engine:
+    """The release of an engine, and the dtype to which it has cast the weights."""
+    for name, dtype in (("bfloat16_enabled", torch.bfloat16), ("fp16_enabled", torch.float16)):
         if _told(engine, name):
-            return f", whose weights DeepSpeed has cast to {dtype}; create the model in that dtype"
-    return ""
+            casts_buffers = any(buffer.dtype == dtype for buffer in engine.module.buffers())
+            return Engine(release(), str(dtype).removeprefix("torch."), casts_buffers)
+    return Engine(release())
 
 
 def loss_scale_of(engine: Any) -> float:
@@ -203,6 +231,8 @@ def check_norm(engine: Any, norm: float) -> None:
             f"{loss_scale_of(engine):g}); in float16 start with a smaller one (initial_scale_power: 8 in DeepSpeed's "
             "configuration), otherwise look for the value that is not finite"
         )
+    if not is_zero(engine):
+        return  # the gradient was read from the parameters themselves, so it is the applied one
     own = engine.get_global_grad_norm()
     if own is None:
         raise UnsupportedError(
@@ -214,7 +244,7 @@ def check_norm(engine: Any, norm: float) -> None:
         return
     if not math.isclose(norm, own, rel_tol=AGREEMENT, abs_tol=1e-12):
         raise RefusedError(
-            f"the gradient that DeepSpeed {_release()} returns has a norm of {norm:.6g}, the one that it applies has "
+            f"the gradient that DeepSpeed {release()} returns has a norm of {norm:.6g}, the one that it applies has "
             f"{own:.6g}: they differ, so accumcheck cannot see the applied gradient"
         )
 
@@ -224,5 +254,6 @@ def _deepspeed() -> Any:
     return sys.modules["deepspeed"]
 
 
-def _release() -> str:
+def release() -> str:
+    """The release of DeepSpeed that the program has imported; empty if it has not."""
     return str(getattr(sys.modules.get("deepspeed"), "__version__", ""))

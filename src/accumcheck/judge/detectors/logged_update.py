@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from accumcheck.judge.detectors.asked_clipping import DEFAULT
 from accumcheck.judge.detectors.detected import Detected
@@ -40,14 +40,17 @@ def missing_numbers(seen: Evidence) -> Iterator[Detected]:
     if seen.check.runs_program:  # whose Trainer may log what it likes
         return
     clips = float(seen.check.training_arguments.get("max_grad_norm", DEFAULT) or 0.0) > 0
-    yield from _missing(seen, "learning_rate", lambda step: step.logged_learning_rate is None)
-    if clips:  # some releases compute no norm where nothing is clipped
-        yield from _missing(seen, "grad_norm", lambda step: step.logged_grad_norm is None)
+    yield from _missing(seen.good, "learning_rate", lambda step: step.logged_learning_rate is None)
+    # some releases compute no norm if nothing is clipped
+    logging = [split for split in seen.good if clips or (split.belief is not None and split.belief.logs_unclipped_norm)]
+    yield from _missing(logging, "grad_norm", lambda step: step.logged_grad_norm is None)
 
 
-def _missing(seen: Evidence, name: str, lacks: Callable[[StepObservation], bool]) -> Iterator[Detected]:
+def _missing(
+    splits: Iterable[SplitObservation], name: str, lacks: Callable[[StepObservation], bool]
+) -> Iterator[Detected]:
     found: dict[Split, str] = {}
-    for split in seen.good:
+    for split in splits:
         steps = [step.step for step in split.steps if step.loss is not None and lacks(step)]
         if steps and _of_trainer(split):
             found[split.split] = f"step {steps[0]} of {split.split}"

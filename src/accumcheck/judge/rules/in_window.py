@@ -102,7 +102,10 @@ def _hypotheses(plain: Rule, places: Sequence[_Places], *, solvable: bool) -> It
         if ratio is not None:
             yield Hypothesis(replace(plain, window=Window("window-geometric", ratio, grows)))
     if kept := _kept(places):
-        own = {split: replace(plain, window=Window("window-partial", kept=of)) for split, of in kept.items()}
+        own = {
+            split: replace(plain, window=Window("window-partial", kept=of) if of else None)
+            for split, of in kept.items()
+        }
         rule = next(iter(own.values())) if len(own) == 1 else replace(plain, window=Window("window-partial"))
         yield Hypothesis(rule, own)
 
@@ -158,9 +161,9 @@ def _ratio(exponents: Array, times: Array) -> float | None:
 
 
 def _kept(places: Sequence[_Places]) -> dict[Split, tuple[int, ...]]:
-    """Which places of each split's windows are nearer to right than to 0; empty if all, or none, of a split's are.
+    """The places of each split's windows whose weight is nearer to the right one than to 0; () if it keeps all places.
 
-    A place is judged over all steps of its split.
+    Empty if every split keeps all places, or one split keeps none. A place is judged over all steps of its split.
     """
     of: dict[Split, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in places:
@@ -170,4 +173,7 @@ def _kept(places: Sequence[_Places]) -> dict[Split, tuple[int, ...]]:
         split: tuple(place for place, times in sorted(by_place.items()) if sum(times) > 0.5 * len(times))
         for split, by_place in of.items()
     }
-    return kept if all(0 < len(mine) < len(of[split]) for split, mine in kept.items()) else {}
+    if not all(kept.values()):
+        return {}
+    partial = {split: mine if len(mine) < len(of[split]) else () for split, mine in kept.items()}
+    return partial if any(partial.values()) else {}

@@ -2,14 +2,15 @@
 
 Programs behave differently if they find torchrun's variables (``ddp = int(os.environ.get("RANK", -1)) != -1``). With
 one process the variables are therefore hidden until the program shows that it needs them: it reads one by name
-(``os.environ["LOCAL_RANK"]``), makes a process group, or asks for sharding, which needs a group in every release. From
-then on all variables are set, as under torchrun.
+(``os.environ["LOCAL_RANK"]``), makes a process group (with torch, or with ``deepspeed.init_distributed``), or asks for
+sharding, which needs a group in every release. From then on all variables are set, as under torchrun.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ _HINT = (
     "with one process RANK and similar variables are not set, as under plain python; if the program needs them from "
     "the start, write launcher: {single_process: torchrun}"
 )
+_MAKES_A_GROUP = ("deepspeed.comm.comm",)
+"""Modules that make a process group, but test for the variables first. If DeepSpeed finds none, it looks for MPI."""
 _SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 
 
@@ -122,6 +125,8 @@ def _environment_of(plain: PlainPython) -> type[os._Environ[str]]:
             return super().__getitem__(name)
 
         def __contains__(self, name: object) -> bool:
+            if plain.is_hidden(str(name)) and sys._getframe(1).f_globals.get("__name__") in _MAKES_A_GROUP:
+                plain.give()
             plain.probed |= plain.is_hidden(str(name))
             try:
                 super().__getitem__(name)  # type: ignore[index]

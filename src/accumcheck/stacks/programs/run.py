@@ -17,6 +17,7 @@ from accumcheck.runfolder.failures import describe
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_split import write_program
 from accumcheck.runfolder.steps import read_contributions
+from accumcheck.stacks.programs.engines import engine_of_splits, leave_models_whole
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
 from accumcheck.stacks.programs.loop_draws import LoopDraws
 from accumcheck.stacks.programs.plain_python import PlainPython
@@ -114,9 +115,15 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     handover = Handover(split, check.steps, patches)
     settings = settings_of(check, split, output=str(job.folder / "output"), device=job.device, backend=job.backend)
     forget_sharding()
+    engine = engine_of_splits(job.run)
+    if engine is not None:
+        leave_models_whole(patches)
     plain = _begin_plain(job, check, patches)
-    override({**settings, **UNSHARDED}, patches, updates=False)
+    # weights that the engine cast to 16 bits need no autocast
+    precision = {"bf16": False, "fp16": False} if engine is not None and engine.dtype else {}
+    override({**settings, **UNSHARDED, **precision}, patches, updates=False)
     spectator = OfWitness(check, observer, rows, job, patches)
+    spectator.engine = engine
     spectator.watch = Watch(spectator, patches)
     draws = LoopDraws(patches)
     spectator.watch.holds = draws.hold

@@ -19,18 +19,10 @@ from accumcheck.capture.patches import Patches, Seam
 from accumcheck.record import Split
 from accumcheck.runfolder.of_split import SWITCHED_OFF, write_training_arguments
 from accumcheck.stacks.programs.refused import check_kind
-from accumcheck.stacks.updates.arguments import NOISE, STILL, overridden
+from accumcheck.stacks.updates.arguments import NOISE, overridden
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
-
-
-NO_UPDATE: Mapping[str, Any] = {
-    **STILL,
-    "warmup_steps": 0,
-    "warmup_ratio": 0.0,
-}
-"""The settings that hold weights still under DeepSpeed, whose engine makes the steps. Otherwise `HoldStill` does it."""
 
 
 def settings_of(check: CheckConfig, split: Split, *, output: str, device: str, backend: str) -> dict[str, Any]:
@@ -83,8 +75,7 @@ def override(
             noise = [f"{name}: {value}" for name in NOISE if (value := getattr(self, name, None)) is not None]
             vars(self).update({SWITCHED_OFF: ", ".join(noise)} if noise else {})
             asked = {**vars(self), **settings}
-            still = NO_UPDATE if _by_deepspeed(asked) else {}
-            for name, value in {**settings, **overridden(asked, real=updates), **still}.items():
+            for name, value in {**settings, **overridden(asked, real=updates)}.items():
                 if hasattr(self, name):
                     setattr(self, name, value)
             made(self)
@@ -93,10 +84,6 @@ def override(
         return with_settings
 
     patches.wrap(Seam.TRAINING_ARGUMENTS, TrainingArguments, overriding)
-
-
-def _by_deepspeed(arguments: Mapping[str, Any]) -> bool:
-    return bool(arguments.get("deepspeed")) or os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
 
 
 UNSHARDED: Mapping[str, Any] = {"fsdp": "", "fsdp_config": None, "deepspeed": None}

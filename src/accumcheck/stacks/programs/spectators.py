@@ -18,14 +18,15 @@ from accumcheck.capture.observer import Observer
 from accumcheck.capture.patches import Patches, Seam
 from accumcheck.capture.shards import is_sharded
 from accumcheck.capture.shards.asked import check_gpus_are_not_shared
-from accumcheck.capture.shards.zero import around_steps, cast_by, engine_of, is_partitioned
+from accumcheck.capture.shards.zero import around_steps, engine_of, is_partitioned
 from accumcheck.errors import RefusedError, UnsupportedError
 from accumcheck.loops import listen
-from accumcheck.record.observed import NEVER_CLIPS
+from accumcheck.record.observed import NEVER_CLIPS, Engine
 from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import holds_pairs
 from accumcheck.runfolder.job import Job
 from accumcheck.stacks.programs.effects import stop_before_effects
+from accumcheck.stacks.programs.engines import cast_as
 from accumcheck.stacks.programs.groups import keep_groups
 from accumcheck.stacks.programs.same_weights import check_same_start, check_weights_held, reference_model_of, sums_of
 from accumcheck.stacks.programs.settings import write_arguments
@@ -69,8 +70,7 @@ class OfSplit:
         self._rows.config = getattr(model, "config", None)
         if holds_pairs(trainer):
             self._rows.sample = PAIR
-        who = self._who() + (cast_by(engine) if engine is not None else "")
-        check_same_start(self._folder.parent, who, self._weights)
+        check_same_start(self._folder.parent, self._who(), self._weights)
         self._observer.watch(
             model,
             seed=self._check.seed,
@@ -206,16 +206,20 @@ class OfWitness(OfSplit):
         """Whether the training that is checked has ended; the program may go on for a moment."""
         self.trains_again = False
         """Whether the program then began another training."""
+        self.engine: Engine | None = None
+        """The engine that trained in the splits, if one did. The caller sets it."""
         self.counts: dict[int, float] = {}
         """The token count that a Trainer passed in each step, counted from 0."""
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
-        if engine_of(model) is not None or is_partitioned(model):
+        if is_partitioned(model):
             raise UnsupportedError(
-                "the program makes DeepSpeed's engine itself, so the reference has no model without an engine; let "
-                "Trainer make the engine (deepspeed in its arguments), or accelerate (by its environment)"
+                "the program partitions its model itself (deepspeed.zero.Init), so there is no whole model to compute "
+                "the reference with; create the model without zero.Init, and let the engine partition it"
             )
+        if self.engine is not None and self.engine.dtype and engine_of(model) is None:
+            cast_as(self.engine, model)
         super().begin(model, trainer)
         # a program leaves its process group after its training, but the reference may need it to compute the loss
         self._patches.wrap(Seam.GROUP, dist, lambda _: _nothing)
