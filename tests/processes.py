@@ -24,6 +24,7 @@ PROCESS = (
     "guard/test_judge.py",
     "hotfixes/test_hotfixes.py::test_what_is_printed",
     "launch/test_fork_server.py::test_a_killed_server",
+    "launch/test_imports.py",
     "launch/test_vigil.py",
     "plugin/test_action.py",
     "plugin/test_docs.py::test_options_exist",

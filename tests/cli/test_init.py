@@ -10,12 +10,12 @@ import yaml
 from accumcheck.cli import main
 from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.load import load_config
-from accumcheck.config.starter import starter
-from accumcheck.config.starter_llamafactory import starter_from_llamafactory
 from accumcheck.errors import ConfigError
 from accumcheck.stacks import trainer
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 from accumcheck.stacks.registry import STACKS
+from accumcheck.starters.llamafactory import starter_from_llamafactory
+from accumcheck.starters.starter import starter
 
 TRAINER = trainer.SPEC
 
@@ -121,7 +121,7 @@ def test_a_missing_training_file_and_two_sources_are_usage_errors(
     assert main(["init", "--from-llamafactory", "nope.yaml"]) == 2
     assert "nope.yaml: there is no such file; give the file of llamafactory-cli train" in capsys.readouterr().err
     assert main(["init", "--model", "gpt2", "--from-llamafactory", "nope.yaml"]) == 2
-    assert "each of them says what is trained; give only one" in capsys.readouterr().err
+    assert "each of them says what to train; give only one" in capsys.readouterr().err
     assert not (here / "check.yaml").exists()
 
 
@@ -131,7 +131,7 @@ def test_a_script_is_named_from_where_the_file_is(here: Path) -> None:
     assert main(["init", "--script", "train.py", "-o", "checks/check.yaml"]) == 0
     check = load_config(here / "checks" / "check.yaml")
     assert (check.stack, check.script and check.script.path) == ("script", str(here / "train.py"))
-    assert '"{per_device_train_batch_size}"' in (here / "checks" / "check.yaml").read_text(encoding="utf-8")
+    assert "{per_device_train_batch_size}" in (here / "checks" / "check.yaml").read_text(encoding="utf-8")
 
 
 def test_a_script_that_is_not_there_is_told_before_anything_is_written(
@@ -166,11 +166,11 @@ def test_a_model_may_be_given_for_a_stack_that_is_not_a_program(here: Path) -> N
     [
         (
             ["--stack", "trl-sft", "--model", "gpt2"],
-            "--stack and --model: each of them says what is trained; give only",
+            "--stack and --model: each of them says what to train; give only",
         ),
         (
             ["--stack", "trainer", "--script", "a.py"],
-            "--stack and --script: each of them says what is trained; give",
+            "--stack and --script: each of them says what to train; give",
         ),
         (["--stack", "trl-stf"], "--stack trl-stf: expected one of trainer, accelerate, trl-sft, "),
         (["--stack", "trl-stf"], "did you mean 'trl-sft'?"),

@@ -160,3 +160,22 @@ def test_a_script_that_nothing_tells_the_split_of_is_a_warning_at_its_line(
     assert warned.stderr.startswith("check.yaml:4: script: warning: nothing seems to tell train.py which split")
     told = CliRunner().invoke(app, ["check.yaml", "--set", "script.arguments=['{b}', '{k}']"], catch_exceptions=False)
     assert (told.exit_code, told.stderr) == (0, "")
+
+
+def test_files_of_a_scripts_command_line_that_are_nowhere_are_a_warning_with_both_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "train.py").write_text("from transformers import TrainingArguments\n", encoding="utf-8")
+    (tmp_path / "there.json").write_text("", encoding="utf-8")
+    path = tmp_path / "checks" / "check.yaml"
+    words = "[--data, there.json, --more=gone.jsonl, --out, saves, '{k}.txt']"
+    text = f"stack: script\nscript:\n  path: ../train.py\n  arguments: {words}\nglobal_batch_size: 8\nsplits: auto\n"
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["checks/check.yaml"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "checks/check.yaml:4: script.arguments: warning: there is no gone.jsonl in the working directory "
+        f"{tmp_path}, nor in {tmp_path / 'checks'}; write the path as seen from one of these\n"
+    )

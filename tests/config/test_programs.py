@@ -222,3 +222,22 @@ def test_a_script_is_found_in_the_working_directory_too_and_beside_the_configura
         (folder / "src").mkdir()
         (folder / "src" / "train.py").write_text("", encoding="utf-8")
         assert found() == str(folder / "src" / "train.py")
+
+
+def test_arguments_are_found_in_the_working_directory_and_else_beside_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checks" / "data").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    for name in ("checks/own.yaml", "checks/both.json", "both.json", "checks/data/rows.jsonl", "checks/plain"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    words = "[own.yaml, --config=own.yaml, both.json, ./data/rows.jsonl, plain, saves/run, --lr, 1e-3, data/]"
+    path = written(tmp_path / "checks", f"stack: script\nscript: {{path: train.py, arguments: {words}}}\n")
+    check = load_config(path)
+    here = tmp_path / "checks"
+    assert check.script is not None
+    assert check.script.arguments == (
+        *(f"{here}/own.yaml", f"--config={here}/own.yaml", "both.json", f"{here}/data/rows.jsonl"),
+        *("plain", "saves/run", "--lr", "1e-3", "data/"),
+    )

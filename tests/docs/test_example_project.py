@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from accumcheck.config.load import load_config
+from accumcheck.stacks.programs.trl_scripts import TrlConfig
 from tests.e2e.program import accumcheck
 
 PROJECT = Path(__file__).parents[2] / "docs" / "example-project"
@@ -34,3 +36,11 @@ def test_the_gate_holds_until_the_pin_is_moved(release: str, code: int, rule: st
     assert ended.code == code, ended.err
     assert ended.report["environment"]["transformers"] == release
     assert ended.report["gradient_rule"] == rule
+
+
+def test_the_second_check_runs_trl_with_the_file_that_stands_next_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT.parents[1])
+    check = load_config(PROJECT / "trl" / "check.yaml")
+    assert check.stack == "trl-dpo"
+    assert check.own(TrlConfig).arguments == ("--config", "docs/example-project/trl/dpo.yaml")
+    assert Path("docs/example-project/trl/dpo.yaml").is_file()

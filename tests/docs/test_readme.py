@@ -67,7 +67,14 @@ def plain(command: str) -> str:
     return re.sub(r" (--.*|[A-Z].*)", "", command)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{name}.md" for name in ("architecture", "glossary", "maintainers", "wrong-loss")),
+    ],
+)
 def test_what_a_page_links_to_exists(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
@@ -87,6 +94,7 @@ def options_named(page: str) -> list[tuple[str, str]]:
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
     found = []
     for line in re.findall(r"accumcheck ([a-z]+(?: [a-z]+)?[^`|#\n]*)", text):
+        line = line.partition(" -- ")[0]  # what follows is a program's own
         words = line.split()
         command = next((known for known in COMMANDS if words[: len(known.split())] == known.split()), None)
         found += [(command, option) for option in re.findall(r"(?<!\S)(--[a-z][a-z-]+)", line) if command]

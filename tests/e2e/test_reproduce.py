@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from accumcheck.reproduce.script import script
 from tests.e2e.program import accumcheck, write_config
+from tests.reproduce.subjects import HEADING, text_case
 
 pytestmark = pytest.mark.e2e
 
@@ -53,3 +55,21 @@ def test_a_fault_of_trainer_ends_in_a_script(tmp_path: Path) -> None:
     path.write_text(text.replace("\ntorch.manual_seed(0)\n", f"\n{cure}torch.manual_seed(0)\n"), encoding="utf-8")
     cured = run(path)
     assert cured.returncode == 0, cured.stdout + cured.stderr
+
+
+@pytest.mark.parametrize("stack", ["trl-sft", "trl-dpo", "trl-reward", "sentence-transformers"])
+def test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one(stack: str, tmp_path: Path) -> None:
+    pytest.importorskip(stack.partition("-")[0] if stack.startswith("trl") else "sentence_transformers")
+    path = tmp_path / "repro.py"
+    text = script(text_case(stack, "1x2x2"), HEADING)
+    path.write_text(text, encoding="utf-8")
+    right = run(path)
+    assert right.returncode == 0, right.stderr
+    assert "(x 1.000)" in right.stdout
+    # the sum over the accumulation steps is not divided by k: as if the trainer's loss were k times as large
+    fault = "original = trainer.compute_loss\ntrainer.compute_loss = lambda *a, **k: original(*a, **k) * K\n"
+    path.write_text(text.replace("\ntrainer.train()", f"\n{fault}trainer.train()"), encoding="utf-8")
+    wrong = run(path)
+    assert wrong.returncode == 1, wrong.stderr
+    assert "(x 2.000)" in wrong.stdout
+    assert "off by 1\n" in wrong.stdout

@@ -17,7 +17,8 @@ from accumcheck.report.documents.check import CheckDocument
 from accumcheck.report.documents.comparison import ComparisonDocument
 from accumcheck.report.documents.selftest import SelftestDocument
 from accumcheck.report.documents.survey import SurveyDocument
-from accumcheck.selftest.run import Outcome, exit_code
+from accumcheck.selftest.recorded import recorded
+from accumcheck.selftest.run import Outcome
 
 Record = Report | Comparison | Bisection | Survey | list[Outcome]
 
@@ -31,7 +32,7 @@ def document(record: Record, **options: Any) -> Document:
         return BisectionDocument(record)
     if isinstance(record, Survey):
         return SurveyDocument(record)
-    return SelftestDocument(record, exit_code(record))
+    return SelftestDocument(list(map(recorded, record)))
 
 
 def text(record: Record, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from accumcheck.record import Finding, Report, Split
 from accumcheck.reproduce.case import Case, Field, Heading, Subject
+from accumcheck.reproduce.texts import program_of, subject_of_texts
 from tests.report.runs import llava_449
 
 HEADING = Heading("BertForSequenceClassification is wrong: loss 2.00 times the reference's", ("transformers 5.24.0",))
@@ -25,6 +26,16 @@ def subject(asked: Mapping[str, Any]) -> Subject:
 def case(split: str = "1x1x2", **changes: Any) -> Case:
     made = Case("trainer", Split.parse(split), subject({"rows": Split.parse(split).global_batch_size}))
     return replace(made, **changes)
+
+
+def text_case(stack: str, split: str = "1x1x2", **arguments: Any) -> Case:
+    """A case of a stack that trains on texts."""
+    config: dict[str, Any] = {"stack": stack, "training_arguments": arguments, "trl": {"arguments": []}}
+    config["sentence_transformers"] = {"loss": "CosineSimilarityLoss", "train": "nowhere.jsonl"}
+    program = program_of(report(**config))
+    asked = Split.parse(split)
+    subject = subject_of_texts(program, asked.global_batch_size, 6)
+    return Case(stack, asked, subject, program.arguments, program.loss)
 
 
 def report(**config: Any) -> Report:

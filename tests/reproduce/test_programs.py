@@ -12,7 +12,7 @@ import pytest
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import ConfigError
-from accumcheck.record import Environment, Finding, Report
+from accumcheck.record import Finding, Report
 from accumcheck.reproduce.case import NotReproducedError
 from accumcheck.reproduce.issue import issue_of_program
 from accumcheck.reproduce.programs import configuration_of, shrunk_configuration
@@ -36,7 +36,7 @@ FINDING = Finding(
 
 
 @contextmanager
-def lend(_: Environment, say: Callable[[str], None]) -> Iterator[str]:
+def lend(_: Report, say: Callable[[str], None]) -> Iterator[str]:
     say("an environment")
     yield "python"
 

@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from accumcheck.reproduce.case import Field, Heading
-from accumcheck.reproduce.script import MOST_LINES, SET_BY_SCRIPT, STACKS, TooLongError, command, script
-from tests.reproduce.subjects import HEADING, case
+from accumcheck.reproduce.script import MOST_LINES, TooLongError, command, script
+from accumcheck.reproduce.scripts.registry import SET_BY_SCRIPT, STACKS, TEXT_STACKS
+from tests.reproduce.subjects import HEADING, case, text_case
+
+LONG = "a summary of many words, " * 40
 
 
 def imported(text: str) -> set[str]:
@@ -22,10 +25,13 @@ def imported(text: str) -> set[str]:
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.parametrize("split", ["1x1x2", "2x2x2"])
 def test_a_script_is_short_python_that_imports_torch_and_the_stack(stack: str, split: str) -> None:
-    text = script(case(split, stack=stack), HEADING)
+    made = text_case(stack, split) if stack in TEXT_STACKS else case(split, stack=stack)
+    text = script(made, Heading(LONG, ("transformers 5.24.0", "torch 2.13.0"), source="a.py:1", known="https://a.b/c"))
     assert text.count("\n") <= MOST_LINES < 80
-    own = {"trainer": set(), "accelerate": {"accelerate"}}[stack]
-    assert imported(text) == {"os", "sys", "tempfile", "traceback", "torch", "transformers"} | own
+    trl = {"trl", "datasets", "tokenizers"}
+    own = {"trainer": set(), "accelerate": {"accelerate"}, "trl-sft": trl, "trl-dpo": {*trl, "copy"}, "trl-reward": trl}
+    own |= {"sentence-transformers": {"sentence_transformers", "datasets", "tokenizers"}}
+    assert imported(text) == {"os", "sys", "tempfile", "traceback", "torch", "transformers"} | own[stack]
     assert "accumcheck" not in text
 
 

@@ -21,6 +21,7 @@ def printed(ratio: float, off: float) -> str:
         ("token-mean", "token-mean/k", "1x1x4", 1.0, 0.75),
         ("token-mean*k", "token-mean", "1x1x2", 2.0, 1e-7),
         ("microbatch-mean", "microbatch-mean", "1x1x2", 0.98, 0.21),
+        ("microbatch-mean*k*n", "microbatch-mean*k*n", "1x1x2", 1.991, 1.4),
         (None, "token-mean*k", "1x1x2", 0.4, 1.0),
     ],
 )
@@ -36,6 +37,15 @@ def test_numbers_of_the_rule(loss: str | None, gradient: str, split: str, ratio:
         ("token-mean", "token-mean*k", "1x1x4", 1.0, 0.21, "the gradient should be off by 3"),
         ("token-mean*k", "token-mean", "1x1x2", 2.0, 1.0, "the gradient should be off by 0"),
         ("microbatch-mean", "microbatch-mean", "1x1x2", 1.02, 1e-7, "the gradient should be wrong"),
+        # without the argument that a fault needs, another one may be left: here labels counted before the shift
+        (
+            "microbatch-mean*k*n",
+            "microbatch-mean*k*n",
+            "1x1x2",
+            0.8,
+            0.2,
+            "the loss should be about 2 times the right one",
+        ),
     ],
 )
 def test_numbers_of_another_fault(loss: str, gradient: str, split: str, ratio: float, off: float, words: str) -> None:

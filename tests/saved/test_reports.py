@@ -27,7 +27,8 @@ KEYS = (
 )
 SPLIT_KEYS = (
     "split per_device_train_batch_size gradient_accumulation_steps num_processes is_control status reason reason_kind "
-    "traceback expected verdict duration_seconds steps loss_rule gradient_rule updates sample_weights trajectory log"
+    "traceback expected verdict duration_seconds steps loss_rule gradient_rule updates sample_weights "
+    "parameters trajectory log"
 )
 STEP_KEYS = "step loss grad_norm logged_grad_norm tokens samples worst_parameter vs_control vs_reference"
 TOLERANCE_KEYS = "loss grad_norm gradient noise_floor weights origins measured loss_rounding sample"

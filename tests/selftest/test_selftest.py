@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 
+from accumcheck.record.selftest import exit_code_of
 from accumcheck.report.documents.selftest import line, summary
 from accumcheck.selftest import program
 from accumcheck.selftest.cases import CLEAN, FAULTY
-from accumcheck.selftest.run import exit_code, outcome_of, run_selftest
+from accumcheck.selftest.recorded import recorded
+from accumcheck.selftest.run import outcome_of, run_selftest
 from accumcheck.stacks.faulty.faults import FAULTS
 from accumcheck.stacks.script import ScriptConfig
 from tests.report import examples
@@ -50,11 +52,11 @@ def test_planted_faults_are_caught_and_named_and_clean_runs_pass() -> None:
     for accused in (("2x2x2",), ("1x8x1", "1x2x4", "2x2x2")):  # one too few, one too many
         assert not outcome_of(dataclasses.replace(faulty.case, accused=accused), faulty.report).is_as_expected
     assert not outcome_of(dataclasses.replace(faulty.case, says="from step 2"), faulty.report).is_as_expected
-    text = summary([*outcomes, *swapped])
+    text = summary(list(map(recorded, [*outcomes, *swapped])))
     most = f"{len(SMALL) - 1} of {len(SMALL)}"
     assert f"caught {most}, named {most}, accused {most}" in text
     assert "false alarms 1 of 2" in text
-    assert all(len(row) <= 80 for outcome in outcomes for row in [line(outcome)])
+    assert all(len(row) <= 80 for outcome in outcomes for row in [line(recorded(outcome))])
 
 
 SMALL = (
@@ -74,9 +76,9 @@ def test_a_run_that_was_not_decided_is_neither_caught_nor_clean() -> None:
 
 
 def test_exit_codes() -> None:
-    held, undecided = outcome_of(CLEAN[0], clean()), outcome_of(CLEAN[0], examples.undecided())
-    missed = outcome_of(FAULTY[0], clean())
-    assert exit_code([held, held]) == 0
-    assert exit_code([held, missed, undecided]) == 1
-    assert exit_code([held, undecided]) == 3
-    assert exit_code([]) == 3  # nothing was proven
+    held, undecided = (recorded(outcome_of(CLEAN[0], report)) for report in (clean(), examples.undecided()))
+    missed = recorded(outcome_of(FAULTY[0], clean()))
+    assert exit_code_of([held, held]) == 0
+    assert exit_code_of([held, missed, undecided]) == 1
+    assert exit_code_of([held, undecided]) == 3
+    assert exit_code_of([]) == 3  # nothing was proven

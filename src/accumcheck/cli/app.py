@@ -21,6 +21,7 @@ from accumcheck.cli.reproduce import reproduce
 from accumcheck.cli.run import run
 from accumcheck.cli.schema import schema_app
 from accumcheck.cli.selftest import selftest
+from accumcheck.cli.show import show
 from accumcheck.cli.survey import survey
 from accumcheck.cli.upgrade import upgrade
 from accumcheck.cli.validate import validate
@@ -45,6 +46,7 @@ app.command()(upgrade)
 app.command()(bisect)
 app.command()(compare)
 app.command()(survey)
+app.command()(show)
 app.command()(reproduce)
 app.command()(selftest)
 app.command()(init)
@@ -90,12 +92,12 @@ def execute(argv: Sequence[str] | None = None) -> int:
     except SystemExit as ended:  # typer has answered the shell's request for completions
         return USAGE if ended.code else 0
     except Exception as error:
-        show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
-        if not callable(show) or not isinstance(exit_code, int):
+        tell, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if not callable(tell) or not isinstance(exit_code, int):
             raise
         # before it is wrapped into the lines of a box
         error.message = redacted_text(str(getattr(error, "message", "")))  # type: ignore[attr-defined]
-        show()  # a usage error of click, which typer either imports or bundles
+        tell()  # a usage error of click, which typer either imports or bundles
         return exit_code
     if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code and prints nothing
         raise KeyboardInterrupt

@@ -12,7 +12,7 @@ from accumcheck.cli.deliver import deliver
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 if TYPE_CHECKING:
-    from accumcheck.selftest.run import Outcome
+    from accumcheck.record.selftest import SelftestCase
 
 
 def selftest(
@@ -26,23 +26,24 @@ def selftest(
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.documents.selftest import SelftestDocument, line, summary, title
     from accumcheck.report.streams import put
-    from accumcheck.selftest.run import exit_code, run_selftest
+    from accumcheck.selftest.recorded import recorded
+    from accumcheck.selftest.run import run_selftest
 
     check_format(format_)
     check_writable(output or [])
     table = format_ == "table"
     if table:
         typer.echo(title())
-    outcomes: list[Outcome] = []
-    for outcome in run_selftest():
-        outcomes.append(outcome)
-        typer.echo(line(outcome), err=not table)
+    cases: list[SelftestCase] = []
+    for one in map(recorded, run_selftest()):
+        cases.append(one)
+        typer.echo(line(one), err=not table)
 
-    document = SelftestDocument(outcomes, exit_code(outcomes))
+    document = SelftestDocument(cases)
 
     def finish() -> None:
         if table:
-            put(f"{summary(outcomes)}\n", sys.stdout)
+            put(f"{summary(cases)}\n", sys.stdout)
         else:
             show(document, format_, sys.stdout)
 

@@ -37,12 +37,16 @@ def validate(
     from accumcheck.config.show import plan_as_dict, plan_as_text
     from accumcheck.launch.side_by_side import lines_of, rounds_of
     from accumcheck.redaction import redacted
+    from accumcheck.stacks.programs.missing import why_missing
     from accumcheck.stacks.programs.untold import why_untold
 
     checked = load_config(config, set_ or ())
     check_no_programs([(checked, config)], set_ or (), refuse=no_programs)
     if why := why_untold(checked):
         typer.echo(f"{place_of_key(config, ('script',), set_ or ())}: script: warning: {why}", err=True)
+    if why := why_missing(checked, config.resolve().parent):
+        place = place_of_key(config, ("script", "arguments"), set_ or ())
+        typer.echo(f"{place}: script.arguments: warning: {why}", err=True)
     devices = assume_devices(checked.launcher)
     plan = redacted(make_plan(checked, devices.count))
     rounds = rounds_of(plan, devices)

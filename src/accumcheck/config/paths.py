@@ -11,6 +11,7 @@ from accumcheck.config.messages import name_of
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.tree import Keys, find
 from accumcheck.declare.keys import Section, Text, keys_of
+from accumcheck.declare.texts import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,12 @@ def resolve_paths(tree: Item, plain: dict[str, Any], folder: Path, faults: Fault
         if _is_path(before, kind):
             path = _existing(before, item, keys, folder, faults, kind)
             section[keys[-1]] = f"{path}:{function}" if kind == "function" else str(path)
+    for keys in _command_lines(CheckConfig, ()):
+        section = plain
+        for name in keys[:-1]:
+            section = section.get(name) or {}
+        if words := section.get(keys[-1]):
+            section[keys[-1]] = [_found(word, folder) for word in words]
 
 
 def located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located]]:
@@ -49,6 +56,29 @@ def located(section: type[Section], path: Keys) -> Iterator[tuple[Keys, Located]
             yield from located(declared.section, (*path, name))
         elif (text := declared.find(Text)) is not None and text.located:
             yield (*path, name), text.located
+
+
+def _command_lines(section: type[Section], path: Keys) -> Iterator[Keys]:
+    for name, declared in keys_of(section).items():
+        if declared.section is not None:
+            yield from _command_lines(declared.section, (*path, name))
+        elif declared.kind == Words:
+            yield (*path, name)
+
+
+def _found(word: str, folder: Path) -> str:
+    """A word of a program's command line. A path that exists only in the configuration's folder becomes absolute.
+
+    Programs search the working directory. Names without a folder or an extension, such as ``train``, are not paths.
+    """
+    flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if value.startswith("-") or not ("/" in value or Path(value).suffix):
+        return word
+    try:
+        is_elsewhere = not Path(value).expanduser().exists() and (folder / value).exists()
+    except (OSError, RuntimeError, ValueError):  # too long, of an unknown user, with a zero byte
+        return word
+    return f"{flag}{equals}{(folder / value).resolve()}" if is_elsewhere else word
 
 
 def _is_path(text: str, kind: Located) -> bool:

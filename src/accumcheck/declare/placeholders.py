@@ -85,5 +85,15 @@ def unknown(text: str) -> str:
     )
 
 
+def with_unknown_doubled(text: str) -> str:
+    """The text, with doubled braces around everything that looks like a placeholder but is not one."""
+
+    def doubled(match: re.Match[str]) -> str:
+        names = _factors(match.group(2) or "")
+        return match.group(0) if all(_ALIASES.get(one, one) in NAMES for one in names) else f"{{{match.group(0)}}}"
+
+    return _PLACEHOLDER.sub(doubled, text)
+
+
 def _factors(inside: str) -> list[str]:
     return [name.strip() for name in inside.split("*")] if inside else []

@@ -12,10 +12,12 @@ from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weig
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
 from accumcheck.judge.measure.not_finite import has_finite_batches, words_of_reference
+from accumcheck.judge.measure.parameter_errors import parameter_errors
 from accumcheck.judge.measure.parameters import Allowance, OffParameter, off_parameters, untested
 from accumcheck.judge.measure.tolerance import measured, random_by, resolve
 from accumcheck.judge.measure.truths import records_of, right_of, truths_of, windows_in
 from accumcheck.record import (
+    ParameterError,
     ReferenceObservation,
     Split,
     SplitObservation,
@@ -30,17 +32,17 @@ class Evidence:
     """A read-only view of a run.
 
     ``ran``: every requested split; one that lacks required results is an error; ``good``: those that ran;
-    ``reference``: None without one, for the reason ``no_reference``; ``alone``: the right answer of each step,
-    from its samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry per
-    step, empty if weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as
-    reported; ``off``: the parameters of each split that are beyond their own tolerance; ``not_tested``: those whose
-    true gradient is exactly zero; ``random_by``: how far the loss of the same samples is off when it is computed again,
-    None if it is not, and ``random_in``: the module that causes this, if it was found; ``condemned``: splits that
-    fail because of a detector, with their rule; ``failed``: splits that fail because of a detector,
-    whatever their gradients; ``fed``: for a program, what each split was fed that the control was not;
-    ``reference_not_finite``: the samples whose loss or gradient alone is not finite; ``added``: the size, relative to
-    the gradient, of what the control adds to it before every step; ``reference_traceback``: the last lines of the
-    exception that ended the reference's process.
+    ``reference``: None without one, for the reason ``no_reference``; ``alone``: the right answer of each step, from its
+    samples one by one; ``truths``: what each step of each split is compared with; ``recovered``: one entry per step,
+    empty if weights cannot be recovered; ``windows``: see `Windows`; ``records``: the steps of each split as reported;
+    ``off``: the parameters of each split that are beyond their own tolerance; ``parameters``: the errors of all
+    parameters, see `parameter_errors`; ``not_tested``: those whose true gradient is exactly zero; ``random_by``: how
+    far the loss of the same samples is off when it is computed again, None if it is not, and ``random_in``: the module
+    that causes this, if it was found; ``condemned``: splits that fail because of a detector, with their rule;
+    ``failed``: splits that fail because of a detector, whatever their gradients; ``fed``: for a program, what each
+    split was fed that the control was not; ``reference_not_finite``: the samples whose loss or gradient alone is not
+    finite; ``added``: the size, relative to the gradient, of what the control adds to it before every step;
+    ``reference_traceback``: the last lines of the exception that ended the reference's process.
     """
 
     check: CheckConfig
@@ -55,6 +57,7 @@ class Evidence:
     windows: Mapping[Split, Windows]
     records: Mapping[Split, tuple[StepRecord, ...]]
     off: Mapping[Split, tuple[OffParameter, ...]] = field(default_factory=dict)
+    parameters: Mapping[Split, tuple[ParameterError, ...]] = field(default_factory=dict)
     not_tested: tuple[str, ...] = ()
     random_by: float | None = None
     random_in: str = ""
@@ -146,6 +149,7 @@ def gather(
         windows,
         records,
         off=_off_parameters(good, first, reference, truths, windows, tolerances, precision),
+        parameters=_parameter_errors(good, reference, truths, tolerances, precision),
         not_tested=untested(reference, first) if reference is not None else (),
         random_by=random_by(reference, precision),
         random_in=reference.random.module if reference is not None and reference.random is not None else "",
@@ -153,6 +157,19 @@ def gather(
         reference_not_finite=broken,
         added=added,
     )
+
+
+def _parameter_errors(
+    good: Sequence[SplitObservation],
+    reference: ReferenceObservation | None,
+    truths: Mapping[Split, Sequence[Truth]],
+    tolerances: Tolerances,
+    precision: str,
+) -> dict[Split, tuple[ParameterError, ...]]:
+    if reference is None or reference.not_judged:
+        return {}
+    allowance = Allowance.of(reference, tolerances, precision)
+    return {one.split: parameter_errors(one, truths.get(one.split, ()), reference, allowance) for one in good}
 
 
 def _off_parameters(

@@ -68,6 +68,7 @@ def _result(split: SplitObservation, seen: Evidence, explanation: Explanation) -
         gradient_rule=str(gradient) if gradient is not None else None,
         updates=_updates(split, seen),
         sample_weights=explanation.weights.get(split.split),
+        parameters=seen.parameters.get(split.split, ()),
         trajectory=split.trajectory,
         log=split.log if split.status == "error" else "",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from accumcheck.record.reported import Report
+from accumcheck.record.split import Verdict
 
 Find = Literal["broken", "fixed"]
 """What to search for: the first bad release, or the first that is no longer bad."""
@@ -23,7 +24,7 @@ class RulePair:
     gradient: str | None
 
     @classmethod
-    def of(cls, report: Report) -> RulePair:
+    def of(cls, report: Report | ShortReport) -> RulePair:
         """The rules of a run as a whole."""
         return cls(report.loss_rule, report.gradient_rule)
 
@@ -33,12 +34,31 @@ class RulePair:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortReport:
+    """The part of a report that a search shows. A saved search has only this for releases not next to the change.
+
+    ``exit_code``: 0, 1 or 3; ``started_at``: in ISO 8601, empty if an older version saved the search.
+    """
+
+    verdict: Verdict
+    exit_code: int
+    loss_rule: str | None
+    gradient_rule: str | None
+    started_at: str
+
+    @classmethod
+    def of(cls, report: Report) -> ShortReport:
+        """The short form of a full report."""
+        return cls(report.verdict, report.exit_code, report.loss_rule, report.gradient_rule, report.started_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Tried:
     """The result under one release.
 
-    ``report``: None if there is none; ``reason``: why it could not be decided, else empty; ``seconds``: the time it
-    took, including building the environment; ``kept``: it is from an earlier search; ``about``: for a commit, the first
-    line of its message.
+    ``report``: None if there is none, or if it was not saved; ``reason``: why it could not be decided, else empty;
+    ``seconds``: the time it took, including building the environment; ``kept``: it is from an earlier search;
+    ``about``: for a commit, the first line of its message; ``saved``: replaces ``report`` in a saved search.
     """
 
     release: str
@@ -47,6 +67,12 @@ class Tried:
     seconds: float = 0.0
     kept: bool = False
     about: str = ""
+    saved: ShortReport | None = None
+
+    @property
+    def short(self) -> ShortReport | None:
+        """The short report; None if there was no report."""
+        return self.saved if self.report is None else ShortReport.of(self.report)
 
     def state(self, bad: bool | None) -> State:
         """The release's state, given whether it is bad; None: it could not be decided."""
@@ -54,7 +80,7 @@ class Tried:
             return "skipped"
         if bad:
             return "bad"
-        return "other" if self.report is not None and self.report.exit_code == 1 else "good"
+        return "other" if self.short is not None and self.short.exit_code == 1 else "good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +88,13 @@ class Step:
     """One release that was tried.
 
     ``bad``: whether it is bad, None if it was skipped; ``meaning``: what bad meant then; ``left``: how many releases
-    are left, and ``steps``: how many more steps that takes.
+    are left, None if an older version saved the search; ``steps``: how many more steps that takes.
     """
 
     tried: Tried
     bad: bool | None
     meaning: str
-    left: int
+    left: int | None
     steps: int
 
     @property

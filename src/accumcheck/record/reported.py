@@ -102,6 +102,21 @@ class SampleWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterError:
+    """The error of one parameter's gradient, in the step where it is largest relative to its limit."""
+
+    name: str
+    error: float
+    """Against the reference, relative to the norm of the right gradient of this parameter."""
+    allowed: float
+    """The limit that rounding allows, relative to the same norm."""
+    share: float
+    """This norm relative to the norm of the whole gradient."""
+    step: Count
+    """The optimizer step's number, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class SplitResult:
     """One split: its results and its verdict."""
 
@@ -132,6 +147,8 @@ class SplitResult:
     """One entry per optimizer step, for programs; empty if accumcheck sets the learning rates."""
     sample_weights: SampleWeights | None = None
     """Null: the weights could not be recovered."""
+    parameters: tuple[ParameterError, ...] = field(default=(), kw_only=True, metadata=LATER)
+    """The gradient errors of single parameters, nearest to their limits first, at most 50; empty if not compared."""
     trajectory: tuple[TrajectoryPoint, ...] = ()
     """Free-running steps with the real optimizer; for plots, not for the verdict."""
     log: str = ""

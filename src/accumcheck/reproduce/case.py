@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from accumcheck.record import Split
@@ -41,13 +42,15 @@ class Subject:
 class Case:
     """One candidate for a reproduction.
 
-    ``stack``: one of `accumcheck.reproduce.script.STACKS`; ``arguments``: for `TrainingArguments`.
+    ``stack``: one of `accumcheck.reproduce.scripts.registry.STACKS`; ``arguments``: for `TrainingArguments`, or for
+    the stack's own class; ``loss``: for sentence-transformers, the class of the loss and its arguments.
     """
 
     stack: str
     split: Split
     subject: Subject
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    loss: tuple[str, Mapping[str, Any]] = ("", MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,16 @@ from accumcheck.errors import ConfigError
 from accumcheck.record import Finding, Report, Split
 from accumcheck.record.rule import TOKEN_MEAN, Rule, is_rule
 from accumcheck.reproduce.case import Heading
+from accumcheck.stacks.registry import package_of
 
-_TRAINED_BY = {"trainer": "transformers' Trainer", "accelerate": "a loop with accelerate"}
+_TRAINED_BY = {
+    "trainer": "transformers' Trainer",
+    "accelerate": "a loop with accelerate",
+    "trl-sft": "TRL's SFTTrainer",
+    "trl-dpo": "TRL's DPOTrainer",
+    "trl-reward": "TRL's RewardTrainer",
+    "sentence-transformers": "SentenceTransformerTrainer",
+}
 
 
 def chosen(report: Report, wanted: str | None) -> Finding:
@@ -52,7 +60,7 @@ def heading(finding: Finding, report: Report) -> Heading:
     versions = {"transformers": environment.transformers, "accelerate": environment.accelerate}
     versions |= {"torch": environment.torch, "Python": environment.python}
     if environment.stack_version and environment.stack_version not in versions.values():
-        versions = {stack: environment.stack_version, **versions}
+        versions = {package_of(stack) or stack: environment.stack_version, **versions}
     known = next((str(one.get("url") or one.get("title") or "") for one in finding.known), "")
     model = report.model.architecture if report.model is not None else "the model"
     what = f"{model}, trained by {_TRAINED_BY.get(stack, stack or 'the stack')}"

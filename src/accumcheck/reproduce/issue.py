@@ -8,6 +8,7 @@ from accumcheck.record import Finding, Report
 from accumcheck.reproduce.programs import SmallConfiguration
 from accumcheck.reproduce.script import command
 from accumcheck.reproduce.search import Reproduction
+from accumcheck.stacks.registry import package_of
 
 _REFERENCE = "The reference is the same global batch, one sample at a time, without accumulation or several processes."
 _EXPECTED = (
@@ -59,7 +60,8 @@ def _issue(title: str, finding: Finding, report: Report, reproduction: Sequence[
         "platform": environment.platform,
     }
     if environment.stack_version and environment.stack_version not in packages.values():
-        packages = {str(report.config.get("stack", "stack")): environment.stack_version, **packages}
+        stack = str(report.config.get("stack", "trainer"))
+        packages = {package_of(stack) or stack: environment.stack_version, **packages}
     where = f" The value is computed at `{finding.source}`." if finding.source else ""
     known = [f"- {one.get('title') or ''} {one.get('url') or ''}".strip() for one in finding.known]
     parts = [

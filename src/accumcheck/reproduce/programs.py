@@ -15,13 +15,13 @@ from accumcheck.config.load import read_config
 from accumcheck.config.model import CheckConfig
 from accumcheck.config.show import without_program_keys
 from accumcheck.config.yaml_positions import write_document
-from accumcheck.record import Environment, Finding, Report, Split
+from accumcheck.record import Finding, Report, Split
 from accumcheck.reproduce.candidates import candidates
 from accumcheck.reproduce.case import NotReproducedError
 from accumcheck.reproduce.finding import rules_of, splits_of
 
 Say = Callable[[str], None]
-Lend = Callable[[Environment, Say], AbstractContextManager[str]]
+Lend = Callable[[Report, Say], AbstractContextManager[str]]
 MOST_SPLITS = 4
 """The largest number of splits that are tried. Each needs a complete check."""
 
@@ -50,7 +50,7 @@ def shrunk_configuration(report: Report, finding: Finding, *, environment: Lend,
     """
     check = configuration_of(report)
     tried: list[str] = []
-    with environment(report.environment, say) as python:
+    with environment(report, say) as python:
         for smaller in _smaller(check, finding, report):
             named = ", ".join(map(str, smaller.splits or ()))
             found = run_check(smaller, python=python)

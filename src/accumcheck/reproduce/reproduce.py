@@ -12,20 +12,24 @@ from typing import Any
 
 from accumcheck.config.model import ModelConfig
 from accumcheck.environments import Pin, Request, environments
-from accumcheck.record import Environment, Finding, Report, Split
+from accumcheck.record import Finding, Report, Split
 from accumcheck.reproduce.candidates import candidates
 from accumcheck.reproduce.case import Case, NotReproducedError, Subject
 from accumcheck.reproduce.finding import heading, rules_of, splits_of
 from accumcheck.reproduce.issue import issue, issue_of_program
 from accumcheck.reproduce.programs import shrunk_configuration
 from accumcheck.reproduce.run import run_script, subject_of
-from accumcheck.reproduce.script import SET_BY_SCRIPT, STACKS
+from accumcheck.reproduce.scripts.registry import SET_BY_SCRIPT, STACKS, TEXT_STACKS
 from accumcheck.reproduce.search import Reproduction, smallest
 from accumcheck.reproduce.shown import Expected
+from accumcheck.reproduce.texts import program_of, subject_of_texts
+from accumcheck.stacks.registry import package_of
 
 Say = Callable[[str], None]
 LONGEST_ROW = 10
 """The number of tokens of the longest row at the start of the search."""
+LONGEST_TEXT = 6
+"""The number of words of the longest text."""
 
 
 def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
@@ -56,20 +60,42 @@ def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
             "a script can only show a wrong weighting of samples, but this finding names no weighting rule"
         )
     splits = list(candidates(rules, splits_of(finding, report)))
-    asked = _asked(report)
+    if stack in TEXT_STACKS:
+        return _of_texts(report, finding, splits, say=say)
     given = dict(report.config.get("training_arguments") or {})
     arguments = {name: value for name, value in given.items() if name not in SET_BY_SCRIPT}
 
     def case_of(split: Split, subject: Subject) -> Case:
         return Case(stack, split, subject, arguments if stack == "trainer" else {})
 
-    with environment_of(report.environment, say) as python:
+    with environment_of(report, say) as python:
+        return smallest(
+            case_of,
+            splits,
+            _asked(report),
+            heading(finding, report),
+            describe=partial(subject_of, python),
+            run=lambda text, processes: run_script(text, python, processes),
+            say=say,
+            expected=Expected.of(finding),
+        )
+
+
+def _of_texts(report: Report, finding: Finding, splits: list[Split], *, say: Say) -> Reproduction:
+    """The same for a stack that trains on texts. Its model is as small as possible from the start."""
+    program = program_of(report)
+    asked = {"layers": 1, "longest": LONGEST_TEXT}  # cannot be made smaller
+
+    def case_of(split: Split, subject: Subject) -> Case:
+        return Case(program.stack, split, subject, program.arguments, program.loss)
+
+    with environment_of(report, say) as python:
         return smallest(
             case_of,
             splits,
             asked,
             heading(finding, report),
-            describe=partial(subject_of, python),
+            describe=lambda of: subject_of_texts(program, of["rows"], of["longest"]),
             run=lambda text, processes: run_script(text, python, processes),
             say=say,
             expected=Expected.of(finding),
@@ -84,18 +110,21 @@ def _asked(report: Report) -> dict[str, Any]:
 
 
 @contextmanager
-def environment_of(wanted: Environment, say: Say) -> Iterator[str]:
+def environment_of(report: Report, say: Say) -> Iterator[str]:
     """Lend an interpreter with the releases of a report: this interpreter if it has them, else a new environment.
 
     Args:
-        wanted: the environment of the report.
+        report: the report whose environment is needed.
         say: called with one line on what is being done.
 
     Raises:
         ConfigError: there is no such release.
         LaunchError: the environment could not be built.
     """
+    wanted = report.environment
     named = {"transformers": wanted.transformers, "accelerate": wanted.accelerate}
+    if package := package_of(str(report.config.get("stack", ""))):
+        named[package] = wanted.stack_version
     pins = [Pin(name, release) for name, release in named.items() if release]
     here = all(_installed(pin.name) == pin.version for pin in pins)
     with environments([None if here else Request(tuple(pins))], say=say) as (python,):
@@ -125,8 +154,13 @@ def reproduced(report: Report, finding: Finding, *, as_issue: bool, say: Say) ->
     """
     stack = str(report.config.get("stack", ""))
     if stack in STACKS:
-        made = reproduce(report, finding, say=say)
-        return issue(finding, report, made) if as_issue else with_output(made)
+        try:
+            made = reproduce(report, finding, say=say)
+            return issue(finding, report, made) if as_issue else with_output(made)
+        except NotReproducedError as error:
+            if stack not in TEXT_STACKS:
+                raise
+            say(f"{error}; searching for the smallest configuration instead")
     small = shrunk_configuration(report, finding, environment=environment_of, say=say)
     return issue_of_program(finding, report, small) if as_issue else small.text
 

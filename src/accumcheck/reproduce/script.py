@@ -3,113 +3,26 @@
 from __future__ import annotations
 
 import keyword
-import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from accumcheck.reproduce.case import Case, Field, Heading, Subject
+from accumcheck.reproduce.scripts import tensors, texts
+from accumcheck.reproduce.scripts.frame import GRADIENT, HEAD, TAIL, TOLERANCE
+from accumcheck.reproduce.scripts.recipe import Recipe
+from accumcheck.reproduce.scripts.registry import RECIPES
 
 MOST_LINES = 77
 """The largest number of lines. With the output below, a script has at most 80."""
 _WIDTH = 118
 _ROWS_ON_LINES = 2
-_TOLERANCE = 1e-3
-
-_HEAD = '''\
-"""{summary}
-
-{more}
-Run it on a CPU: {command}
-Exit code: 1 if the fault is there, 0 if it is not, 2 if the script cannot run.
-"""
-import os, sys, tempfile, traceback
-
-def ended(kind, error, trace):
-    if kind is not AssertionError:
-        traceback.print_exception(kind, error, trace)
-    sys.stdout.flush()
-    os._exit(1 if kind is AssertionError else 2)
-
-sys.excepthook = ended
-os.environ.update(CUDA_VISIBLE_DEVICES="", ACCELERATE_USE_CPU="true", TOKENIZERS_PARALLELISM="false")
-import torch
-{imports}
-
-B, K, N = {b}, {k}, {n}  # per-device batch size, gradient accumulation steps, processes
-if int(os.environ.get("WORLD_SIZE", 1)) != N: raise RuntimeError(f"needs {{N}} processes; start it as shown above")
-CONFIG = {config}
-{noise}ROWS = [{rows}
-]
-
-def collate(rows):
-    batch = {{}}
-    for name in rows[0]:
-        values = [torch.as_tensor(row[name]) for row in rows]
-{joined}        fill = {fill}
-        batch[name] = torch.stack(values) if values[0].ndim - 1 else torch.nn.utils.rnn.pad_sequence(values, True, fill)
-    return batch
-
-def count(row):  # the number of labels that the row's loss is a mean of
-    return {count}
-
-def gradient(model):
-    return torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in model.parameters()])
-
-torch.manual_seed(0)
-model = {model_class}(AutoConfig.for_model("{model_type}", **CONFIG)).train()
-total = sum(count(row) for row in ROWS)
-right = sum(model(**collate([row])).loss * count(row) for row in ROWS) / total  # each row alone: no accumulation
-right.backward()
-right_loss, right_gradient = right.item(), gradient(model)
-model.zero_grad()
-
-seen = []
-optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-optimizer.register_step_pre_hook(lambda *_: seen.append(gradient(model)))
-{loop}
-off = ((seen[0] - right_gradient).norm() / right_gradient.norm()).item()
-if os.environ.get("RANK", "0") == "0":
-    print(f"loss {{loss:.4f}}, right {{right_loss:.4f}} (x {{loss / right_loss:.3f}}); "
-          f"gradient norm {{seen[0].norm():.4f}}, right {{right_gradient.norm():.4f}}; off by {{off:.2g}}")
-assert abs(loss - right_loss) <= {tolerance} * abs(right_loss), "the reported loss is wrong"
-assert off <= {tolerance}, "the gradient is wrong"
-'''
-
-_TRAINER = """\
-arguments = TrainingArguments(
-    tempfile.mkdtemp(), per_device_train_batch_size=B, gradient_accumulation_steps=K, max_steps=1, logging_steps=1,
-    max_grad_norm=0.0, save_strategy="no", report_to=[], use_cpu=True, remove_unused_columns=False, disable_tqdm=True,
-{more})
-constant = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
-trainer = Trainer(model, arguments, collate, ROWS, optimizers=(optimizer, constant))
-trainer.remove_callback(PrinterCallback)
-trainer.train()
-loss = trainer.state.log_history[0]["loss"]"""
-
-_ACCELERATE = """\
-accelerator = Accelerator(gradient_accumulation_steps=K, cpu=True)
-loader = torch.utils.data.DataLoader(ROWS, B, collate_fn=lambda rows: (collate(rows), sum(map(count, rows))))
-prepared, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-loss = torch.zeros(())
-for batch, labels in loader:
-    with accelerator.accumulate(prepared):
-        share = prepared(**batch).loss * labels / total  # of the mean over the labels of all processes
-        loss += share.detach()
-        accelerator.backward(share * N * K)  # accelerate divides by K, DDP by N
-        optimizer.step()
-        optimizer.zero_grad()
-loss = accelerator.reduce(loss, "sum").item()"""
-
-SET_BY_SCRIPT = frozenset(re.findall(r"(\w+)=", _TRAINER.split("{more}")[0])) | {"output_dir"}
-"""Training arguments that the script sets itself. The values of the case are ignored for these."""
+_INSIDE = "\0"
+"""Replaces a space inside a text while lines are wrapped, so that no line ends there."""
+_SUMMARY_LINES = (4, 2, 1)
+"""The largest number of lines of the summary; the next one is tried if the script is too long."""
 
 _NOISE = "NOISE = torch.Generator().manual_seed(0)\n"
-_COUNTS = {
-    "shifted": 'sum(label != -100 for label in row["labels"][1:])',
-    "tokens": 'sum(label != -100 for label in row["labels"])',
-    "rows": "1",
-}
 
 
 class TooLongError(ValueError):
@@ -127,46 +40,75 @@ def script(case: Case, heading: Heading) -> str:
         TooLongError: the script would be longer than `MOST_LINES`.
         ValueError: the name of an argument is not allowed in Python.
     """
+    recipe = RECIPES[case.stack]
+    middle = _of_tensors(case, recipe) if recipe.feeds == "tensors" else _of_texts(case, recipe)
+    rest = middle + TAIL.format(tolerance=TOLERANCE)
+    for lines in _SUMMARY_LINES:
+        text = _head(case, recipe, heading, lines) + rest
+        if text.count("\n") <= MOST_LINES:
+            return text
+    raise TooLongError(f"the script would have {text.count(chr(10))} lines, more than {MOST_LINES}")
+
+
+def _head(case: Case, recipe: Recipe, heading: Heading, lines: int) -> str:
     subject, split = case.subject, case.split
-    n = split.num_processes
-    loop, imports = _LOOPS[case.stack]
-    text = _HEAD.format(
-        summary=_one_line(heading.summary),
+    imports = recipe.imports.format(model_class=subject.model_class)
+    if recipe.feeds == "texts":
+        imports = texts.IMPORTS.format(transformers=recipe.parts["transformers"], own=imports)
+    copies = "copy, " if "copy." in recipe.parts.get("trainer", "") else ""
+    return HEAD.format(
+        summary=_summary(heading.summary, lines),
         more=_more(heading),
-        command=command(n),
-        imports=imports.format(model_class=subject.model_class),
+        command=command(split.num_processes),
+        standard=f"{copies}os, sys, tempfile, traceback",
+        imports=imports,
         b=split.per_device_train_batch_size,
         k=split.gradient_accumulation_steps,
-        n=n,
+        n=split.num_processes,
         config=_mapping(subject.config),
-        rows=_rows(subject),
-        joined=_joined(subject),
         noise=_NOISE if any(one.values is None for row in subject.rows for one in row.values()) else "",
+        rows=_rows(subject),
+    )
+
+
+def _of_tensors(case: Case, recipe: Recipe) -> str:
+    subject = case.subject
+    return tensors.MIDDLE.format(
+        joined=_joined(subject),
         fill=_fill(subject),
-        count=_COUNTS[subject.counts],
+        count=tensors.COUNTS[subject.counts],
+        gradient=GRADIENT,
         model_class=subject.model_class,
         model_type=subject.model_type,
-        loop=loop.replace("{more}", _arguments(case.arguments)),
-        tolerance=_TOLERANCE,
+        loop=recipe.loop.replace("{more}", _arguments(case.arguments)),
     )
-    if text.count("\n") > MOST_LINES:
-        raise TooLongError(f"the script would have {text.count(chr(10))} lines, more than {MOST_LINES}")
-    return text
 
 
-_LOOPS: Mapping[str, tuple[str, str]] = {
-    "trainer": (
-        _TRAINER,
-        "from transformers import AutoConfig, PrinterCallback, Trainer, TrainingArguments, {model_class}",
-    ),
-    "accelerate": (
-        _ACCELERATE,
-        "from accelerate import Accelerator\nfrom transformers import AutoConfig, {model_class}",
-    ),
-}
+def _of_texts(case: Case, recipe: Recipe) -> str:
+    parts = recipe.parts
+    return texts.MIDDLE.format(
+        words=" ".join(texts.WORDS),
+        gradient=GRADIENT,
+        model=parts["model"].replace("{model_type}", case.subject.model_type),
+        arguments=parts["arguments"],
+        more=_arguments(case.arguments),
+        trainer=parts["trainer"].replace("{loss}", _loss(case)),
+        rows=parts["rows"],
+        count=parts["count"],
+    )
 
-STACKS = tuple(_LOOPS)
-"""The stacks that have scripts."""
+
+def _loss(case: Case) -> str:
+    """The call that makes a loss. The configuration has checked its name; its arguments are literals.
+
+    Raises:
+        ValueError: a name is not allowed in Python.
+    """
+    name, arguments = case.loss
+    if name and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise ValueError(f"{name!r} is not the name of a loss")
+    given = _given(arguments)
+    return f"{name}(model{', ' if given else ''}{given})"
 
 
 def command(processes: int, name: str = "repro.py") -> str:
@@ -181,9 +123,9 @@ def _more(heading: Heading) -> str:
     return "\n".join(map(_in_docstring, lines))
 
 
-def _one_line(text: str) -> str:
+def _summary(text: str, lines: int) -> str:
     """The wrapped summary as part of a docstring."""
-    return "\n".join(textwrap.wrap(_in_docstring(text), _WIDTH, break_long_words=False, break_on_hyphens=False)[:4])
+    return "\n".join(textwrap.wrap(_in_docstring(text), _WIDTH, break_long_words=False, break_on_hyphens=False)[:lines])
 
 
 def _in_docstring(text: str) -> str:
@@ -208,7 +150,7 @@ def _rows(subject: Subject) -> str:
         found.append(f"{{{inner}}},")
     if len(found) > _ROWS_ON_LINES:
         found = [" ".join(found)]
-    return "\n" + "\n".join(_wrapped(row, "    ") for row in found)
+    return "\n" + "\n".join(_wrapped(row, "    ") for row in found).replace(_INSIDE, " ")
 
 
 def _value(value: Field) -> str:
@@ -217,6 +159,8 @@ def _value(value: Field) -> str:
     if value.shape:
         return f"torch.randn({', '.join(map(str, value.shape))}, generator=NOISE)"
     numbers = value.values
+    if isinstance(numbers, str):
+        return repr(numbers).replace(" ", _INSIDE)
     if isinstance(numbers, list) and len(numbers) > 1 and len(set(map(str, numbers))) == 1:
         return f"[{numbers[0]}] * {len(numbers)}"
     return repr(numbers)
@@ -239,11 +183,20 @@ def _joined(subject: Subject) -> str:
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:
+    given = _given(arguments)
+    return f"{_wrapped(given + ',', '    ')}\n" if given else ""
+
+
+def _given(arguments: Mapping[str, Any]) -> str:
+    """Keyword arguments of a call.
+
+    Raises:
+        ValueError: one has a name that Python does not allow.
+    """
     wrong = [name for name in arguments if not name.isidentifier() or keyword.iskeyword(name)]
     if wrong:
         raise ValueError(f"training_arguments: {wrong[0]!r} is not the name of an argument")
-    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return f"{_wrapped(given + ',', '    ')}\n" if given else ""
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
 
 
 def _wrapped(text: str, indent: str) -> str:

@@ -12,6 +12,9 @@ _RATIO = re.compile(r"\(x ([-\d.einfa]+)\)")
 _OFF = re.compile(r"off by ([-\d.einfa]+)")
 _WITHIN = 0.02
 """The tolerance for a factor: the script prints three digits, and two digits of the gradient's error."""
+_NEAR = 1.5
+"""The largest ratio of two factors if samples are weighted differently: a random model has nearly equal losses."""
+_MEANS = ("microbatch-mean", "device-mean", "sample-mean")
 _OFF_WITHIN = 0.06
 _RIGHT = 2e-3
 
@@ -31,8 +34,8 @@ class Expected:
     def mismatch(self, output: str, split: Split) -> str:
         """Why the output shows another fault than the finding; empty if it shows the finding, as far as known.
 
-        If a rule weights all tokens equally, it determines the loss and the gradient. Other rules only determine that
-        they are wrong.
+        If a rule weights all tokens equally, it determines the loss and the gradient. A mean of means determines
+        roughly the loss. Other rules only determine that they are wrong.
 
         Args:
             output: the output of the script.
@@ -42,6 +45,9 @@ class Expected:
         factor = _factor(self.loss, split)
         if ratio is not None and factor is not None and abs(ratio - factor) > _WITHIN * factor:
             return f"another fault: the loss should be {factor:g} times the right one"
+        factor = _about(self.loss, split)
+        if ratio is not None and factor is not None and not factor / _NEAR < ratio < factor * _NEAR:
+            return f"another fault: the loss should be about {factor:g} times the right one"
         factor = _factor(self.gradient, split)
         if off is None or self.gradient is None:
             return ""
@@ -51,6 +57,13 @@ class Expected:
         if abs(off - expected) > max(_RIGHT, _OFF_WITHIN * expected):
             return f"another fault: the gradient should be off by {expected:g}"
         return ""
+
+
+def _about(rule: Rule | None, split: Split) -> float | None:
+    """By how much a loss is about too large where samples weigh differently; None: a rule does not say so."""
+    if rule is None or rule.base not in _MEANS or (rule.window is not None and split.gradient_accumulation_steps > 1):
+        return None
+    return rule.factor(split)
 
 
 def _rule(name: str | None) -> Rule | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from accumcheck.record import SCHEMA_VERSION, Report, Verdict
 from accumcheck.record.bisection import Bisection, Find, State, Step, Tried
-from accumcheck.record.in_json import Always, OneOf
+from accumcheck.record.in_json import LATER, Always, OneOf
 from accumcheck.redaction import redacted
 from accumcheck.saved.write import plain, to_json
 
@@ -40,6 +40,14 @@ class StepJson:
     """It is from an earlier search."""
     seconds: float
     """Duration, including its environment."""
+    exit_code: int | None = field(default=None, metadata=LATER)
+    """The exit code of the check; null if it has no report."""
+    started_at: str = field(default="", metadata=LATER)
+    """When the check started, in ISO 8601 with the offset from UTC; empty if it has no report."""
+    left: int | None = field(default=None, metadata=LATER)
+    """The number of releases left to try after this one."""
+    steps_left: int = field(default=0, metadata=LATER)
+    """About how many more steps these need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +123,7 @@ def _saved(bisection: Bisection) -> BisectionJson:
 
 
 def _step(step: Step) -> StepJson:
-    one, report = step.tried, step.tried.report
+    one, report = step.tried, step.tried.short
     return StepJson(
         release=one.release,
         about=one.about,
@@ -127,6 +135,10 @@ def _step(step: Step) -> StepJson:
         reason=one.reason,
         kept=one.kept,
         seconds=one.seconds,
+        exit_code=None if report is None else report.exit_code,
+        started_at="" if report is None else report.started_at,
+        left=step.left,
+        steps_left=step.steps,
     )
 
 

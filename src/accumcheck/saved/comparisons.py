@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from accumcheck.record import SCHEMA_VERSION, Divergence, Finding, Report, Verdict
 from accumcheck.record.comparison import Change, Changes, Comparison
-from accumcheck.record.in_json import Always, Count, OneOf, SplitLabel, written_as
+from accumcheck.record.in_json import LATER, Always, Count, OneOf, SplitLabel, written_as
 from accumcheck.redaction import redacted
 from accumcheck.saved.write import plain, to_json
 
@@ -105,6 +105,12 @@ class ComparisonJson:
     """A split without a result on the new side does not prevent a pass."""
     strict: bool
     """The new side must pass; otherwise it must only be no worse."""
+    title: str = field(default="", metadata=LATER)
+    """The heading of the comparison."""
+    gate: bool | None = field(default=None, metadata=LATER)
+    """True if the sides are environments, false if they are saved reports."""
+    package: str = field(default="transformers", metadata=LATER)
+    """The package whose releases the two sides are; empty if they differ in several packages."""
     results: tuple[ResultJson, ...]
     exit_code: ExitCode
     """Of all checks: 1 takes precedence over 3."""
@@ -135,6 +141,9 @@ def _saved(comparison: Comparison) -> ComparisonJson:
         allow_drift=comparison.allow_drift,
         allow_missing=comparison.allow_missing,
         strict=comparison.strict,
+        title=comparison.title,
+        gate=comparison.gate,
+        package=comparison.package,
         results=tuple(
             ResultJson(
                 config=pair.config,

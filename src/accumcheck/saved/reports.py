@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-from accumcheck.errors import ConfigError
-from accumcheck.record import SCHEMA_VERSION, Report
+from accumcheck.record import Report
 from accumcheck.redaction import redacted
 from accumcheck.saved.file import read_text
 from accumcheck.saved.parse import parse
+from accumcheck.saved.places import under
+from accumcheck.saved.versions import check_version
 from accumcheck.saved.write import plain, to_json
-
-_VERSION = re.compile(r"\d{1,4}\.\d{1,4}", re.ASCII)
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
@@ -41,15 +39,22 @@ def read_report(path: Path) -> Report:
         ConfigError: the file cannot be read, is not a report, has a schema that this version does not know, or
             contradicts itself; each line of the text begins with the file's path.
     """
+    text = read_text(path)
+    with under(str(path), ": "):
+        return report_from(parse(text))
+
+
+def report_from(found: Any) -> Report:
+    """The report in JSON that is not trusted.
+
+    Raises:
+        ConfigError: it is not a report, has an unknown schema version, or contradicts itself.
+    """
     from accumcheck.saved.consistent import check_consistent
 
-    text = read_text(path)
-    try:
-        report = report_from_json(text)
-        check_consistent(report)
-        return redacted(report)
-    except ConfigError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    report = _unchecked(found)
+    check_consistent(report)
+    return redacted(report)
 
 
 def report_from_json(text: str) -> Report:
@@ -58,12 +63,11 @@ def report_from_json(text: str) -> Report:
     Raises:
         ConfigError: the text is not valid JSON, not a report, or has another major version of the schema.
     """
+    return _unchecked(parse(text))
+
+
+def _unchecked(found: Any) -> Report:
     from accumcheck.saved.read import record_from
 
-    found = parse(text)
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise ConfigError("not a report: expected a JSON object with schema_version")
-    if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
-        raise ConfigError(f"a report of schema version {version}; this accumcheck reads {SCHEMA_VERSION}")
+    check_version(found, "a report")
     return record_from(Report, found)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.errors import ConfigError
-from accumcheck.record import SCHEMA_VERSION
 from accumcheck.record.survey import Survey
 from accumcheck.redaction import redacted
 from accumcheck.saved.file import read_text
 from accumcheck.saved.parse import parse
+from accumcheck.saved.places import under
+from accumcheck.saved.versions import check_version
 from accumcheck.saved.write import to_json
 
 if TYPE_CHECKING:
@@ -35,17 +36,21 @@ def read_survey(path: Path) -> Survey:
         ConfigError: the file cannot be read, or holds no survey that this version knows; each line of the text begins
             with the file's path.
     """
+    text = read_text(path)
+    with under(str(path), ": "):
+        return survey_from(parse(text))
+
+
+def survey_from(found: Any) -> Survey:
+    """The survey in JSON that is not trusted.
+
+    Raises:
+        ConfigError: it is not a survey, or has an unknown schema version.
+    """
     from accumcheck.saved.read import record_from
 
-    text = read_text(path)
-    try:
-        found = parse(text)
-        if not isinstance(found, dict) or "classes" not in found:
-            raise ConfigError("not a survey: a JSON object with classes was expected")
-        version = str(found.get("schema_version"))
-        if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
-            raise ConfigError(f"a survey of schema version {version[:20]}; this accumcheck reads {SCHEMA_VERSION}")
-        survey: Survey = redacted(record_from(Survey, found))
-        return survey
-    except ConfigError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
+    if not isinstance(found, dict) or "classes" not in found:
+        raise ConfigError("not a survey: a JSON object with classes was expected")
+    check_version(found, "a survey")
+    survey: Survey = redacted(record_from(Survey, found))
+    return survey

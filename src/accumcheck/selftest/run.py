@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from accumcheck.check import run_checks
 from accumcheck.record import Report
@@ -32,27 +31,6 @@ class Outcome:
         """Whether the result is the expected one."""
         return not self.caught if self.case.is_clean else self.caught and self.named and self.accused
 
-    @property
-    def is_wrong(self) -> bool:
-        """Whether the run was decided, but not with the expected result."""
-        return not self.is_as_expected and self.report.exit_code != 3
-
-    def as_dict(self) -> dict[str, Any]:
-        """The outcome as JSON types."""
-        return {
-            "case": self.case.name,
-            "clean": self.case.is_clean,
-            "verdict": self.report.verdict,
-            "loss_rule": self.report.loss_rule,
-            "gradient_rule": self.report.gradient_rule,
-            "findings": [finding.id for finding in self.report.findings],
-            "caught": self.caught,
-            "named": self.named,
-            "accused": self.accused,
-            "held": self.is_as_expected,
-            "duration_seconds": self.report.duration_seconds,
-        }
-
 
 def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]:
     """Run the cases one after the other. Yields each outcome as soon as it is known.
@@ -62,13 +40,6 @@ def run_selftest(cases: Sequence[Case] = (*FAULTY, *CLEAN)) -> Iterator[Outcome]
     """
     for case, report in zip(cases, run_checks([case.check for case in cases]), strict=True):
         yield outcome_of(case, report)
-
-
-def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """0 if every case has the expected result; 1 if one has not; 3 if one was not decided, or if there is no case."""
-    if outcomes and all(outcome.is_as_expected for outcome in outcomes):
-        return 0
-    return 1 if any(outcome.is_wrong for outcome in outcomes) else 3
 
 
 def outcome_of(case: Case, report: Report) -> Outcome:

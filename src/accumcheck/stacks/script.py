@@ -30,7 +30,8 @@ class ScriptConfig(Section):
     module: Annotated[str, MODULE] | None = None
     """Training program, run as python -m MODULE."""
     arguments: Annotated[Words, Expected("a list of words, for example [--model, ./my-model]", "a word")] = ()
-    """Its command line. accumcheck sets the batch size, the accumulation steps and the number of steps."""
+    """Its command line. accumcheck sets the batch size, the accumulation steps and the number of steps. Paths are
+    relative to the working directory; a path that exists only in the config file's folder is found there."""
 
     def contradictions(self) -> list[Contradiction]:
         """Exactly one program must be given."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accumcheck.errors import WorkloadError
+from accumcheck.runfolder.crash import innermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,10 @@ def _cause(error: Exception, model: ModelConfig, what: str) -> str:
     if not model.trust_remote_code and ("custom code" in lowered or "execute the configuration file" in lowered):
         return f"{name}: the model comes with its own code; read the code, then set model.trust_remote_code: true"
     name = f"{name}: {what}" if what else name
-    return f"{name}: {type(error).__name__}: {first_line(str(error))}"
+    # transformers imports lazily, and hides what could not be imported behind an error of its own
+    cause = innermost(error)
+    told = cause if isinstance(cause, ImportError) else error
+    return f"{name}: {type(told).__name__}: {first_line(str(told))}"
 
 
 def _chain(error: BaseException | None) -> Iterator[str]:

@@ -96,7 +96,12 @@ def test_json_says_where_the_search_ended_and_how_it_went() -> None:
         "reason": "no wheel for this Python",
         "kept": False,
         "seconds": 0.0,
+        "exit_code": None,
+        "started_at": "",
+        "left": 1,
+        "steps_left": 1,
     }
+    assert [(step["exit_code"], step["left"]) for step in plain["steps"]] == [(1, 2), (1, 2), (None, 1), (1, 0)]
     assert plain["before"]["report"]["gradient_rule"] == "microbatch-mean"
     assert plain["after"]["report"]["gradient_rule"] == "microbatch-mean*k"
     plain = json.loads(written(fixed(), "json"))

@@ -102,6 +102,9 @@ def test_json_satisfies_its_schema_and_holds_both_reports(make: Callable[[], Com
         "allow_drift",
         "allow_missing",
         "strict",
+        "title",
+        "gate",
+        "package",
         "results",
         "exit_code",
     ]

@@ -16,6 +16,7 @@ import html5lib
 import pytest
 from PIL import Image
 
+from accumcheck.record import ParameterError
 from tests.report import examples, written
 
 if TYPE_CHECKING:
@@ -114,11 +115,11 @@ def test_sections_are_there_when_there_is_something_to_say() -> None:
     def headings(report: Report) -> list[str]:
         return [words(one) for one in tagged(parsed(report), "h2")]
 
-    failing = ["Splits", "Findings", "Loss and gradient norm", "Sample weights"]
+    failing = ["In short", "Splits", "Findings", "Loss and gradient norm", "Sample weights"]
     assert headings(examples.with_trajectory()) == [*failing, "Trajectory", "Weighting and tolerances", "Environment"]
-    assert headings(examples.clean()) == ["Splits", *failing[2:], "Weighting and tolerances", "Environment"]
-    assert headings(examples.no_model()) == ["Findings", "Environment"]
-    assert headings(examples.no_reference()) == [*failing[:3], "Weighting and tolerances", "Environment"]
+    assert headings(examples.clean()) == ["Splits", *failing[3:], "Weighting and tolerances", "Environment"]
+    assert headings(examples.no_model()) == ["In short", "Findings", "Environment"]
+    assert headings(examples.no_reference()) == [*failing[:4], "Weighting and tolerances", "Environment"]
 
 
 def test_a_hotfixed_run_shows_what_it_was_before() -> None:
@@ -176,7 +177,7 @@ def test_colour_is_never_the_only_sign() -> None:
 
 
 def _colours(css: str) -> list[dict[str, str]]:
-    """The variables of the light and of the dark theme."""
+    """The variables of the light and of the dark theme, and of those on paper."""
     return [
         dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)
     ]
@@ -197,8 +198,8 @@ def _contrast(one: str, other: str) -> float:
 def test_text_has_the_contrast_of_wcag_aa_in_both_themes() -> None:
     assert _contrast("#000000", "#ffffff") == pytest.approx(21)
     (style,) = tagged(parsed(examples.clean()), "style")
-    light, dark = _colours(words(style))
-    for theme in (light, dark):
+    light, dark, paper = _colours(words(style))
+    for theme in (light, dark, paper):
         for name in ("ink", "quiet", "pass", "warn", "fail", "error", "skipped", "reference"):
             assert _contrast(theme[name], theme["page"]) >= 4.5, name
         for name in ("ink", "quiet"):
@@ -243,3 +244,19 @@ def _browse(folder: Path, *arguments: str) -> str:
         check=True,
     )
     return str(done.stdout)
+
+
+def test_single_parameters_and_installed_packages_are_tables_that_unfold() -> None:
+    report = examples.llava_449()
+    wrong = ParameterError("model.norm.weight", 0.6, 1e-4, 0.01, 2)
+    right = ParameterError("lm_head.weight", 1e-7, 1e-4, 0.9, 1)
+    splits = tuple(replace(one, parameters=(wrong, right)) for one in report.splits[:1])
+    environment = replace(report.environment, packages={"torch": "2.13.0", "numpy": "2.4.6"})
+    page = parsed(replace(report, splits=(*splits, *report.splits[1:]), environment=environment))
+    summaries = [words(one) for one in tagged(page, "summary")]
+    assert f"{report.splits[0].split}: 2 parameters, 1 beyond what rounding allows" in summaries
+    assert "Installed packages" in summaries
+    shown = words(page)
+    assert "model.norm.weight" in shown
+    assert "numpy" in shown
+    assert not [one for one in tagged(page, "details") if "open" in one.attrib]

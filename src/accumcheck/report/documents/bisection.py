@@ -79,13 +79,14 @@ class BisectionDocument(Document):
         bisection = self.record
         name, text = what(bisection.find), str(self.conclusion())
         found = Case(name, output=text) if not self.exit_code else Case(name, "error", text, text, "undecided")
-        reports = [step.tried.report for step in bisection.steps if step.tried.report is not None]
+        tried = [*(step.tried for step in bisection.steps), bisection.before, bisection.after]
+        started = [one.short.started_at for one in tried if one.short is not None]
         return Suite(
             name=self.title,
             classname="accumcheck.bisect",
             cases=[*(_case(step, bisection) for step in bisection.steps), found],
             seconds=sum(step.tried.seconds for step in bisection.steps),
-            started_at=min(report.started_at for report in reports),
+            started_at=min(filter(None, started)),
             properties={"bad means": bisection.meaning, "exit code": str(self.exit_code)},
         )
 
@@ -100,7 +101,7 @@ class BisectionDocument(Document):
 
 def _row(step: Step) -> list[Cell]:
     one, state = step.tried, step.state
-    verdict = Cell("-", "quiet") if one.report is None else Cell(WORDS[one.report.verdict], one.report.verdict)
+    verdict = Cell("-", "quiet") if one.short is None else Cell(WORDS[one.short.verdict], one.short.verdict)
     return [Cell(one.release, "label"), Cell(state, _TONES[state]), verdict, Cell(found_under(one)), Cell(spent(one))]
 
 
@@ -125,7 +126,7 @@ def _facts(bisection: Bisection) -> list[Fact]:
 
 
 def _side(bisection: Bisection, one: Tried, bad: bool) -> str:
-    verdict = "-" if one.report is None else WORDS[one.report.verdict]
+    verdict = "-" if one.short is None else WORDS[one.short.verdict]
     about = f", {one.about}" if one.about else ""
     return f"{bisection.named(one.release)}: {one.state(bad)} ({verdict}, {found_under(one)}){about}"
 

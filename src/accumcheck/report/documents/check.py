@@ -14,9 +14,12 @@ from accumcheck.report.parts.check_comment import folded, shown
 from accumcheck.report.parts.curves import step_charts, trajectory_charts, update_charts
 from accumcheck.report.parts.drift import drift_table
 from accumcheck.report.parts.head import head
+from accumcheck.report.parts.in_short import in_short
 from accumcheck.report.parts.measures import measures
 from accumcheck.report.parts.messages import messages
 from accumcheck.report.parts.notes import findings, not_run
+from accumcheck.report.parts.packages import installed
+from accumcheck.report.parts.parameter_rows import parameter_tables
 from accumcheck.report.parts.split_rows import split_table
 from accumcheck.report.parts.tolerances import passages
 from accumcheck.report.parts.updates import update_lines
@@ -78,7 +81,7 @@ class CheckDocument(Document):
     def blocks(self) -> list[Block]:
         """The table, the findings, and all details."""
         report = self.record
-        found: list[Block] = [head(report)]
+        found: list[Block] = [head(report), self._in_short()]
         if report.splits:
             lines = update_lines(report)
             below = (Facts(lines),) if lines else ()
@@ -86,7 +89,13 @@ class CheckDocument(Document):
         found.append(Section("Findings", _notes(report)))
         if before := before_table(report):
             found.append(Section("Hot-fix", (before,)))
-        return [*found, *_pictures(report), self._weighting(), _environment(report)]
+        parameters = Section("Parameters", tuple(parameter_tables(report)), background=True)
+        return [*found, *_pictures(report), parameters, self._weighting(), _environment(report)]
+
+    def _in_short(self) -> Section:
+        report = self.record
+        notes = [*not_run(report), *findings(report)]
+        return in_short(notes, since="", otherwise="accumcheck reproduce REPORT.json --issue writes the bug report")
 
     def _weighting(self) -> Section:
         facts = tuple(Fact(label, text) for label, text in measures(self.record))
@@ -137,4 +146,6 @@ def _environment(report: Report) -> Section:
     }
     facts = tuple(Fact(name, value) for name, value in found.items() if value)
     config = Code(write_document(report_to_dict(report)["config"]), "Resolved configuration")
-    return Section("Environment", (Facts(facts), Details("Resolved configuration", (config,))), background=True)
+    packages = installed(environment.packages)
+    more = (Details("Installed packages", (packages,)),) if packages.rows else ()
+    return Section("Environment", (Facts(facts), *more, Details("Resolved configuration", (config,))), background=True)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from accumcheck.report.blocks import Fact, Facts, Notes, Section
 from accumcheck.report.document import Annotation, Comment, Document, Suite
-from accumcheck.report.parts.pair import conclusion, facts, in_full, notes, overall, subject
+from accumcheck.report.parts.in_short import in_short
+from accumcheck.report.parts.packages import differing
+from accumcheck.report.parts.pair import conclusion, facts, in_full, notes, overall, side, subject
 from accumcheck.report.parts.pair_cases import pair_cases
 from accumcheck.report.parts.pair_comment import folded, headline, shown
 from accumcheck.report.parts.pair_rows import check_table, split_table
@@ -47,10 +49,20 @@ class ComparisonDocument(Document):
     def blocks(self) -> list[Block]:
         """One row per check where there are several, and those with a result to look at in full."""
         comparison = self.record
-        found: list[Block] = []
+        found: list[Block] = [self._in_short()]
         if len(comparison.pairs) > 1:
             found.append(Section("Configurations", (check_table(comparison),), role="whole"))
         return [*found, *(self._part(pair) for pair in in_full(comparison))]
+
+    def _in_short(self) -> Section:
+        """About the pair that decides the exit code."""
+        comparison = self.record
+        worst = next((pair for pair in comparison.pairs if pair.exit_code == comparison.exit_code), None)
+        if worst is None or not comparison.exit_code:
+            return Section("In short", (), background=True)
+        new, old = side(comparison, comparison.new), side(comparison, comparison.old)
+        since = f"{new}; {old} passes" if worst.changes.verdict.old in ("pass", "warn") else ""
+        return in_short(notes(worst, comparison), since=since, otherwise=f"stay with {old}, or see the findings below")
 
     def _part(self, pair: Pair) -> Section:
         comparison = self.record
@@ -62,6 +74,9 @@ class ComparisonDocument(Document):
         ]
         if about := notes(pair, comparison):
             found.append(Section("Findings", (Notes(tuple(about)),)))
+        packages = differing(pair.old.environment.packages, pair.new.environment.packages)
+        if packages.rows:
+            found.append(Section("Environment", (packages,), background=True))
         result = conclusion(pair, comparison) if several else None
         return Section(pair.config, tuple(found), "part" if several else "whole", result)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from accumcheck.report.format import Format
@@ -26,6 +25,7 @@ def to_json(record: object) -> str:
     from accumcheck.saved.comparisons import comparison_to_json
     from accumcheck.saved.reports import report_to_json
     from accumcheck.saved.surveys import survey_to_json
+    from accumcheck.saved.write import to_json as saved_json
 
     if isinstance(record, Report):
         return report_to_json(record)
@@ -35,7 +35,7 @@ def to_json(record: object) -> str:
         return bisection_to_json(record)
     if isinstance(record, Survey):
         return survey_to_json(record)
-    return json.dumps(record, indent=2, allow_nan=False) + "\n"
+    return saved_json(record)
 
 
 FORMAT = Format("json", text, extension=".json")

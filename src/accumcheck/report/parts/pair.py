@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 _SHOWN_PACKAGES = 8
 """This many packages are listed; JSON has all of them."""
+_TRAINING = (
+    "transformers",
+    "trl",
+    "sentence-transformers",
+    "llamafactory",
+    "accelerate",
+    "torch",
+    "deepspeed",
+    "peft",
+    "diffusers",
+    "datasets",
+    "tokenizers",
+    "numpy",
+)
 _OUTCOMES = {
     "worse": ("worse", "worse"),
     "fails": ("fails", "fail"),
@@ -111,12 +125,18 @@ def environment_words(pair: Pair) -> str:
     old, new = pair.old.environment.packages, pair.new.environment.packages
     if not old or not new:
         return ""
-    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    names = sorted((name for name in {*old, *new} if old.get(name) != new.get(name)), key=_weight)
     if not names:
         return "no package differs"
     shown = [f"{name} {arrow(old.get(name, 'none'), new.get(name, 'none'))}" for name in names[:_SHOWN_PACKAGES]]
-    more = f" and {len(names) - _SHOWN_PACKAGES} more" if len(names) > _SHOWN_PACKAGES else ""
-    return f"differs only in {', '.join(shown)}{more}"
+    if len(names) > _SHOWN_PACKAGES:
+        return f"differs in {', '.join(shown)} and {len(names) - _SHOWN_PACKAGES} more"
+    return f"differs only in {', '.join(shown)}"
+
+
+def _weight(package: str) -> tuple[int, str]:
+    """Packages that train come first, then the others by name."""
+    return (_TRAINING.index(package) if package in _TRAINING else len(_TRAINING), package)
 
 
 def _moved(values: Change[float], difference: float) -> str:

@@ -31,7 +31,7 @@ def means(meaning: str) -> str:
 
 def found_under(one: Tried) -> str:
     """The rules that the check follows under a release; the reason if it could not be decided."""
-    return one.reason if one.report is None or one.reason else str(RulePair.of(one.report))
+    return one.reason if one.short is None or one.reason else str(RulePair.of(one.short))
 
 
 def spent(one: Tried) -> str:
@@ -48,9 +48,14 @@ def step_line(step: Step) -> str:
     """``4.53.3    bad      fail   device-mean (12 s; 6 left, about 3 steps)``."""
     one = step.tried
     about = f" - {clean(one.about)}" if one.about else ""
-    left = f"{step.left} left, about {plural(step.steps, 'step')}" if step.left else "none left"
     cells = f"{one.release:<9} {step.state:<8} {_verdict(one):<6}"
-    return f"{cells} {clean(found_under(one))} ({spent(one)}; {left}){about}"
+    return f"{cells} {clean(found_under(one))} ({spent(one)}{_left(step)}){about}"
+
+
+def _left(step: Step) -> str:
+    if step.left is None:
+        return ""
+    return f"; {step.left} left, about {plural(step.steps, 'step')}" if step.left else "; none left"
 
 
 def ending(bisection: Bisection) -> Iterator[str]:
@@ -102,4 +107,4 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _verdict(one: Tried) -> str:
-    return "-" if one.report is None else one.report.verdict
+    return "-" if one.short is None else one.short.verdict

@@ -1,4 +1,4 @@
-"""A configuration to start from, as text with comments: for a model, a stack, or a script."""
+"""A configuration to start from, as text with comments: for a model, or a stack; and what all of them share."""
 
 from __future__ import annotations
 
@@ -48,23 +48,12 @@ STEPS = """\
 steps: 2 # optimizer steps, each an independent test from the same weights
 """
 
-_ARGUMENTS = """\
+TRAINING_ARGUMENTS = """\
 training_arguments: {} # any field of TrainingArguments, as your training sets it: {bf16: true}
 """
 
 
 _HEAD = "# What accumcheck runs: accumcheck validate FILE shows the plan, accumcheck run FILE is the check.\n"
-
-_SCRIPT = """\
-# A program as python runs it. If it uses a transformers Trainer, each split is set in its TrainingArguments. A
-# custom loop takes the split's numbers from its command line, for example
-#   arguments: [--batch, "{{per_device_train_batch_size}}", --accumulate, "{{gradient_accumulation_steps}}"]
-# or from a YAML file that is named there.
-stack: script
-script:
-  path: {path} # relative to this file
-  arguments: [] # its command line
-"""
 
 
 def starter(model: str | None, devices: AssumedDevices, folder: Path, stack: LoopSpec) -> str:
@@ -76,34 +65,38 @@ def starter(model: str | None, devices: AssumedDevices, folder: Path, stack: Loo
         folder: of the configuration; paths in it are relative to this folder.
         stack: the software under test.
     """
-    named = _TINY if model is None else _NAMED.format(name=json.dumps(path_from(folder, model)))
-    arguments = _ARGUMENTS
+    arguments = TRAINING_ARGUMENTS
     if stack.training_arguments is not None:
         arguments = f"training_arguments: {{}} # it uses {', '.join(stack.training_arguments)}\n"
     chosen = f"stack: {stack.name} # the software under test: {stack.help}\n"
-    return "\n".join([_HEAD, named + _DATA, _batch(devices) + STEPS, chosen + arguments])
+    return "\n".join([_HEAD, model_text(model, folder), _batch(devices) + STEPS, chosen + arguments])
+
+
+def model_text(model: str | None, folder: Path) -> str:
+    """The section ``model``, and a comment on data; see `starter`."""
+    named = _TINY if model is None else _NAMED.format(name=json.dumps(path_from(folder, model)))
+    return named + _DATA
 
 
 def starter_of_program(devices: AssumedDevices, stack: ProgramSpec) -> str:
     """The text of a configuration for a stack with its own model and data, which the user has yet to fill in."""
     keys = [f"{key.example} # yours" for key in stack.own if key.example]
     chosen = f"stack: {stack.name} # the software under test: {stack.help}\n" + "\n".join(keys) + "\n"
-    return "\n".join([_HEAD, chosen, _batch(devices) + STEPS, _ARGUMENTS])
-
-
-def starter_of_script(script: Path, devices: AssumedDevices, folder: Path) -> str:
-    """The text of a configuration that runs a script; see `starter`."""
-    written = _SCRIPT.format(path=json.dumps(path_from(folder, str(script))))
-    return "\n".join([_HEAD, written, _batch(devices) + STEPS, _ARGUMENTS])
+    return "\n".join([_HEAD, chosen, _batch(devices) + STEPS, TRAINING_ARGUMENTS])
 
 
 def _batch(devices: AssumedDevices) -> str:
     count = processes_of(devices)
-    batch = PER_PROCESS * 2 ** (count.bit_length() - 1)
-    return splits_text(auto_splits(batch, count), batch, told_of(devices))
+    batch = default_batch(count)
+    return splits_text(auto_splits(batch, count), batch, devices_text(devices))
 
 
-def told_of(devices: AssumedDevices) -> str:
+def default_batch(processes: int) -> int:
+    """A global batch for so many processes that no training of the user's suggests."""
+    return PER_PROCESS << (processes.bit_length() - 1)
+
+
+def devices_text(devices: AssumedDevices) -> str:
     """The devices that splits are chosen for, in words."""
     return f"{devices.count} GPUs ({devices.reason})" if devices.kind == "cuda" else devices.reason
 

@@ -1,0 +1,1 @@
+"""Starter configurations, as text with comments: the output of ``accumcheck init``."""
