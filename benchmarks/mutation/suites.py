@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from accumcheck.config.epochs import steps_of
 from accumcheck.config.faults import Place
 from accumcheck.config.load import read_config
 from accumcheck.config.model import CheckConfig
@@ -119,7 +120,9 @@ def _unclipped() -> CheckConfig:
 
 
 def _epoch() -> CheckConfig:
-    return in_trainer("none", samples=12)
+    """Two epochs of 12 samples, whose second steps are short."""
+    made = in_trainer("none", samples=12)
+    return replace(made, data=replace(made.data, epochs=2), steps=steps_of(2, 12, made.global_batch_size))
 
 
 def _mean() -> CheckConfig:
