@@ -7,6 +7,7 @@ from accumcheck.judge.detectors.asked_clipping import wrong_clipping
 from accumcheck.judge.detectors.asked_schedule import wrong_schedule
 from accumcheck.judge.detectors.batch_dependence import batch_dependence
 from accumcheck.judge.detectors.clipping import clipped_per_microbatch
+from accumcheck.judge.detectors.clipping_by_process import clipped_by_process
 from accumcheck.judge.detectors.constant_term import term_per_microbatch
 from accumcheck.judge.detectors.detected import Consequent, Structural
 from accumcheck.judge.detectors.divergence import divergence
@@ -51,6 +52,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     padded_epochs,
     untrained_parameters,
     clipped_per_microbatch,
+    clipped_by_process,
     unsynchronised,
     term_per_microbatch,
     wrong_parameters,
