@@ -33,6 +33,7 @@ from accumcheck.judge.detectors.parameters import untrained_parameters
 from accumcheck.judge.detectors.random_forward import random_forward
 from accumcheck.judge.detectors.rows import changed_rows, other_rows, padded_rows
 from accumcheck.judge.detectors.samples import wrong_samples
+from accumcheck.judge.detectors.scaled_in_window import scaled_in_window
 from accumcheck.judge.detectors.schedules import differing_schedules
 from accumcheck.judge.detectors.step_counts import other_step_counts
 from accumcheck.judge.detectors.step_totals import other_step_totals
@@ -53,6 +54,7 @@ STRUCTURAL: tuple[Structural, ...] = (
     untrained_parameters,
     clipped_per_microbatch,
     clipped_by_process,
+    scaled_in_window,
     unsynchronised,
     term_per_microbatch,
     wrong_parameters,
