@@ -122,3 +122,56 @@ def test_weights_are_put_back_when_the_outermost_step_has_ended(patches: Patches
     held = parameter()
     # 1 - 1 = 0 and -2 - 2 = -4, halved: 0 and -2
     assert moved(held, Delegating(held), patches) == [[-1.0, 0.0], [-1.0, 0.0]]
+
+
+def held_with(held: torch.nn.Parameter, patches: Patches) -> tuple[HoldStill, list[list[float]]]:
+    """Held still with all of its weights, and by how much the weights had changed each time."""
+    found: list[list[float]] = []
+
+    def changed(before: Mapping[int, torch.Tensor]) -> None:
+        found.append((held.detach() - before[id(held)]).tolist())
+
+    return HoldStill(patches, changed, [held]), found
+
+
+def decay(held: torch.nn.Parameter) -> None:
+    with torch.no_grad():
+        held.mul_(0.5)
+
+
+def test_what_the_program_does_to_its_weights_after_a_step_is_seen_and_put_back(patches: Patches) -> None:
+    held = parameter()
+    still, found = held_with(held, patches)
+    optimizer = torch.optim.SGD([held], lr=0.25)
+    for _ in range(2):
+        optimizer.step()
+        decay(held)
+        still.settle()
+        assert held.tolist() == [1.0, -2.0]
+    # the step, then the decay of the weights that were put back
+    assert found == [[-1.0, -2.0], [-0.5, 1.0]] * 2
+
+
+def test_what_the_program_does_to_its_weights_before_a_step_is_part_of_its_change(patches: Patches) -> None:
+    held = parameter()
+    still, found = held_with(held, patches)
+    decay(held)
+    torch.optim.SGD([held], lr=0.25).step()
+    assert held.tolist() == [1.0, -2.0]
+    still.settle()
+    assert found == [[-1.5, -1.0]]  # from (1, -2) to (0.5 - 1, -1 - 2)
+
+
+def test_weights_that_nothing_has_changed_are_not_reported(patches: Patches) -> None:
+    held = parameter()
+    still, found = held_with(held, patches)
+    still.settle()
+    assert found == []
+
+
+def test_a_model_without_copies_keeps_what_the_program_does_to_it(patches: Patches) -> None:
+    held = parameter()
+    still = HoldStill(patches, None, [held])
+    decay(held)
+    still.settle()
+    assert held.tolist() == [0.5, -1.0]

@@ -99,6 +99,33 @@ def loop(folder: Path, patches: Patches, *, steps: int) -> list[str]:
     return done
 
 
+def test_a_loop_that_changes_its_weights_itself_starts_each_step_from_the_same_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "1x2x1"
+    folder.mkdir()
+    model = torch.nn.Linear(2, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 2.0)
+    begun = []
+    with Patches(OF_PROGRAMS) as patches:
+        rows = Rows(2)
+        observer = Observer(folder, 0, rows, lambda _: None, accumulation_steps=1)
+        spectator = OfSplit(CHECK, observer, rows, folder, 0, patches)
+        spectator.watch = Watch(spectator, patches)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.25)
+        for _ in range(2):
+            model(torch.ones(2, 2)).sum().backward()
+            begun.append(model.weight.tolist())
+            optimizer.step()
+            optimizer.zero_grad()
+            with torch.no_grad():
+                model.weight.mul_(0.5)
+        spectator.end()
+        observer.stop()
+        observer.write()
+    assert begun == [[[2.0, 2.0]]] * 2
+    # a step by 0.25 * 2, and 1 less by the decay of the weights that were put back
+    assert [step.change_norm for step in observer.steps] == [pytest.approx(1.5 * 2**0.5)] * 2
+
+
 def test_a_loop_is_not_asked_to_evaluate_after_the_last_step(tmp_path: Path) -> None:
     with Patches(OF_PROGRAMS) as patches:  # the check is of three steps
         assert loop(tmp_path / "1x2x1", patches, steps=3) == ["evaluates"]

@@ -38,8 +38,7 @@ Optimizers = Callable[[], Iterable[torch.optim.Optimizer]]
 class Observer:
     """Collects one process's view of the optimizer steps of one split and writes it into ``folder``.
 
-    The files are those of `accumcheck.runfolder.steps` and, if the stack has a Trainer, what it assumes about its
-    model (`accumcheck.runfolder.of_split`).
+    The files are those of `accumcheck.runfolder.steps`, and `of_split` for what a Trainer assumes about its model.
 
     Args:
         folder: the split's.
@@ -150,8 +149,7 @@ class Observer:
     def write(self) -> None:
         """Write the steps; the gradients were written as they came."""
         self._close_if_stepped()
-        trained = None
-        weights = self._updates.held() if self._updates is not None else None
+        trained, weights = None, self._updates.held() if self._updates is not None else None
         if self._reader is not None and self._applied is not None:
             schedules = self._updates.made if self._updates is not None else ()
             # an engine steps copies of its own: torch's optimizers do not say which parameters it holds
@@ -251,17 +249,25 @@ class Observer:
         self._window.clipped(clip)
 
     def catch_up(self) -> None:
-        """A forward is about to begin: if every optimizer that may step has stepped, the step before it is complete.
+        """A forward is about to begin: if every optimizer that may step has stepped, the step before it is complete."""
+        if self._is_over():
+            self._close()
+
+    @property
+    def between_windows(self) -> bool:
+        """Whether the next window has not begun, and the one before it is over."""
+        return not self._stepping and (not self._window.done or self._is_over())
+
+    def _is_over(self) -> bool:
+        """Whether every optimizer that may step in the open window has stepped.
 
         An optimizer with parameters that have not been changed yet may step later in the same window, as the second
         one of a GAN does. If it does not, the window ends when an optimizer steps a second time.
         """
-        if not self._window.has_stepped or self._stepping:
-            return
-        assert self._applied is not None
-        due = [one for one in self._optimizers() if not self._window.stepped(id(one))]
-        if not self._applied.held_by(due) - self._applied.stepped_by_now():
-            self._close()
+        if not self._window.has_stepped or self._stepping or self._applied is None:
+            return False
+        due = (one for one in self._optimizers() if not self._window.stepped(id(one)))
+        return not self._applied.held_by(due) - self._applied.stepped_by_now()
 
     def _close_if_stepped(self) -> None:
         if self._window.has_stepped and not self._stepping:
@@ -282,14 +288,9 @@ class Observer:
         if self._contributions is not None and self._applied is not None:
             ignored = [self._applied.stepped_before(group.phase) for group in closed.groups if group.backward]
             self._log.keep_contributions(closed.groups, parts, self._contributions.take(ignored) / loss_scale)
-        self._log.keep(
-            parts,
-            gradient,
-            self._updates.take() if self._updates is not None else Update(),
-            closed.clipped_within,
-            loss_scale=loss_scale,
-            by_parameter=bool(self._positions) and not self._engine.found,
-        )
+        update = self._updates.take() if self._updates is not None else Update()
+        within, by_parameter = closed.clipped_within, bool(self._positions) and not self._engine.found
+        self._log.keep(parts, gradient, update, within, loss_scale=loss_scale, by_parameter=by_parameter)
 
     def _engine_steps(self, engine: Any, gradient: StepGradient, loss_scale: float) -> None:
         if self._updates is not None and (optimizer := optimizer_of(engine)) is not None:

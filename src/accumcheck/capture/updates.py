@@ -69,7 +69,10 @@ class UpdateWatch:
         self._decays += tuple(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups)
 
     def changed(self, parameters: Iterable[torch.Tensor], before: Mapping[int, torch.Tensor]) -> None:
-        """Steps have changed these parameters, which were ``before``, by their ids; one at a time is compared."""
+        """Steps have changed these parameters, which were ``before``, by their ids; one at a time is compared.
+
+        Changes of one window add up.
+        """
         for parameter in parameters:
             position = self._positions.get(id(parameter))
             if position is None or id(parameter) not in before:
@@ -77,7 +80,9 @@ class UpdateWatch:
             now = parameter.detach().reshape(-1)
             was = before[id(parameter)].to(parameter.device).reshape(-1)
             entries = self._reader.entries(position, was)  # as wide as the difference
-            self._changed[position] = self._reader.entries(position, now) - entries, norm_of(now, was)
+            change = self._reader.entries(position, now) - entries, norm_of(now, was)
+            known = self._changed.get(position)
+            self._changed[position] = change if known is None else _sum(known, change)
             if position not in self._held:
                 self._held[position] = entries, torch.finfo(parameter.dtype).eps
 
@@ -105,3 +110,11 @@ class UpdateWatch:
         sizes = enumerate(self._reader.coordinates.sizes)
         every = [parts.get(position, np.zeros(size, dtype=np.float32)) for position, size in sizes]
         return np.concatenate(every) if every else np.zeros(0, dtype=np.float32)
+
+
+def _sum(first: tuple[Entries, float], second: tuple[Entries, float]) -> tuple[Entries, float]:
+    """Two changes of one parameter: the norm's mixed term is estimated from the kept entries, exact if all are kept."""
+    (one, norm), (other, more) = first, second
+    kept = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    cosine = float(one.astype(np.float64) @ other.astype(np.float64)) / kept if kept > 0 else 0.0
+    return one + other, math.sqrt(max(norm**2 + more**2 + 2 * cosine * norm * more, 0.0))

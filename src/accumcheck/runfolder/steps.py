@@ -196,6 +196,9 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             schedule_steps_after=first.schedule_steps_after,
             logged_learning_rate=first.logged_learning_rate,
             clips=first.clips,
+            clip_coefficients={
+                process: view[index].clip_coefficient for process, view in enumerate(views) if index < len(view)
+            },
             contributions=read_contributions(folder, index, processes),
             outputs=read_outputs(folder, index, processes),
         )

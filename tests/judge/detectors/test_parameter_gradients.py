@@ -10,6 +10,9 @@ from accumcheck.judge.detectors.parameter_gradients import wrong_parameters
 from accumcheck.judge.judge import judge
 from accumcheck.record import ReferenceObservation, Split, SplitObservation
 from tests.judge.detectors.seen import CONTROL, evidence, found_by
+from tests.judge.detectors.test_other_losses import AtRow, own_denominator, with_outputs
+from tests.judge.detectors.test_other_losses import right as correct
+from tests.judge.measure.test_by_control import TEXTS, observed, undecided
 from tests.judge.runs import GRADIENTS, SPLITS, check, observe, reference, right, sum_of_means
 
 SMALL = slice(0, 20)
@@ -95,3 +98,21 @@ def test_a_parameter_that_the_whole_gradient_shows_is_named_too() -> None:
 def test_where_the_control_is_wrong_only_the_control_is_accused() -> None:
     detected = list(wrong_parameters(evidence([lost("1x8x1", scale=1.0)])))
     assert [one.finding.splits for one in detected] == [("1x8x1",)]
+
+
+def accused_of_program(at_row: AtRow) -> list[tuple[str, tuple[str, ...]]]:
+    """Findings on splits that lose ``first`` in a program whose loss is not judged."""
+    runs = [with_outputs(observed(TEXTS[0]), correct)]
+    for text in TEXTS[1:]:
+        mine = observed(text, lambda _, gradient, __: np.where(np.arange(len(gradient)) < SMALL.stop, 0, gradient))
+        runs.append(with_outputs(mine, at_row))
+    found = judge(check(TEXTS), runs, CONTROL, replace(undecided(), unmixed="row"))
+    return [(one.id, one.splits) for one in found.findings if one.severity == "fail"]
+
+
+def test_a_parameter_of_a_program_is_named_if_its_loss_is_the_control_s() -> None:
+    assert accused_of_program(correct) == [("wrong-parameters", tuple(TEXTS[1:]))]
+
+
+def test_a_term_with_another_weight_reaches_some_parameters_only_and_is_a_fault_of_the_loss() -> None:
+    assert [name for name, _ in accused_of_program(own_denominator)] == ["output-weights"]

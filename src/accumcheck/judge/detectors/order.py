@@ -7,6 +7,7 @@ from accumcheck.judge.detectors.asked_clipping import wrong_clipping
 from accumcheck.judge.detectors.asked_schedule import wrong_schedule
 from accumcheck.judge.detectors.batch_dependence import batch_dependence
 from accumcheck.judge.detectors.clipping import clipped_per_microbatch
+from accumcheck.judge.detectors.clipping_by_process import clipped_by_process
 from accumcheck.judge.detectors.constant_term import term_per_microbatch
 from accumcheck.judge.detectors.detected import Consequent, Structural
 from accumcheck.judge.detectors.divergence import divergence
@@ -32,6 +33,7 @@ from accumcheck.judge.detectors.parameters import untrained_parameters
 from accumcheck.judge.detectors.random_forward import random_forward
 from accumcheck.judge.detectors.rows import changed_rows, other_rows, padded_rows
 from accumcheck.judge.detectors.samples import wrong_samples
+from accumcheck.judge.detectors.scaled_in_window import scaled_in_window
 from accumcheck.judge.detectors.schedules import differing_schedules
 from accumcheck.judge.detectors.step_counts import other_step_counts
 from accumcheck.judge.detectors.step_totals import other_step_totals
@@ -51,6 +53,8 @@ STRUCTURAL: tuple[Structural, ...] = (
     padded_epochs,
     untrained_parameters,
     clipped_per_microbatch,
+    clipped_by_process,
+    scaled_in_window,
     unsynchronised,
     term_per_microbatch,
     wrong_parameters,

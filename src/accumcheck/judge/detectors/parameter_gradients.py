@@ -9,10 +9,11 @@ import numpy as np
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.detectors.parameters import SHOWN
 from accumcheck.judge.evidence import Evidence
-from accumcheck.judge.measure.errors import norms_by_parameter
+from accumcheck.judge.measure.at_outputs import at_outputs
+from accumcheck.judge.measure.errors import Vector, norms_by_parameter
 from accumcheck.judge.measure.parameters import OffParameter
 from accumcheck.judge.verdict import diverges
-from accumcheck.record import Finding, Split
+from accumcheck.record import Finding, Split, SplitObservation
 from accumcheck.record.rule import UNEXPLAINED
 
 _ELSE = 10.0
@@ -48,21 +49,45 @@ def _shows(seen: Evidence, split: Split) -> bool:
 
 
 def _rest_is_right(seen: Evidence, split: Split, off: Sequence[OffParameter]) -> bool:
-    """Whether only these parameters are wrong, in the step and comparison that shows each."""
+    """Whether only these parameters are wrong, in every step, compared with what shows each of them.
+
+    The control shows them only if the loss is the same at the model's outputs.
+    """
     reference = seen.reference
-    step = next((one for one in seen.good if one.split == split), None)
-    if reference is None or step is None or any(one.against == "control" for one in off):
+    runs = {one.split: one for one in seen.good}
+    if reference is None or split not in runs:
         return False
     places, names = reference.coordinates, {one.name for one in off}
     rest = np.array([name not in names for name in places.names])
     least = min(one.error for one in off)
-    for observed, truth in zip(step.steps, seen.truths.get(split, ()), strict=False):
-        right = norms_by_parameter(truth.gradient, places)
-        errors = norms_by_parameter(observed.gradients[0] - truth.gradient, places)
+    expected: list[Vector] = []
+    same_loss = None
+    if reference.not_judged and seen.control in runs:
+        same_loss = _is_same_loss(runs[split], runs[seen.control], reference.model.dtype)
+    if same_loss is False:
+        return False  # a term of the loss may reach only some parameters: its weight is another finding
+    if all(one.against == "reference" for one in off):
+        expected = [truth.gradient for truth in seen.truths.get(split, ())]
+    elif same_loss and all(one.against == "control" for one in off):
+        expected = [step.gradients[0] for step in runs[seen.control].steps]
+    for observed, due in zip(runs[split].steps, expected, strict=False):
+        right = norms_by_parameter(due, places)
+        errors = norms_by_parameter(observed.gradients[0].astype(np.float64) - due, places)
         whole = float(np.linalg.norm(right[rest]))
         if not whole > 0 or not float(np.linalg.norm(errors[rest])) * _ELSE <= least * whole:
             return False
-    return True
+    return bool(expected)
+
+
+def _is_same_loss(split: SplitObservation, control: SplitObservation, dtype: str) -> bool | None:
+    """Whether every row's loss has the control's derivative at the model's outputs; None if that was not seen."""
+    seen = at_outputs(split, control, 0, dtype)
+    if seen is None:
+        return None
+    if not (seen.rows.parallel & seen.rows.equal).all():
+        return False
+    times = seen.rows.times[np.isfinite(seen.rows.times)]
+    return len(times) > 0 and seen.is_one([*times.tolist(), 1.0])
 
 
 def _finding(splits: Sequence[Split], off: Sequence[OffParameter]) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from accumcheck.judge.detectors.clipping_by_process import clips_by_process
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.detectors.parameters import listed
 from accumcheck.judge.evidence import Evidence
@@ -20,8 +21,15 @@ UNSYNCHRONISED = Rule("unsynchronised")
 
 
 def unsynchronised(seen: Evidence) -> Iterator[Detected]:
-    """Gradients of one step that differ between processes in any bit; NaN is left to the verdict."""
-    spread = {one.split: max(map(process_spread, one.steps), default=0.0, key=_or_zero) for one in seen.good}
+    """Gradients of one step that differ between processes in any bit; NaN is left to the verdict.
+
+    Where only the processes' own clipping differs, that is another finding.
+    """
+    spread = {
+        one.split: max(map(process_spread, one.steps), default=0.0, key=_or_zero)
+        for one in seen.good
+        if not clips_by_process(one.steps)
+    }
     differing = {split: most for split, most in spread.items() if _or_zero(most) > 0}
     if differing:
         names = _only_in([one for one in seen.good if one.split in differing])

@@ -57,6 +57,7 @@ class OfSplit:
         self._models: tuple[torch.nn.Module, torch.nn.Module | None] | None = None
         self._weights: dict[str, int] = {}
         self._stayed = False
+        self._still: HoldStill | None = None
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
@@ -89,9 +90,11 @@ class OfSplit:
                 write_arguments(trainer.args, self._folder)
         else:
             self._patches.at_end(listen(self._reported.append))
-        still = HoldStill(self._patches, self._observer.changed if self._check.update == "auto" else None)
+        changed = self._observer.changed if self._check.update == "auto" else None
+        whole = [] if is_sharded(model) or engine is not None else list(model.parameters())
+        self._still = HoldStill(self._patches, changed, whole)
         if (stepping := self.watch.steps.stepping) is not None:  # the training began in the closure of this step
-            still.begin(stepping)
+            self._still.begin(stepping)
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
             around_steps(self._patches, engine, lambda: None, self._after_step)
         elif is_sharded(model):
@@ -135,16 +138,24 @@ class OfSplit:
         raise FinishedError
 
     def _stop_when_all_was_seen(self) -> None:
-        self._observer.catch_up()
+        self._settle()
         if len(self._observer.steps) == self._check.steps:  # the loop has not stopped by itself
             raise FinishedError
 
+    def _settle(self) -> None:
+        """If a window is over: put back the weights that the program itself has changed since its last step."""
+        if self._still is not None and self._observer.between_windows:
+            self._still.settle()
+        self._observer.catch_up()
+
     def told(self, step: int, logs: Mapping[str, Any]) -> None:
         """See `Spectator`."""
+        self._settle()
         self._observer.told(step, logs)
 
     def end(self) -> None:
         """Pass on the losses that a loop has reported, and check that the weights were held still."""
+        self._settle()
         check_reported_once(len(self._reported), len(self._observer.steps))
         for step, loss in enumerate(self._reported, start=1):
             self._observer.told(step, {"loss": loss})
@@ -239,7 +250,7 @@ class OfWitness(OfSplit):
 
     def called(self, module: torch.nn.Module, batch: Mapping[str, Any]) -> None:
         """See `Spectator`. A module that shares no parameter with the trained model belongs to another training."""
-        self._observer.catch_up()
+        self._settle()
         if self._observer.steps_begun >= self._check.steps and self.model is not None:
             own = {id(parameter) for parameter in self.model.parameters()}
             self.trains_again = not any(id(parameter) in own for parameter in module.parameters())
@@ -273,16 +284,8 @@ class OfWitness(OfSplit):
         raise FinishedError
 
 
-AFTERWARDS = (
-    "save_model",
-    "save_state",
-    "save_metrics",
-    "log_metrics",
-    "push_to_hub",
-    "create_model_card",
-    "evaluate",
-    "predict",
-)
+SAVING = ("save_model", "save_state", "save_metrics", "log_metrics", "push_to_hub", "create_model_card")
+AFTERWARDS = (*SAVING, "evaluate", "predict")
 """The methods of a Trainer that programs call after training."""
 
 MOMENT_SECONDS = 5.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from accumcheck.capture.applied import parameters_in
 from accumcheck.capture.patches import Patches
-from accumcheck.stacks.updates.kept import KeptWeights, TemporaryWeights
+from accumcheck.stacks.updates.kept import IN_MEMORY, KeptWeights, TemporaryWeights
 
 Changed = Callable[[Mapping[int, torch.Tensor]], None]
 
@@ -39,10 +39,15 @@ class HoldStill:
     Args:
         patches: undo this.
         changed: called after each step, before the weights are restored, with the old weights by parameter id.
+        weights: of the model. If they are small, what else changes them is seen and undone, too, see `settle`.
     """
 
-    def __init__(self, patches: Patches, changed: Changed | None) -> None:
+    def __init__(self, patches: Patches, changed: Changed | None, weights: Iterable[torch.Tensor] = ()) -> None:
         self._changed = changed
+        weights = list(weights)
+        small = changed is not None and sum(one.numel() * one.element_size() for one in weights) <= IN_MEMORY
+        self._begun = {id(one): one.detach().clone() for one in weights} if small else {}
+        self._weights = weights if small else []
         self._file = TemporaryWeights()
         self._held = _Held(KeptWeights(self._file))
         patches.at_end(self._file.close)
@@ -54,7 +59,7 @@ class HoldStill:
         held = self._held
         held.stepping.append(optimizer)
         if self._changed is not None:
-            held.weights.keep(parameters_in(optimizer))
+            held.weights.keep(parameters_in(optimizer), self._begun)
         elif id(optimizer) not in held.groups:
             settings = [{name: group[name] for name in ZEROED if name in group} for group in optimizer.param_groups]
             held.groups[id(optimizer)] = optimizer, settings
@@ -78,3 +83,24 @@ class HoldStill:
         for stepped, settings in held.groups.values():
             for group, before_it in zip(stepped.param_groups, settings, strict=False):
                 group.update(before_it)
+
+    def settle(self) -> None:
+        """A window has ended: undo what has changed weights without an optimizer's step, and report it like a step.
+
+        A loop may decay its weights, clamp them, or average them with others by itself. What it does between a step and
+        the next forward belongs to the update; within a window, it stays until the step.
+        """
+        moved = {id(one): self._begun[id(one)] for one in self._weights if _moved(one, self._begun[id(one)])}
+        if not moved or self._changed is None:
+            return
+        self._changed(moved)
+        with torch.no_grad():
+            for one in self._weights:
+                if id(one) in moved:
+                    one.copy_(moved[id(one)])
+
+
+def _moved(one: torch.Tensor, begun: torch.Tensor) -> bool:
+    """Whether a tensor has other values than before; one that was replaced by another kind is left alone."""
+    alike = one.shape == begun.shape and one.dtype == begun.dtype and one.device == begun.device
+    return alike and not torch.equal(one, begun)

@@ -38,8 +38,12 @@ class KeptWeights(Mapping[int, torch.Tensor]):
         self._places: dict[int, torch.Tensor | _InFile] = {}
         self._end = 0
 
-    def keep(self, parameters: Iterable[torch.Tensor]) -> None:
+    def keep(self, parameters: Iterable[torch.Tensor], begun: Mapping[int, torch.Tensor] | None = None) -> None:
         """Keep these, unless they are kept already.
+
+        Args:
+            parameters: whose weights are kept.
+            begun: copies of some, by their ids, that are kept instead of what these are now.
 
         Raises:
             OSError: the file cannot be written, for example on a full disk.
@@ -50,7 +54,9 @@ class KeptWeights(Mapping[int, torch.Tensor]):
             if id(one) in self._parameters:
                 continue
             self._parameters[id(one)] = one
-            if size > IN_MEMORY and _is_plain(one) and one.device.type == "cpu" and one.is_contiguous():
+            if begun and id(one) in begun:
+                self._places[id(one)] = begun[id(one)]
+            elif size > IN_MEMORY and _is_plain(one) and one.device.type == "cpu" and one.is_contiguous():
                 self._places[id(one)] = _InFile(self._end, one)
                 self._end = self._file.write(one, self._end)
             elif size > ON_DEVICE and _is_plain(one):
