@@ -146,7 +146,7 @@ def test_what_the_program_does_to_its_weights_after_a_step_is_seen_and_put_back(
     for _ in range(2):
         optimizer.step()
         decay(held)
-        still.settle()
+        still.settle(over=True)
         assert held.tolist() == [1.0, -2.0]
     # the step, then the decay of the weights that were put back
     assert found == [[-1.0, -2.0], [-0.5, 1.0]] * 2
@@ -158,14 +158,14 @@ def test_what_the_program_does_to_its_weights_before_a_step_is_part_of_its_chang
     decay(held)
     torch.optim.SGD([held], lr=0.25).step()
     assert held.tolist() == [1.0, -2.0]
-    still.settle()
+    still.settle(over=True)
     assert found == [[-1.5, -1.0]]  # from (1, -2) to (0.5 - 1, -1 - 2)
 
 
 def test_weights_that_nothing_has_changed_are_not_reported(patches: Patches) -> None:
     held = parameter()
     still, found = held_with(held, patches)
-    still.settle()
+    still.settle(over=True)
     assert found == []
 
 
@@ -173,5 +173,16 @@ def test_a_model_without_copies_keeps_what_the_program_does_to_it(patches: Patch
     held = parameter()
     still = HoldStill(patches, None, [held])
     decay(held)
-    still.settle()
+    still.settle(over=True)
     assert held.tolist() == [0.5, -1.0]
+
+
+def test_weights_that_the_program_changes_within_a_window_are_left_to_it(patches: Patches) -> None:
+    held = parameter()
+    still, found = held_with(held, patches)
+    decay(held)
+    still.settle(over=False)  # another micro-batch follows
+    torch.optim.SGD([held], lr=0.25).step()
+    still.settle(over=True)
+    assert held.tolist() == [0.5, -1.0]
+    assert found == [[-1.0, -2.0]]

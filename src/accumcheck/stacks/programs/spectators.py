@@ -144,8 +144,8 @@ class OfSplit:
 
     def _settle(self) -> None:
         """If a window is over: put back the weights that the program itself has changed since its last step."""
-        if self._still is not None and self._observer.between_windows:
-            self._still.settle()
+        if self._still is not None:
+            self._still.settle(over=self._observer.between_windows)
         self._observer.catch_up()
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:

@@ -84,14 +84,21 @@ class HoldStill:
             for group, before_it in zip(stepped.param_groups, settings, strict=False):
                 group.update(before_it)
 
-    def settle(self) -> None:
-        """A window has ended: undo what has changed weights without an optimizer's step, and report it like a step.
+    def settle(self, *, over: bool) -> None:
+        """Undo what has changed weights without an optimizer's step, and report it like a step.
 
-        A loop may decay its weights, clamp them, or average them with others by itself. What it does between a step and
-        the next forward belongs to the update; within a window, it stays until the step.
+        A loop may decay its weights, clamp them, or average them with others by itself. What it does between the last
+        forward of one window and the first of the next belongs to the update. Weights that it changes within a window
+        are left to it from then on, because the micro-batches of one step do not start from the same weights.
+
+        Args:
+            over: whether a window is over; otherwise a forward within it is about to begin.
         """
         moved = {id(one): self._begun[id(one)] for one in self._weights if _moved(one, self._begun[id(one)])}
         if not moved or self._changed is None:
+            return
+        if not over:
+            self._begun, self._weights = {}, []
             return
         self._changed(moved)
         with torch.no_grad():
