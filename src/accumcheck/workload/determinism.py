@@ -54,6 +54,7 @@ def turn_off_dropout(model: nn.Module) -> None:
         if isinstance(config := getattr(module, "config", None), PretrainedConfig):
             turn_off_config_dropout(config)
     turn_off_module_dropout(model)
+    hold_spectral_norms(model)
     for module in model.modules():
         for name, value in list(vars(module).items()):
             if _DROPOUT.search(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -68,3 +69,15 @@ def turn_off_module_dropout(model: nn.Module) -> None:
         for name in ("p", "drop_prob", "drop_rate"):
             if isinstance(getattr(module, name, None), (int, float)):
                 setattr(module, name, 0.0)
+
+
+def hold_spectral_norms(model: nn.Module) -> None:
+    """Keep spectral norms at their present estimate, which otherwise changes with every forward in training mode.
+
+    Otherwise a result would depend on how many forwards came before it, and so on the number of micro-batches. See
+    ``torch.nn.utils.parametrizations.spectral_norm`` and, for the older hook, ``torch.nn.utils.spectral_norm``.
+    """
+    for module in model.modules():
+        for one in (module, *module._forward_pre_hooks.values()):
+            if type(one).__name__ in ("_SpectralNorm", "SpectralNorm") and hasattr(one, "n_power_iterations"):
+                one.n_power_iterations = 0
