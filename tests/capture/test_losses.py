@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -85,3 +86,17 @@ def test_the_loss_is_found_wherever_models_put_it() -> None:
     assert loss_in({"logits": torch.zeros(4)}) is None
     assert loss_in(torch.zeros(4)) is None
     assert loss_in({"loss": None}) is None
+
+
+def test_losses_that_are_differentiated_one_after_the_other_are_described_one_by_one() -> None:
+    output = torch.tensor([[1.0], [2.0]], requires_grad=True) * 1.0
+    forward = Watched(rows=2)
+    forward.returned(output)
+    output.sum().backward(retain_graph=True)
+    (3 * output).sum().backward()
+    assert list(forward.at_outputs) == ["output", "output in backward 2"]
+    first, second = forward.at_outputs.values()
+    assert first is not None
+    assert second is not None
+    assert np.allclose(second.gradients, 3 * first.gradients)
+    assert np.allclose(second.values, first.values)

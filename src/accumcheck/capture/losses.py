@@ -18,6 +18,8 @@ from accumcheck.capture.outputs import Described, described, differentiable
 
 TOKEN_COUNT = "num_items_in_batch"
 """The name under which stacks pass a model the token count of the global batch."""
+_BACKWARDS = 4
+"""The most backward passes through one output that are described."""
 
 
 def loss_in(output: Any) -> torch.Tensor | None:
@@ -50,7 +52,8 @@ class Watched:
 
     ``used``: whether a gradient has come back to anything it returned; None if it has returned nothing that could be
     differentiated, or nothing yet; ``rows``: how many it was fed, 0 if its outputs are not to be described;
-    ``at_outputs``: what came back to each output, by name; None where that cannot be divided by row.
+    ``at_outputs``: what came back to each output, by name and, from the second on, by the number of its backward pass;
+    None where that cannot be divided by row.
     """
 
     count: Any = None
@@ -59,6 +62,7 @@ class Watched:
     factor: torch.Tensor | None = None
     used: bool | None = None
     at_outputs: dict[str, Described | None] = field(default_factory=dict)
+    _backwards: dict[str, int] = field(default_factory=dict)
 
     def returned(self, output: Any) -> None:
         """The forward has returned this output."""
@@ -85,10 +89,12 @@ class Watched:
         self.used = self.used or gradient is not None
         if gradient is None or not self.rows:
             return
-        again, found = name in self.at_outputs, None
+        times = self._backwards[name] = self._backwards.get(name, 0) + 1
+        found = None
         with contextlib.suppress(Exception):  # a program may return anything, and must not fail because of this
-            found = None if again else described(gradient.detach(), output, self.rows)
-        self.at_outputs[name] = found
+            found = described(gradient.detach(), output, self.rows) if times <= _BACKWARDS else None
+        # losses that are differentiated one after the other may have different weights
+        self.at_outputs[name if times == 1 else f"{name} in backward {times}"] = found
 
     def _differentiated(self, gradient: torch.Tensor | None) -> None:
         if gradient is not None:  # has the shape of the loss
