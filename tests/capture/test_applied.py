@@ -113,3 +113,39 @@ def test_after_the_end_nothing_is_seen(seen: Seen) -> None:
     seen.watch.stop()
     optimizer.step()
     assert len(seen.begun) == 1
+
+
+class Base(torch.optim.Optimizer):
+    """Of which no object is made, so that torch puts no hooks on its step."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {"lr": 0.0})
+
+    def step(self, closure: Any = None) -> Any:
+        return closure() if closure is not None else None
+
+
+class Doubling(Base):
+    """Changes gradients in its own step, then calls that of its base."""
+
+    def step(self, closure: Any = None) -> Any:
+        for held in parameters_in(self):
+            assert held.grad is not None
+            held.grad.mul_(2)
+        return super().step(closure)
+
+
+def test_what_a_step_does_to_gradients_before_it_calls_its_base_is_seen() -> None:
+    plain = Base.step
+    found = Seen()
+    optimizer = Doubling([parameter()])
+    optimizer.step()
+    assert [gradient.tolist() for gradient in found.gradients] == [[2.0, 4.0]]
+    assert (found.begun, found.ended) == ([optimizer], [optimizer])
+    found.watch.stop()
+    assert Base.step is plain
+
+
+def test_a_step_without_a_base_is_read_when_it_begins(seen: Seen) -> None:
+    torch.optim.SGD([parameter()], lr=0.0).step()
+    assert [gradient.tolist() for gradient in seen.gradients] == [[1.0, 2.0]]

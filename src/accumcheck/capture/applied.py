@@ -7,6 +7,8 @@ fused optimizer divides out by itself (``torch.amp.GradScaler`` hands it over as
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -45,6 +47,7 @@ class StepWatch:
             register_optimizer_step_pre_hook(self._before),
             register_optimizer_step_post_hook(self._after),
         ]
+        self._bases: dict[type, tuple[Any, Any]] = {}
         self.closures = 0
         """How often the last step has called its closure."""
 
@@ -63,19 +66,45 @@ class StepWatch:
         """Remove every hook."""
         for handle in [*self._handles, *self._last.values()]:
             handle.remove()
-        self._handles, self._last = [], {}
+        for base, (step, ours) in self._bases.items():
+            if vars(base).get("step") is ours:  # else torch has hooked it in the meantime
+                base.step = step  # type: ignore[attr-defined]
+        self._handles, self._last, self._bases = [], {}, {}
 
     def _before(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         self._depth += 1
         if self._depth == 1:
             self._outermost = optimizer
             self.closures = 0
+            self._watch_bases(type(optimizer))
             if self._listener is not None:
                 self._listener.step_begins(optimizer)
         # registered again each time: hooks run in order of registration, and the program may have added some
         if (old := self._last.pop(id(optimizer), None)) is not None:
             old.remove()
         self._last[id(optimizer)] = optimizer.register_step_pre_hook(self._after_own_hooks)
+
+    def _watch_bases(self, kind: type) -> None:
+        """See the steps of an optimizer's base classes, which torch hooks only if an object of theirs was made.
+
+        A step that changes gradients and then calls that of its base applies what it has made of them.
+        """
+        for base in kind.__mro__[1:]:
+            step = vars(base).get("step")
+            own = base is not torch.optim.Optimizer and base not in self._bases
+            if own and callable(step) and not getattr(step, "hooked", False):
+                ours = self._seeing(step)
+                self._bases[base] = step, ours
+                base.step = ours  # type: ignore[attr-defined]
+
+    def _seeing(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(step)
+        def seen(optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+            if optimizer is self._outermost and not any(map(callable, (*args, *kwargs.values()))):
+                self._applies(optimizer)  # otherwise after its closure
+            return step(optimizer, *args, **kwargs)
+
+        return seen
 
     def _after_own_hooks(
         self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
