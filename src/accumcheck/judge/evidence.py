@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from accumcheck.config.model import CheckConfig
 from accumcheck.judge.measure.backward import before_clips_by_hand
 from accumcheck.judge.measure.by_control import relative_to, with_added, without
+from accumcheck.judge.measure.changed import with_changed
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
@@ -42,6 +43,7 @@ class Evidence:
     ``failed``: splits that fail because of a detector, whatever their gradients; ``fed``: for a program, what each
     split was fed that the control was not; ``reference_not_finite``: the samples whose loss or gradient alone is not
     finite; ``added``: the size, relative to the gradient, of what the control adds to it before every step;
+    ``changed``: the same of what it does to it in another way;
     ``reference_traceback``: the last lines of the exception that ended the reference's process.
     """
 
@@ -66,6 +68,7 @@ class Evidence:
     fed: Mapping[Split, SplitRows] = field(default_factory=dict)
     reference_not_finite: str = ""
     added: float = 0.0
+    changed: float = 0.0
     reference_traceback: tuple[str, ...] = ()
 
     @property
@@ -105,13 +108,15 @@ def gather(
         ran, fed = compared.observations, compared.of
     ran = tuple(before_clips_by_hand(one, _precision(check, reference)) for one in ran)
     good = [one for one in ran if one.status == "ran"]
-    added = 0.0
+    added = changed = 0.0
     if reference is not None:
         first = next((one for one in good if one.split == control), None)
         reference = relative_to(reference, first, good)
         if first is not None and first.trained is not None:
             reference = without(reference, first.trained.lacking)
         reference, added = with_added(reference, first)
+        if (check.runs_program or reference.not_judged) and not added:
+            reference, changed = with_changed(reference, first, good)
     alone = truths_of(reference, check.steps)
     recovered: list[Recovery] = []
     if good and reference is not None and not reference.batched:  # else a gradient is not a sum over its samples
@@ -156,6 +161,7 @@ def gather(
         fed=fed,
         reference_not_finite=broken,
         added=added,
+        changed=changed,
     )
 
 

@@ -106,6 +106,40 @@ def test_a_clip_that_the_program_writes_itself_is_none() -> None:
     assert set(verdicts(found).values()) == {"pass"}
 
 
+def clipped_by_layer(gradient: np.ndarray) -> np.ndarray:
+    parts = [part / np.linalg.norm(part) * limit for part, limit in ((gradient[:20], 0.01), (gradient[20:], 0.02))]
+    return np.concatenate(parts)
+
+
+def test_a_gradient_that_every_split_clips_layer_by_layer_is_right_and_is_said() -> None:
+    found = judged(lambda _, gradient, __: clipped_by_layer(gradient))
+    assert set(verdicts(found).values()) == {"pass"}
+    assert [one.id for one in found.findings] == ["accuracy-not-judged", "changed-gradient"]
+
+
+def test_a_gradient_that_every_split_centres_is_right() -> None:
+    found = judged(lambda _, gradient, __: gradient - gradient.mean())
+    assert set(verdicts(found).values()) == {"pass"}
+
+
+def test_a_program_that_also_multiplies_by_k_fails_where_it_does() -> None:
+    found = judged(lambda _, gradient, run: run.split.gradient_accumulation_steps * (gradient - gradient.mean()))
+    assert verdicts(found) == {"1x8x1": "fail", "1x2x4": "fail", "2x2x2": "fail"}  # no other split confirms the control
+    assert "changed-gradient" not in [one.id for one in found.findings]
+
+
+def test_one_split_that_changes_its_gradient_otherwise_is_accused_alone() -> None:
+    def change(_: int, gradient: np.ndarray, run: SplitObservation) -> np.ndarray:
+        return (gradient - gradient.mean()) * run.split.num_processes
+
+    assert verdicts(judged(change)) == {"1x8x1": "pass", "1x2x4": "pass", "2x2x2": "fail"}
+
+
+def test_a_clip_that_the_program_writes_itself_may_leave_a_step_as_it_is() -> None:
+    found = judged(lambda step, gradient, __: gradient * (0.3 if step else 1.0))
+    assert set(verdicts(found).values()) == {"pass"}
+
+
 def test_a_weight_decay_that_the_program_adds_itself_is_none_and_is_said() -> None:
     decay = np.linspace(-0.5, 0.5, WIDTH)
     found = judged(lambda _, gradient, __: gradient + decay)

@@ -104,6 +104,27 @@ def added_before_steps(judged: Judged) -> Iterator[Detected]:
         )
 
 
+def changed_before_steps(judged: Judged) -> Iterator[Detected]:
+    """A program that changes its gradients in its own way before each step of the control."""
+    if judged.seen.changed > 0:
+        yield Detected(
+            Finding(
+                id="changed-gradient",
+                severity="warn",
+                splits=(),
+                summary=(
+                    "the gradient that is applied is not the sum of the backward passes, not even under the control "
+                    f"(off by {judged.seen.changed:.2g} of its norm in step 1)"
+                ),
+                explanation=(
+                    "The backward passes are right. The program then changes the gradient by itself, for example by "
+                    "clipping or normalising each layer. Splits were compared with the control including it."
+                ),
+                advice="Check that this is intended; a fault that every split shares would look the same.",
+            )
+        )
+
+
 def parameters_not_tested(judged: Judged) -> Iterator[Detected]:
     """Parameters whose true gradient is exactly zero although the loss depends on them: a fault in them cannot show.
 

@@ -15,6 +15,7 @@ from accumcheck.judge.detectors.epoch_windows import torn_windows
 from accumcheck.judge.detectors.leaks import leaked_gradients
 from accumcheck.judge.detectors.limits import (
     added_before_steps,
+    changed_before_steps,
     loss_not_reported,
     noise_switched_off,
     only_first_training,
@@ -81,6 +82,7 @@ CONSEQUENT: tuple[Consequent, ...] = (
     no_reference,
     accuracy_not_judged,
     added_before_steps,
+    changed_before_steps,
     noise_switched_off,
     random_collators,
     only_first_training,

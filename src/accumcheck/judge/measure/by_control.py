@@ -73,12 +73,12 @@ def relative_to(
         found = combined(made.gradient, made.entries, rows, reference.coordinates, COMBINATION[dtype])
         total = float(found.weights.sum())
         if found.left <= COMBINATION[dtype] and found.is_one_of_many and (found.weights < 0).any():
-            return _by_control(reference, control)  # nothing is known of single rows' weights
+            return as_control(reference, control)  # nothing is known of single rows' weights
         if found.left > COMBINATION[dtype] or total <= 0:
             if (with_term := _with_term(reference, control)) is not None:
                 return with_term
             if reference.unmixed in ("outputs", "targets"):
-                return _by_control(reference, control)
+                return as_control(reference, control)
             return _by_size(reference, max(found.left, COMBINATION[dtype]), [control, *splits])
         tokens[chosen] = np.maximum(found.weights, 0.0) / total * WHOLE
         gradients[chosen] = found.rows * total
@@ -136,10 +136,10 @@ def _without_rows(
     """The control's steps as right values, if single rows are unknown."""
     if reference.batch_term is not None:
         return _by_size(reference, 1.0, [control, *splits])
-    return _by_control(reference, control)
+    return as_control(reference, control)
 
 
-def _by_control(reference: ReferenceObservation, control: SplitObservation) -> ReferenceObservation:
+def as_control(reference: ReferenceObservation, control: SplitObservation) -> ReferenceObservation:
     """The control's steps as right values, without those of single rows: each row gets the gradient of its step."""
     gradients, losses = np.array(reference.gradients, dtype=np.float64), np.zeros(len(reference.gradients))
     for step, members in zip(control.steps, reference.membership, strict=False):
