@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from accumcheck.capture.patches import Patches
+from accumcheck.errors import RefusedError
+from accumcheck.stacks.programs.run import check_one_set_of_weights
 from accumcheck.stacks.updates.hold_still import HoldStill
 
 
@@ -186,3 +188,15 @@ def test_weights_that_the_program_changes_within_a_window_are_left_to_it(patches
     still.settle(over=True)
     assert held.tolist() == [0.5, -1.0]
     assert found == [[-1.0, -2.0]]
+    with pytest.raises(RefusedError, match="changes its weights between the micro-batches of one optimizer step"):
+        check_one_set_of_weights(still)
+
+
+def test_weights_that_the_program_changes_between_windows_are_no_reason_to_refuse_it(patches: Patches) -> None:
+    held = parameter()
+    still, _ = held_with(held, patches)
+    decay(held)
+    still.settle(over=True)
+    still.settle(over=False)
+    check_one_set_of_weights(still)
+    check_one_set_of_weights(None)

@@ -26,6 +26,7 @@ from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
 from accumcheck.stacks.programs.untold import HOW_TO_TELL
 from accumcheck.stacks.programs.watch import FinishedError, Watch
 from accumcheck.stacks.programs.witness import Witness
+from accumcheck.stacks.updates.hold_still import HoldStill
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -80,6 +81,7 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     if not observer.steps:
         raise RefusedError(f"{stack.title(check)} ended without an optimizer step")
     check_split_was_followed(split, handover.ways, [batch.samples for batch in observer.steps[0].micro_batches])
+    check_one_set_of_weights(spectator.still)
     spectator.end()
     observer.write()
     rows.write(folder, process)
@@ -139,6 +141,7 @@ def run_witness(stack: ProgramSpec, job: Job, check: CheckConfig, compute: Compu
     patches.undo()  # from here on nothing belongs to the program
     if spectator.model is None or observer.coordinates is None:
         raise RefusedError(f"{stack.title(check)} ended without training")
+    check_one_set_of_weights(spectator.still)
     for module in spectator.training:
         module.training = True
     seen = [read_contributions(job.folder, step, 1).get(0) for step in range(len(observer.steps))]
@@ -185,6 +188,20 @@ def check_split_was_followed(split: Split, ways: Sequence[str], fed: Sequence[Se
         f"but {split} needs {k} of {b}; {_if_fixed(split, sizes)}if it makes no TrainingArguments, pass it the "
         f"numbers, for example {HOW_TO_TELL}"
     )
+
+
+def check_one_set_of_weights(still: HoldStill | None) -> None:
+    """Check that the micro-batches of a step have the same weights.
+
+    Raises:
+        RefusedError: the program has changed its weights within a step's window.
+    """
+    if still is not None and still.changed_within:
+        raise RefusedError(
+            "the program changes its weights between the micro-batches of one optimizer step, other than by an "
+            "optimizer, so these are not the micro-batches of one set of weights, and nothing can be compared; change "
+            "weights (decay, clamp, moving averages) only after the optimizer's step"
+        )
 
 
 def _if_fixed(split: Split, sizes: Sequence[int]) -> str:

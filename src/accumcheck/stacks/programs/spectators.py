@@ -57,7 +57,7 @@ class OfSplit:
         self._models: tuple[torch.nn.Module, torch.nn.Module | None] | None = None
         self._weights: dict[str, int] = {}
         self._stayed = False
-        self._still: HoldStill | None = None
+        self.still: HoldStill | None = None
 
     def begin(self, model: torch.nn.Module, trainer: Any) -> None:
         """See `accumcheck.stacks.programs.watch.Spectator`."""
@@ -92,9 +92,9 @@ class OfSplit:
             self._patches.at_end(listen(self._reported.append))
         changed = self._observer.changed if self._check.update == "auto" else None
         whole = [] if is_sharded(model) or engine is not None else list(model.parameters())
-        self._still = HoldStill(self._patches, changed, whole)
+        self.still = HoldStill(self._patches, changed, whole)
         if (stepping := self.watch.steps.stepping) is not None:  # the training began in the closure of this step
-            self._still.begin(stepping)
+            self.still.begin(stepping)
         if engine is not None:  # it updates the model's parameters after the step of torch's optimizer
             around_steps(self._patches, engine, lambda: None, self._after_step)
         elif is_sharded(model):
@@ -144,8 +144,8 @@ class OfSplit:
 
     def _settle(self) -> None:
         """If a window is over: put back the weights that the program itself has changed since its last step."""
-        if self._still is not None:
-            self._still.settle(over=self._observer.between_windows)
+        if self.still is not None:
+            self.still.settle(over=self._observer.between_windows)
         self._observer.catch_up()
 
     def told(self, step: int, logs: Mapping[str, Any]) -> None:

@@ -48,6 +48,8 @@ class HoldStill:
         small = changed is not None and sum(one.numel() * one.element_size() for one in weights) <= IN_MEMORY
         self._begun = {id(one): one.detach().clone() for one in weights} if small else {}
         self._weights = weights if small else []
+        self.changed_within = False
+        """Whether the program has changed weights between two forwards of one window."""
         self._file = TemporaryWeights()
         self._held = _Held(KeptWeights(self._file))
         patches.at_end(self._file.close)
@@ -98,7 +100,7 @@ class HoldStill:
         if not moved or self._changed is None:
             return
         if not over:
-            self._begun, self._weights = {}, []
+            self._begun, self._weights, self.changed_within = {}, [], True
             return
         self._changed(moved)
         with torch.no_grad():
