@@ -115,7 +115,8 @@ def _sft(**arguments: Any) -> Iterator[str]:
 
 def _logs(trainer: Any) -> Iterator[str]:
     for entry in trainer.state.log_history:
-        yield repr({name: entry.get(name) for name in ("step", "loss", "grad_norm", "learning_rate")})
+        values = [entry.get(name) for name in ("step", "loss", "grad_norm", "learning_rate")]
+        yield repr([None if value is None else float(value) for value in values])  # a tensor is the same number
 
 
 def _loop() -> Iterator[str]:
