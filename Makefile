@@ -28,7 +28,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup quick rest test coverage lint types format releases faults scripts bench memory sensitivity mutants clean-runs survey survey-pages gpu release-check clean
+.PHONY: help demo setup quick rest test thorough coverage lint types format releases faults scripts bench memory sensitivity mutants clean-runs survey survey-pages gpu release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,8 +44,11 @@ quick: $(VENV)/.installed-dev ## the tests that start no process and are not slo
 rest: $(VENV)/.installed-dev ## the tests that `make quick` leaves out
 	$(PYTEST) -m 'e2e or process or slow'
 
-test: lint types ## set up, then lint, format, types and every test; and whether they cover enough lines
+test: lint types ## set up, then lint, format, types and the tests; and whether they cover enough lines
 	$(PYTEST) --cov --cov-report= --cov-fail-under=$(COVERED)
+
+thorough: $(VENV)/.installed-dev ## every test, also the further cases that `make test` leaves out (tests/processes.py)
+	$(PYTEST) --thorough
 
 coverage: $(VENV)/.installed-dev ## which lines `make quick` covers, and whether these are enough
 	$(PYTEST) --no-processes --cov --cov-report=term --cov-fail-under=$(COVERED)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import FIXTURES, PROCESS, SLOW, Watch, is_named
+from tests.processes import FIXTURES, PROCESS, SLOW, THOROUGH, Watch, is_named
 
 TESTS = Path(__file__).parent
 WATCH = pytest.StashKey[Watch]()
@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-processes", action="store_true", help="Run only tests that start no process and are not slow."
     )
+    parser.addoption("--thorough", action="store_true", help="Also run the further cases that are left out otherwise.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,12 +40,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.process)
         if is_named(test, SLOW):
             item.add_marker(pytest.mark.slow)
+    if not config.getoption("--thorough"):
+        further = [
+            item
+            for item in items
+            if is_named(f"{item.path.relative_to(TESTS).as_posix()}::{item.name}", THOROUGH)
+            and not _is_asked(config, item)
+        ]
+        config.hook.pytest_deselected(items=further)
+        items[:] = [item for item in items if item not in set(further)]
     # several processes share the tests, in this order (Makefile): what takes longest begins first
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
     if config.getoption("--no-processes"):
         left_out = [item for item in items if any(map(item.get_closest_marker, ("e2e", "process", "slow")))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _is_asked(config: pytest.Config, item: pytest.Item) -> bool:
+    """Whether the command line names the test's own file."""
+    return any(item.path.name in argument for argument in config.invocation_params.args)
 
 
 @pytest.hookimpl(wrapper=True)

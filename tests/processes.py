@@ -55,6 +55,26 @@ SLOW = (
 )
 """Those that take seconds without starting a process."""
 
+THOROUGH = (
+    "cli/test_bisect_commits.py::test_the_first_fixed_commit",
+    "cli/test_bisect_commits.py::test_where_only_commits",
+    "docs/test_example_project.py::test_the_gate_holds_until_the_pin_is_moved[pin]",
+    "e2e/test_any_package.py",
+    "e2e/test_bisect_sources.py",
+    "e2e/test_reproduce.py::test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one[sentence",
+    "e2e/test_reproduce.py::test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one[trl-dpo",
+    "e2e/test_reproduce.py::test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one[trl-reward",
+    "e2e/test_sensitivity.py::test_ten_times",
+    "e2e/test_stacks.py::test_pairs_of_dpo",
+    "e2e/test_two_hosts.py::test_both_hosts",
+    "e2e/test_two_hosts.py::test_node_0_is_killed",
+    "e2e/test_two_hosts.py::test_node_1_goes_silent",
+    "e2e/test_two_machines.py::test_the_batch_script",
+    "e2e/test_watch.py::test_a_conductor_that_is_killed",
+    "plugin/test_pytest_functions.py::test_a_function_is_found_where",
+)
+"""Further runs of what another test shows in one case: left out unless ``--thorough`` is given (``make thorough``)."""
+
 EVENTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec")
 """What Python says of itself when it starts a process: https://docs.python.org/3/library/audit_events.html."""
 
