@@ -16,8 +16,8 @@ SURVEY ?=
 # options of scripts/gpu_acceptance.py, for example GPU_ARGS="--case nccl --out reports/gpu"
 GPU_ARGS ?=
 
-# how many tests run side by side, at most four: one more than processors, since tests of processes mostly wait for them
-JOBS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
+# how many tests run side by side: logical is one for each processor, at most four; more take longer
+JOBS ?= logical
 # the percentage of lines that `make test` and `make coverage` require; raise it with what is reached
 COVERED ?= 84
 
