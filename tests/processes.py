@@ -48,10 +48,13 @@ FIXTURES = ("pytester", "local_index")
 SLOW = (
     "config/test_bounds.py::test_no_text_takes_long",
     "config/test_fuzz.py",
+    "judge/measure/test_sample_noise.py::test_right_runs_exceed_it",
     "judge/measure/test_tolerance.py::test_an_error_of_ten_times",
     "judge/rules/test_in_window.py::test_weights_that_nothing_made",
+    "launch/test_presence.py",
     "redaction/test_texts.py::test_long_hostile_text",
     "saved/test_mutated.py",
+    "workload/test_shrink_ways.py::test_a_model_that_its_smallest_size",
 )
 """Those that take seconds without starting a process."""
 
