@@ -41,7 +41,7 @@ setup: $(VENV)/.installed-dev ## make the environment with everything that devel
 quick: $(VENV)/.installed-dev ## the tests that start no process and are not slow: under a minute
 	$(PYTEST) --no-processes
 
-rest: $(VENV)/.installed-dev ## the tests that `make quick` leaves out
+rest: $(VENV)/.installed-dev ## the tests that `make test` runs and `make quick` leaves out
 	$(PYTEST) -m 'e2e or process or slow'
 
 test: lint types ## set up, then lint, format, types and the tests; and whether they cover enough lines

@@ -59,7 +59,7 @@ def _other_targets(splits: Mapping[Split, AtOutputs], judged: Judged) -> Finding
         id="targets-differ",
         severity=_severity(splits, judged),
         splits=tuple(map(str, splits)),
-        summary=f"the loss pulls the model's outputs elsewhere than in the control: {'; '.join(parts)}",
+        summary=f"the loss has another derivative at the model's outputs than under the control: {'; '.join(parts)}",
         explanation=(
             "The model was fed the same rows and returned the same outputs, but the loss has another derivative there, "
             "not only another weight. In micro-batches of other sizes the control's rows do have the same derivative, "
@@ -77,12 +77,12 @@ def _other_weights(splits: Mapping[Split, AtOutputs], judged: Judged) -> Finding
         id="output-weights",
         severity=_severity(splits, judged),
         splits=tuple(map(str, splits)),
-        summary=f"parts of the loss have other weights than in the control: {_told(splits)}",
+        summary=f"terms of the loss have other weights than under the control: {_told(splits)}",
         explanation=(
             "The loss has terms with denominators of their own. Each output of the model shows the weight of its term, "
             "row by row, relative to the control."
-            + " A factor that all rows of a micro-batch share, and other micro-batches do not, means that the term is "
-            "divided by a number of its own micro-batch." * own
+            + " All rows of a micro-batch have the same factor, and other micro-batches have another one: the term is "
+            "divided by a count of its own micro-batch." * own
         ),
         consequence="The balance between the terms of the loss depends on the split.",
         advice="Divide each term by its count in the whole window, over all micro-batches and processes.",

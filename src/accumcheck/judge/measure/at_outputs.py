@@ -30,7 +30,7 @@ class AtOutputs:
 
     @property
     def elsewhere(self) -> npt.NDArray[np.bool_]:
-        """Which rows are pulled elsewhere at which output, ``[rows, outputs]``, not only with another weight.
+        """Which rows have another derivative at which output, ``[rows, outputs]``, not only another weight.
 
         With a single degree of freedom, another factor within a micro-batch is all that shows.
         """
