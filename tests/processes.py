@@ -62,6 +62,7 @@ THOROUGH = (
     "cli/test_bisect_commits.py::test_the_first_fixed_commit",
     "cli/test_bisect_commits.py::test_where_only_commits",
     "docs/test_example_project.py::test_the_gate_holds_until_the_pin_is_moved[pin]",
+    "docs/test_found.py::test_a_script_prints",
     "e2e/test_any_package.py",
     "e2e/test_bisect_sources.py",
     "e2e/test_reproduce.py::test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one[sentence",

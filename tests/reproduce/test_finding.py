@@ -56,3 +56,9 @@ def test_a_script_says_what_is_wrong_with_which_versions_and_where() -> None:
     assert "transformers 4.49.0" in said.versions
     assert said.source == "transformers/models/bert/modeling_bert.py:1126"
     assert said.known == "https://example.org/47688"
+
+
+def test_a_fault_that_no_rule_explains_is_said_by_its_numbers_alone() -> None:
+    made = report()
+    unexplained = replace(made.findings[0], id="unexplained", loss_rule="unexplained", gradient_rule="unexplained")
+    assert "weighting" not in heading(unexplained, made).summary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import Finding, Report, Split
-from accumcheck.record.rule import TOKEN_MEAN, Rule, is_rule
+from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule, is_rule
 from accumcheck.reproduce.case import Heading
 from accumcheck.stacks.registry import package_of
 
@@ -64,7 +64,7 @@ def heading(finding: Finding, report: Report) -> Heading:
     known = next((str(one.get("url") or one.get("title") or "") for one in finding.known), "")
     model = report.model.architecture if report.model is not None else "the model"
     what = f"{model}, trained by {_TRAINED_BY.get(stack, stack or 'the stack')}"
-    what += f", follows the weighting {finding.id}" if rules_of(finding) else ""
+    what += f", follows the weighting {finding.id}" if any(rule != UNEXPLAINED for rule in rules_of(finding)) else ""
     return Heading(
         summary=f"{what}: {finding.summary}",
         versions=tuple(f"{name} {version}" for name, version in versions.items() if version),
