@@ -1,4 +1,4 @@
-"""MixtralForCausalLM under Trainer: the router's auxiliary loss counts once per micro-batch, k times per optimizer step.
+"""MixtralForCausalLM under Trainer: the router's auxiliary loss counts once per micro-batch, k times per step.
 
 Eight rows in micro-batches of one, with 1, 2, 4 and 8 accumulation steps. With k steps the auxiliary term of the
 gradient should be the mean over the k micro-batches; it is the sum. Run it on a CPU: python router_aux_loss.py

@@ -1,7 +1,7 @@
 """diffusers' train_llada2.py: with n processes the learning rate runs through its schedule n times too fast.
 
-Trains a tiny Llama on the script's own dummy data for 12 steps, with one process and with two, and prints the learning rate that
-the script logs. Run it on a CPU with diffusers and accelerate installed, and give it the script:
+Trains a tiny Llama on the script's own dummy data for 12 steps, with one process and with two, and prints the learning
+rate that the script logs. Run it on a CPU with diffusers and accelerate installed, and give it the script:
 python train_llada2_schedule.py diffusers/examples/discrete_diffusion/train_llada2.py
 Exit code: 1 if the fault is there, 0 if it is not, 2 if the script cannot run.
 """
