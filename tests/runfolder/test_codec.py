@@ -93,3 +93,13 @@ def test_arrays_are_left_to_files_of_their_own() -> None:
     plain = encode(Filled("a", np.arange(3)))
     assert plain == {"name": "a"}
     assert decode_fields(Filled, plain) == {"name": "a"}
+
+
+def test_a_long_list_of_numbers_is_checked_entry_by_entry() -> None:
+    whole = decode(tuple[float, ...], [1, 2.5])
+    assert whole == (1.0, 2.5)
+    assert [type(one) for one in whole] == [float, float]
+    with pytest.raises(ValueError, match=r"\[1\]"):
+        decode(tuple[int, ...], [1, True])
+    with pytest.raises(ValueError, match=r"\[2\]"):
+        decode(tuple[float, ...], [1.0, 2.0, "3.0"])

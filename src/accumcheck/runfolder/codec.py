@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 T = TypeVar("T")
 
+_PLAIN = (float, int, str, bool)
+"""Types whose values JSON gives back as they are."""
+
 
 def write_record(path: Path, record: Any) -> None:
     """Write a dataclass, or a tuple, list or mapping of them, atomically: another process may be reading."""
@@ -96,6 +99,8 @@ def _any_of(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
 def _tuple(kinds: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:
     _expected(isinstance(value, (list, tuple)), value, place, "a list")
     if kinds[-1] is Ellipsis:
+        if kinds[0] in _PLAIN and set(map(type, value)) <= {kinds[0]}:  # most of a run's records: long lists of numbers
+            return tuple(value)
         kinds = kinds[:1] * len(value)
     _expected(len(kinds) == len(value), value, place, f"{len(kinds)} entries")
     pairs = zip(kinds, value, strict=True)
