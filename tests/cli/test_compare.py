@@ -76,7 +76,7 @@ def test_exit_codes(saved: Path, arguments: list[str], code: int, capsys: pytest
     ("arguments", "words"),
     [
         (["clean.json", "none.json"], "none.json: cannot be read: No such file or directory"),
-        (["broken.json", "clean.json"], "broken.json: not valid JSON"),
+        (["broken.json", "clean.json"], "broken.json: found JSON that ends in the middle"),
         (["clean.json", "other.json"], "seed: nothing in the old report, 1 in the new"),
         (["clean.json", "llava.json", "--format", "pdf"], "--format pdf: no such format"),
         (["clean.json", "llava.json", "-o", "report.pdf"], "report.pdf: no report format has the extension .pdf"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from accumcheck import __version__
 from accumcheck.cli import main
 from accumcheck.record import Report
 from accumcheck.record.bisection import Bisection
@@ -82,10 +83,19 @@ def test_tolerances_are_explained_on_request(folder: Path, capsys: pytest.Captur
 
 OTHERS = [
     ("none.json", None, "none.json: cannot be read: No such file or directory"),
-    ("no.json", "{", "no.json: not valid JSON: Expecting property name"),
-    ("other.json", '{"answer": 42}', "other.json: not a report of accumcheck; expected a report that accumcheck run"),
-    ("text.json", '"a"', "text.json: not a report of accumcheck; expected"),
-    ("list.json", "[1]", "list.json: not a self-test: expected a list of JSON objects with case"),
+    (
+        "no.json",
+        "{",
+        "no.json: found JSON that ends in the middle (line 1), expected a saved report in JSON; the file is ",
+    ),
+    ("other.json", '{"answer": 42}', "other.json: found a JSON object with the key answer, expected a saved report in"),
+    ("text.json", '"a"', "text.json: found a JSON text, expected a saved report in JSON; give a file written by "),
+    ("list.json", "[1]", "list.json: found a JSON list, expected a saved report in JSON; give a file written by accum"),
+    (
+        "check.yaml",
+        "stack: trainer\n",
+        "check.yaml: found a configuration (YAML), expected a saved report in JSON; to ",
+    ),
     ("empty.json", '{"schema_version": "1.0"}', "empty.json: accumcheck_version: is missing"),
 ]
 
@@ -107,9 +117,10 @@ NAMES = {"check": "a report", "upgrade": "a comparison", "bisect": "a search", "
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_newer_schema_is_told(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    change(SUBJECTS[name], folder, schema_version="2.0")
+    change(SUBJECTS[name], folder, schema_version="2.0", accumcheck_version="9.8.7")
     assert main(["show", "saved.json"]) == 2
-    told = f"saved.json: {NAMES[name]} of schema version 2.0; this accumcheck reads 1.0\n"
+    found = f"found {NAMES[name]} of schema version 2.0, written by accumcheck 9.8.7"
+    told = f"saved.json: {found}; accumcheck {__version__} reads versions 1.x; read it with a newer accumcheck\n"
     assert capsys.readouterr().err == told
 
 
@@ -117,7 +128,7 @@ def test_a_newer_self_test_is_told(folder: Path, capsys: pytest.CaptureFixture[s
     cases = [{**one, "schema_version": "2.0"} for one in json.loads(text(OUTCOMES, "json"))]
     (folder / "saved.json").write_text(json.dumps(cases))
     assert main(["show", "saved.json"]) == 2
-    assert "a self-test of schema version 2.0; this accumcheck reads 1.0" in capsys.readouterr().err
+    assert "found a self-test of schema version 2.0; accumcheck" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

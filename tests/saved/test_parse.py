@@ -22,7 +22,7 @@ def test_nesting_up_to_the_limit_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "not valid JSON: Expecting value"),
+        ("", "not valid JSON: found an empty file"),
         ("{'a': 1}", "not valid JSON"),
         ('{"a": NaN}', "NaN is not a JSON number"),
         ('{"a": -Infinity}', "-Infinity is not a JSON number"),

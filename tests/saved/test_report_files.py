@@ -41,11 +41,11 @@ def test_numbers_that_are_not_finite_come_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "not valid JSON"),
-        ("{", "not valid JSON"),
-        ("[]", "not a report: expected a JSON object with schema_version"),
-        ('{"version": 1}', "not a report: expected a JSON object with schema_version"),
-        ('{"schema_version": "2.0"}', "a report of schema version 2.0; this accumcheck reads 1.0"),
+        ("", "found an empty file, expected a report of accumcheck run in JSON; give a file written by accumcheck run"),
+        ("{", "found JSON that ends in the middle (line 1), expected"),
+        ("[]", "found an empty JSON list, expected"),
+        ('{"version": 1}', "found a JSON object with the key version, expected"),
+        ('{"schema_version": "2.0"}', "found a report of schema version 2.0; accumcheck "),
         ('{"schema_version": 1}', "not a report: expected a JSON object with schema_version"),
     ],
 )

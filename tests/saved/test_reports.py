@@ -127,7 +127,7 @@ def test_unknown_keys_are_ignored() -> None:
         ("{", "not valid JSON"),
         ("[]", "expected a JSON object with schema_version"),
         ('{"verdict": "pass"}', "expected a JSON object with schema_version"),
-        ('{"schema_version": "2.0"}', "schema version 2.0; this accumcheck reads 1.0"),
+        ('{"schema_version": "2.0"}', "schema version 2.0; accumcheck .* reads versions 1.x"),
         ('{"schema_version": "1.0"}', "accumcheck_version: is missing"),
         (
             report_to_json(examples.clean()).replace('"4x16x2"', '"4x16"'),

@@ -33,8 +33,9 @@ app = typer.Typer(
     name="accumcheck",
     cls=Commands,
     help="Does every split of a global batch (processes x per-device batch x accumulation steps) give the same loss "
-    "and the same gradient? Runs real training steps of the real stack and compares them with each other and with an "
+    "and the same gradient? Trains a few real steps under each split and compares them with each other and with an "
     "independent reference.",
+    epilog="To begin: accumcheck init, then accumcheck run check.yaml.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
-from accumcheck.cli.run import SET_HELP, tell
+from accumcheck.cli.run import CONFIG_HELP, QUIET_HELP, SET_HELP, tell
 from accumcheck.errors import ConfigError
 from accumcheck.report.registry import OUTPUT_HELP
 from accumcheck.runfolder.events import Event, Finished, OnEvent, ReferenceProgress
@@ -22,44 +23,46 @@ if TYPE_CHECKING:
     from accumcheck.record.bisection import Find
     from accumcheck.report.progress import Progress
 
-GOOD_HELP = "A release under which the check is good; with --repo a commit, branch or tag."
-BAD_HELP = "A release under which it is bad; with --repo a commit, branch or tag."
-PACKAGE_HELP = "Whose releases to search; with --repo, the package that it must be."
-REPO_HELP = "Search the commits of this local git repository instead; #subdirectory=FOLDER for a package inside it."
-FIND_HELP = "broken: the first bad release; fixed: the first good one, --bad being the older end."
-RULE_HELP = "A weighting rule that makes a release bad, such as 'microbatch-mean*k'; without it, failing does."
-WITH_HELP = "Also have this package in every environment: accelerate==1.4.0, 'trl @ ./checkout', a wheel. Repeatable."
+GOOD_HELP = "A release under which the check is good. With --repo: a commit, branch or tag."
+BAD_HELP = "A release under which the check is bad. With --repo: a commit, branch or tag."
+PACKAGE_HELP = "Search the releases of this package. With --repo: the package that the repository must hold."
+REPO_HELP = (
+    "Search the commits of this local git repository instead of releases. Add #subdirectory=FOLDER if the package is "
+    "in a subfolder."
+)
+FIND_HELP = "broken: find the first bad release. fixed: find the first good one; --bad is then the older end."
+RULE_HELP = "Bad means that this weighting rule holds, such as 'microbatch-mean*k'. Default: that the check fails."
+WITH_HELP = "Also pin this package in every environment: accelerate==1.4.0, 'trl @ ./checkout', a wheel. Repeatable."
 
 
 def bisect(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)
-    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP, show_default=False)],
     good: Annotated[str, typer.Option("--good", metavar="VERSION|REF", help=GOOD_HELP, show_default=False)],
     bad: Annotated[str, typer.Option("--bad", metavar="VERSION|REF", help=BAD_HELP, show_default=False)],
     package: Annotated[str | None, typer.Option("--package", metavar="NAME", help=PACKAGE_HELP)] = None,
     repo: Annotated[str | None, typer.Option("--repo", metavar="PATH", help=REPO_HELP)] = None,
     find: Annotated[str, typer.Option("--find", metavar="broken|fixed", help=FIND_HELP)] = "broken",
     rule: Annotated[str | None, typer.Option("--rule", metavar="RULE", help=RULE_HELP, show_default=False)] = None,
-    pre: Annotated[bool, typer.Option("--pre", help="Try pre-releases too.")] = False,
+    pre: Annotated[bool, flag("--pre", help="Include pre-releases.")] = False,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run again what an earlier search has run.")] = False,
+    fresh: Annotated[bool, flag("--fresh", help="Ignore kept results and run everything again.")] = False,
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
-    """Find the release or commit in which a check's verdict (or rule) changes.
+    """Find the release or commit that changed a check's verdict or rule.
 
-    Tries both ends and then halves what is between them, each release (of
-    transformers, or of --package) or commit (of --repo) in an environment of
-    its own. Results are kept, so the same command goes on where it was
-    interrupted. The last line on standard output names the release, or the
-    commit's id: first bad release: X, or first fixed release: X.
+    Runs the check at both ends, then at the middle of what is left, until
+    one release (or commit) remains. Each runs in its own environment.
+    Results are kept: after an interruption, the same command continues.
 
-    Exit codes: 0 found; 2 usage or configuration error, or the ends do not
-    differ; 3 not decided: only releases that cannot run the check are left;
-    130 interrupted.
+    The last line on standard output reads: first bad release: X (or: first
+    fixed release: X). With --repo, X is the id of a commit.
+
+    Exit codes: 0 found; 2 usage or configuration error, or both ends give
+    the same result; 3 not decided: the releases that are left cannot run the
+    check; 130 interrupted.
     """
     from accumcheck.authors_code import check_no_programs
     from accumcheck.compare.asked import plans

@@ -9,29 +9,30 @@ from typing import Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.flags import flag
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 ALLOW_DRIFT_HELP = "Allow the reference loss or gradient to change for the same weights and data."
-ALLOW_MISSING_HELP = "Allow splits that NEW.json lacks or skipped; they are then not compared."
+ALLOW_MISSING_HELP = "Do not compare splits that NEW.json lacks or skipped; without this, they cause exit code 3."
 
 
 def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD.json", help="The older report.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW.json", help="The newer report, which must not be worse.")],
-    allow_drift: Annotated[bool, typer.Option("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help=ALLOW_MISSING_HELP)] = False,
+    new: Annotated[Path, typer.Argument(metavar="NEW.json", help="The newer report. It must not be worse.")],
+    allow_drift: Annotated[bool, flag("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
+    allow_missing: Annotated[bool, flag("--allow-missing", help=ALLOW_MISSING_HELP)] = False,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
 ) -> None:
     """Compare two saved reports of one check; runs nothing.
 
-    Both reports are checked first: a report whose verdicts do not follow
-    from its numbers and findings is refused.
+    A report whose verdicts do not follow from its own numbers and findings
+    is refused.
 
-    Exit codes: 0 nothing got worse; 1 the new report fails where the old
-    one did not, or its reference drifts; 2 unreadable, contradictory, or
-    reports of two checks; 3 one of the two could not be decided, or the
-    new one has no result for a split of the old one.
+    Exit codes: 0 nothing got worse; 1 the new report fails where the old one
+    did not, or the reference loss or gradient changed (drift); 2 a report
+    cannot be read or contradicts itself, or they are not of one check; 3 one
+    of the two could not be decided, or the new one lacks a split of the old.
     """
     from accumcheck.compare.upgrade import pair_of
     from accumcheck.record.comparison import Comparison

@@ -22,7 +22,7 @@ MISSING = "not installed"
 
 
 def env() -> None:
-    """Show versions and devices, what cannot be imported and why, and which splits can run here."""
+    """Show versions and devices, what cannot be imported and why, and which splits can run."""
     from accumcheck.launch.imports import import_faults
     from accumcheck.stacks.registry import STACKS
 

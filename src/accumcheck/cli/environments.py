@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accumcheck.cli.flags import flag
 from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
     from accumcheck.environments.entries import Entry
 
 FORMATS = ("table", "json")
-OLDER_THAN_HELP = "Remove those that no run has used for this many days."
+OLDER_THAN_HELP = "Remove environments that no run has used for this many days."
 
 environments_app = typer.Typer(
-    no_args_is_help=True, help="List and remove the isolated environments that --transformers and --with have built."
+    no_args_is_help=True, help="List or remove the isolated environments that --transformers and --with built."
 )
 
 
 @environments_app.callback()
 def environments() -> None:
-    """List and remove the isolated environments that --transformers and --with have built."""
+    """List or remove the isolated environments that --transformers and --with built."""
 
 
 @environments_app.command("list")
@@ -54,12 +55,13 @@ def list_(
 @environments_app.command("prune")
 def prune(
     older_than: Annotated[float, typer.Option("--older-than", metavar="DAYS", min=0, help=OLDER_THAN_HELP)] = 30,
-    all_: Annotated[bool, typer.Option("--all", help="Remove all of them, whenever used.")] = False,
+    all_: Annotated[bool, flag("--all", help="Remove all environments that are not in use.")] = False,
 ) -> None:
-    """Remove environments that are no longer used, and the remains of builds that were killed.
+    """Remove environments that were not used lately, and what killed builds left.
 
-    Environments in use are kept. Exit codes: 0; 3 one to be removed is in
-    use.
+    Environments in use are kept.
+
+    Exit codes: 0 all removed; 3 one of them is in use and was kept.
     """
     from accumcheck.environments.shelf import Shelf
     from accumcheck.environments.show import megabytes, readable

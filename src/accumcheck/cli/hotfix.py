@@ -8,7 +8,7 @@ import typer
 
 hotfix_app = typer.Typer(
     name="hotfix",
-    help="Small pieces of code that fix a training script until a release does.",
+    help="Show hot-fixes: a few lines of code that fix a training script until a release does.",
     no_args_is_help=True,
 )
 
@@ -26,9 +26,9 @@ def list_() -> None:
 
 @hotfix_app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, as listed by accumcheck hotfix list.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The hot-fix. accumcheck hotfix list shows their names.")],
 ) -> None:
-    """Print the code to paste into a training script, the same code that --hotfix applies."""
+    """Print a hot-fix, to paste into a training script: the code that --hotfix applies."""
     from accumcheck.hotfixes import find_hotfix
 
     typer.echo(find_hotfix(name).to_paste, nl=False)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from accumcheck.cli.flags import flag
+
 if TYPE_CHECKING:
     from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 
-MODEL_HELP = "A model folder or a hub id; default: a tiny Llama with random weights."
-ARGUMENTS_HELP = (
-    "With --script: the arguments of your script. They are kept, with placeholders for the split's numbers."
-)
+MODEL_HELP = "Check this model: a folder or a hub id. Default: a tiny Llama with random weights."
+ARGUMENTS_HELP = "Arguments of your script (with --script). Batch size and accumulation steps become placeholders."
 OUTPUT_HELP = "The file to write."
-SCRIPT_HELP = "Your training script: writes the check that runs it. Its arguments follow after --."
-STACK_HELP = "The stack to check (the key stack); fill in what it trains afterwards. Default: trainer."
-LLAMAFACTORY_HELP = "A training file of LLaMA-Factory (llamafactory-cli train FILE): writes the check of that training."
-TRAINING_ARGUMENTS_HELP = "The JSON of TrainingArguments (to_json_string): writes the check of a Trainer with them."
-ACCELERATE_HELP = "A configuration of accelerate launch: writes the check of a Trainer with its processes and sharding."
-DEEPSPEED_HELP = "A DeepSpeed configuration: writes the check of a Trainer under it."
+SCRIPT_HELP = "Check this training script. Its arguments follow after --."
+STACK_HELP = "Check this stack (key stack). For a program: fill in afterwards what it trains. Default: trainer."
+LLAMAFACTORY_HELP = "Check this training of LLaMA-Factory (the file that llamafactory-cli train takes)."
+TRAINING_ARGUMENTS_HELP = "Check a Trainer with these TrainingArguments (JSON, from to_json_string)."
+ACCELERATE_HELP = "Check a Trainer with the processes and sharding of this accelerate launch configuration."
+DEEPSPEED_HELP = "Check a Trainer with this DeepSpeed configuration."
 
 
 _WITH_MODEL = ("--from-training-arguments", "--from-accelerate", "--from-deepspeed")
@@ -59,9 +59,12 @@ def init(
     from_deepspeed: Annotated[
         Path | None, typer.Option("--from-deepspeed", metavar="FILE", help=DEEPSPEED_HELP)
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    force: Annotated[bool, flag("--force", help="Overwrite the file if it exists.")] = False,
 ) -> None:
-    """Write a configuration to start from, for the devices of this machine.
+    """Write a first configuration, for the devices of this machine.
+
+    At most one option says what to check: a model, a script, a stack, or a
+    file of another tool.
 
     Exit codes: 0 written; 2 the file exists already, or an option is wrong.
     """

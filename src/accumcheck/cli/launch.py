@@ -8,44 +8,42 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accumcheck.cli.run import SET_HELP
+from accumcheck.cli.flags import flag
+from accumcheck.cli.run import CONFIG_HELP, SET_HELP
 from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
     from accumcheck.cluster.job import ClusterJob
     from accumcheck.config.model import CheckConfig
 
-CONFIG_HELP = "The check's configuration (YAML)."
-GPUS_HELP = "GPUs of one machine; with launcher.device: cpu, the processes that one may run."
-OUTPUT_HELP = "Write the file here instead of on standard output."
-REPORT_HELP = "Have the run write its report to this file; format chosen by the extension. Repeatable."
-STRICT_HELP = "Have the run take a warning as a failure."
-ALLOW_SKIPPED_HELP = "Have the run pass where a split is skipped for lack of GPUs."
-NAME_HELP = "Name of the job; default: from the configuration's file."
-IMAGE_HELP = "Container image that has accumcheck and what it checks."
-PATH_HELP = (
-    "Where the configuration lies in the container; default: it is mounted, from a ConfigMap that is written as well."
-)
+GPUS_HELP = "GPUs per machine. With launcher.device: cpu, the processes per machine."
+OUTPUT_HELP = "Write to this file. Default: standard output."
+REPORT_HELP = "The run also writes its report to this file; the extension sets the format. Repeatable."
+STRICT_HELP = "The run treats warnings as failures."
+ALLOW_SKIPPED_HELP = "The run may pass even if a split is skipped for lack of GPUs."
+NAME_HELP = "Name of the job. Default: made from the configuration's file name."
+IMAGE_HELP = "Container image with accumcheck and the stack to check."
+PATH_HELP = "Path of the configuration in the container. Default: it is mounted from a ConfigMap, which is written too."
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP, show_default=False)]
 Gpus = Annotated[int, typer.Option("--gpus-per-node", metavar="N", min=1, help=GPUS_HELP)]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help=NAME_HELP)]
-Strict = Annotated[bool, typer.Option("--strict", help=STRICT_HELP)]
-AllowSkipped = Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)]
+Strict = Annotated[bool, flag("--strict", help=STRICT_HELP)]
+AllowSkipped = Annotated[bool, flag("--allow-skipped", help=ALLOW_SKIPPED_HELP)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)]
 
 _ANY_ENDPOINT = "launcher.rdzv_endpoint=first-machine:29500"
 """Where machines meet is the scheduler's to say, and what is written has it: the configuration need not."""
 
-HELP = "Write the file that runs a check on several machines, under Slurm or Kubernetes."
+HELP = "Write the job file that runs a check on several machines (Slurm or Kubernetes)."
 
 launch_app = typer.Typer(no_args_is_help=True, help=HELP)
 
 
 @launch_app.callback()
 def launch() -> None:
-    """Write the file that runs a check on several machines, under Slurm or Kubernetes."""
+    """Write the job file that runs a check on several machines (Slurm or Kubernetes)."""
 
 
 @launch_app.command("slurm")
@@ -61,12 +59,12 @@ def slurm(
 ) -> None:
     """Write a batch script for sbatch.
 
-    It asks for as many machines as the split with the most processes needs,
+    The job requests enough machines for the split with the most processes,
     and ends with the exit code of the run. The configuration, and the files
     that it names, must have the same paths on every machine.
 
-    Exit codes: 0; 2 usage or configuration error, or no number of machines
-    fits the splits.
+    Exit codes: 0 written; 2 usage or configuration error, or the splits
+    cannot be spread evenly over machines.
     """
     from accumcheck.cluster.slurm import sbatch_file
     from accumcheck.report import check_writable
@@ -91,16 +89,17 @@ def kubernetes(
     allow_skipped: AllowSkipped = False,
     name: Name = None,
     namespace: Annotated[
-        str | None, typer.Option("--namespace", metavar="NAME", help="Namespace; default: the one that kubectl uses.")
+        str | None, typer.Option("--namespace", metavar="NAME", help="Namespace. Default: the one that kubectl uses.")
     ] = None,
     output: Output = None,
 ) -> None:
     """Write a PyTorchJob for Kubeflow's training operator.
 
-    One pod for each machine; the report is in the log of the master.
+    There is one pod per machine. The report is in the log of the master.
 
-    Exit codes: 0; 2 usage or configuration error, or no number of machines
-    fits the splits, or local files would be missing in the container.
+    Exit codes: 0 written; 2 usage or configuration error, or the splits
+    cannot be spread evenly over machines, or the configuration names files
+    that the container does not have.
     """
     from accumcheck.cluster.kubernetes import check_options, mounted_path, pytorch_job
     from accumcheck.config.files import read_text

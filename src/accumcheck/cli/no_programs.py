@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-import typer
+from accumcheck.cli.flags import flag
 
 NoPrograms = Annotated[
     bool,
-    typer.Option(
+    flag(
         "--no-programs",
         envvar="ACCUMCHECK_NO_PROGRAMS",
-        help="Refuse a configuration that runs code of its author: a script, a callable, trust_remote_code.",
+        help="Refuse a configuration that runs its author's code: a script, a callable, trust_remote_code.",
     ),
 ]

@@ -7,35 +7,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
+from accumcheck.cli.run import QUIET_HELP
 
 if TYPE_CHECKING:
     from accumcheck.record import Report
 
-REPORT_HELP = "A report that accumcheck run -o report.json has written."
-FINDING_HELP = "The finding's id, as in the report; without it, the first that fails."
-OUTPUT_HELP = "Write the script, or with --issue the text, to this file; without it, to standard output."
-ISSUE_HELP = "The text of a bug report: what, where, versions, numbers, and the script."
+REPORT_HELP = "A report saved by accumcheck run -o report.json."
+FINDING_HELP = "The id of the finding, from the report. Default: the first that fails."
+OUTPUT_HELP = "Write the script (with --issue: the text) to this file. Default: standard output."
+ISSUE_HELP = "Write a bug report: what, where, versions, numbers, and the script."
 
 
 def reproduce(
     report: Annotated[Path, typer.Argument(metavar="REPORT.json", help=REPORT_HELP, show_default=False)],
     finding: Annotated[str | None, typer.Option("--finding", metavar="ID", help=FINDING_HELP)] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    issue: Annotated[bool, typer.Option("--issue", help=ISSUE_HELP)] = False,
+    issue: Annotated[bool, flag("--issue", help=ISSUE_HELP)] = False,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
     """Write the smallest script that shows a finding, and run it.
 
-    The script imports torch and the stack, and no accumcheck. It has the
-    smallest batch, split and model that still show the fault, computes the
-    right value next to the wrong one, and exits with 1 while the fault is
-    there. It is run, in the environment of the report, before it is handed
-    over; its output stands below it. Of a program of your own, the smallest
-    configuration is written.
+    The script imports torch and the stack, but not accumcheck. It has the
+    smallest model, batch and split that still show the fault, and prints the
+    right value next to the wrong one. It exits with 1 while the fault is
+    there, with 0 once it is fixed.
 
-    Exit codes: 0 written; 2 usage error, or an unreadable report; 3 no
+    The script is run first, in the environment of the report; its output is
+    added at its end. For a program of your own, the smallest configuration
+    that shows the fault is written instead.
+
+    Exit codes: 0 written; 2 usage error, or the report cannot be read; 3 no
     script shows the fault; 130 interrupted.
     """
     from accumcheck.report.progress import Progress

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
@@ -20,41 +21,41 @@ if TYPE_CHECKING:
     from accumcheck.runfolder.events import Event, OnEvent
 
 TRANSFORMERS_HELP = (
-    "Check this transformers release (or: latest), with the dependencies of its time, in its own environment."
+    "Run under this transformers release (or: latest), in an isolated environment with the dependencies of its time."
 )
 WITH_HELP = (
-    "Also have this package in that environment: accelerate==1.4.0, 'trl @ ./checkout', a wheel, "
+    "Also pin this package in the isolated environment: accelerate==1.4.0, 'trl @ ./checkout', a wheel, "
     "'trl @ git+file:///path@ref'. Repeatable."
 )
-EXPLAIN_HELP = "Also say where each tolerance comes from (in JSON: always, under tolerances)."
+EXPLAIN_HELP = "Also show where each tolerance comes from. JSON always has this, under tolerances."
 HOTFIX_HELP = (
-    "Apply this hot-fix (accumcheck hotfix list) to the Trainer, and compare with a short run without it: does it help?"
+    "Apply this hot-fix to the Trainer, and compare with a short run without it. accumcheck hotfix list shows them."
 )
+CONFIG_HELP = "The check's configuration (YAML)."
+STRICT_HELP = "Treat warnings as failures (exit code 1)."
+ALLOW_SKIPPED_HELP = "Do not exit with 3 if a split is skipped for lack of GPUs."
+QUIET_HELP = "Show no progress on standard error."
 IMPORTING = "importing torch and transformers"
-SET_HELP = "Override one key of the configuration, for example --set steps=1. Repeatable."
+SET_HELP = "Override one configuration key, for example --set steps=1. Repeatable."
 
 
 def run(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)
-    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP, show_default=False)],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure (exit code 1).")] = False,
-    allow_skipped: Annotated[
-        bool, typer.Option("--allow-skipped", help="A split skipped for lack of GPUs does not cause exit code 3.")
-    ] = False,
+    strict: Annotated[bool, flag("--strict", help=STRICT_HELP)] = False,
+    allow_skipped: Annotated[bool, flag("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
     transformers: Annotated[
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
-    explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
+    explain_tolerances: Annotated[bool, flag("--explain-tolerances", help=EXPLAIN_HELP)] = False,
     hotfix: Annotated[str | None, typer.Option("--hotfix", metavar="NAME", help=HOTFIX_HELP)] = None,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
-    """Train a few real steps under every split and compare.
+    """Train a few real steps under every split; compare loss and gradient.
 
     Exit codes: 0 every split passed; 1 a split diverges; 2 usage or
     configuration error, nothing was run; 3 could not be decided (a split

@@ -10,7 +10,6 @@ from accumcheck.report.document import Document
 
 LARGEST = 64 * 2**20
 """The largest file in bytes. A comparison has two reports per configuration."""
-_EXPECTED = "a report that accumcheck run, upgrade, compare, bisect, survey or selftest has written with -o FILE.json"
 
 
 def saved_document(path: Path, *, explain_tolerances: bool = False) -> Document:
@@ -25,43 +24,43 @@ def saved_document(path: Path, *, explain_tolerances: bool = False) -> Document:
             tolerances to explain; each line begins with the path of the file.
     """
     from accumcheck.report.documents.check import CheckDocument
-    from accumcheck.saved.file import read_text
-    from accumcheck.saved.parse import parse
+    from accumcheck.saved.json_file import read_json
+    from accumcheck.saved.kinds import ANY
     from accumcheck.saved.places import under
 
-    text = read_text(path, LARGEST)
+    found = read_json(path, ANY, LARGEST)
     with under(str(path), ": "):
-        document = _document(parse(text), explain_tolerances=explain_tolerances)
+        document = _document(found, explain_tolerances=explain_tolerances)
         if explain_tolerances and not isinstance(document, CheckDocument):
             raise ConfigError("--explain-tolerances is for a report of accumcheck run only")
         return document
 
 
 def _document(found: Any, *, explain_tolerances: bool) -> Document:
-    """The document, chosen by a key that only this kind of report has."""
-    if isinstance(found, list):
+    """The document of this kind of report."""
+    from accumcheck.saved.kinds import COMPARISON, SEARCH, SELFTEST, SURVEY, kind_of
+
+    kind = kind_of(found)
+    if kind == SELFTEST:
         from accumcheck.report.documents.selftest import SelftestDocument
         from accumcheck.saved.selftests import selftest_from
 
         return SelftestDocument(selftest_from(found))
-    keys = set(found) if isinstance(found, dict) else set()
-    if "classes" in keys:
+    if kind == SURVEY:
         from accumcheck.report.documents.survey import SurveyDocument
         from accumcheck.saved.surveys import survey_from
 
         return SurveyDocument(survey_from(found))
-    if "results" in keys:
+    if kind == COMPARISON:
         from accumcheck.compare.read import comparison_from
         from accumcheck.report.documents.comparison import ComparisonDocument
 
         return ComparisonDocument(comparison_from(found))
-    if "candidates" in keys:
+    if kind == SEARCH:
         from accumcheck.report.documents.bisection import BisectionDocument
         from accumcheck.saved.bisections_read import bisection_from
 
         return BisectionDocument(bisection_from(found))
-    if "schema_version" not in keys:
-        raise ConfigError(f"not a report of accumcheck; expected {_EXPECTED}")
     from accumcheck.report.documents.check import CheckDocument
     from accumcheck.saved.reports import report_from
 

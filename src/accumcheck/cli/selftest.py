@@ -19,9 +19,12 @@ def selftest(
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
 ) -> None:
-    """Plant known faults in a real Trainer on the CPU: each must be found and named, and clean runs must pass.
+    """Test accumcheck itself: it must find and name each planted fault, and pass clean runs.
 
-    Exit codes: 0 all correct; 1 one is not; 3 a run could not be decided.
+    Runs on the CPU, with a real Trainer and a training loop; takes minutes.
+
+    Exit codes: 0 every case is right; 1 a case is wrong; 3 a run could not
+    be decided.
     """
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.documents.selftest import SelftestDocument, line, summary, title

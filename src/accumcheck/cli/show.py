@@ -9,25 +9,26 @@ from typing import Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.flags import flag
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
-REPORT_HELP = "A report that run, upgrade, compare, bisect, survey or selftest wrote with -o FILE.json."
-EXPLAIN_HELP = "Also say where each tolerance comes from (only a report of accumcheck run has tolerances)."
+REPORT_HELP = "A report saved with -o FILE.json by run, upgrade, compare, bisect, survey or selftest."
+EXPLAIN_HELP = "Also show where each tolerance comes from. Only for a report of accumcheck run."
 
 
 def show(
     report: Annotated[Path, typer.Argument(metavar="REPORT.json", help=REPORT_HELP, show_default=False)],
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
+    explain_tolerances: Annotated[bool, flag("--explain-tolerances", help=EXPLAIN_HELP)] = False,
 ) -> None:
     """Show a saved report again, in any format; runs nothing.
 
-    The report is checked first: one whose verdicts do not follow from its
-    numbers and findings is refused.
+    A report whose verdicts do not follow from its own numbers and findings
+    is refused.
 
-    Exit codes: 0 shown, whatever its verdict; 2 usage error, or an
-    unreadable or contradictory report; 3 it could not be written in full.
+    Exit codes: 0 shown, whatever its verdict; 2 usage error, or the report
+    cannot be read or contradicts itself; 3 it could not be written in full.
     """
     from accumcheck.cli.saved_document import saved_document
     from accumcheck.report import check_format, check_writable, write

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.run import TRANSFORMERS_HELP, WITH_HELP
+from accumcheck.cli.flags import flag
+from accumcheck.cli.run import QUIET_HELP, TRANSFORMERS_HELP, WITH_HELP
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 MATCH_HELP = "Only classes whose name or model type matches this pattern, for example 'llama*'. Repeatable."
 TASK_HELP = "Only classes of this task, for example causal-lm. Repeatable."
-PROCESSES_HELP = "Also train under a split of this many processes: 2, 4 or 8."
-RESUME_HELP = "Keep each class in this file as it ends, and do not check again what it holds."
-COMPARE_HELP = "Say what became of each class since this survey; only what got worse then fails."
-CONFIGS_HELP = "Write the configuration of each class that does not pass into this folder, for accumcheck run."
+PROCESSES_HELP = "Also check a split with this many processes: 2, 4 or 8."
+RESUME_HELP = "Save each result to this file at once, and skip the classes that it already holds."
+COMPARE_HELP = "Compare with this older survey. Only a class that got worse then fails."
+CONFIGS_HELP = "For each class that does not pass, write a configuration for accumcheck run into this folder."
 FOUND = "importing torch and transformers with every model"
 
 
@@ -30,12 +31,12 @@ def survey(
     match: Annotated[list[str] | None, typer.Option("--match", metavar="PATTERN", help=MATCH_HELP)] = None,
     task: Annotated[list[str] | None, typer.Option("--task", metavar="TASK", help=TASK_HELP)] = None,
     processes: Annotated[int, typer.Option("--processes", metavar="N", help=PROCESSES_HELP)] = 1,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Classes checked side by side.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", metavar="N", min=1, help="How many classes run at once.")] = 1,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Seconds that one class may take.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="Time limit for one class, in seconds.")
     ] = 120,
     memory: Annotated[
-        float, typer.Option("--memory", metavar="GIB", min=0.1, help="GiB that a process of a class may take.")
+        float, typer.Option("--memory", metavar="GIB", min=0.1, help="Memory limit for each process, in GiB.")
     ] = 4,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="FILE", help=RESUME_HELP)] = None,
     compare: Annotated[Path | None, typer.Option("--compare", metavar="OLD.json", help=COMPARE_HELP)] = None,
@@ -45,15 +46,16 @@ def survey(
     transformers: Annotated[
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
-    with_: Annotated[list[str] | None, typer.Option("--with", metavar="NAME==VERSION", help=WITH_HELP)] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
+    with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
+    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
-    """Check every head class of transformers, each by itself at a tiny size.
+    """Check every head class of transformers, one at a time, at a tiny size.
 
-    Exit codes: 0 every class passed; 1 a class fails; 2 usage error; 3 a
-    class could not be checked, or none was; 130 interrupted.
+    Exit codes: 0 every class passed; 1 a class fails (with --compare: got
+    worse); 2 usage error; 3 a class could not be checked, or no class was;
+    130 interrupted.
     """
-    from accumcheck.environments import environments, latest, parse_request
+    from accumcheck.environments import build_wheel, environments, latest, parse_request
     from accumcheck.errors import ConfigError
     from accumcheck.report import check_format, check_writable, show, write
     from accumcheck.report.documents.survey import SurveyDocument
@@ -74,7 +76,7 @@ def survey(
     asked = Asked(tuple(match or ()), tuple(task or ()), processes, jobs, timeout, memory)
     kept = None if resume is None else Kept(resume, transformers or "", asked)
     known = kept.read() if kept is not None else []
-    request = parse_request(transformers, with_ or [], latest=latest)
+    request = parse_request(transformers, with_ or [], latest=latest, build=build_wheel)
     table = format_ == "table"
 
     def on_class(one: SurveyedClass) -> None:

@@ -10,24 +10,24 @@ import typer
 
 from accumcheck.cli.compare import ALLOW_DRIFT_HELP
 from accumcheck.cli.deliver import deliver
+from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
-from accumcheck.cli.run import SET_HELP, tell
+from accumcheck.cli.run import ALLOW_SKIPPED_HELP, QUIET_HELP, SET_HELP, tell
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
     from accumcheck.runfolder.events import Event
 
-CONFIGS_HELP = "Configurations (YAML), or folders: every .yaml file in them. Repeatable."
+CONFIGS_HELP = "Configurations (YAML), or folders of them (every .yaml file). Repeatable."
 TO_HELP = (
-    "The candidate: a transformers release, latest, or any package: 'trl==1.16.0', 'trl==latest', a wheel, "
+    "The new side: a transformers release, latest, or any package: 'trl==1.16.0', 'trl==latest', a wheel, "
     "'accelerate @ ./checkout', 'transformers @ git+file:///path@ref'. Repeatable."
 )
-FROM_HELP = "What is in use, in the same forms; without it, what is installed here. Repeatable."
-STRICT_HELP = "The candidate must pass without warnings; otherwise it must only be no worse than what is in use."
-IF_NEW_HELP = "Exit with 0 at once where the candidate is not newer than what is in use."
-WITH_HELP = "Also have this package in both environments, in the same forms. Repeatable."
-ALLOW_SKIPPED_HELP = "A split skipped for lack of GPUs does not cause exit code 3."
+FROM_HELP = "The old side, in the same forms. Default: what is installed here. Repeatable."
+STRICT_HELP = "Require that the new side passes without warnings, not only that nothing got worse."
+IF_NEW_HELP = "Exit with 0 at once if --to is not newer than --from."
+WITH_HELP = "Also pin this package on both sides, in the same forms. Repeatable."
 
 
 def upgrade(
@@ -37,25 +37,26 @@ def upgrade(
         list[str] | None, typer.Option("--from", metavar="WHAT", help=FROM_HELP, show_default=False)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
-    strict: Annotated[bool, typer.Option("--strict", help=STRICT_HELP)] = False,
-    if_new: Annotated[bool, typer.Option("--if-new", help=IF_NEW_HELP)] = False,
-    allow_drift: Annotated[bool, typer.Option("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
-    allow_skipped: Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
+    strict: Annotated[bool, flag("--strict", help=STRICT_HELP)] = False,
+    if_new: Annotated[bool, flag("--if-new", help=IF_NEW_HELP)] = False,
+    allow_drift: Annotated[bool, flag("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
+    allow_skipped: Annotated[bool, flag("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
-    """Run checks under two sets of packages, each isolated, and compare.
+    """Compare two sets of packages, such as two releases: does a check get worse?
 
-    Fails where the candidate is worse than what is in use; what fails on
-    both sides is listed.
+    Each check runs under the old side (--from) and the new side (--to), each in
+    an isolated environment. The command fails only if a check gets worse.
+    What fails on both sides is listed.
 
-    Exit codes: 0 no check got worse; 1 one did, or its reference drifts
-    (with --strict: or fails); 2 usage or configuration error; 3 one could not be
-    decided under both releases, or an environment not be built; 130
-    interrupted.
+    Exit codes: 0 no check got worse; 1 a check got worse, or its reference
+    loss or gradient changed (drift); with --strict also: the new side fails or
+    warns; 2 usage or configuration error; 3 a side of a check could not be
+    decided, or an environment could not be built; 130 interrupted.
     """
     from accumcheck.authors_code import check_no_programs
     from accumcheck.compare.asked import differing_packages, is_newer, plans, read_sides, resolve_sides

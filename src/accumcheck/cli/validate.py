@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from accumcheck.cli.no_programs import NoPrograms
+from accumcheck.cli.run import CONFIG_HELP, SET_HELP
 
 
 class PlanFormat(str, Enum):
@@ -18,17 +19,24 @@ class PlanFormat(str, Enum):
 
 
 def validate(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP)],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set a key, for example model.dtype=float64. Repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP),
     ] = None,
     format_: Annotated[
-        PlanFormat, typer.Option("--format", help="table: the configuration with every default, and the splits.")
+        PlanFormat, typer.Option("--format", "-f", help="What goes to standard output: table or json.")
     ] = PlanFormat.TABLE,
     no_programs: NoPrograms = False,
 ) -> None:
-    """Read, check and print the plan, and what runs at the same time; train nothing."""
+    """Check a configuration and print the plan; trains nothing.
+
+    The plan has every key, defaults included, and the splits: what each
+    needs, and which run at the same time.
+
+    Exit codes: 0 the configuration is valid; 2 usage or configuration
+    error, all of them at once.
+    """
     from accumcheck.authors_code import check_no_programs
     from accumcheck.config.devices import assume_devices
     from accumcheck.config.load import load_config

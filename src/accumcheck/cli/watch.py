@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
-from accumcheck.cli.run import EXPLAIN_HELP, IMPORTING, SET_HELP, TRANSFORMERS_HELP, WITH_HELP, tell
+from accumcheck.cli.run import CONFIG_HELP, EXPLAIN_HELP, IMPORTING, SET_HELP, TRANSFORMERS_HELP, WITH_HELP, tell
 from accumcheck.errors import AccumcheckError, ConfigError
 from accumcheck.report.registry import OUTPUT_HELP
 
@@ -27,32 +28,32 @@ _SHOWN = 3
 
 
 def watch(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="The check's configuration (YAML).", show_default=False)
-    ],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP, show_default=False)],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure.")] = False,
+    strict: Annotated[bool, flag("--strict", help="Treat warnings as failures.")] = False,
     allow_skipped: Annotated[
-        bool, typer.Option("--allow-skipped", help="A split skipped for lack of GPUs does not hold the verdict back.")
+        bool, flag("--allow-skipped", help="Let the check pass even if a split is skipped for lack of GPUs.")
     ] = False,
     transformers: Annotated[
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
-    explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
+    explain_tolerances: Annotated[bool, flag("--explain-tolerances", help=EXPLAIN_HELP)] = False,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but errors.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "-q", help="Show only errors on standard error.")] = False,
 ) -> None:
     """Run the check again whenever one of its files changes.
 
-    The first run imports torch and transformers; later ones start at once.
-    Watched are the configuration, the files and folders that it names, and
-    the Python files of yours that a run imports.
+    The first run imports torch and transformers; later runs start at once.
+    Watched files: the configuration, the files and folders that it names,
+    and your own Python files that a run imports.
 
-    Exit codes: 130 Ctrl-C, whatever the last verdict was, since a run that
-    was interrupted is never a pass; 2 usage or configuration error at the
-    start. A configuration that is broken later on is shown and waited for.
+    End it with Ctrl-C. If you break the configuration while it runs, the
+    error is shown and watch waits for your next change.
+
+    Exit codes: 130 Ctrl-C, whatever the last verdict was; 2 usage or
+    configuration error at the start.
     """
     from accumcheck.authors_code import check_no_programs
     from accumcheck.config.load import load_config

@@ -67,6 +67,8 @@ class Table:
         caption: what the table shows, for screen readers.
         lead: the sentence above it, if no heading says the same.
         legend: what its columns mean.
+        searched: what a reader types to find rows, such as ``parameter``; empty: the table is short. A page that can
+            be searched gets a box for it.
     """
 
     columns: tuple[Column, ...]
@@ -75,6 +77,7 @@ class Table:
     caption: str = ""
     lead: str = ""
     legend: str = ""
+    searched: str = ""
 
     def without_drawings(self) -> Table:
         """The table without columns that only a terminal can draw."""

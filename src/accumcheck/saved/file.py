@@ -41,4 +41,4 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
+        raise ConfigError(f"{path}: not UTF-8 text, but binary or in another encoding") from None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from accumcheck.errors import ConfigError
+from accumcheck.saved.not_json import what_it_is
 
 DEEPEST = 100
 """Maximum nesting of lists and objects. A report has fewer than ten; an inline model configuration may have more."""
@@ -18,12 +19,20 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+class NotJsonError(ConfigError):
+    """A text is not JSON. ``found``: what it is, in a few words that follow "found"."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"not valid JSON: found {found}")
+        self.found = found
+
+
 def parse(text: str) -> Any:
     """Read JSON text.
 
     Raises:
-        ConfigError: it is not valid JSON, is nested too deeply, has a key twice, or an invalid number or
-            character; the text is one line.
+        NotJsonError: it is not JSON.
+        ConfigError: it is nested too deeply, has a key twice, or an invalid number or character; the text is one line.
     """
     if _LONG_NUMBER.search(text):
         raise ConfigError("not valid JSON: a number of more than 300 digits")
@@ -31,6 +40,8 @@ def parse(text: str) -> Any:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError:
         raise ConfigError(_TOO_DEEP) from None
+    except json.JSONDecodeError as error:
+        raise NotJsonError(what_it_is(text, error)) from None
     except ValueError as error:
         raise ConfigError(f"not valid JSON: {error}") from None
     _check_depth(value)

@@ -7,7 +7,8 @@ from typing import Any
 
 from accumcheck.record import Report
 from accumcheck.redaction import redacted
-from accumcheck.saved.file import read_text
+from accumcheck.saved.json_file import read_json
+from accumcheck.saved.kinds import CHECK
 from accumcheck.saved.parse import parse
 from accumcheck.saved.places import under
 from accumcheck.saved.versions import check_version
@@ -39,9 +40,9 @@ def read_report(path: Path) -> Report:
         ConfigError: the file cannot be read, is not a report, has a schema that this version does not know, or
             contradicts itself; each line of the text begins with the file's path.
     """
-    text = read_text(path)
+    found = read_json(path, CHECK)
     with under(str(path), ": "):
-        return report_from(parse(text))
+        return report_from(found)
 
 
 def report_from(found: Any) -> Report:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from accumcheck.errors import ConfigError
 from accumcheck.record.survey import Survey
 from accumcheck.redaction import redacted
-from accumcheck.saved.file import read_text
-from accumcheck.saved.parse import parse
+from accumcheck.saved.json_file import read_json
+from accumcheck.saved.kinds import SURVEY
 from accumcheck.saved.places import under
 from accumcheck.saved.versions import check_version
 from accumcheck.saved.write import to_json
@@ -36,9 +36,9 @@ def read_survey(path: Path) -> Survey:
         ConfigError: the file cannot be read, or holds no survey that this version knows; each line of the text begins
             with the file's path.
     """
-    text = read_text(path)
+    found = read_json(path, SURVEY)
     with under(str(path), ": "):
-        return survey_from(parse(text))
+        return survey_from(found)
 
 
 def survey_from(found: Any) -> Survey:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -9,6 +11,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from accumcheck.record import Report
 
 text = partial(written.text, name="html")
+SCRIPT = (resources.files("accumcheck.report.formats") / "page" / "search.js").read_text(encoding="utf-8")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -68,9 +72,9 @@ def test_every_report_is_valid_html(report: Callable[[], Report]) -> None:
 
 
 @pytest.mark.parametrize("report", examples.EVERY)
-def test_nothing_is_loaded_or_run(report: Callable[[], Report]) -> None:
+def test_nothing_is_loaded_and_only_the_pages_own_script_is_run(report: Callable[[], Report]) -> None:
     page = parsed(with_values(report()))
-    loading = {"script", "link", "img", "iframe", "object", "embed", "video", "audio", "base", "form", "image", "use"}
+    loading = {"link", "img", "iframe", "object", "embed", "video", "audio", "base", "form", "image", "use"}
     assert not loading & {str(one.tag).rpartition("}")[2] for one in page.iter()}
     for one in page.iter():
         names = {str(name).rpartition("}")[2].lower() for name in one.attrib}
@@ -82,7 +86,10 @@ def test_nothing_is_loaded_or_run(report: Callable[[], Report]) -> None:
     (style,) = tagged(page, "style")
     assert not re.search(r"url\(|@import|@font-face", words(style))
     policy = next(one for one in tagged(page, "meta") if "http-equiv" in one.attrib)
-    assert policy.attrib["content"] == "default-src 'none'; style-src 'unsafe-inline'"
+    (script,) = tagged(page, "script")
+    assert script.text == SCRIPT
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    assert policy.attrib["content"] == f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
 def test_hostile_text_is_shown_as_text() -> None:
@@ -231,6 +238,39 @@ def test_a_browser_draws_it_without_scrolling_sideways(tmp_path: Path, width: in
     colours = Image.open(shot).convert("RGB").getcolors(1 << 24)
     assert colours is not None
     assert len(colours) > 100  # drawn, not blank
+
+
+def with_parameters(report: Report) -> Report:
+    """Twelve parameters in the first split: one wrong, and eleven layers that are right."""
+    wrong = ParameterError("model.norm.weight", 0.6, 1e-4, 0.01, 2)
+    right = tuple(ParameterError(f"model.layers.{layer}.mlp.weight", 1e-7, 1e-4, 0.09, 1) for layer in range(11))
+    first, *others = report.splits
+    return replace(report, splits=(replace(first, parameters=(wrong, *right)), *others))
+
+
+def test_only_long_tables_are_searched() -> None:
+    tables = list(tagged(parsed(with_parameters(examples.llava_449())), "table"))
+    assert [one.attrib["data-search"] for one in tables if "data-search" in one.attrib] == ["parameter"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_a_browser_searches_a_table_under_the_pages_own_policy(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    written.write(with_parameters(examples.llava_449()), page)
+    drawn = _browse(tmp_path, "--dump-dom", page.as_uri())
+    assert drawn.count('<label class="search">Find parameter <input type="search"') == 1  # the policy lets it run
+    typing = """<script>addEventListener("load", () => { const box = document.querySelector(".search input");
+      const rows = [...document.querySelector("table[data-search]").tBodies[0].rows];
+      document.title = JSON.stringify(["LAYERS  1 mlp", "norm", "none such", ""].map((words) => {
+        box.value = words; box.dispatchEvent(new Event("input"));
+        return [document.querySelector(".search output").value, rows.filter((row) => !row.hidden).length];
+      })); });</script>"""
+    copy = tmp_path / "typed.html"
+    copy.write_text(re.sub(r"<meta http-equiv[^>]*>", lambda _: typing, page.read_text(encoding="utf-8")))
+    title = re.search(r"<title>(.*?)</title>", _browse(tmp_path, "--dump-dom", copy.as_uri()))
+    assert title is not None
+    # layers 1 and 10 have a 1 in their names; the others have one only among their numbers
+    assert json.loads(html.unescape(title[1])) == [["2 of 12", 2], ["1 of 12", 1], ["0 of 12", 0], ["", 12]]
 
 
 def _browse(folder: Path, *arguments: str) -> str:

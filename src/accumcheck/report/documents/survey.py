@@ -65,7 +65,17 @@ class SurveyDocument(Document):
             Section("Not checked", (_counted("kind of reason", summary.by_reason),) if summary.by_reason else ()),
             Section("Changes", self._changes()),
             Section("Findings", self._notes()),
-            Section("Classes", (Table(_CLASSES, list(map(_cells, survey.classes)), caption="Every class"),)),
+            Section(
+                "Classes",
+                (
+                    Table(
+                        _CLASSES,
+                        list(map(_cells, survey.classes)),
+                        caption="Every class",
+                        searched="class, task or rule",
+                    ),
+                ),
+            ),
         ]
         return found
 

@@ -1,7 +1,12 @@
-"""One self-contained HTML page: no network, no scripts, no fonts."""
+"""One self-contained HTML page: no network, no fonts, and one script, which searches tables and holds no data.
+
+The page's policy names the script by its hash, so that a browser runs no other.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from functools import cache
 from typing import TYPE_CHECKING
@@ -52,6 +57,11 @@ def _linked(address: str) -> bool:
     return address.startswith(("https://", "http://"))
 
 
+def sha256_of(script: str) -> str:
+    """The hash of a script as a content security policy writes it (https://www.w3.org/TR/CSP3/#grammardef-hash-source)."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
 @cache
 def _templates() -> Environment:
     """The templates next to this module: `blocks.html.j2` has one macro per kind of block."""
@@ -68,8 +78,9 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         finalize=lambda value: legal(clean(value)) if type(value) is str else value,
     )
-    style, _, _ = loader.get_source(environment, "style.css")
-    environment.globals.update(style=Markup(style), words=blocks.WORDS, signs=_SIGNS)
+    style, script = (Markup(loader.get_source(environment, name)[0]) for name in ("style.css", "search.js"))
+    environment.globals.update(style=style, script=script, script_hash=sha256_of(script))
+    environment.globals.update(words=blocks.WORDS, signs=_SIGNS)
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.tests["linked"] = _linked
     return environment

@@ -16,7 +16,7 @@ def installed(packages: Mapping[str, str]) -> Table:
     """Every package with its release."""
     columns = (Column(("", "package"), "left", gap=0), Column(("", "release"), "left", wraps=True))
     rows = [[Cell(name, "label"), Cell(release)] for name, release in sorted(packages.items())]
-    return Table(columns, rows, caption="Installed packages")
+    return Table(columns, rows, caption="Installed packages", searched="package")
 
 
 def differing(old: Mapping[str, str], new: Mapping[str, str]) -> Table:
@@ -24,4 +24,4 @@ def differing(old: Mapping[str, str], new: Mapping[str, str]) -> Table:
     columns = tuple(Column(("", name), "left", wraps=name != "package") for name in ("package", "before", "now"))
     names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name)) if old and new else []
     rows = [[Cell(name, "label"), Cell(old.get(name, _MISSING)), Cell(new.get(name, _MISSING))] for name in names]
-    return Table(columns, rows, caption="Packages in which the environments differ")
+    return Table(columns, rows, caption="Packages in which the environments differ", searched="package")

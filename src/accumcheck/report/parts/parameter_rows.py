@@ -18,10 +18,7 @@ _COLUMNS = (
     Column(("", "share of the gradient")),
     Column(("", "step")),
 )
-_LEGEND = (
-    "error: against the reference, relative to the parameter's own gradient, in the step in which it is largest. "
-    "Your browser's search finds names."
-)
+_LEGEND = "error: against the reference, relative to the parameter's own gradient, in the step in which it is largest."
 
 
 def parameter_tables(report: Report) -> list[Details]:
@@ -43,5 +40,5 @@ def _table(split: SplitResult) -> Details:
     ]
     summary = f"{beyond} beyond what rounding allows" if beyond else "all within what rounding allows"
     caption = f"Gradient errors of single parameters of {split.split}"
-    table = Table(_COLUMNS, rows, caption=caption, legend=_LEGEND)
+    table = Table(_COLUMNS, rows, caption=caption, legend=_LEGEND, searched="parameter")
     return Details(f"{split.split}: {plural(len(rows), 'parameter')}, {summary}", (table,))
