@@ -7,6 +7,7 @@ one entry per layer, rotary sections) are read from the full-size numbers and pr
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import re
@@ -48,17 +49,21 @@ _NO_WIDTH = re.compile(
     r"|audio_channels|grid|step|max_|parallel|divisible|feature_size|input_size|chunksize|ngram|mel|rank|buckets"
     r"|state_dim|action_dim"
 )
+_CHANNELS = re.compile(r"(^|_)(in|out|mid|stem|stage|feat)_channels$")
 _EXPERTS = re.compile(r"(^|_)(num|n)_(\w+_)?experts$|^num_experts$|expert_num$")
 _PER_TOKEN = re.compile(r"experts_per_tok|(^|_)(moe_k|top_?k(_experts)?)$|num_selected_experts")
 _POSITIONS = re.compile(r"^(max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_len(gth)?|max_sequence_length)$")
 
 
-def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False) -> PretrainedConfig:
+def shrink(
+    config: PretrainedConfig, *, layers: int = LAYERS, ranked: bool = False, fill: bool = False
+) -> PretrainedConfig:
     """A tiny copy of ``config``: about 2 layers, width 64, 4 heads of 16, 4 experts, 256 token ids, 4 image patches.
 
     Args:
         config: the full-size config. It is not changed.
         layers: the smallest number of layers to keep.
+        ranked: keep all numbers of short lists of layers, see `shrink_layers`.
         fill: give a value to fields without a default, if their names show their meaning.
 
     Returns:
@@ -72,7 +77,7 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False
     for part in sub_configs(small):
         overrides = _layer_overrides(part)
         before = dict(vars(part))
-        kept = shrink_layers(part, layers)
+        kept = shrink_layers(part, layers, ranked=ranked)
         shrink_layer_choices(part)
         _shrink_widths(part, hidden)
         _shrink_rope(part, before)
@@ -86,6 +91,12 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False
             fill_fields(part)
     shrink_vocabulary(small, vocabularies)
     return small
+
+
+def is_width(name: str) -> bool:
+    """Whether a field with this name holds widths: of layers, heads or the channels of a stage."""
+    of_layers = _HIDDEN.search(name) or (_WIDTH.search(name) and not _NO_WIDTH.search(name))
+    return bool(of_layers or _HEAD_DIM.search(name) or _CHANNELS.search(name))
 
 
 def shrink_vocabulary(config: PretrainedConfig, vocabularies: list[int]) -> None:
@@ -276,7 +287,8 @@ def _section_rope(part: PretrainedConfig) -> None:
     rope = getattr(part, name, None) or {"rope_type": "default", "type": "default"}
     if "mrope_section" not in rope and all(not isinstance(value, dict) for value in rope.values()):
         rotary = int((_first(part, "head_dim") or HEAD_DIM) * (rope.get("partial_rotary_factor") or 1))
-        setattr(part, name, {**rope, "mrope_section": _split([2, 3, 3], rotary // 2)})
+        with contextlib.suppress(Exception):  # some configs only take sections for each kind of layer
+            setattr(part, name, {**rope, "mrope_section": _split([2, 3, 3], rotary // 2)})
 
 
 def _split(parts: list[int], total: int) -> list[int]:
