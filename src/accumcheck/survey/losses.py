@@ -33,7 +33,9 @@ def computes_loss(cls: Any, labels: Iterable[str]) -> bool:
     names = frozenset(labels)
     if any(_is_refusal(node, names) for node in ast.walk(body)):
         return False
-    return any("loss" in name.lower() for name in _names(body)) or any(_is_handed_on(node, names) for node in ast.walk(body))
+    return any("loss" in name.lower() for name in _names(body)) or any(
+        _is_handed_on(node, names) for node in ast.walk(body)
+    )
 
 
 def _is_refusal(node: ast.AST, labels: frozenset[str]) -> bool:

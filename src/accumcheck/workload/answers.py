@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 _THETA = 10_000.0
+_MISSING = re.compile(r"^'(\w+)' object has no attribute '(\w+)'")
 _LIST_OF = re.compile(r"config\.(\w+) to be a list of (\d+) integers")
 
 
@@ -24,9 +25,9 @@ def answer(config: PretrainedConfig, complaint: BaseException) -> bool:
     Returns:
         Whether the config was changed, so that it is worth another try.
     """
-    return _layer_numbers(config, str(complaint)) or (
-        isinstance(complaint, KeyError) and _rotary_kinds(config, str(complaint.args[0] if complaint.args else ""))
-    )
+    if isinstance(complaint, KeyError):
+        return _rotary_kinds(config, str(complaint.args[0] if complaint.args else ""))
+    return _layer_numbers(config, str(complaint)) or _missing_field(config, str(complaint))
 
 
 def _layer_numbers(config: PretrainedConfig, text: str) -> bool:
@@ -44,6 +45,22 @@ def _layer_numbers(config: PretrainedConfig, text: str) -> bool:
                 part.num_hidden_layers = max(depth, count)
             return True
     return False
+
+
+def _missing_field(config: PretrainedConfig, text: str) -> bool:
+    """A field that a part of the config lacks: the value of another part, or one that its name gives."""
+    found = _MISSING.search(text)
+    if found is None:
+        return False
+    kind, name = found.groups()
+    heads = getattr(config, "num_attention_heads", None)
+    known = {"rope_theta": _THETA, "num_key_value_heads": heads, "is_decoder": True}
+    values = [getattr(part, name, None) for part in sub_configs(config)]
+    value = next((one for one in values if one is not None), known.get(name))
+    wanting = [part for part in sub_configs(config) if type(part).__name__ == kind and not hasattr(part, name)]
+    for part in wanting if value is not None else ():
+        setattr(part, name, value)
+    return bool(wanting) and value is not None
 
 
 def _rotary_kinds(config: PretrainedConfig, kind: str) -> bool:

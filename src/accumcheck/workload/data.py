@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from accumcheck.workload.tasks.protocol import TaskSpec
 
 
-def build_samples(
-    check: CheckConfig, model: PreTrainedModel, count: int, task: TaskSpec | None = None
-) -> list[Sample]:
+def build_samples(check: CheckConfig, model: PreTrainedModel, count: int, task: TaskSpec | None = None) -> list[Sample]:
     """Make the check's first ``count`` samples, all distinct; step s trains on ``[s * B, (s + 1) * B)``.
 
     Args:

@@ -175,14 +175,9 @@ def first_that_trains(
 
 
 def _check_trainable(model: PreTrainedModel, error: Exception) -> None:
-    """Raise an `UnsupportedHeadError` if the model cannot be trained on one sample, in whatever form."""
-    text, name = str(error), type(model).__name__
+    """Raise an `UnsupportedHeadError` if the model computes no loss, in whatever form its inputs are."""
     if isinstance(error, NotImplementedError):
-        raise UnsupportedHeadError(f"{name} computes no loss: {first_line(text)}") from None
-    if _ONE_VALUE in text:
-        raise UnsupportedHeadError(
-            f"{name} cannot be trained on one sample at a time: a batch norm then has one value per channel"
-        ) from None
+        raise UnsupportedHeadError(f"{type(model).__name__} computes no loss: {first_line(str(error))}") from None
 
 
 def _is_worthwhile(complaints: list[str], patience: int = _SAME) -> bool:
@@ -200,6 +195,11 @@ def check_loss(outputs: Any) -> None:
 
 
 def _unsupported(model: PreTrainedModel, name: str, complaints: list[str]) -> UnsupportedError:
+    if complaints and all(_ONE_VALUE in one for one in complaints):
+        return UnsupportedHeadError(
+            f"{type(model).__name__} cannot be trained on one sample at a time: "
+            "a batch norm then has one value per channel"
+        )
     return UnsupportedError(
         f"{type(model).__name__}: no synthetic {name} can be made for model type {model.config.model_type!r} "
         f"({next(iter(complaints), 'no shape is known')}); if the model is shrunk, try shrink: false"

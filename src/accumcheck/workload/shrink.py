@@ -30,7 +30,12 @@ FEED_FORWARD = 2 * HIDDEN
 POSITIONS = 1024
 SOUND = 32  # positions of a speech encoder: two frames of a spectrogram each
 RANK = 16
+WINDOW = 16
 
+_STAGES = re.compile(r"^(depths?|num_blocks|layer_depths|num_block_repeats|stage_num_blocks)$")
+"""The names of lists with the number of layers of each stage."""
+_PER_STAGE = 3
+"""The most layers of a stage: layers with and without shifted windows (Swin), and one more than stages before (CvT)."""
 _OWN_WIDTH = ("hidden_size", "d_model", "n_embd", "embed_dim", "emb_dim", "dim", "hidden_dim")
 _HEADS = re.compile(r"(^|_)(n_?heads?|heads|num_query_groups)(_per_layer)?$")
 _KEY_VALUE = re.compile(r"kv|key_value|query_groups")
@@ -79,6 +84,7 @@ def shrink(
         before = dict(vars(part))
         kept = shrink_layers(part, layers, ranked=ranked)
         shrink_layer_choices(part)
+        shrink_stages(part)
         _shrink_widths(part, hidden)
         _shrink_rope(part, before)
         if sectioned and "vocab_size" in before:
@@ -117,6 +123,8 @@ def _fill(part: PretrainedConfig) -> None:
     width = _first(part, *_OWN_WIDTH)
     if "head_dim" in fields and fields["head_dim"] is None and heads and width:
         part.head_dim = width // heads
+    if "sliding_attention" in (fields.get("layer_types") or ()) and getattr(part, "sliding_window", 0) is None:
+        part.sliding_window = WINDOW
     experts = any(_EXPERTS.search(name) and isinstance(value, int) for name, value in fields.items())
     for name, value in list(fields.items()):
         if value is None and experts and _PER_TOKEN.search(name):
@@ -162,6 +170,17 @@ def _first(part: PretrainedConfig, *names: str) -> int | None:
         if isinstance(value, int) and value > 0:
             return value
     return None
+
+
+def shrink_stages(part: PretrainedConfig, most: int = _PER_STAGE) -> bool:
+    """Keep at most so many layers of each stage, in place. Returns whether there are stages."""
+    found = False
+    for name, value in list(vars(part).items()):
+        stages = _STAGES.search(name) and isinstance(value, (list, tuple)) and value
+        if stages and all(isinstance(one, int) for one in value):
+            setattr(part, name, type(value)(min(one, most) for one in value))
+            found = True
+    return found
 
 
 def _shrink_widths(part: PretrainedConfig, hidden: set[int]) -> None:
@@ -253,7 +272,7 @@ def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
         elif name == "max_source_positions" and "num_mel_bins" in before:
             setattr(part, name, min(value, SOUND))
         elif name in _WINDOWS and before.get("use_sliding_window") is not False:
-            setattr(part, name, min(value, 16))
+            setattr(part, name, min(value, WINDOW))
 
 
 def _shrink_rope(part: PretrainedConfig, before: dict[str, Any]) -> None:
@@ -288,11 +307,12 @@ def _section_rope(part: PretrainedConfig) -> None:
     if "mrope_section" not in rope and all(not isinstance(value, dict) for value in rope.values()):
         rotary = int((_first(part, "head_dim") or HEAD_DIM) * (rope.get("partial_rotary_factor") or 1))
         with contextlib.suppress(Exception):  # some configs only take sections for each kind of layer
-            setattr(part, name, {**rope, "mrope_section": _split([2, 3, 3], rotary // 2)})
+            setattr(part, name, {**rope, "mrope_section": _split([3, 3, 2], rotary // 2)})
 
 
 def _split(parts: list[int], total: int) -> list[int]:
-    """Split ``total`` in proportion to ``parts``. Each part is at least 1; the first part gets the rest."""
+    """Split ``total`` in proportion to ``parts``. Each part is at least 1; the part unlike the others gets the rest."""
     shares = [max(1, part * total // sum(parts)) for part in parts]
-    shares[0] += total - sum(shares)
+    rest = next((place for place, part in enumerate(parts) if parts.count(part) == 1), 0)
+    shares[rest] += total - sum(shares)
     return shares

@@ -19,6 +19,7 @@ _PERIOD = re.compile(r"(_period|_interval|_frequency|every_n_layers|sliding_wind
 _CHOICE = re.compile(r"(feature|vision)_layers?$")
 _AT_MOST_ALL = re.compile(r"^(max_window_layers)$")
 _LAYER_NUMBERS = re.compile(r"index(es)?$|indices|idxs|layer_ids|_layers$|layer_indices")
+_BACKBONE = ("out_indices", "_out_indices")
 _SOME_FIRST = re.compile(r"^(first_k_dense_replace|moe_layer_start_index|num_dense_layers|n_dense_layers)$")
 
 
@@ -53,14 +54,33 @@ def shrink_layers(part: PretrainedConfig, layers: int = LAYERS, *, ranked: bool 
             setattr(part, name, _list(name, value, main, kept))
         elif _whole(value):
             _number(part, name, value, count)
+    _shrink_stages(part, main, count)
     return kept
+
+
+def _shrink_stages(part: PretrainedConfig, main: int, count: int) -> None:
+    """Keep the names of the layers of a backbone that are left, and take its features from the last ones."""
+    stages = getattr(part, "stage_names", None)
+    if not isinstance(stages, list) or len(stages) != main + 1 or main == count:
+        return
+    part.stage_names = stages[: count + 1]
+    features = vars(part).get("_out_features")
+    if features:
+        last = min(len(features), count)
+        vars(part)["_out_features"] = part.stage_names[-last:]
+        vars(part)["_out_indices"] = list(range(count + 1 - last, count + 1))
 
 
 def _layer_numbers(fields: dict[str, Any], layers: int) -> dict[str, Any]:
     """Short lists of layer numbers, changed to the first layers: ``[3, 6, 9]`` gives ``[0, 1, 2]``."""
     found = {}
     for name, value in fields.items():
-        if name.endswith("out_indices") or not _LAYER_NUMBERS.search(name) or not isinstance(value, (list, tuple)) or not 1 < len(value) <= layers:
+        if (
+            name in _BACKBONE
+            or not _LAYER_NUMBERS.search(name)
+            or not isinstance(value, (list, tuple))
+            or not 1 < len(value) <= layers
+        ):
             continue
         if all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in value):
             ranks = {number: rank for rank, number in enumerate(sorted(set(value)))}
