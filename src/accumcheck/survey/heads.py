@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from accumcheck.survey.asked import Asked, Head
+from accumcheck.survey.losses import computes_loss
 from accumcheck.survey.tasks import REGISTRIES, named_task, registry_task
 
 _OTHER = re.compile(r"^(TF|Flax)[A-Z]|^[a-z_]|(Config|Processor|Tokenizer|TokenizerFast|Extractor|Cache|Output)$")
@@ -22,9 +23,9 @@ _DECODER = {"model_type": "bert", "is_decoder": True, "add_cross_attention": Tru
 def find_heads(asked: Asked) -> list[Head]:
     """The requested head classes, sorted by name. Their modules are imported; all of them take half a minute.
 
-    A head is a model class that its package exports, whose forward takes labels or the ends of a span, and that is not
-    the base model of its type. Classes of TensorFlow and JAX do not count. If a module cannot be imported, its heads
-    are not found.
+    A head is a model class that its package exports, whose forward computes a loss from labels or from the ends of a
+    span, and that is not the base model of its type. Classes of TensorFlow and JAX do not count. If a module cannot be
+    imported, its heads are not found.
     """
     import transformers
 
@@ -43,7 +44,7 @@ def find_heads(asked: Asked) -> list[Head]:
 
 
 def is_head(cls: Any) -> bool:
-    """Whether a class is a model class whose forward takes labels."""
+    """Whether a class is a model class whose forward computes a loss from labels."""
     from transformers import PreTrainedModel
 
     forward: Any = getattr(cls, "forward", None)
@@ -53,7 +54,8 @@ def is_head(cls: Any) -> bool:
         takes = inspect.signature(forward).parameters
     except (TypeError, ValueError):
         return False
-    return any(map(_is_label, takes))
+    labels = [name for name in takes if _is_label(name)]
+    return bool(labels) and computes_loss(cls, labels)
 
 
 def fields_of(cls: Any) -> dict[str, Any]:

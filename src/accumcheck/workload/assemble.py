@@ -12,7 +12,9 @@ from accumcheck.rows.collate import Collator
 from accumcheck.rows.fields import moved
 from accumcheck.workload.causes import named_cause
 from accumcheck.workload.data import Sample, build_samples
+from accumcheck.workload.features import check_loss
 from accumcheck.workload.model import models_to_try
+from accumcheck.workload.tasks.registry import tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,18 +57,26 @@ def build_workload(check: CheckConfig, device: str) -> Workload:
 def _made(check: CheckConfig, make: Callable[[], PreTrainedModel]) -> Workload:
     model = make()
     collator = Collator.of(model)
-    if check.model.shrink:
-        with named_cause(check.model, what="cannot be run"):
-            samples = build_samples(check, model, check.sample_count)
-            _run(model, collator, samples[:2])
-    else:
-        samples = build_samples(check, model, check.sample_count)
-    return Workload(model, samples, collator)
+    if not check.model.shrink:
+        return Workload(model, build_samples(check, model, check.sample_count), collator)
+    first: WorkloadError | None = None
+    for task in tasks_of(model):
+        try:
+            with named_cause(check.model, what="cannot be run"):
+                samples = build_samples(check, model, check.sample_count, task)
+                _run(model, collator, samples[:2])
+            return Workload(model, samples, collator)
+        except WorkloadError as error:
+            if _is_final(error):
+                raise
+            first = first or error
+    assert first is not None
+    raise first
 
 
 @torch.no_grad()
 def _run(model: PreTrainedModel, collator: Collator, samples: list[Sample]) -> None:
-    model(**moved(collator(samples), next(model.parameters()).device))
+    check_loss(model(**moved(collator(samples), next(model.parameters()).device)))
 
 
 def _is_final(error: WorkloadError) -> bool:

@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from accumcheck.config.model import CheckConfig
+    from accumcheck.workload.tasks.protocol import TaskSpec
 
 
-def build_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> list[Sample]:
+def build_samples(check: CheckConfig, model: PreTrainedModel, count: int, task: TaskSpec | None = None) -> list[Sample]:
     """Make the check's first ``count`` samples, all distinct; step s trains on ``[s * B, (s + 1) * B)``.
 
     Args:
         check: the source of the data, and the seed of synthetic data.
         model: determines the kind of sample, the vocabulary and the images. It is not run.
         count: the number of samples.
+        task: the task of the model, if it is known.
 
     Returns:
         Samples on the CPU, the same in every process and in every transformers release.
@@ -30,7 +32,7 @@ def build_samples(check: CheckConfig, model: PreTrainedModel, count: int) -> lis
     Raises:
         UnsupportedError: the architecture takes no such data, or the data cannot be read or is not enough.
     """
-    task = task_of(model)
+    task = task or task_of(model)
     if check.data.synthetic is not None:
         return synthetic_samples(check.data.synthetic, model, task, check.seed, count)
     if not task.reads_text:

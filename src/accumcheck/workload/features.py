@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from accumcheck.errors import UnsupportedError
+from accumcheck.errors import UnsupportedError, UnsupportedHeadError
 from accumcheck.rows.fields import moved
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.determinism import sub_configs
@@ -31,6 +31,9 @@ _IMAGE_SIDES = (32, 64, 128, 224, 384, 512)
 _WAVES = (10400, 16000, 32000, 64000)  # 0.65 seconds at 16 kHz, and more
 _VIDEO_FRAMES = (2, 8, 16)
 _FRAMES = (64, 128, 256, 1024, 3000)
+_SAME = 6
+"""After so many equal errors in a row, another form is not tried: two image sizes with three kinds of labels."""
+_ONE_VALUE = "Expected more than 1 value per channel when training"
 
 
 def random_features(shape: tuple[int, ...], key: str, dtype: torch.dtype) -> torch.Tensor:
@@ -73,7 +76,7 @@ def image_shapes(model: PreTrainedModel) -> Iterator[tuple[int, ...]]:
     channels = next(
         (part[name] for part in parts for name in ("num_channels", "in_channels", "in_chans") if part.get(name)), 3
     )
-    sizes = [part["image_size"] for part in parts if part.get("image_size")]
+    sizes = [part[name] for part in parts for name in ("image_size", "max_img_size") if part.get(name)]
     for size in (*sizes, *_IMAGE_SIDES):
         yield (1, int(channels), *pair(size))
 
@@ -126,44 +129,64 @@ def _label(model: PreTrainedModel) -> torch.Tensor:
 def _first_that_runs(
     model: PreTrainedModel, name: str, shapes: Iterator[tuple[int, ...]], fields: Sample
 ) -> tuple[tuple[int, ...], Any]:
-    complaint = ""
+    complaints: list[str] = []
     for shape in shapes:
         values = random_features(shape, "probe", model.dtype).to(model.device)
         try:
             outputs = model(**{name: values}, **{field: value.to(model.device) for field, value in fields.items()})
             if fields:
-                _check_loss(outputs)
+                check_loss(outputs)
             return shape, outputs
         except Exception as error:  # a model may raise anything for a wrong shape
-            complaint = complaint or f"{type(error).__name__}: {first_line(str(error))}"
-    raise _unsupported(model, name, complaint or "no shape is known")
+            _check_trainable(model, error)
+            complaints.append(f"{type(error).__name__}: {first_line(str(error))}")
+            if not _is_worthwhile(complaints):
+                break
+    raise _unsupported(model, name, complaints)
 
 
-def first_that_trains(model: PreTrainedModel, name: str, batches: Iterable[Mapping[str, Any]]) -> int:
+def first_that_trains(
+    model: PreTrainedModel, name: str, batches: Iterable[Mapping[str, Any]], *, patience: int = _SAME
+) -> int:
     """The number of the first batch for which the model computes a loss.
 
     Args:
         model: the model, which is run on the batches.
         name: what was guessed, for the message.
-        batches: batches of one sample, on the CPU.
+        batches: batches of few samples, on the CPU.
+        patience: after so many equal errors in a row, the search ends.
 
     Raises:
         UnsupportedError: the model computes no loss for any of them.
+        UnsupportedHeadError: the model cannot be trained in this way, in whatever size.
     """
-    complaint = ""
+    complaints: list[str] = []
     for number, batch in enumerate(batches):
         try:
             with torch.no_grad():
-                _check_loss(model(**moved(batch, model.device)))
+                check_loss(model(**moved(batch, model.device)))
             return number
-        except NotImplementedError as error:
-            raise UnsupportedError(f"{type(model).__name__} computes no loss: {first_line(str(error))}") from None
         except Exception as error:  # a model may raise anything for a wrong shape
-            complaint = complaint or f"{type(error).__name__}: {first_line(str(error))}"
-    raise _unsupported(model, name, complaint or "no shape is known")
+            _check_trainable(model, error)
+            complaints.append(f"{type(error).__name__}: {first_line(str(error))}")
+            if not _is_worthwhile(complaints, patience):
+                break
+    raise _unsupported(model, name, complaints)
 
 
-def _check_loss(outputs: Any) -> None:
+def _check_trainable(model: PreTrainedModel, error: Exception) -> None:
+    """Raise an `UnsupportedHeadError` if the model computes no loss, in whatever form its inputs are."""
+    if isinstance(error, NotImplementedError):
+        raise UnsupportedHeadError(f"{type(model).__name__} computes no loss: {first_line(str(error))}") from None
+
+
+def _is_worthwhile(complaints: list[str], patience: int = _SAME) -> bool:
+    """Whether to try another form: not if the last ones all had the same error, which names no size."""
+    last = complaints[-patience:]
+    return len(last) < patience or len(set(last)) > 1
+
+
+def check_loss(outputs: Any) -> None:
     """Raise a `ValueError` if a model returned no loss, or a loss that is not finite."""
     if getattr(outputs, "loss", None) is None:
         raise ValueError("the model returned no loss")
@@ -171,8 +194,13 @@ def _check_loss(outputs: Any) -> None:
         raise ValueError(f"the loss is {float(outputs.loss.mean())}")
 
 
-def _unsupported(model: PreTrainedModel, name: str, complaint: str) -> UnsupportedError:
+def _unsupported(model: PreTrainedModel, name: str, complaints: list[str]) -> UnsupportedError:
+    if complaints and all(_ONE_VALUE in one for one in complaints):
+        return UnsupportedHeadError(
+            f"{type(model).__name__} cannot be trained on one sample at a time: "
+            "a batch norm then has one value per channel"
+        )
     return UnsupportedError(
         f"{type(model).__name__}: no synthetic {name} can be made for model type {model.config.model_type!r} "
-        f"({complaint}); if the model is shrunk, try shrink: false"
+        f"({next(iter(complaints), 'no shape is known')}); if the model is shrunk, try shrink: false"
     )

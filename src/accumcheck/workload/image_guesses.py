@@ -20,6 +20,8 @@ from accumcheck.workload.image_layouts import Layout, pair
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+FLAT_PATCHES = "flattened_patches"
+"""Patches that begin with their row and their column."""
 _SIDE = 2
 """The number of features along each side of an image."""
 _MERGES = (
@@ -64,7 +66,7 @@ class Geometry:
 def guessed_layouts(model: PreTrainedModel) -> Iterator[Layout]:
     """Layouts that may fit the model, the most common first: a whole image, tiles, or patches."""
     takes = frozenset(inspect.signature(model.forward).parameters)
-    pixels = next((name for name in ("pixel_values", "flattened_patches", "image_patches") if name in takes), None)
+    pixels = next((name for name in ("pixel_values", FLAT_PATCHES, "image_patches") if name in takes), None)
     if pixels is None:
         return
     for one in _geometries(model.config):
@@ -104,13 +106,16 @@ def _shapes(one: Geometry, takes: frozenset[str]) -> Iterator[tuple[int, ...]]:
     """Possible shapes of one image's pixels. The first number is multiplied by the number of images of a sample."""
     area, values = one.patch * one.patch, one.channels * one.patch * one.patch
     whole = (1, one.channels, one.height, one.width)
+    if FLAT_PATCHES in takes:
+        yield (1, one.patches, 2 + values)
+        return
     if any(name.endswith(("grid_thw", "grid_hw")) for name in takes):
         yield (one.patches, values * one.frames)
         yield (one.patches, values)
         yield (one.patches, one.channels, one.patch, one.patch)
         yield (one.patches, one.channels, one.frames, one.patch, one.patch)
         yield (1, one.patches, one.channels, one.patch, one.patch)
-    if takes & {"spatial_shapes", "image_position_ids", "image_patches", "flattened_patches", "image_grids"}:
+    if takes & {"spatial_shapes", "image_position_ids", "image_patches", "image_grids"}:
         yield (1, one.patches, values)
         yield (1, 1, one.patches, values)
     if "target_sizes" in takes:

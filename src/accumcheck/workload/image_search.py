@@ -128,6 +128,8 @@ def _sample(model: PreTrainedModel, recipe: ImageRecipe, number: int) -> Sample:
     sample |= recipe.token_fields(ids, labels) | recipe.fields(1, f"probe:{number}", model.dtype)
     sample |= extra_inputs(model, sample)
     takes = inspect.signature(model.forward).parameters
+    if "input_ids" not in takes:  # a mask is then over patches
+        del sample["attention_mask"]
     return {name: value for name, value in sample.items() if name in takes}
 
 

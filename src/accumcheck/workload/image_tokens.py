@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
     from transformers import PretrainedConfig
 
-TOKEN_NAMES = ("image_token_id", "image_token_index", "image_patch_id", "media_placeholder_token_id")
+TOKEN_NAMES = (
+    "image_token_id",
+    "image_token_index",
+    "image_patch_id",
+    "media_placeholder_token_id",
+    "video_token_id",
+    "video_token_index",
+)
 """The names of the token id of an image feature in different releases and architectures."""
 WRAPPERS = (
     ("vision_start_token_id", "vision_end_token_id"),

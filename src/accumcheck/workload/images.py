@@ -14,7 +14,7 @@ from accumcheck.rows.sample import IGNORED
 from accumcheck.rows.vocabulary import embedded_ids
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.features import random_features
-from accumcheck.workload.image_guesses import guessed_layouts
+from accumcheck.workload.image_guesses import FLAT_PATCHES, guessed_layouts
 from accumcheck.workload.image_layouts import Layout, layout_of
 from accumcheck.workload.image_search import first_that_runs
 from accumcheck.workload.image_tokens import TOKEN_NAMES, image_token_id, llava_features, wrappers_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TokenType = Literal["image", "answer"]
 
-PIXELS = ("pixel_values", "flattened_patches", "image_patches")
+PIXELS = ("pixel_values", FLAT_PATCHES, "image_patches")
 """The names of image inputs."""
 
 
@@ -49,6 +49,8 @@ class ImageRecipe:
         for name, value in self.layout(images).items():
             if isinstance(value, tuple):
                 value = random_features(value, key if name == "pixel_values" else f"{key}:{name}", dtype)
+            if name == FLAT_PATCHES:
+                _number_patches(value)
             found[name] = value
         return found
 
@@ -80,6 +82,13 @@ def image_recipe(model: PreTrainedModel) -> ImageRecipe:
     if isinstance(found, ImageRecipe):
         return found
     raise _unsupported(model, first_line(found) if found else "it has no pixel input with a known name")
+
+
+def _number_patches(patches: torch.Tensor) -> None:
+    """Write the row and the column of each patch, counted from 1, into its first two numbers, in place."""
+    numbers = torch.arange(patches.shape[-2])
+    patches[..., 0] = (numbers // 2 + 1).to(patches.dtype)
+    patches[..., 1] = (numbers % 2 + 1).to(patches.dtype)
 
 
 def _recipes(model: PreTrainedModel) -> Iterator[Callable[[int], ImageRecipe]]:

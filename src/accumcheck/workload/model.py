@@ -14,6 +14,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from accumcheck.errors import WorkloadError
 from accumcheck.rows.collate import Collator
+from accumcheck.workload.answers import answer
 from accumcheck.workload.architecture import config_of_class, load_config, model_class
 from accumcheck.workload.causes import named_cause
 from accumcheck.workload.determinism import sub_configs, turn_off_config_dropout, turn_off_module_dropout
@@ -74,16 +75,40 @@ def models_to_try(
     if not model.shrink:
         yield lambda: _finished(_build(cls, model, config, torch.device(device), seed), model)
         return
+    tried: list[dict[str, Any]] = []
     for way in WAYS:
-
-        def make(way: Way = way) -> PreTrainedModel:
+        try:
             with named_cause(model, what="cannot be shrunk"):
                 small = way.shrink(config)
+        except WorkloadError as error:
+            yield functools.partial(_refuse, error)
+            continue
+        if small.to_dict() in tried:
+            continue
+        tried.append(small.to_dict())
+
+        def make(way: Way = way, small: PretrainedConfig = small) -> PreTrainedModel:
             if way.largest is not None:
                 _check_size(cls, model, small, way.largest)
-            return _finished(_build(cls, model, small, torch.device(device), seed), model)
+            return _finished(_built_as_asked(cls, model, small, torch.device(device), seed), model)
 
         yield make
+
+
+def _refuse(error: WorkloadError) -> PreTrainedModel:
+    raise error
+
+
+def _built_as_asked(
+    cls: Any, model: ModelConfig, config: PretrainedConfig, device: torch.device, seed: int
+) -> PreTrainedModel:
+    """Build a shrunk model. If its class refuses the config and says what it needs, the config gets it."""
+    while True:
+        try:
+            return _build(cls, model, config, device, seed)
+        except WorkloadError as error:
+            if error.__cause__ is None or not answer(config, error.__cause__):
+                raise
 
 
 def _finished(built: PreTrainedModel, model: ModelConfig) -> PreTrainedModel:

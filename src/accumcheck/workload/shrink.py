@@ -7,6 +7,7 @@ one entry per layer, rotary sections) are read from the full-size numbers and pr
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import re
@@ -29,7 +30,12 @@ FEED_FORWARD = 2 * HIDDEN
 POSITIONS = 1024
 SOUND = 32  # positions of a speech encoder: two frames of a spectrogram each
 RANK = 16
+WINDOW = 16
 
+_STAGES = re.compile(r"^(depths?|num_blocks|layer_depths|num_block_repeats|stage_num_blocks)$")
+"""The names of lists with the number of layers of each stage."""
+_PER_STAGE = 3
+"""The most layers of a stage: layers with and without shifted windows (Swin), and one more than stages before (CvT)."""
 _OWN_WIDTH = ("hidden_size", "d_model", "n_embd", "embed_dim", "emb_dim", "dim", "hidden_dim")
 _HEADS = re.compile(r"(^|_)(n_?heads?|heads|num_query_groups)(_per_layer)?$")
 _KEY_VALUE = re.compile(r"kv|key_value|query_groups")
@@ -48,17 +54,21 @@ _NO_WIDTH = re.compile(
     r"|audio_channels|grid|step|max_|parallel|divisible|feature_size|input_size|chunksize|ngram|mel|rank|buckets"
     r"|state_dim|action_dim"
 )
+_CHANNELS = re.compile(r"(^|_)(in|out|mid|stem|stage|feat)_channels$")
 _EXPERTS = re.compile(r"(^|_)(num|n)_(\w+_)?experts$|^num_experts$|expert_num$")
 _PER_TOKEN = re.compile(r"experts_per_tok|(^|_)(moe_k|top_?k(_experts)?)$|num_selected_experts")
 _POSITIONS = re.compile(r"^(max_position_embeddings|n_positions|n_ctx|max_seq_len|seq_len(gth)?|max_sequence_length)$")
 
 
-def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False) -> PretrainedConfig:
+def shrink(
+    config: PretrainedConfig, *, layers: int = LAYERS, ranked: bool = False, fill: bool = False
+) -> PretrainedConfig:
     """A tiny copy of ``config``: about 2 layers, width 64, 4 heads of 16, 4 experts, 256 token ids, 4 image patches.
 
     Args:
         config: the full-size config. It is not changed.
         layers: the smallest number of layers to keep.
+        ranked: keep all numbers of short lists of layers, see `shrink_layers`.
         fill: give a value to fields without a default, if their names show their meaning.
 
     Returns:
@@ -72,8 +82,9 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False
     for part in sub_configs(small):
         overrides = _layer_overrides(part)
         before = dict(vars(part))
-        kept = shrink_layers(part, layers)
+        kept = shrink_layers(part, layers, ranked=ranked)
         shrink_layer_choices(part)
+        shrink_stages(part)
         _shrink_widths(part, hidden)
         _shrink_rope(part, before)
         if sectioned and "vocab_size" in before:
@@ -86,6 +97,12 @@ def shrink(config: PretrainedConfig, *, layers: int = LAYERS, fill: bool = False
             fill_fields(part)
     shrink_vocabulary(small, vocabularies)
     return small
+
+
+def is_width(name: str) -> bool:
+    """Whether a field with this name holds widths: of layers, heads or the channels of a stage."""
+    of_layers = _HIDDEN.search(name) or (_WIDTH.search(name) and not _NO_WIDTH.search(name))
+    return bool(of_layers or _HEAD_DIM.search(name) or _CHANNELS.search(name))
 
 
 def shrink_vocabulary(config: PretrainedConfig, vocabularies: list[int]) -> None:
@@ -106,6 +123,8 @@ def _fill(part: PretrainedConfig) -> None:
     width = _first(part, *_OWN_WIDTH)
     if "head_dim" in fields and fields["head_dim"] is None and heads and width:
         part.head_dim = width // heads
+    if "sliding_attention" in (fields.get("layer_types") or ()) and getattr(part, "sliding_window", 0) is None:
+        part.sliding_window = WINDOW
     experts = any(_EXPERTS.search(name) and isinstance(value, int) for name, value in fields.items())
     for name, value in list(fields.items()):
         if value is None and experts and _PER_TOKEN.search(name):
@@ -151,6 +170,17 @@ def _first(part: PretrainedConfig, *names: str) -> int | None:
         if isinstance(value, int) and value > 0:
             return value
     return None
+
+
+def shrink_stages(part: PretrainedConfig, most: int = _PER_STAGE) -> bool:
+    """Keep at most so many layers of each stage, in place. Returns whether there are stages."""
+    found = False
+    for name, value in list(vars(part).items()):
+        stages = _STAGES.search(name) and isinstance(value, (list, tuple)) and value
+        if stages and all(isinstance(one, int) for one in value):
+            setattr(part, name, type(value)(min(one, most) for one in value))
+            found = True
+    return found
 
 
 def _shrink_widths(part: PretrainedConfig, hidden: set[int]) -> None:
@@ -242,7 +272,7 @@ def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
         elif name == "max_source_positions" and "num_mel_bins" in before:
             setattr(part, name, min(value, SOUND))
         elif name in _WINDOWS and before.get("use_sliding_window") is not False:
-            setattr(part, name, min(value, 16))
+            setattr(part, name, min(value, WINDOW))
 
 
 def _shrink_rope(part: PretrainedConfig, before: dict[str, Any]) -> None:
@@ -276,11 +306,13 @@ def _section_rope(part: PretrainedConfig) -> None:
     rope = getattr(part, name, None) or {"rope_type": "default", "type": "default"}
     if "mrope_section" not in rope and all(not isinstance(value, dict) for value in rope.values()):
         rotary = int((_first(part, "head_dim") or HEAD_DIM) * (rope.get("partial_rotary_factor") or 1))
-        setattr(part, name, {**rope, "mrope_section": _split([2, 3, 3], rotary // 2)})
+        with contextlib.suppress(Exception):  # some configs only take sections for each kind of layer
+            setattr(part, name, {**rope, "mrope_section": _split([3, 3, 2], rotary // 2)})
 
 
 def _split(parts: list[int], total: int) -> list[int]:
-    """Split ``total`` in proportion to ``parts``. Each part is at least 1; the first part gets the rest."""
+    """Split ``total`` in proportion to ``parts``. Each part is at least 1; the part unlike the others gets the rest."""
     shares = [max(1, part * total // sum(parts)) for part in parts]
-    shares[0] += total - sum(shares)
+    rest = next((place for place, part in enumerate(parts) if parts.count(part) == 1), 0)
+    shares[rest] += total - sum(shares)
     return shares

@@ -18,20 +18,26 @@ _DEPTH = re.compile(
 _PERIOD = re.compile(r"(_period|_interval|_frequency|every_n_layers|sliding_window_pattern|layer_group_size)$")
 _CHOICE = re.compile(r"(feature|vision)_layers?$")
 _AT_MOST_ALL = re.compile(r"^(max_window_layers)$")
+_LAYER_NUMBERS = re.compile(r"index(es)?$|indices|idxs|layer_ids|_layers$|layer_indices")
+_BACKBONE = ("out_indices", "_out_indices")
 _SOME_FIRST = re.compile(r"^(first_k_dense_replace|moe_layer_start_index|num_dense_layers|n_dense_layers)$")
 
 
-def shrink_layers(part: PretrainedConfig, layers: int = LAYERS) -> list[int]:
+def shrink_layers(part: PretrainedConfig, layers: int = LAYERS, *, ranked: bool = False) -> list[int]:
     """Reduce every depth of one config to ``layers``, or to one layer of each kind (at most 4), in place.
 
-    Lists with one entry per layer keep the entries of the kept layers. Lists of layer numbers keep those that exist.
+    Lists with one entry per layer keep the entries of the kept layers. Lists of layer numbers keep those that exist;
+    ``ranked``: lists with at most ``layers`` numbers keep them all, as the first layers in the same order.
 
     Returns:
         The old numbers of the kept layers; empty for a config without a depth.
     """
     fields = vars(part)
+    numbers = _layer_numbers(fields, layers) if ranked else {}
     depths = {name: value for name, value in fields.items() if _DEPTH.search(name) and _whole(value)}
     if not depths:
+        for name, value in numbers.items():
+            setattr(part, name, value)
         return []
     names = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
     main = next((depths[name] for name in names if name in depths), max(depths.values()))
@@ -42,11 +48,44 @@ def shrink_layers(part: PretrainedConfig, layers: int = LAYERS) -> list[int]:
             setattr(part, name, count if value == main else min(value, layers))
         elif isinstance(value, str) and len(value) == main and set(value) <= set("M*-E|"):
             setattr(part, name, "".join(value[index] for index in kept))
+        elif name in numbers:
+            setattr(part, name, numbers[name])
         elif isinstance(value, (list, tuple)) and value and name != "id2label":
             setattr(part, name, _list(name, value, main, kept))
         elif _whole(value):
             _number(part, name, value, count)
+    _shrink_stages(part, main, count)
     return kept
+
+
+def _shrink_stages(part: PretrainedConfig, main: int, count: int) -> None:
+    """Keep the names of the layers of a backbone that are left, and take its features from the last ones."""
+    stages = getattr(part, "stage_names", None)
+    if not isinstance(stages, list) or len(stages) != main + 1 or main == count:
+        return
+    part.stage_names = stages[: count + 1]
+    features = vars(part).get("_out_features")
+    if features:
+        last = min(len(features), count)
+        vars(part)["_out_features"] = part.stage_names[-last:]
+        vars(part)["_out_indices"] = list(range(count + 1 - last, count + 1))
+
+
+def _layer_numbers(fields: dict[str, Any], layers: int) -> dict[str, Any]:
+    """Short lists of layer numbers, changed to the first layers: ``[3, 6, 9]`` gives ``[0, 1, 2]``."""
+    found = {}
+    for name, value in fields.items():
+        if (
+            name in _BACKBONE
+            or not _LAYER_NUMBERS.search(name)
+            or not isinstance(value, (list, tuple))
+            or not 1 < len(value) <= layers
+        ):
+            continue
+        if all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in value):
+            ranks = {number: rank for rank, number in enumerate(sorted(set(value)))}
+            found[name] = type(value)(ranks[one] for one in value)
+    return found
 
 
 def shrink_layer_choices(part: PretrainedConfig) -> None:
@@ -87,7 +126,7 @@ def _list(name: str, value: Any, main: int, kept: list[int]) -> Any:
         return [[kinds, max(1, len(kept) // len(kinds))] for kinds, _ in value[:1]]
     if not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return value
-    if re.search(r"index(es)?$|indices|idxs|layer_ids|_layers$|layer_indices", name) and max(value) < main:
+    if _LAYER_NUMBERS.search(name) and max(value) < main:
         inside = sorted({min(item, len(kept) - 1) for item in value})
         return same(inside[-1:])
     return value

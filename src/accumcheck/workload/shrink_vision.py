@@ -33,6 +33,10 @@ def shrink_vision(config: PretrainedConfig) -> None:
 
 def _shrink_tower(part: PretrainedConfig, side: int) -> None:
     fields = vars(part)
+    tube = fields.get("tubelet_size")
+    if isinstance(tube, (list, tuple)) and len(tube) == 3 and all(isinstance(one, int) for one in tube):
+        _shrink_video(part, list(tube), side)
+        return
     patch = fields.get("patch_size")
     if not isinstance(patch, int) or not {"image_size", "num_channels", "in_channels", "in_chans"} & set(fields):
         return
@@ -45,6 +49,19 @@ def _shrink_tower(part: PretrainedConfig, side: int) -> None:
             part.window_size = value // patch * small
         elif name in ("num_position_embeddings", "num_positions") and isinstance(value, int):
             setattr(part, name, side * side)
+
+
+def _shrink_video(part: PretrainedConfig, tube: list[int], side: int) -> None:
+    """Videos of two patches in time; patches with a size in time, height and width."""
+    small = [tube[0], *(min(one, PATCH) for one in tube[1:])]
+    part.tubelet_size = type(part.tubelet_size)(small)
+    for name, value in list(vars(part).items()):
+        if name == "image_size" and value:
+            setattr(part, name, _like(value, side * small[-1]))
+        elif name == "patch_size" and value:
+            setattr(part, name, _like(value, small[-1]))
+        elif name == "num_frames" and isinstance(value, int):
+            setattr(part, name, min(value, 2 * small[0]))
 
 
 def _merged(config: PretrainedConfig) -> int:

@@ -31,6 +31,8 @@ Labels = Callable[[random.Random, str], torch.Tensor]
 
 
 def _fits(head: Head) -> bool:
+    if "input_ids" in head.takes:  # the text says what to segment
+        return False
     return any(head.is_one(registry, ending, "pixel_values") for registry, ending in _REGISTRIES)
 
 

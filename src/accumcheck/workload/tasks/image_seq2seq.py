@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,13 @@ def _fits(head: Head) -> bool:
 
 def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
     text, longest, recipe = Text.of(model, data), longest_target(model), image_recipe(model)
+    reads = "input_ids" in inspect.signature(model.forward).parameters
 
     def make(draw: random.Random, length: int, key: SampleKey) -> Sample:
         ids = [*recipe.tokens * max(1, data.images_per_sample), *text.ids(draw, length)]
         row = text_row(ids, text.target(draw, longest))
+        if not reads:
+            row = {"labels": row["labels"]}
         return row | recipe.fields(max(1, data.images_per_sample), str(key), model.dtype)
 
     return make

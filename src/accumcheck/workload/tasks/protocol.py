@@ -62,6 +62,11 @@ class Head:
         return self.generates and (self.encodes or self.classes[0] in names_in("CAUSAL_LM"))
 
 
+def is_label(name: str) -> bool:
+    """Whether a parameter of this name holds labels to predict. ``input_labels`` are inputs: the points of a prompt."""
+    return name == "labels" or (name.endswith(("_label", "_labels")) and not name.startswith("input_"))
+
+
 def names_in(registry: str) -> frozenset[str]:
     """The class names in one of transformers' registries of heads, for example ``MASKED_LM``."""
     names = getattr(modeling_auto, f"MODEL_FOR_{registry}_MAPPING_NAMES", {}).values()

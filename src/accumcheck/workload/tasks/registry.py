@@ -12,6 +12,7 @@ from accumcheck.workload.tasks import (
     causal_text,
     ctc,
     dense_images,
+    documented,
     image_classification,
     image_seq2seq,
     image_text,
@@ -28,7 +29,7 @@ from accumcheck.workload.tasks import (
     universal_segmentation,
     video_classification,
 )
-from accumcheck.workload.tasks.protocol import Head, TaskSpec
+from accumcheck.workload.tasks.protocol import Head, TaskSpec, is_label
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -56,10 +57,8 @@ TASKS: tuple[TaskSpec, ...] = (
     image_text.TASK,
     audio_text.TASK,
     causal_text.TASK,
+    documented.TASK,
 )
-
-LABELS = ("labels", "start_positions", "class_labels")
-"""The names of label parameters. Every head has at least one of them."""
 
 
 def task_of(model: PreTrainedModel) -> TaskSpec:
@@ -68,13 +67,23 @@ def task_of(model: PreTrainedModel) -> TaskSpec:
     Raises:
         UnsupportedHeadError: accumcheck cannot make samples for this architecture.
     """
+    return tasks_of(model)[0]
+
+
+def tasks_of(model: PreTrainedModel) -> list[TaskSpec]:
+    """The task of a model, and then the task of heads of any kind, if it may fit as well.
+
+    Raises:
+        UnsupportedHeadError: accumcheck cannot make samples for this architecture.
+    """
     head, name = Head.of(model), type(model).__name__
-    if head.takes.isdisjoint(LABELS):
+    if "start_positions" not in head.takes and not any(map(is_label, head.takes)):
         raise UnsupportedHeadError(
             f"{name} computes no loss (its forward takes no labels); choose a model.architecture with a head"
         )
-    found = next((task for task in TASKS if task.fits(head)), None)
-    if found is None:
+    found = [task for task in TASKS if task.fits(head)]
+    if not found:
         known = ", ".join(sorted(task.name for task in TASKS))
         raise UnsupportedHeadError(f"{name}: no samples can be made for this architecture; supported tasks: {known}")
-    return found
+    of_any_kind = [documented.TASK] if documented.TASK in found[1:] and not found[0].reads_text else []
+    return [found[0], *of_any_kind]
