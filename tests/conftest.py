@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.drawn import try_every
 from tests.processes import FIXTURES, PROCESS, SLOW, THOROUGH, Watch, is_named
 
 TESTS = Path(__file__).parent
@@ -21,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    try_every(config.getoption("--thorough"))
     if config.getoption("--no-processes"):
         config.stash[WATCH] = Watch()
 
