@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.drawn import try_every
 from tests.processes import FIXTURES, PROCESS, SLOW, THOROUGH, Watch, is_named
 
 TESTS = Path(__file__).parent
 WATCH = pytest.StashKey[Watch]()
+LONG = ("e2e", "process", "slow")
+"""The marks of tests that `make quick` leaves out."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    try_every(config.getoption("--thorough"))
     if config.getoption("--no-processes"):
         config.stash[WATCH] = Watch()
 
@@ -50,9 +54,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=further)
         items[:] = [item for item in items if item not in set(further)]
     # several processes share the tests, in this order (Makefile): what takes longest begins first
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in LONG])
     if config.getoption("--no-processes"):
-        left_out = [item for item in items if any(map(item.get_closest_marker, ("e2e", "process", "slow")))]
+        left_out = [item for item in items if any(map(item.get_closest_marker, LONG))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
 

@@ -65,6 +65,8 @@ THOROUGH = (
     "docs/test_found.py::test_a_script_prints",
     "e2e/test_any_package.py",
     "e2e/test_bisect_sources.py",
+    "e2e/test_litter.py::test_an_ended_parent_leaves_nothing_behind[SIGTERM]",
+    "e2e/test_litter.py::test_the_process_that_was_killed_is_named_and_nothing_else_is_left[0-",
     "e2e/test_reproduce.py::test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one[sentence",
     "e2e/test_reproduce.py::test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one[trl-dpo",
     "e2e/test_reproduce.py::test_scripts_that_train_on_texts_tell_a_right_trainer_from_a_wrong_one[trl-reward",

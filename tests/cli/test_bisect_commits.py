@@ -41,28 +41,34 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return found
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> TinyRepository:
-    """Eight commits: the third does not build, the sixth brings the fault."""
-    made = TinyRepository(tmp_path / "repo")
-    for number in range(1, 9):
-        module = f"SCALE = {1 if number < 6 else 2}  # {number}\n"
+def made(path: Path) -> TinyRepository:
+    """Five commits: the second brings the fault, the third, in the middle, does not build."""
+    made = TinyRepository(path)
+    for number in range(1, 6):
+        module = f"SCALE = {1 if number < 2 else 2}  # {number}\n"
         made.commit(module, f"Change {number}", builds=number != 3)
     return made
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> TinyRepository:
+    """For tests that change nothing in it."""
+    return made(tmp_path_factory.mktemp("git") / "repo")
 
 
 @pytest.mark.e2e
 def test_the_first_bad_commit_is_found_and_one_that_does_not_build_is_skipped(
     repository: TinyRepository, config: str, ran: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, sixth = repository.commits[0], repository.commits[5]
+    first, second, *_ = repository.commits
     command = ["bisect", config, "--repo", str(repository.path), "--good", first, "--bad", "main"]
     assert main(command) == 0
     captured = capsys.readouterr()
     *_, near, last = captured.out.splitlines()
-    assert near == f"first bad commit: {sixth[:10]}: Change 6"
-    assert last == f"first bad release: {sixth}"
-    assert len(ran) <= 5  # both ends, and three of the six between them
+    assert near == f"first bad commit: {second[:10]}: Change 2"
+    assert last == f"first bad release: {second}"
+    assert f"commit {repository.commits[2][:10]} skipped: no wheel can be built" in captured.out
+    assert ran == ["1", "2", "2"]  # both ends, and the commit before the one that is skipped
     ran.clear()
     assert main(command) == 0
     assert ran == []  # every result was kept
@@ -70,8 +76,9 @@ def test_the_first_bad_commit_is_found_and_one_that_does_not_build_is_skipped(
 
 @pytest.mark.e2e
 def test_the_first_fixed_commit_is_found_by_tag(
-    repository: TinyRepository, config: str, ran: list[str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, config: str, ran: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    repository = made(tmp_path / "repo")
     repository.git("tag", "v1")
     repository.commit("SCALE = 2  # 9\n", "Change 9")
     fixed = repository.commit("SCALE = 1  # 10\n", "Change 10")

@@ -29,12 +29,13 @@ from accumcheck.errors import ConfigError
 from accumcheck.record.split import SPLIT_ALIASES
 from accumcheck.stacks.registry import STACKS
 from tests.config.clock import limit
+from tests.drawn import examples
 
 HANGS = 30
 """Seconds after which one example hangs: it takes a few milliseconds."""
 
 FEW = settings(
-    max_examples=150, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(150), derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 VALID = """\
@@ -235,7 +236,7 @@ def test_any_values_under_any_keys(tree: dict[str, Any]) -> None:
     checked(written(tree))
 
 
-@settings(FEW, max_examples=400)
+@settings(FEW, max_examples=examples(400))
 @given(bases, st.one_of(any_changes, plausible_changes))
 def test_a_valid_configuration_in_which_some_keys_were_changed(base: str, changes: list[tuple[Path_, Any]]) -> None:
     tree = yaml.safe_load(base)
@@ -244,7 +245,7 @@ def test_a_valid_configuration_in_which_some_keys_were_changed(base: str, change
     checked(written(tree))
 
 
-@settings(FEW, max_examples=400)
+@settings(FEW, max_examples=examples(400))
 @given(bases, st.one_of(any_changes, plausible_changes))
 def test_a_valid_configuration_with_any_overrides(base: str, changes: list[tuple[Path_, Any]]) -> None:
     checked(base, *(f"{'.'.join(path)}={written(value)}" for path, value in changes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 import yaml
 
 from accumcheck.check import run_checks
 from accumcheck.config.load import load_config
 from accumcheck.saved.consistent import check_consistent
 from accumcheck.saved.reports import report_from_json, report_schema, report_to_json
+
+EXAMPLES = Path(__file__).parents[2] / "configs" / "examples"
 
 TINY_LLAMA = {
     "model_type": "llama",
@@ -33,7 +37,7 @@ TINY_LLAMA = {
 FAULTY_MODEL = '''
 """A Llama whose forward pass misbehaves as PLANTED says: FAULT:RANK:PASS, and :ROWS for batches of so many alone.
 
-Several are separated by semicolons.
+Several are separated by semicolons. Without PLANTED the configuration says it.
 """
 
 import os, signal, time
@@ -45,7 +49,7 @@ class FaultyForCausalLM(LlamaForCausalLM):
     passes = 0
 
     def forward(self, input_ids=None, attention_mask=None, labels=None, **kwargs):
-        planted = [one.split(":") for one in os.environ.get("PLANTED", "none:-1:0").split(";")]
+        planted = [one.split(":") for one in os.environ.get("PLANTED", self.config.planted).split(";")]
         if planted[0][0] == "uncounted":
             kwargs.pop("num_items_in_batch", None)
         out = super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
@@ -109,7 +113,7 @@ def write_config(folder: Path, **keys: Any) -> Path:
     return path
 
 
-def write_faulty_model(folder: Path) -> dict[str, Any]:
+def write_faulty_model(folder: Path, planted: str = "none:-1:0") -> dict[str, Any]:
     """A local model folder with code of its own; returns the configuration's ``model`` section."""
     place = folder / "faulty"
     place.mkdir()
@@ -117,10 +121,18 @@ def write_faulty_model(folder: Path) -> dict[str, Any]:
     config = {
         **TINY_LLAMA,
         "architectures": ["FaultyForCausalLM"],
+        "planted": planted,
         "auto_map": {"AutoModelForCausalLM": "modeling_faulty.FaultyForCausalLM"},
     }
     (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return {"name_or_path": str(place), "weights": "random", "trust_remote_code": True}
+
+
+def make_tiny(folder: Path) -> None:
+    """The tiny models and data of the examples, in ``tiny`` of a folder; in this process, which has torch already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["make_tiny.py", "--into", str(folder / "tiny")])
+        runpy.run_path(str(EXAMPLES / "make_tiny.py"), run_name="__main__")
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -143,12 +155,15 @@ def accumcheck(
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def run_together(folder: Path, configured: Mapping[str, Callable[[Path], Mapping[str, Any]]]) -> dict[str, Ended]:
+def run_together(
+    folder: Path, configured: Mapping[str, Callable[[Path], Mapping[str, Any]]], *, allow_skipped: bool = False
+) -> dict[str, Ended]:
     """Run configurations as ``accumcheck run --format json`` does, in one launch, which imports everything once.
 
     Args:
         folder: each run has a folder of its name in it.
         configured: by name, what makes a run's configuration, and the files that it needs, in its folder.
+        allow_skipped: as ``--allow-skipped``.
     """
     paths = []
     for name, configure in configured.items():
@@ -156,7 +171,7 @@ def run_together(folder: Path, configured: Mapping[str, Callable[[Path], Mapping
         place.mkdir()
         paths.append(place / "check.yaml")
         paths[-1].write_text(yaml.safe_dump(dict(configure(place))), encoding="utf-8")
-    reports = run_checks([load_config(path) for path in paths])
+    reports = run_checks([load_config(path) for path in paths], allow_skipped=allow_skipped)
     return {
         name: Ended(report.exit_code, report_to_json(report), "")
         for name, report in zip(configured, reports, strict=True)

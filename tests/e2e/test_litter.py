@@ -117,7 +117,7 @@ def nothing_is_left(run: Running, temporary: Path) -> None:
         [signal.SIGHUP, signal.SIGHUP],  # a closed terminal: a shell and the kernel may both say it
         [signal.SIGKILL],
     ],
-    ids=str,
+    ids=lambda signs: "-".join(sign.name for sign in signs),
 )
 def test_an_ended_parent_leaves_nothing_behind(running: Running, temporary: Path, signs: list[signal.Signals]) -> None:
     for sign in signs:

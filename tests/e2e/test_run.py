@@ -1,6 +1,7 @@
 """The main job as a user runs it: real Trainer, real torchrun agent, real files.
 
-Few runs, which several tests read: each takes as long as the imports of torch and transformers in several processes.
+Two runs at once, which several tests read: each takes as long as the imports of torch and transformers in several
+processes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.formats import check_formats
-from tests.e2e.program import TINY_LLAMA, Ended, accumcheck, command, write_config, write_faulty_model
+from tests.e2e.program import Ended, accumcheck, command, write_config, write_faulty_model
 
 pytestmark = pytest.mark.e2e
 
@@ -36,25 +37,41 @@ class Run:
         return report
 
 
-def run(folder: Path, *options: str, planted: str = "none:-1:0", **keys: Any) -> Run:
-    config = write_config(folder, **keys)
-    files = {ending: folder / f"report.{ending}" for ending in ENDINGS}
-    outputs = [argument for file in files.values() for argument in ("-o", file)]
-    ended = accumcheck("run", config, *options, *outputs, env={"PLANTED": planted})
-    return Run(ended, config, {ending: file.read_text(encoding="utf-8") for ending, file in files.items()})
-
-
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run(tmp_path_factory.mktemp("clean"), splits=SPLITS, trajectory_steps=3)
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Two runs at once; the model of ``faulty`` ignores the token count."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("clean", "faulty")}
+    keys: dict[str, Any] = {"splits": SPLITS, "trajectory_steps": 3}
+    started = {
+        "clean": start(write_config(folders["clean"], **keys)),
+        "faulty": start(
+            write_config(folders["faulty"], **keys, model=write_faulty_model(folders["faulty"], "uncounted:any:0")),
+            *("--format", "json"),
+        ),
+    }
+    return {name: end(process, folders[name]) for name, process in started.items()}
 
 
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Its model ignores the token count."""
-    folder = tmp_path_factory.mktemp("faulty")
-    keys = {"splits": SPLITS, "trajectory_steps": 3, "model": write_faulty_model(folder)}
-    return run(folder, "--format", "json", planted="uncounted:any:0", **keys)
+def start(config: Path, *options: str) -> subprocess.Popen[str]:
+    outputs = [argument for ending in ENDINGS for argument in ("-o", config.with_name(f"report.{ending}"))]
+    words = command("run", config, *options, *outputs)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end(process: subprocess.Popen[str], folder: Path) -> Run:
+    out, err = process.communicate(timeout=240)
+    files = {ending: (folder / f"report.{ending}").read_text(encoding="utf-8") for ending in ENDINGS}
+    return Run(Ended(process.wait(), out, err), folder / "check.yaml", files)
+
+
+@pytest.fixture
+def clean(runs: dict[str, Run]) -> Run:
+    return runs["clean"]
+
+
+@pytest.fixture
+def faulty(runs: dict[str, Run]) -> Run:
+    return runs["faulty"]
 
 
 def test_splits_that_agree_pass_with_a_table_and_files(clean: Run) -> None:
@@ -102,48 +119,8 @@ def test_a_model_that_ignores_the_token_count_fails_and_is_named(faulty: Run) ->
 
 
 @pytest.mark.parametrize("name", ["clean", "faulty"])
-def test_every_format_of_one_run_says_the_same_and_is_valid(name: str, request: pytest.FixtureRequest) -> None:
-    made: Run = request.getfixturevalue(name)
-    check_formats(made.files, made.config, made.ended.code)
-
-
-def write_own_text(folder: Path) -> tuple[Path, int]:
-    """A check of a user's own text, with a tokenizer of its words; and how many tokens are predicted."""
-    tokenizers = pytest.importorskip("tokenizers")
-    transformers = pytest.importorskip("transformers")
-    lines = [f"the {word} of {count} words is {'very ' * (count % 7)}long" for count, word in enumerate("abcdefgh")]
-    trainer = tokenizers.trainers.WordLevelTrainer(special_tokens=["<unk>", "<pad>"])
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer.train_from_iterator(lines, trainer)
-    place = folder / "model"
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>").save_pretrained(place)
-    (place / "config.json").write_text(json.dumps({**TINY_LLAMA, "architectures": ["LlamaForCausalLM"]}))
-    (folder / "text.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines))
-    model = {"name_or_path": "./model", "weights": "random"}
-    smoothing = {"label_smoothing_factor": 0.1}
-    config = write_config(folder, model=model, data={"jsonl": "text.jsonl"}, steps=1, training_arguments=smoothing)
-    # every word is a token, every token but a line's first is predicted
-    words = [len(tokenizer.encode(line).ids) for line in lines]
-    return config, sum(words) - len(words)
-
-
-def test_two_runs_at_once_are_both_right(tmp_path_factory: pytest.TempPathFactory) -> None:
-    # a user's own text, whose reference has to follow label smoothing; and float32 weights with products in bfloat16:
-    # samples padded in a batch round otherwise than alone, which is not put down to batching
-    of_text, predicted = write_own_text(tmp_path_factory.mktemp("text"))
-    mixed = write_config(tmp_path_factory.mktemp("mixed"), training_arguments={"bf16": True}, splits=SPLITS)
-    runs = [
-        subprocess.Popen(
-            command("run", config, "--format", "json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for config in (of_text, mixed)
-    ]
-    first, second = (Ended(one.wait(), out, err) for one in runs for out, err in [one.communicate(timeout=240)])
-    assert first.code == 0, first.err + first.out
-    assert first.report["reference"][0]["tokens"] == predicted
-    assert (second.code, second.report["findings"]) == (0, []), second.err + second.out
-    assert second.report["tolerances"]["noise_floor"]["gradient"] > 1e-4  # as in bfloat16
+def test_every_format_of_one_run_says_the_same_and_is_valid(name: str, runs: dict[str, Run]) -> None:
+    check_formats(runs[name].files, runs[name].config, runs[name].ended.code)
 
 
 @pytest.mark.parametrize(

@@ -7,28 +7,27 @@ More releases and more of each stack are rows of scripts/faults.yaml (``make fau
 from __future__ import annotations
 
 import functools
+import json
 import math
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
+import transformers
 import yaml
 
-from tests.e2e.program import TINY_LLAMA, Ended, accumcheck, run_together
+from tests.e2e.program import EXAMPLES, TINY_LLAMA, Ended, accumcheck, make_tiny, run_together
 
 pytestmark = pytest.mark.e2e
-
-EXAMPLES = Path(__file__).parents[2] / "configs" / "examples"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory with the tiny models and data."""
     folder = tmp_path_factory.mktemp("work")
-    subprocess.run([sys.executable, str(EXAMPLES / "make_tiny.py")], cwd=folder, check=True, capture_output=True)
+    make_tiny(folder)
     return folder
 
 
@@ -113,6 +112,13 @@ INSTALLED: dict[str, dict[str, Any]] = {
             "arguments": ["--model", "tiny/llama", "--data", "tiny/trl/train.jsonl", "--output_dir", "saves"],
         },
     },
+    # float32 weights with products in bfloat16: samples padded in a batch round otherwise than alone
+    "mixed": {
+        "model": {"config": TINY_LLAMA},
+        "training_arguments": {"bf16": True},
+        "splits": ["1x8x1", "1x2x4", "2x2x2"],
+        "steps": 2,
+    },
     # 12 samples: 1x2x4 has 2 micro-batches for its last step, and 2x4x1 has to fill a micro-batch
     "epochs": {
         "model": {"config": TINY_LLAMA},
@@ -123,6 +129,27 @@ INSTALLED: dict[str, dict[str, Any]] = {
 }
 """The checks that this environment runs, in one launch, by name."""
 
+LINES = [f"the {word} of {count} words is {'very ' * (count % 7)}long" for count, word in enumerate("abcdefgh")]
+"""Of them, a space separates the tokens; all but a line's first are predicted."""
+
+
+def own_text(folder: Path) -> dict[str, Any]:
+    """A check of a user's own text, with a tokenizer of its words, whose reference has to follow label smoothing."""
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    special = tokenizers.trainers.WordLevelTrainer(special_tokens=["<unk>", "<pad>"])
+    tokenizer.train_from_iterator(LINES, special)
+    place = folder / "model"
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>").save_pretrained(place)
+    (place / "config.json").write_text(json.dumps({**TINY_LLAMA, "architectures": ["LlamaForCausalLM"]}))
+    (folder / "text.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in LINES))
+    return configured(
+        folder,
+        model={"name_or_path": "./model", "weights": "random"},
+        data={"jsonl": "text.jsonl"},
+        training_arguments={"label_smoothing_factor": 0.1},
+    )
+
 
 @pytest.fixture(scope="module")
 def here(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ended]]:
@@ -130,7 +157,7 @@ def here(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
         patch.chdir(made)  # from where the script finds its model and its data
         patch.setenv("HF_HUB_OFFLINE", "1")
         checks = {name: functools.partial(configured, **keys) for name, keys in INSTALLED.items()}
-        yield run_together(tmp_path_factory.mktemp("here"), checks)
+        yield run_together(tmp_path_factory.mktemp("here"), {**checks, "own-text": own_text})
 
 
 def test_a_stack_that_is_not_installed_says_how_to_get_it(here: dict[str, Ended]) -> None:
@@ -160,3 +187,15 @@ def test_the_end_of_an_epoch_is_the_same_under_every_split(here: dict[str, Ended
         assert [step["samples"] for step in split["steps"]] == [8, 4, 8, 4]
     assert [step["samples"] for step in ended.report["splits"][3]["steps"]] == [8, 8, 8, 8]
     assert [finding["id"] for finding in ended.report["findings"]] == ["padded-samples"]
+
+
+def test_a_users_own_text_is_counted_in_its_tokens(here: dict[str, Ended]) -> None:
+    ended = here["own-text"]
+    assert ended.code == 0, ended.out
+    assert ended.report["reference"][0]["tokens"] == sum(len(line.split()) - 1 for line in LINES)
+
+
+def test_what_mixed_precision_rounds_is_not_put_down_to_batching(here: dict[str, Ended]) -> None:
+    ended = here["mixed"]
+    assert (ended.code, ended.report["findings"]) == (0, []), ended.out
+    assert ended.report["tolerances"]["noise_floor"]["gradient"] > 1e-4  # as in bfloat16

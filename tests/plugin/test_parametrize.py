@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.sessions import RUNS_ONCE
+
 ROOT = Path(__file__).parents[2]
 CONFTEST = f"""
 import sys
@@ -130,7 +132,7 @@ def build_trainer():
 def test_splits(check):
     check()
 
-def test_function():
+def test_function():  # on the same run
     try:
         accumcheck.check_trainer(build_trainer, splits=["1x4x1", "1x1x4"], steps=1)
     except accumcheck.ChecksFailedError as error:
@@ -141,6 +143,7 @@ def test_function():
 
 @pytest.mark.e2e
 def test_a_fault_of_trainer_is_found_by_both(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(RUNS_ONCE)
     pytester.makepyfile(test_training=REAL)
     ended = pytester.runpytest_subprocess("-v")
     ended.assert_outcomes(passed=7, failed=2, xfailed=1)

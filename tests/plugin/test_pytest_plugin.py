@@ -1,4 +1,4 @@
-"""The pytest plugin in sessions of its own, on real runs."""
+"""The pytest plugin in sessions of its own: on a real run that diverges, and on reports made by hand."""
 
 from __future__ import annotations
 
@@ -7,24 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import write_config, write_faulty_model
+from tests.plugin.sessions import RUNS_ONCE
 
 pytestmark = pytest.mark.e2e
 
-
-RUNS_ONCE = """
-import accumcheck.check
-
-run_check, made = accumcheck.check.run_check, []
-
-
-def run_once(*given, **keywords):
-    made.append(made[0] if made else run_check(*given, **keywords))
-    return made[0]
-
-
-accumcheck.check.run_check = run_once
-"""
-"""One real run, whose report every test of the session is given."""
+ROOT = Path(__file__).parents[2]
 
 
 def _session(pytester: pytest.Pytester, test: str, *arguments: str) -> pytest.RunResult:
@@ -67,16 +54,6 @@ def test_a_divergence_fails_with_the_table(pytester: pytest.Pytester, monkeypatc
     ended.stdout.no_fnmatch_line("*pytest_plugin.py:*: *")  # the plugin's own frames are left out
 
 
-def test_a_run_that_crashed_fails_and_does_not_pass(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_config(pytester.path, steps=1, splits=["1x8x1", "2x2x2"], model=write_faulty_model(pytester.path))
-    monkeypatch.setenv("PLANTED", "raise:1:1")
-    ended = _session(pytester, "def test_splits(accumcheck):\n    accumcheck.check('check.yaml')")
-    ended.assert_outcomes(failed=1)
-    ended.stdout.fnmatch_lines(
-        ["accumcheck could not decide:", "*planted: the model broke*", "could not be decided: *"]
-    )
-
-
 def test_a_wrong_configuration_fails_with_its_message_alone(pytester: pytest.Pytester) -> None:
     write_config(pytester.path)
     ended = _session(
@@ -96,10 +73,40 @@ def test_a_wrong_configuration_fails_with_its_message_alone(pytester: pytest.Pyt
     ended.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_mappings_markers_and_overrides_add_up(pytester: pytest.Pytester) -> None:
+MADE = f"""
+import sys
+from dataclasses import replace
+
+import pytest
+
+sys.path.insert(0, {str(ROOT)!r})
+import accumcheck.check
+from tests.report import examples
+
+
+@pytest.fixture(autouse=True)
+def run_check(request, monkeypatch):
+    made = request.node.name.split("_")[1]
+
+    def run_check(check, *, allow_skipped, **_):
+        if made == "skipped":
+            return examples.skipped(allow_skipped)
+        if made == "crashed":
+            return examples.undecided()
+        return replace(examples.clean(), config=check.to_dict())
+
+    monkeypatch.setattr(accumcheck.check, "run_check", run_check)
+"""
+"""Reports made by hand, by the second word of a test's name; otherwise a pass of whatever is to be run."""
+
+
+def test_mappings_markers_and_overrides_add_up_and_what_is_no_pass_does_not_pass(pytester: pytest.Pytester) -> None:
+    write_config(pytester.path, steps=1)
+    pytester.makeconftest(MADE)
     ended = _session(
         pytester,
         """
+        import json
         import pytest
         from accumcheck.config.load import load_config
 
@@ -108,65 +115,40 @@ def test_mappings_markers_and_overrides_add_up(pytester: pytest.Pytester) -> Non
         CHECK = {"model": {"config": LLAMA}, "global_batch_size": 8, "splits": ["1x8x1"], "launcher": {"device": "cpu"}}
 
         @pytest.mark.accumcheck(splits=["1x8x1", "1x2x4"], steps=2)
-        def test_splits(accumcheck, tmp_path):
-            report = accumcheck.check(CHECK, steps=1, model={"dtype": "float64"})
-            assert report.config["splits"] == ["1x8x1", "1x2x4"]  # the marker's, over the mapping's
-            assert report.config["steps"] == 1  # the call's, over the marker's
-            assert report.model.dtype == "float64"
-            assert report.model.architecture == "LlamaForCausalLM"  # the rest of the section stayed
-            resolved = load_config(_written(tmp_path), [])
-            assert accumcheck.check(resolved, splits=["1x4x2"]).control == "1x4x2"
-
-        def test_a_file(accumcheck, tmp_path):
-            report = accumcheck.check(_written(tmp_path), splits=["1x4x2", "1x1x8"], steps=1)
-            assert report.exit_code == 0
-            assert [str(split.split) for split in report.splits] == ["1x4x2", "1x1x8"]
-
-        def _written(folder):
-            import json
-            path = folder / "resolved.yaml"
-            path.write_text(json.dumps(CHECK))
-            return path
-        """,
-    )
-    ended.assert_outcomes(passed=2)
-
-
-def test_tests_that_train_can_be_left_out(pytester: pytest.Pytester) -> None:
-    test = "def test_splits(accumcheck):\n    accumcheck.check('none.yaml')\ndef test_other():\n    pass"
-    ended = _session(pytester, test, "-m", "not accumcheck", "--strict-markers")
-    ended.assert_outcomes(passed=1, deselected=1)
-    assert "@pytest.mark.accumcheck(" in pytester.runpytest_subprocess("--markers").stdout.str()
-
-
-def test_what_lacks_only_gpus_skips(pytester: pytest.Pytester) -> None:
-    # what a machine with too few GPUs gives, made by hand: there may be enough of them here, or none
-    write_config(pytester.path, steps=1)
-    pytester.makeconftest(
-        f"""
-        import sys
-        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-        import accumcheck.check
-        from tests.report.examples import skipped
-        accumcheck.check.run_check = lambda *_, allow_skipped, **__: skipped(allow_skipped)
-        """
-    )
-    ended = _session(
-        pytester,
-        """
         def test_splits(accumcheck):
+            given = accumcheck.check(CHECK, steps=1, model={"dtype": "float64"}).config
+            assert given["splits"] == ["1x8x1", "1x2x4"]  # the marker's, over the mapping's
+            assert given["steps"] == 1  # the call's, over the marker's
+            assert given["model"]["dtype"] == "float64"
+            assert given["model"]["config"] == LLAMA  # the rest of the section stayed
+
+        def test_files(accumcheck, tmp_path):
+            path = tmp_path / "resolved.yaml"
+            path.write_text(json.dumps(CHECK))
+            given = accumcheck.check(path, splits=["1x4x2", "1x1x8"], steps=1).config
+            assert (given["splits"], given["steps"]) == (["1x4x2", "1x1x8"], 1)
+            assert accumcheck.check(load_config(path, []), splits=["1x4x2"]).config["splits"] == ["1x4x2"]
+
+        def test_skipped_for_lack_of_gpus(accumcheck):
             accumcheck.check("check.yaml")
 
-        def test_allowed(accumcheck):
+        def test_skipped_as_allowed(accumcheck):
             assert accumcheck.check("check.yaml", allow_skipped=True).exit_code == 0
+
+        def test_crashed(accumcheck):
+            accumcheck.check("check.yaml")
         """,
         "-rs",
     )
-    ended.assert_outcomes(passed=1, skipped=1)
+    ended.assert_outcomes(passed=3, skipped=1, failed=1)
+    ended.stdout.fnmatch_lines(["accumcheck could not decide:", "*OutOfMemoryError*", "could not be decided: *"])
     ended.stdout.fnmatch_lines(["SKIPPED*8x16x1: needs 8 devices, 4 are here*"])
 
 
-def test_help_and_collection_import_no_torch(pytester: pytest.Pytester) -> None:
+def test_tests_that_train_can_be_left_out_and_collecting_them_imports_no_torch(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_unconfigure():\n    import sys\n    print('torch' in sys.modules)")
-    ended = _session(pytester, "def test_other():\n    pass", "-s")
+    test = "def test_splits(accumcheck):\n    accumcheck.check('none.yaml')\ndef test_other():\n    pass"
+    ended = _session(pytester, test, "-m", "not accumcheck", "--strict-markers", "-s")
+    ended.assert_outcomes(passed=1, deselected=1)
     ended.stdout.fnmatch_lines(["False"])
+    assert "@pytest.mark.accumcheck(" in pytester.runpytest_subprocess("--markers").stdout.str()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from accumcheck.cli import main
 from accumcheck.record import Report
 from accumcheck.saved.reports import report_to_dict, report_to_json
+from tests.drawn import examples as tried
 from tests.report import examples
 
 BASES: dict[str, Callable[[], Report]] = {
@@ -31,7 +32,7 @@ bounded = settings(
     deadline=None,
     database=None,
     derandomize=True,  # the same every time: a build is not broken by what another one drew
-    max_examples=120,
+    max_examples=tried(120),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from accumcheck.record import Report, Split
 from accumcheck.stacks.programs.handover import Handover
 from accumcheck.stacks.programs.start import is_installed
 from accumcheck.stacks.sentence_transformers import SPEC, SentenceTransformersConfig
+from tests.e2e.program import make_tiny
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 needs_package = pytest.mark.skipif(
@@ -117,8 +116,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like the repository's, with the example and what it trains."""
     folder = tmp_path_factory.mktemp("repository")
     (folder / "configs").symlink_to(CONFIGS)
-    make = [sys.executable, str(CONFIGS / "examples" / "make_tiny.py")]
-    subprocess.run(make, cwd=folder, check=True, capture_output=True, timeout=300)
+    make_tiny(folder)
     text = (CONFIGS / "sentence-transformers.yaml").read_text(encoding="utf-8").replace("../tiny", "./tiny")
     (folder / "check.yaml").write_text(text, encoding="utf-8")
     return folder

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -73,6 +74,12 @@ def root(
     """Take the options of the program itself."""
 
 
+@cache
+def _command() -> Any:
+    """What typer makes of the commands. It is kept: reading their signatures takes longer than many a command."""
+    return typer.main.get_command(app)
+
+
 def execute(argv: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name and return its exit code; a user's error is a message, no traceback.
 
@@ -81,7 +88,7 @@ def execute(argv: Sequence[str] | None = None) -> int:
         Exception: a bug in accumcheck.
     """
     try:
-        code = app(args=argv, prog_name=app.info.name, standalone_mode=False)
+        code = _command()(args=argv, prog_name=app.info.name, standalone_mode=False)
     except ConfigError as error:  # each line of it begins with its own place
         typer.echo(error, err=True)
         return error.exit_code
