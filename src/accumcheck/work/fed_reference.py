@@ -162,8 +162,8 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
         count = count_predictions(model, inputs, loss, outputs)
         return computed(batch, float(max(count, 1)), 1)[0], count
 
-    def counted(batch: Batch, count: float) -> torch.Tensor:
-        return computed(batch, count, made.global_batch_size)[0]
+    def counted(batch: Batch, count: float, steps: int) -> torch.Tensor:
+        return computed(batch, count, steps)[0]
 
     smoothed = getattr(trainer, "label_smoother", None) is not None
     name, where = own_loss(trainer)
@@ -186,9 +186,9 @@ def _prepared(trainer: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _accumulating(trainer: Any, steps: int, rows: int) -> Iterator[None]:
-    """Set the accumulation steps and the per-device batch (this many rows, or 1) that the Trainer's own code reads."""
+    """Set the accumulation steps and the per-device batch (this many rows) that the Trainer's own code reads."""
     arguments = trainer.args
-    values = {"gradient_accumulation_steps": steps, "per_device_train_batch_size": rows if steps == 1 else 1}
+    values = {"gradient_accumulation_steps": steps, "per_device_train_batch_size": rows}
     before = {name: getattr(arguments, name) for name in values}
     current = getattr(trainer, "current_gradient_accumulation_steps", None)
     try:
