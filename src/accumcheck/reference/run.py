@@ -132,7 +132,9 @@ class _Run:
     def other_loss(self, testimony: Testimony) -> str:
         """Why the computed loss is not the one that is trained; empty if it is."""
         every = [index for members in self.alone.job.membership for index in members]
-        wrong = unlike(self.alone.gradients[every], testimony.directions[every], self.check.compute_dtype)
+        at = testimony.comparable(self.reader.coordinates)
+        mine, witnessed = self.alone.gradients[every][:, at], testimony.directions[every][:, at]
+        wrong = unlike(mine, witnessed, self.check.compute_dtype)
         return ANOTHER_LOSS.format(by=self.losses.by or "the model") if wrong else ""
 
     def is_counted(self, testimony: Testimony) -> bool:

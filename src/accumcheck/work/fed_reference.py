@@ -32,6 +32,7 @@ from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
 from accumcheck.runfolder.of_split import read_trained
 from accumcheck.stacks.programs.witness import Witness
+from accumcheck.work.hooked import without_strange_hooks
 from accumcheck.work.mixing import unmixed_in_control
 from accumcheck.work.second_run import Again
 from accumcheck.work.testimony import keys_of, told_by_witness, witnessed_otherwise
@@ -79,7 +80,10 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Agai
     common = GradientReader.of(model, seed=check.seed).coordinates
     dtype, first = made.compute_dtype, alike[0] if alike else {}
     unmixed = functools.partial(unmixed_in_control, job, check, dtype, first, again)
+    loss_of = losses.asked if losses is not None else loss_as_asked(made, model, str(next(model.parameters()).device))
+    bare = without_strange_hooks(job, check, workload, loss_of, membership[0] if membership else ())
     testimony = told_by_witness(witness, alike, place, len(numbers), common, unmixed)
+    testimony = None if testimony is None else testimony._replace(other_hooks=bare)
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
 
 
