@@ -104,9 +104,13 @@ def _first_hook(parameter: torch.nn.Parameter, name: str, came: dict[str, torch.
     def keep(gradient: torch.Tensor) -> None:
         came[name] = gradient.detach().reshape(-1).clone()
 
-    handle = parameter.register_hook(keep)  # type: ignore[no-untyped-call]
     hooks: Any = parameter._backward_hooks
-    hooks.move_to_end(handle.id, last=False)
+    others = dict(hooks or {})
+    if hooks:
+        hooks.clear()
+    handle = parameter.register_hook(keep)  # type: ignore[no-untyped-call]
+    if others:  # autograd calls them in the order in which they were inserted, whatever OrderedDict says
+        hooks.update(others)
     return handle
 
 
