@@ -49,6 +49,9 @@ def collate(rows: Any) -> Any:
     return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 
+COLLATE: Any = collate
+
+
 def mean(out: torch.Tensor, _: torch.Tensor, __: float, ___: int) -> torch.Tensor:
     return 0.5 * out.square().mean()
 
@@ -88,7 +91,7 @@ def made(folder: Path, term: Term, model: Line) -> tuple[CountedSteps, SamplesAl
         return counted(batch, float(batch["w"].sum()), 1), int(batch["w"].sum())
 
     losses = Losses(asked, asked, lambda batch: len(batch["x"]), by="the loss", counted=counted)
-    return CountedSteps(Workload(model, rows, collate), losses, counted, alone, "float32"), alone
+    return CountedSteps(Workload(model, rows, COLLATE), losses, counted, alone, "float32"), alone
 
 
 def whole_step(term: Term) -> np.ndarray:
