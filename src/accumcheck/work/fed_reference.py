@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from accumcheck.config.splits import control_of
 from accumcheck.errors import UnsupportedError, WorkloadError
 from accumcheck.reference.losses import Losses
 from accumcheck.reference.run import run_reference
-from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
+from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, precision, rows_in
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.fields import moved
 from accumcheck.rows.identity import without_counts
@@ -31,6 +31,7 @@ from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
 from accumcheck.runfolder.of_split import read_trained
+from accumcheck.runfolder.steps import SeenStep
 from accumcheck.stacks.programs.witness import Witness
 from accumcheck.work.hooked import without_strange_hooks
 from accumcheck.work.mixing import unmixed_in_control
@@ -67,6 +68,7 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Agai
     membership = tuple(tuple(place[key] for key in step) for step in keys)
     _train_as_in_the_control(job, check, model)
     collator = RowCollator.of(model)
+    counted = rows
     if trainer is None:
         rows = _without_counts(model, rows, collator)
     made = _as_made(check, model, trainer, witness.autocast)
@@ -77,6 +79,8 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Agai
         check_loss_has_no_memory(losses, workload, trainer)
     elif trainer is not None:
         losses = _losses_of(trainer, model, made)._replace(counts=witness.counts)
+    elif rows is not counted:
+        losses = _losses_with_counts(model, made, witness.steps)
     common = GradientReader.of(model, seed=check.seed).coordinates
     dtype, first = made.compute_dtype, alike[0] if alike else {}
     unmixed = functools.partial(unmixed_in_control, job, check, dtype, first, again)
@@ -103,6 +107,25 @@ def _without_counts(model: torch.nn.Module, rows: dict[int, Sample], collator: C
     except Exception:  # the model may be anything
         return rows
     return rows if found is None else bare
+
+
+def _losses_with_counts(model: torch.nn.Module, made: CheckConfig, steps: Sequence[SeenStep]) -> Losses:
+    """The loss of a model to which a loop passes the count of the whole step; without it where that is not known."""
+    device = str(next(model.parameters()).device)
+    asked, plain = (loss_as_asked(made, model, device, smoothed=smoothed) for smoothed in (True, False))
+    passed = [{batch.token_count for batch in step.micro_batches} for step in steps]
+    counts = {step: count for step, seen in enumerate(passed) for count in seen if count and len(seen) == 1}
+    if len(counts) < len(steps):
+        return Losses(asked, plain)
+
+    def with_count(batch: Batch, count: float, _: int) -> torch.Tensor:
+        with precision(made, device):
+            loss = loss_in(model(**moved(batch, device), **{TOKEN_COUNT: torch.tensor(count, device=device)}))
+        if loss is None:
+            raise ValueError("the model returned no loss")
+        return loss
+
+    return Losses(asked, plain, counted=with_count, counts=counts)
 
 
 def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Module) -> None:
