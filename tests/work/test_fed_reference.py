@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
+from accumcheck.config.model import CheckConfig, ModelConfig
+from accumcheck.record import MicroBatch, Split
 from accumcheck.rows.row_collator import RowCollator
 from accumcheck.rows.sample import Whole
-from accumcheck.work.fed_reference import _without_counts
+from accumcheck.runfolder.steps import SeenStep
+from accumcheck.work.fed_reference import _losses_with_counts, _without_counts
 
 
 class Counted(torch.nn.Module):
@@ -26,6 +30,7 @@ class Counted(torch.nn.Module):
         return {"loss": loss.mean()}
 
 
+CHECK = CheckConfig(model=ModelConfig(dtype="float32"), global_batch_size=8, splits=(Split(1, 8, 1),))
 ROWS: dict[int, dict[str, Any]] = {
     7: {"input_ids": torch.tensor([1, 2]), "num_items_in_batch": Whole(9)},
     8: {"input_ids": torch.tensor([3])},
@@ -44,3 +49,27 @@ def test_it_stays_where_the_model_has_no_loss_without() -> None:
 def test_rows_without_a_count_are_not_touched() -> None:
     rows = {8: ROWS[8]}
     assert _without_counts(Counted(needs_count=True), rows, RowCollator(0)) is rows
+
+
+def steps_with(*counts: tuple[float | None, ...]) -> list[SeenStep]:
+    """Steps of micro-batches that the model was passed these counts with."""
+    return [
+        SeenStep(1.0, tuple(MicroBatch(0, (at,), token_count=count) for at, count in enumerate(step)))
+        for step in counts
+    ]
+
+
+def test_a_loss_with_the_count_of_each_step_is_kept_for_terms_that_need_it() -> None:
+    model = Counted(needs_count=False)
+    losses = _losses_with_counts(model, CHECK, steps_with((6.0, 6.0), (9.0, 9.0)))
+    assert losses.counts == {0: 6.0, 1: 9.0}
+    assert losses.counted is not None
+    batch = {"input_ids": torch.tensor([[1, 2]])}
+    assert losses.counted(batch, 6.0, 1).item() == 0.5  # (1 + 2) / 6
+    assert losses.asked(batch)[0].item() == 1.5
+
+
+@pytest.mark.parametrize("counts", [(6.0, 5.0), (None, None)])
+def test_counts_of_single_micro_batches_are_none_of_a_step(counts: tuple[float | None, ...]) -> None:
+    losses = _losses_with_counts(Counted(needs_count=False), CHECK, steps_with(counts))
+    assert losses.counted is None

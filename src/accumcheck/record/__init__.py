@@ -27,6 +27,7 @@ from accumcheck.record.reference import (
     RandomForward,
     Recomputation,
     ReferenceObservation,
+    UndividedTerm,
 )
 from accumcheck.record.reported import (
     SCHEMA_VERSION,
@@ -85,6 +86,7 @@ __all__ = [
     "Tolerances",
     "TrainedRecord",
     "TrajectoryPoint",
+    "UndividedTerm",
     "Verdict",
     "WorstParameter",
 ]

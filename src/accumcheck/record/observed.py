@@ -148,7 +148,8 @@ class SplitObservation:
     ``training_arguments``: those that a program made itself, if they are plain values; ``program``: None
     if the stack is not a program; ``reason_kind``: the kind of ``reason``; ``traceback``: see `Reason`;
     ``trained``: what its first process trains; ``rows``: for a program, what distinguishes the rows it was fed, by
-    the numbers in ``steps``; ``weights``: None if no change of them was seen.
+    the numbers in ``steps``; ``weights``: None if no change of them was seen; ``unlike``: parameters that were not
+    the same in all its processes when training began.
     """
 
     split: Split
@@ -167,6 +168,7 @@ class SplitObservation:
     trained: TrainedRecord | None = None
     rows: Mapping[int, FedRow] = field(default_factory=dict)
     weights: HeldWeights | None = None
+    unlike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,18 @@ class Recomputation:
 
 
 @dataclass(frozen=True, slots=True)
+class UndividedTerm:
+    """A term of a loss that is passed the count of its whole step, which the count does not divide.
+
+    ``name``: in words; ``gradients``: its right gradient in each step, ``[steps, coordinates]``: that of the step's
+    samples in one micro-batch.
+    """
+
+    name: str
+    gradients: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceObservation:
     """The independent reference, sample by sample.
 
@@ -156,6 +168,7 @@ class ReferenceObservation:
     no sample's loss depends on, by name: autograd gives them no gradient at all; ``random``: the same batch gave
     another result when it was computed again, None if it did not, or could not be computed; ``per_microbatch``:
     what the program's loss adds to the gradient once per micro-batch, whatever its rows, ``[coordinates]``;
+    ``undivided``: a term of the loss that a count of the whole step should divide, but does not;
     ``unmixed``: what is all that a row's neighbours in its micro-batch may change, as seen at the model's outputs: a
     weight of the ``row``, a weight of the row in each of the ``outputs``, or that, and single rows have other
     ``targets``; None if they change more, or that was not seen;
@@ -185,6 +198,7 @@ class ReferenceObservation:
     random: RandomForward | None = None
     per_microbatch: npt.NDArray[np.float64] | None = None
     unmixed: Unmixed | None = None
+    undivided: UndividedTerm | None = None
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from accumcheck.record import Coordinates
 from accumcheck.record.reference import Unmixed
 from accumcheck.reference.samples import Batch, LossOf, rows_in
 from accumcheck.reference.together import CountedLoss
@@ -38,10 +39,18 @@ class Testimony(NamedTuple):
     ``directions``: ``[samples, coordinates]``, what each sample added to the gradient when the program trained it
     alone; ``known``: which samples have one; ``trains_again``:
     whether the program then began another training; ``unmixed``: finds out, by running it again if necessary, what a
-    row's neighbours change, see `ReferenceObservation`.
+    row's neighbours change, see `ReferenceObservation`; ``other_hooks``: parameters whose directions were changed by
+    hooks that the reference leaves out.
     """
 
     directions: npt.NDArray[np.floating[Any]]
     known: npt.NDArray[np.bool_]
     trains_again: bool = False
     unmixed: Callable[[], Unmixed | None] = lambda: None
+    other_hooks: tuple[str, ...] = ()
+
+    def comparable(self, places: Coordinates) -> slice | npt.NDArray[np.bool_]:
+        """The coordinates at which directions should be those of the reference."""
+        if not self.other_hooks:
+            return slice(None)
+        return np.repeat([name not in self.other_hooks for name in places.names], places.sizes)

@@ -14,16 +14,17 @@ import torch
 from accumcheck.capture.model_probe import keeps_apart, probe_model
 from accumcheck.capture.shards import class_of, parameters_of
 from accumcheck.config.model import CheckConfig
-from accumcheck.record import BatchTerm, LossProbe, ModelRecord, RandomForward, ReferenceObservation
+from accumcheck.record import BatchTerm, LossProbe, ModelRecord, RandomForward, ReferenceObservation, UndividedTerm
 from accumcheck.reference.alone import SamplesAlone
 from accumcheck.reference.batch_terms import batch_term, normalisation_of
 from accumcheck.reference.batching import batched_steps, fed_order
+from accumcheck.reference.counted import CountedSteps
 from accumcheck.reference.losses import Losses, Testimony
 from accumcheck.reference.noise import NO_NOISE, Noise, RightAnswer, measure_noise
 from accumcheck.reference.randomness import is_stateful, random_forward
 from accumcheck.reference.reduction import labels_counted, reduced, reduction_of
-from accumcheck.reference.samples import Batch, count_labels, loss_as_asked, precision
-from accumcheck.reference.together import CountedLoss, adds_up, gradient_of, masses_of, unlike
+from accumcheck.reference.samples import count_labels, loss_as_asked, precision
+from accumcheck.reference.together import adds_up, gradient_of, masses_of, unlike
 from accumcheck.rows.fields import moved
 from accumcheck.rows.sample import Sample
 from accumcheck.runfolder.failures import describe
@@ -101,6 +102,8 @@ class _Run:
         self.random: RandomForward | None = None
         self.stateful = False
         self.loss_of = losses.asked
+        self.undivided: UndividedTerm | None = None
+        self.is_one_batch = True
 
     def look_for_randomness(self, device: str) -> None:
         """Compute the first sample alone several times; a loss that cannot be computed is not random."""
@@ -129,22 +132,28 @@ class _Run:
     def other_loss(self, testimony: Testimony) -> str:
         """Why the computed loss is not the one that is trained; empty if it is."""
         every = [index for members in self.alone.job.membership for index in members]
-        wrong = unlike(self.alone.gradients[every], testimony.directions[every], self.check.compute_dtype)
+        at = testimony.comparable(self.reader.coordinates)
+        mine, witnessed = self.alone.gradients[every][:, at], testimony.directions[every][:, at]
+        wrong = unlike(mine, witnessed, self.check.compute_dtype)
         return ANOTHER_LOSS.format(by=self.losses.by or "the model") if wrong else ""
 
     def is_counted(self, testimony: Testimony) -> bool:
         """Whether the same loss with the step's count is what is trained; if so, it is used from here on."""
         if self.losses.counted is None:
             return False
-        self._count_steps(self.losses.counted)
-        return not self.other_loss(testimony)
+        steps = self._counted_steps()
+        self.alone.compute(steps.trained)
+        if self.other_loss(testimony):
+            return False
+        self._use(steps)
+        return True
 
     def _noise(self) -> Noise:
         """The noise of the first step, with the present sample weights."""
         alone = self.alone
         truth = RightAnswer(alone.loss_of(self.first), alone.mean_of(self.first), alone.norms[0])
         finite = math.isfinite(truth.loss) and math.isfinite(truth.grad_norm)
-        if not finite or truth.grad_norm == 0:
+        if not finite or truth.grad_norm == 0 or not self.is_one_batch:
             return NO_NOISE
         shapes, dtype = _shapes(self.check), self.check.compute_dtype
         return measure_noise(self.workload, self.loss_of, self.first, alone.tokens, truth, self.reader, shapes, dtype)
@@ -174,29 +183,20 @@ class _Run:
         total = float(alone.tokens[self.first].sum())
         if counted is None or not adds_up(self.workload, counted, self.first[:size], total, self.reader, dtype):
             return False
-        self._count_steps(counted)
+        self._use(self._counted_steps())
         return True
 
-    def _count_steps(self, counted: CountedLoss) -> None:
-        """Compute each sample as its part of its step's loss, given the step's count; a step is the sum of these."""
-        alone = self.alone
-        of_step = [
-            self.losses.counts.get(step, float(alone.tokens[list(members)].sum()))
-            for step, members in enumerate(alone.job.membership)
-        ]
-        sizes = [len(members) for members in alone.job.membership]
+    def _counted_steps(self) -> CountedSteps:
+        assert self.losses.counted is not None
+        return CountedSteps(self.workload, self.losses, self.losses.counted, self.alone, self.check.compute_dtype)
 
-        def part(index: int, step: int) -> tuple[torch.Tensor, int]:
-            at = step if step < len(of_step) else 0
-            batch = self.workload.collator([self.workload.samples[index]])
-            return counted(batch, of_step[at]) * sizes[at], 1
-
-        def together(batch: Batch) -> tuple[torch.Tensor, int]:
-            rows, at = self.losses.samples_in(batch), alone.step if alone.step < len(of_step) else 0
-            return counted(batch, of_step[at]) * (sizes[at] / rows), rows
-
-        alone.tokens, self.loss_of = np.ones_like(alone.tokens), together
-        alone.compute(part)
+    def _use(self, steps: CountedSteps) -> None:
+        """Take each sample as its part of its step's loss, which is given the step's count."""
+        with contextlib.suppress(Exception):  # a program's loss may be anything
+            steps.find_term(self.reader, max(_shapes(self.check)), self.losses.by)
+        self.undivided, self.is_one_batch = steps.term, steps.is_one_batch
+        self.alone.tokens, self.loss_of = np.ones_like(self.alone.tokens), steps.together
+        self.alone.compute(steps.part)
 
     def write(self, device: str) -> None:
         """Write the reference, its noise, and the effect of batching."""
@@ -255,6 +255,7 @@ class _Run:
             model=_describe(self.workload, self.check),
             predicted=self.predicted,
             trains_again=self.trains_again,
+            undivided=self.undivided,
             random=self.random,
             unused=tuple(name for name in self.reader.coordinates.names if alone.reached and name not in alone.reached),
             **more,

@@ -17,8 +17,8 @@ from accumcheck.capture.coordinates import GradientReader
 from accumcheck.reference.samples import Batch, LossOf
 from accumcheck.workload.assemble import Workload
 
-CountedLoss = Callable[[Batch, float], torch.Tensor]
-"""From a batch and the count of predictions of its whole step to its part of the step's loss."""
+CountedLoss = Callable[[Batch, float, int], torch.Tensor]
+"""From a batch, the count of predictions of its step and the accumulation steps, to its part of the step's loss."""
 
 Vector = npt.NDArray[np.float64]
 
@@ -103,8 +103,8 @@ def adds_up(
     if len(batch) < 2:
         return False
     each = [workload.samples[index] for index in batch]
-    whole = gradient_of(workload, loss_of(workload.collator(each), count), reader)
-    parts = sum(gradient_of(workload, loss_of(workload.collator([one]), count), reader) for one in each)
+    whole = gradient_of(workload, loss_of(workload.collator(each), count, 1), reader)
+    parts = sum(gradient_of(workload, loss_of(workload.collator([one]), count, 1), reader) for one in each)
     norm = float(np.linalg.norm(whole))
     return norm > 0 and float(np.linalg.norm(whole - parts)) <= SAME[dtype] * norm
 

@@ -9,10 +9,11 @@ Layout of the folder of a launch, and the module that owns each file::
         0/                                      one run: a plan and its results
             plan.json            layout         the resolved configuration
             events.jsonl         events         one event per line
-            weights.json         first_weights  of a program: the initial weights of the process that came first
+            weights.json         first_weights  of a program: the initial weights of the job that came first
             reference/           of_reference   one job: the reference, sample by sample
             1x128x1/                            one job: a split
                 process-R*       steps          what process R saw of each step, and the gradients it applied
+                start-R.json     starts         of a program: the initial weights of process R
                 error-R.json     failures       why process R failed
                 belief.json ...  of_split       the split's results other than steps
                 rows-R.pt        fed_rows       of a program: the rows that process R fed its model

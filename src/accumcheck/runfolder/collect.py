@@ -20,6 +20,7 @@ from accumcheck.runfolder.of_split import (
     read_training_arguments,
     read_trajectory,
 )
+from accumcheck.runfolder.starts import read_unlike
 from accumcheck.runfolder.steps import read_observed, read_unapplied, read_weights
 
 
@@ -144,6 +145,7 @@ def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObserv
             trained=read_trained(folder),
             rows={number: row for process in range(processes) for number, row in read_fields(folder, process).items()},
             weights=read_weights(folder),
+            unlike=read_unlike(folder, processes),
         )
     except (OSError, ValueError) as error:
         return _failed(split, "error", Reason("crashed", f"its results cannot be read: {error}"), log, end.seconds)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from accumcheck.record import BatchedStep, Recomputation, ReferenceObservation
+from accumcheck.record import BatchedStep, Recomputation, ReferenceObservation, UndividedTerm
 from accumcheck.runfolder.codec import decode, decode_fields, read_record, write_record
 from accumcheck.runfolder.layout import REFERENCE
 from accumcheck.runfolder.space import reserve_space
@@ -22,6 +22,7 @@ _GRADIENTS = "gradients"
 _ARRAYS = ("losses", "tokens", "labels", "predicted")
 """Fields of `ReferenceObservation` that are an array ``[samples]`` in a file with the field's name."""
 _RECOMPUTED = "recomputed.npy"
+_UNDIVIDED = "undivided.npy"
 _BATCHED = {"gradient": "batched.npy", "term_gradient": "batched-term.npy"}
 """The arrays of `BatchedStep`, one row per step."""
 
@@ -60,6 +61,8 @@ def write_reference(folder: Path, found: ReferenceObservation, keys: Sequence[Ro
         rows = [getattr(step, name) for step in found.batched]
         if rows and rows[0] is not None:
             np.save(folder / file, np.stack(rows))
+    if found.undivided is not None:
+        np.save(folder / _UNDIVIDED, found.undivided.gradients)
     write_record(folder / _FILE, {_OBSERVATION: found, _KEYS: keys})
 
 
@@ -74,10 +77,14 @@ def read_reference(run: Path) -> ReferenceObservation | None:
     if not (folder / _FILE).exists():
         return None
     record = _read(folder)[_OBSERVATION]
-    plain = decode_fields(ReferenceObservation, {**record, "recomputed": [], "batched": []})
+    plain = decode_fields(ReferenceObservation, {**record, "recomputed": [], "batched": [], "undivided": None})
     files = {name: folder / f"{name}.npy" for name in (*_ARRAYS, _GRADIENTS)}
     arrays = {name: np.load(file) for name, file in files.items() if file.exists()}
-    more = {"recomputed": _recomputed(folder, record["recomputed"]), "batched": _batched(folder, record["batched"])}
+    more = {
+        "recomputed": _recomputed(folder, record["recomputed"]),
+        "batched": _batched(folder, record["batched"]),
+        "undivided": _undivided(folder, record.get("undivided")),
+    }
     return ReferenceObservation(**{**plain, **arrays, **more})
 
 
@@ -101,6 +108,10 @@ def _recomputed(folder: Path, passes: Sequence[Any]) -> tuple[Recomputation, ...
         Recomputation(**decode_fields(Recomputation, one), gradient=gradient)
         for one, gradient in zip(passes, gradients, strict=True)
     )
+
+
+def _undivided(folder: Path, term: Any) -> UndividedTerm | None:
+    return None if term is None else UndividedTerm(term["name"], np.load(folder / _UNDIVIDED))
 
 
 def _batched(folder: Path, steps: Sequence[Any]) -> tuple[BatchedStep, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from accumcheck.config.splits import control_of
 from accumcheck.errors import UnsupportedError, WorkloadError
 from accumcheck.reference.losses import Losses
 from accumcheck.reference.run import run_reference
-from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, rows_in
+from accumcheck.reference.samples import Batch, count_predictions, loss_as_asked, precision, rows_in
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.fields import moved
 from accumcheck.rows.identity import without_counts
@@ -31,7 +31,9 @@ from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
 from accumcheck.runfolder.of_split import read_trained
+from accumcheck.runfolder.steps import SeenStep
 from accumcheck.stacks.programs.witness import Witness
+from accumcheck.work.hooked import without_strange_hooks
 from accumcheck.work.mixing import unmixed_in_control
 from accumcheck.work.second_run import Again
 from accumcheck.work.testimony import keys_of, told_by_witness, witnessed_otherwise
@@ -66,6 +68,7 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Agai
     membership = tuple(tuple(place[key] for key in step) for step in keys)
     _train_as_in_the_control(job, check, model)
     collator = RowCollator.of(model)
+    counted = rows
     if trainer is None:
         rows = _without_counts(model, rows, collator)
     made = _as_made(check, model, trainer, witness.autocast)
@@ -76,10 +79,15 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Agai
         check_loss_has_no_memory(losses, workload, trainer)
     elif trainer is not None:
         losses = _losses_of(trainer, model, made)._replace(counts=witness.counts)
+    elif rows is not counted:
+        losses = _losses_with_counts(model, made, witness.steps)
     common = GradientReader.of(model, seed=check.seed).coordinates
     dtype, first = made.compute_dtype, alike[0] if alike else {}
     unmixed = functools.partial(unmixed_in_control, job, check, dtype, first, again)
+    loss_of = losses.asked if losses is not None else loss_as_asked(made, model, str(next(model.parameters()).device))
+    bare = without_strange_hooks(job, check, workload, loss_of, membership[0] if membership else ())
     testimony = told_by_witness(witness, alike, place, len(numbers), common, unmixed)
+    testimony = None if testimony is None else testimony._replace(other_hooks=bare)
     run_reference(replace(job, membership=membership), made, workload, losses=losses, keys=numbers, testimony=testimony)
 
 
@@ -99,6 +107,25 @@ def _without_counts(model: torch.nn.Module, rows: dict[int, Sample], collator: C
     except Exception:  # the model may be anything
         return rows
     return rows if found is None else bare
+
+
+def _losses_with_counts(model: torch.nn.Module, made: CheckConfig, steps: Sequence[SeenStep]) -> Losses:
+    """The loss of a model to which a loop passes the count of the whole step; without it where that is not known."""
+    device = str(next(model.parameters()).device)
+    asked, plain = (loss_as_asked(made, model, device, smoothed=smoothed) for smoothed in (True, False))
+    passed = [{batch.token_count for batch in step.micro_batches} for step in steps]
+    counts = {step: count for step, seen in enumerate(passed) for count in seen if count and len(seen) == 1}
+    if len(counts) < len(steps):
+        return Losses(asked, plain)
+
+    def with_count(batch: Batch, count: float, _: int) -> torch.Tensor:
+        with precision(made, device):
+            loss = loss_in(model(**moved(batch, device), **{TOKEN_COUNT: torch.tensor(count, device=device)}))
+        if loss is None:
+            raise ValueError("the model returned no loss")
+        return loss
+
+    return Losses(asked, plain, counted=with_count, counts=counts)
 
 
 def _train_as_in_the_control(job: Job, check: CheckConfig, model: torch.nn.Module) -> None:
@@ -162,8 +189,8 @@ def _losses_of(trainer: Any, model: torch.nn.Module, made: CheckConfig) -> Losse
         count = count_predictions(model, inputs, loss, outputs)
         return computed(batch, float(max(count, 1)), 1)[0], count
 
-    def counted(batch: Batch, count: float) -> torch.Tensor:
-        return computed(batch, count, made.global_batch_size)[0]
+    def counted(batch: Batch, count: float, steps: int) -> torch.Tensor:
+        return computed(batch, count, steps)[0]
 
     smoothed = getattr(trainer, "label_smoother", None) is not None
     name, where = own_loss(trainer)
@@ -186,9 +213,9 @@ def _prepared(trainer: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _accumulating(trainer: Any, steps: int, rows: int) -> Iterator[None]:
-    """Set the accumulation steps and the per-device batch (this many rows, or 1) that the Trainer's own code reads."""
+    """Set the accumulation steps and the per-device batch (this many rows) that the Trainer's own code reads."""
     arguments = trainer.args
-    values = {"gradient_accumulation_steps": steps, "per_device_train_batch_size": rows if steps == 1 else 1}
+    values = {"gradient_accumulation_steps": steps, "per_device_train_batch_size": rows}
     before = {name: getattr(arguments, name) for name in values}
     current = getattr(trainer, "current_gradient_accumulation_steps", None)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,10 @@ from accumcheck.judge.evidence import gather
 from accumcheck.record import SplitObservation
 from tests.judge.detectors.seen import found_by
 from tests.judge.measure.test_by_control import CONTROL, TEXTS, observed, undecided
-from tests.judge.runs import check
+from tests.judge.runs import WIDTH, check
 
 
-def scaled(text: str, *scales: list[float]) -> SplitObservation:
+def scaled(text: str, *scales: Sequence[float | np.ndarray]) -> SplitObservation:
     """``scales``: for each step, what the accumulated gradient is multiplied by after each micro-batch."""
     run = observed(text)
     steps = []
@@ -71,3 +72,22 @@ def test_a_right_program_has_none() -> None:
 
 def test_one_factor_at_the_end_of_the_window_is_clipping_and_right() -> None:
     assert found(scaled("1x2x4", [1.0, 1.0, 1.0, 0.3], [1.0, 1.0, 1.0, 0.4])) == []
+
+
+def of_parameters(first: float, second: float) -> np.ndarray:
+    """One factor for the first parameter's 20 entries, and one for the rest."""
+    return np.where(np.arange(WIDTH) < 20, first, second)
+
+
+def test_factors_that_differ_by_parameter_are_named() -> None:
+    of_step = [of_parameters(0.4, 0.9), of_parameters(0.3, 1.0), of_parameters(0.9, 0.4), of_parameters(0.7, 0.8)]
+    run = scaled("1x2x4", of_step, of_step)
+    (one,) = scaled_in_window(gather(check(TEXTS), [observed(TEXTS[0]), run, observed(TEXTS[2])], CONTROL, undecided()))
+    # 0.4 * 0.3 * 0.9 * 0.7, 0.3 * 0.9 * 0.7, 0.9 * 0.7, 0.7
+    assert "count 0.076, 0.19, 0.63, 0.7 times in one parameter in one step of 1x2x4" in one.finding.summary
+    assert "scaled, parameter by parameter, while" in one.finding.summary
+
+
+def test_a_parameter_in_which_a_later_micro_batch_counts_less_is_none_of_these() -> None:
+    of_step = [of_parameters(0.5, 4.0), of_parameters(0.3, 3.0), of_parameters(0.9, 2.0), of_parameters(0.7, 1.0)]
+    assert found(scaled("1x2x4", of_step, of_step)) == []

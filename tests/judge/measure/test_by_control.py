@@ -124,8 +124,18 @@ def test_a_gradient_that_every_split_centres_is_right() -> None:
 
 def test_a_program_that_also_multiplies_by_k_fails_where_it_does() -> None:
     found = judged(lambda _, gradient, run: run.split.gradient_accumulation_steps * (gradient - gradient.mean()))
-    assert verdicts(found) == {"1x8x1": "fail", "1x2x4": "fail", "2x2x2": "fail"}  # no other split confirms the control
-    assert "changed-gradient" not in [one.id for one in found.findings]
+    # no other split confirms the control, but in its one process and one micro-batch there is nothing to disturb
+    assert verdicts(found) == {"1x8x1": "pass", "1x2x4": "fail", "2x2x2": "fail"}
+    assert "changed-gradient" in [one.id for one in found.findings]
+
+
+def test_a_control_that_accumulates_needs_a_split_that_confirms_it() -> None:
+    def change(_: int, gradient: np.ndarray, run: SplitObservation) -> np.ndarray:
+        return run.split.gradient_accumulation_steps * (gradient - gradient.mean())
+
+    texts = ["1x2x4", "2x2x2"]
+    found = judge(check(texts), [observed(text, change) for text in texts], Split.parse("2x2x2"), undecided())
+    assert verdicts(found) == {"1x2x4": "fail", "2x2x2": "fail"}
 
 
 def test_one_split_that_changes_its_gradient_otherwise_is_accused_alone() -> None:

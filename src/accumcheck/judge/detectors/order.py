@@ -32,6 +32,7 @@ from accumcheck.judge.detectors.padding import padded_epochs
 from accumcheck.judge.detectors.parameter_gradients import wrong_parameters
 from accumcheck.judge.detectors.parameters import untrained_parameters
 from accumcheck.judge.detectors.random_forward import random_forward
+from accumcheck.judge.detectors.replicas import other_weights
 from accumcheck.judge.detectors.rows import changed_rows, other_rows, padded_rows
 from accumcheck.judge.detectors.samples import wrong_samples
 from accumcheck.judge.detectors.scaled_in_window import scaled_in_window
@@ -39,6 +40,7 @@ from accumcheck.judge.detectors.schedules import differing_schedules
 from accumcheck.judge.detectors.step_counts import other_step_counts
 from accumcheck.judge.detectors.step_totals import other_step_totals
 from accumcheck.judge.detectors.tail_divisor import tail_divisor
+from accumcheck.judge.detectors.undivided_term import term_not_divided
 from accumcheck.judge.detectors.unsynchronised import unsynchronised
 from accumcheck.judge.detectors.updates import differing_updates, spoilt_weights
 
@@ -52,12 +54,14 @@ STRUCTURAL: tuple[Structural, ...] = (
     torn_windows,
     other_batches_fed,
     padded_epochs,
+    other_weights,
     untrained_parameters,
     clipped_per_microbatch,
     clipped_by_process,
     scaled_in_window,
     unsynchronised,
     term_per_microbatch,
+    term_not_divided,
     wrong_parameters,
     misreported_norm,
     leaked_gradients,

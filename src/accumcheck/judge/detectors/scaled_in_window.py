@@ -35,13 +35,16 @@ Factors = npt.NDArray[np.float64]
 def scaled_in_window(seen: Evidence) -> Iterator[Detected]:
     """Splits whose micro-batches enter the update with factors that grow within the window, by no single ratio."""
     found: dict[Split, Factors] = {}
-    to_one_norm = True
+    to_one_norm, by_parameter = True, False
     dtype = seen.reference.model.dtype if seen.reference is not None else ""
     for one in seen.good:
         if dtype not in SAME or one.split in seen.condemned or not _is_off(seen, one.split):
             continue
         made = backward_of(one)
         factors = _factors(one, made, SAME[dtype]) if made is not None else None
+        if made is not None and factors is None:
+            factors = _factors_by_parameter(one, made, SAME[dtype])
+            by_parameter |= factors is not None
         if made is not None and factors is not None:
             found[one.split] = factors
             norms = [step.norm for step in made]
@@ -61,8 +64,9 @@ def scaled_in_window(seen: Evidence) -> Iterator[Detected]:
             severity="fail",
             splits=tuple(map(str, found)),
             gradient_rule=str(UNEXPLAINED),
-            summary="the gradient is scaled while it is still being accumulated, as by clipping after every "
-            f"micro-batch: micro-batches count {shown} times in one step of {split}",
+            summary=f"the gradient is scaled{', parameter by parameter,' * by_parameter} while it is still being "
+            f"accumulated, as by clipping after every micro-batch: micro-batches count {shown} times in one "
+            f"{'parameter in one ' * by_parameter}step of {split}",
             explanation="The backward passes add what the loss gives, but what has been accumulated changes before "
             f"the next one.{clipped}",
             consequence="The update depends on the split: the first micro-batches of a step count less than the last.",
@@ -96,18 +100,50 @@ def _factors(split: SplitObservation, made: Sequence[Backward], same: float) -> 
     return first if first is not None and max(ratios) - min(ratios) > _ONE_RATIO * max(ratios) else None
 
 
-def _of_step(step: StepObservation, made: Backward, same: float) -> list[Factors] | None:
-    """The factor of each micro-batch, one array for each process; None if these do not explain what is applied."""
+def _factors_by_parameter(split: SplitObservation, made: Sequence[Backward], same: float) -> Factors | None:
+    """The same for the first parameter that is scaled, if each is scaled by itself and none of their factors shrink."""
+    if split.trained is None or split.split.gradient_accumulation_steps == 1:
+        return None
+    places, entries = split.trained.coordinates, np.array(split.trained.entries)
+    owner = np.repeat(np.arange(len(places.names)), places.sizes)[entries]
+    first: Factors | None = None
+    for step, one in zip(split.steps, made, strict=True):
+        if one.left <= same:
+            continue
+        if _of_step(step, one, same) is not None:
+            return None  # the same factors for all parameters
+        for at in range(len(places.names)):
+            part = np.flatnonzero(owner == at)
+            if len(part) < 2 * sum(map(len, step.contributions.values())) or not one.applied[part].any():
+                continue  # too small to be solved
+            factors = _of_step(step, one, same, part)
+            for own in factors if factors is not None else [np.zeros(1)]:
+                if own.min() <= _NOTHING * own.max() or (np.diff(own) < -_ONE_NORM * own.max()).any():
+                    return None
+                if first is None and own[-1] > own[0] * (1 + _ONE_RATIO):
+                    first = own
+    return first
+
+
+def _of_step(
+    step: StepObservation, made: Backward, same: float, part: npt.NDArray[np.int64] | None = None
+) -> list[Factors] | None:
+    """The factor of each micro-batch, one array for each process; None if these do not explain what is applied.
+
+    ``part``: which of the entries; None for all.
+    """
     if len({len(each) for each in step.contributions.values()}) != 1:
         return None
     each = np.concatenate([step.contributions[process] for process in sorted(step.contributions)]).astype(np.float64)
     whole = each.sum(axis=0)
     share = float(np.linalg.norm(made.made)) / max(float(np.linalg.norm(whole)), 1e-300)  # averaged, or summed
+    applied = made.applied if part is None else made.applied[part]
+    each = each if part is None else each[:, part]
     if each.shape[1] < 2 * len(each) or not np.isfinite(each).all():
         return None
-    factors, *_, singular = np.linalg.lstsq((each * share).T, made.applied, rcond=None)
-    left = float(np.linalg.norm(made.applied - factors @ (each * share)))
-    if singular.min() * _KNOWN < singular.max() or left > same * float(np.linalg.norm(made.applied)):
+    factors, *_, singular = np.linalg.lstsq((each * share).T, applied, rcond=None)
+    left = float(np.linalg.norm(applied - factors @ (each * share)))
+    if singular.min() * _KNOWN < singular.max() or left > same * float(np.linalg.norm(applied)):
         return None
     processes = len(step.contributions)
     return list(factors.reshape(processes, -1))

@@ -52,8 +52,9 @@ def with_changed(
     if any(_is_off(reference, step, one, COMBINATION[dtype]) for step, one in enumerate(seen)):
         return reference, 0.0  # the control's backward passes are wrong already
     others = [one for one in splits if one is not control]
-    if others and not any(_agree(one, control, _AGREES * SAME[dtype]) for one in others):
-        return reference, 0.0
+    accumulates = control.split.num_processes * control.split.gradient_accumulation_steps > 1
+    if others and accumulates and not any(_agree(one, control, _AGREES * SAME[dtype]) for one in others):
+        return reference, 0.0  # otherwise nothing is added up in the control that the change could disturb
     first = seen[0]
     off = float(np.linalg.norm(first.applied - first.made)) / max(float(np.linalg.norm(first.made)), 1e-300)
     return replace(as_control(reference, control), not_judged=reference.not_judged or WHY), off

@@ -53,7 +53,9 @@ def _sum_of(flat: torch.Tensor) -> int:
 
 
 def check_same_start(run: Path, who: str, sums: Mapping[str, int]) -> None:
-    """Compare the weights with those of the process of this run that began first.
+    """Compare the weights with those of the split, or the reference, of this run that began first.
+
+    Only the first process of each is compared: others that start elsewhere are a fault of the split, which is judged.
 
     Args:
         run: the folder of the run.

@@ -25,6 +25,7 @@ from accumcheck.record.observed import NEVER_CLIPS, Engine
 from accumcheck.rows.fed import PACKED, PAIR, Rows
 from accumcheck.rows.pairs import holds_pairs
 from accumcheck.runfolder.job import Job
+from accumcheck.runfolder.starts import write_start
 from accumcheck.stacks.programs.effects import stop_before_effects
 from accumcheck.stacks.programs.engines import cast_as
 from accumcheck.stacks.programs.groups import keep_groups
@@ -53,6 +54,7 @@ class OfSplit:
         self._rows = rows
         self._folder = folder
         self._process = process
+        self._who = f"process {process} of split {folder.name}"
         self._reported: list[float] = []
         self._models: tuple[torch.nn.Module, torch.nn.Module | None] | None = None
         self._weights: dict[str, int] = {}
@@ -71,7 +73,9 @@ class OfSplit:
         self._rows.config = getattr(model, "config", None)
         if holds_pairs(trainer):
             self._rows.sample = PAIR
-        check_same_start(self._folder.parent, self._who(), self._weights)
+        write_start(self._folder, self._process, self._weights)
+        if self._process == 0:  # if only other processes start elsewhere, the split is wrong, and is judged
+            check_same_start(self._folder.parent, self._who, self._weights)
         self._observer.watch(
             model,
             seed=self._check.seed,
@@ -99,9 +103,6 @@ class OfSplit:
             around_steps(self._patches, engine, lambda: None, self._after_step)
         elif is_sharded(model):
             self._patches.at_end(register_optimizer_step_post_hook(self._after_step).remove)
-
-    def _who(self) -> str:
-        return f"process {self._process} of split {self._folder.name}"
 
     def _after_step(self, *_: Any) -> None:
         """Check the weights after the last step: the processes can still gather them, later perhaps not."""
@@ -206,6 +207,7 @@ class OfWitness(OfSplit):
 
     def __init__(self, check: CheckConfig, observer: Observer, rows: Rows, job: Job, patches: Patches) -> None:
         super().__init__(check, observer, rows, job.folder, 0, patches)
+        self._who = "the reference"
         self._run = job.run
         self.model: torch.nn.Module | None = None
         self.trainer: Any = None
@@ -238,9 +240,6 @@ class OfWitness(OfSplit):
         self.autocast = AutocastWatch(model)
         self._patches.at_end(self.autocast.stop)
         self.training = tuple(module for module in model.modules() if module.training)
-
-    def _who(self) -> str:
-        return "the reference"
 
     def fed(self, batch: Mapping[str, Any]) -> None:
         """See `Spectator`."""
