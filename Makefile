@@ -28,13 +28,16 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup quick rest test thorough coverage lint types format releases faults scripts bench memory sensitivity mutants clean-runs survey survey-pages gpu release-check clean
+.PHONY: help example demo setup quick rest test thorough coverage lint types format releases faults scripts bench memory sensitivity mutants clean-runs survey survey-pages gpu release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## set up, then check LLaVA-1.5's architecture under five splits (under a minute)
 	@$(BIN)/accumcheck run configs/llava15-small.yaml
+
+example: $(VENV)/.installed ## set up, then find a fault of today's transformers: a classifier under three splits, which fails
+	@$(BIN)/accumcheck run configs/bert-classification.yaml || test $$? -eq 1
 
 setup: $(VENV)/.installed-dev ## make the environment with everything that developers need
 

@@ -51,7 +51,7 @@ def test_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # 8x1x16  8   1  16      128  needs 8 GPUs
         # 4x1x32  4   1  32      128
         #
-        # at the same time (the next begin as soon as their devices are free):
+        # what runs at the same time (each line starts once its devices are free):
         # 1. 4x16x2 on GPUs 0-3
         # 2. reference on GPU 0
         # 3. 4x1x32 on GPUs 0-3

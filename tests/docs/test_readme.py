@@ -1,4 +1,4 @@
-"""The README's help texts and lists of commands are the program's."""
+"""The help texts and lists of commands of README.md and docs are the program's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from accumcheck.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"^```\n\$ (accumcheck [^\n]*--help)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"^```\n\$ (accumcheck [^\n]*--help)\n(.*?)^```$", COMMANDS_PAGE, re.MULTILINE | re.DOTALL)
+FIRST_SCREEN = 40
+"""The lines that a newcomer sees without scrolling."""
 WIDTH = "80"
 
 
@@ -33,12 +36,27 @@ def test_a_help_text_is_the_programs(
         monkeypatch.delenv(name, raising=False)
     assert main(command.split()[1:]) == 0
     printed = capsys.readouterr().out
-    assert words(shown) == words(printed), f"README.md: replace what `{command}` shows by this:\n{printed}"
+    assert words(shown) == words(printed), f"docs/commands.md: replace what `{command}` shows by this:\n{printed}"
     assert max(map(len, shown.splitlines())) <= int(WIDTH)
 
 
-def test_the_readme_shows_the_help_of_run() -> None:
+def test_the_page_of_commands_shows_the_help_of_run() -> None:
     assert [command for command, _ in SHOWN] == ["accumcheck run --help"]
+
+
+def test_the_first_screen_is_one_command_and_one_failing_table() -> None:
+    screen = README.splitlines()[:FIRST_SCREEN]
+    given = [line for line in screen if line.startswith("$ ")]
+    assert len(given) == 1
+    # the command that a newcomer copies sets everything up and then runs the one that it names
+    target, run = re.fullmatch(r"\$ make (\S+) +# .*: (accumcheck run \S+)", given[0]).groups()  # type: ignore[union-attr]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"\n{target}: $(VENV)/.installed ##" in makefile
+    assert f"$(BIN)/{run} || test $$? -eq 1\n" in makefile
+    assert (ROOT / run.split()[-1]).is_file()
+    assert any(line.split()[:1] == ["split"] for line in screen)
+    assert any(line.endswith("FAIL") for line in screen)
+    assert len(README.splitlines()) <= 300
 
 
 def commands(group: Any, path: str = "accumcheck") -> list[str]:
@@ -49,8 +67,8 @@ def commands(group: Any, path: str = "accumcheck") -> list[str]:
     ]
 
 
-def test_every_command_stands_in_the_readme() -> None:
-    table = README.split("\n## Commands\n")[1].split("```")[0]
+def test_every_command_stands_on_the_page_of_commands() -> None:
+    table = COMMANDS_PAGE.split("\n## Commands\n")[1].split("\n## ")[0]
     listed = set()
     for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE):
         first, *others = re.findall(r"`([^`]*)`", cell)
@@ -72,7 +90,8 @@ def plain(command: str) -> str:
     [
         "README.md",
         "CONTRIBUTING.md",
-        *(f"docs/{name}.md" for name in ("architecture", "glossary", "maintainers", "wrong-loss")),
+        *(f"docs/{name}.md" for name in ("architecture", "commands", "glossary", "maintainers", "reading", "tested")),
+        "docs/wrong-loss.md",
     ],
 )
 def test_what_a_page_links_to_exists(page: str) -> None:

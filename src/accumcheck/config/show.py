@@ -63,7 +63,7 @@ def _together(rounds: Sequence[str]) -> list[str]:
     if not rounds:
         return []
     lines = [line for one in rounds for line in textwrap.wrap(one, _WIDTH, subsequent_indent="   ")]
-    return ["at the same time (the next begin as soon as their devices are free):", *lines, ""]
+    return ["what runs at the same time (each line starts once its devices are free):", *lines, ""]
 
 
 def _epochs(plan: Plan) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 SMALLEST_ROW = 4
@@ -61,23 +62,28 @@ def _smaller(config: Any, asked: dict[str, Any]) -> None:
 def _without_defaults(config: Any) -> dict[str, Any]:
     """The values that differ from the defaults of the class and matter to the model."""
     found = json.loads(config.to_json_string(use_diff=True))
-    defaults = json.loads(type(config)().to_json_string(use_diff=False)) if not _is_composite(config) else {}
-    left_out = {
-        "transformers_version",
-        "architectures",
-        "torch_dtype",
-        "dtype",
-        "_name_or_path",
-        "model_type",
-        "use_cache",
-    }
     return {
-        name: _inner(value) for name, value in found.items() if name not in left_out and defaults.get(name) != value
+        name: _inner(value) for name, value in _kept(found, _defaults(type(config))).items() if name != "model_type"
     }
 
 
-def _is_composite(config: Any) -> bool:
-    return any(hasattr(value, "to_json_string") for value in vars(config).values())
+def _defaults(kind: Callable[[], Any]) -> dict[str, Any]:
+    """The default values of a kind of configuration; empty if it has none, as for pairs of an encoder and a decoder."""
+    try:
+        found: dict[str, Any] = json.loads(kind().to_json_string(use_diff=False))
+    except Exception:
+        return {}
+    return found
+
+
+def _kept(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults and matters to the model."""
+    left_out = ("transformers_version", "architectures", "torch_dtype", "dtype", "use_cache")
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in left_out and not name.startswith("_") and (name not in defaults or defaults[name] != value)
+    }
 
 
 def _inner(value: Any) -> Any:
@@ -87,13 +93,7 @@ def _inner(value: Any) -> Any:
     from transformers import AutoConfig
 
     kind = value["model_type"]
-    try:
-        defaults = json.loads(AutoConfig.for_model(kind).to_json_string(use_diff=False))
-    except Exception:  # a part without its own entry
-        defaults = {}
-    left_out = ("torch_dtype", "dtype", "_name_or_path", "transformers_version", "architectures", "use_cache")
-    kept = {name: one for name, one in value.items() if name not in left_out and defaults.get(name, object()) != one}
-    return {"model_type": kind, **kept}
+    return {"model_type": kind, **_kept(value, _defaults(lambda: AutoConfig.for_model(kind)) | {"model_type": kind})}
 
 
 def _counts(model: Any, row: dict[str, Any]) -> str:

@@ -179,7 +179,7 @@ def _joined(subject: Subject) -> str:
     if not subject.joined:
         return ""
     names = ", ".join(f'"{name}"' for name in subject.joined)
-    return f"        if name in ({names},):\n            batch[name] = torch.cat(values)\n            continue\n"
+    return f"        if name in ({names},): batch[name] = torch.cat(values); continue\n"
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ prepared, optimizer, loader = accelerator.prepare(model, optimizer, loader)
 loss = torch.zeros(())
 for batch, labels in loader:
     with accelerator.accumulate(prepared):
-        share = prepared(**batch).loss * labels / total  # of the mean over the labels of all processes
+        share = prepared(**batch).loss * labels / sum(map(count, ROWS))  # of the mean over all labels
         loss += share.detach()
         accelerator.backward(share * N * K)  # accelerate divides by K, DDP by N
         optimizer.step()

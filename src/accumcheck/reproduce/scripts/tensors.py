@@ -14,8 +14,7 @@ def collate(rows):
 def count(row):  # the number of labels that the row's loss is a mean of
     return {count}
 {gradient}model = {model_class}(AutoConfig.for_model("{model_type}", **CONFIG)).train()
-total = sum(count(row) for row in ROWS)
-right = sum(model(**collate([row])).loss * count(row) for row in ROWS) / total  # each row alone: no accumulation
+right = sum(model(**collate([row])).loss * count(row) for row in ROWS) / sum(map(count, ROWS))  # each row alone
 right.backward()
 right_loss, right_gradient = right.item(), gradient(model)
 model.zero_grad()
