@@ -9,7 +9,7 @@ from accumcheck.report.blocks import Cell, Column, Details, Notes, Sentence, Tab
 from accumcheck.report.numbers import worst
 from accumcheck.report.parts.head import head
 from accumcheck.report.parts.notes import findings, not_run
-from accumcheck.report.parts.pair_comment import BAND, band_cell, side_cell
+from accumcheck.report.parts.pair_comment import BAND, LEGEND, band_cell, side_cell
 from accumcheck.report.parts.split_rows import split_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def shown(report: Report) -> Iterator[Block]:
     steps = [step for split in report.splits if split.status == "ran" for step in split.steps]
     error = worst(step.vs_reference.gradient for step in steps if step.vs_reference is not None)
     columns = (Column(("", "check"), "left"), Column(("", "now"), "left"), BAND)
-    yield Table(columns, [[Cell(name, "label"), side_cell(report, error), band_cell(report)]])
+    yield Table(columns, [[Cell(name, "label"), side_cell(report, error), band_cell(report)]], legend=LEGEND)
     versions = [
         f"{package} {getattr(report.environment, package)}" for package in ("transformers", "accelerate", "torch")
     ]

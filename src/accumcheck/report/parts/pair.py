@@ -173,8 +173,8 @@ def conclusion(pair: Pair, comparison: Comparison) -> Conclusion:
         text = f"fails {in_new}, not {in_old}"
         if changes.verdict.old == "fail":
             larger = [f"{split}: {why}" for split, why in changes.worse.items() if why != "fails"]
-            what = f"worse, {few(larger)}," if larger else "more splits fail"
-            text = f"{what} {in_new} than {in_old}"
+            text = f"{'worse' if larger else 'more splits fail'} {in_new} than {in_old}"
+            text += f" ({few(larger)})" if larger else ""
         text += _named(pair.new)
     elif pair.new.exit_code == 1:
         text = f"fails in both, not a regression{_named(pair.new)}"

@@ -37,6 +37,7 @@ _RESULTS = {
 }
 BAND = Column(("noise", "band"))
 """What rounding may make of a gradient error, here and in this dtype: the tolerance."""
+LEGEND = "Verdict, weighting rule if it is wrong, largest gradient error. Noise band: the error that rounding allows."
 
 
 def headline(comparison: Comparison) -> str:
@@ -60,8 +61,7 @@ def shown(comparison: Comparison) -> Iterator[Block]:
         BAND,
         Column(("", "result"), "left"),
     )
-    legend = "Verdict, weighting rule where it is wrong, largest gradient error; noise band: what rounding allows."
-    yield Table(columns, [_row(pair, comparison) for pair in comparison.pairs], legend=legend)
+    yield Table(columns, [_row(pair, comparison) for pair in comparison.pairs], legend=LEGEND)
     differ = [words for pair in comparison.pairs if (words := environment_words(pair))]
     yield from (Sentence(f"{words[:1].upper()}{words[1:]}.") for words in dict.fromkeys(differ))
 
