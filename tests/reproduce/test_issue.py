@@ -28,6 +28,7 @@ def test_it_says_what_where_versions_numbers_script_and_what_was_expected() -> N
         "Expected behavior",
         "Related",
     ]
+    assert "\nWith 4x16x2, 4x1x32 (processes x per-device batch size x accumulation steps): loss" in text
     assert "`transformers/models/bert/modeling_bert.py:1126`" in text
     assert "- transformers: 4.49.0" in text
     assert "```\nloss 1.4, right 0.7 (x 2.000)\n```" in text

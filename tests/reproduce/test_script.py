@@ -35,6 +35,14 @@ def test_a_script_is_short_python_that_imports_torch_and_the_stack(stack: str, s
     assert "accumcheck" not in text
 
 
+def test_a_summary_that_does_not_fit_ends_with_a_whole_part() -> None:
+    first = "Bert, trained by Trainer, follows the weighting token-mean*k: loss 2.00, 4.00 times the reference's"
+    numbers = "; gradient norm " + ", ".join(["2.00"] * 200) + " times the reference's"
+    text = script(case(), Heading(first + numbers, ("transformers 5.24.0",)))
+    assert text.startswith(f'"""{first}.\n\nSeen with')
+    assert script(case(), Heading(first, ("transformers 5.24.0",))).startswith(f'"""{first}\n\n')
+
+
 def test_the_head_says_how_it_is_run() -> None:
     assert "python repro.py" in script(case("1x1x2"), HEADING)
     assert "torchrun --nproc_per_node 2 repro.py" in script(case("2x1x1"), HEADING)

@@ -66,7 +66,7 @@ def _issue(title: str, finding: Finding, report: Report, reproduction: Sequence[
     known = [f"- {one.get('title') or ''} {one.get('url') or ''}".strip() for one in finding.known]
     parts = [
         f"# {title}",
-        f"{finding.summary[:1].upper()}{finding.summary[1:]}. {_REFERENCE}{where}",
+        f"{_splits(finding)}{finding.summary}. {_REFERENCE}{where}",
         finding.explanation,
         finding.consequence,
         "### System Info",
@@ -78,6 +78,13 @@ def _issue(title: str, finding: Finding, report: Report, reproduction: Sequence[
         *(["### Related", "\n".join(known)] if known else []),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _splits(finding: Finding) -> str:
+    """In which splits the numbers of the summary were seen, for readers who do not know accumcheck."""
+    if not finding.splits:
+        return ""
+    return f"With {', '.join(map(str, finding.splits))} (processes x per-device batch size x accumulation steps): "
 
 
 def _count(number: int, one: str, several: str = "") -> str:

@@ -124,8 +124,13 @@ def _more(heading: Heading) -> str:
 
 
 def _summary(text: str, lines: int) -> str:
-    """The wrapped summary as part of a docstring."""
-    return "\n".join(textwrap.wrap(_in_docstring(text), _WIDTH, break_long_words=False, break_on_hyphens=False)[:lines])
+    """The wrapped summary as part of a docstring. What does not fit is left out, from the last ``;`` or ``:`` on."""
+    wrapped = textwrap.wrap(_in_docstring(text), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    kept = "\n".join(wrapped[:lines])
+    if len(wrapped) <= lines:
+        return kept
+    end = max(kept.rfind("; "), kept.rfind(": "))
+    return f"{kept[:end]}." if end > 0 else kept
 
 
 def _in_docstring(text: str) -> str:
