@@ -25,7 +25,7 @@ class Model:
 
 
 def test_the_shapes_of_one_row() -> None:
-    found = documented_inputs(Model())  # type: ignore[arg-type]
+    found = documented_inputs(Model())
     assert list(found) == ["input_ids", "region", "labels"]
     shapes = {name: one.shape(BertConfig(hidden_size=48), {"length": 9}) for name, one in found.items()}
     # of a dimension without a known size there are two; the whole sequence is the text and two regions
