@@ -93,13 +93,13 @@ clean-runs: $(VENV)/.installed-dev ## 300 right runs of many kinds, none of whic
 	@$(BIN)/python benchmarks/clean_runs.py --resume reports/clean-runs.jsonl --out reports/clean-runs.md
 
 survey: $(VENV)/.installed-dev ## every head class of the installed transformers, or of SURVEY=4.57.6: about half an hour; goes on where it ended
-	@mkdir -p reports docs/survey
+	@mkdir -p reports
 	@$(BIN)/accumcheck survey --jobs 2 $(if $(SURVEY),--transformers $(SURVEY)) --resume reports/survey-$(or $(SURVEY),installed).jsonl \
 	  -o reports/survey-$(or $(SURVEY),installed).json || test $$? -lt 2 -o $$? -eq 3
-	@$(BIN)/python -c 'import json, sys; from pathlib import Path; text = Path(sys.argv[1]).read_text(); version = json.loads(text)["environment"]["transformers"]; Path(f"docs/survey/transformers-{version}.json").write_text(text)' reports/survey-$(or $(SURVEY),installed).json
+	@$(BIN)/python scripts/survey_pages.py reports/survey-$(or $(SURVEY),installed).json
 
-survey-pages: $(VENV)/.installed-dev ## the pages of docs/survey, from the surveys there
-	@$(BIN)/python scripts/survey_pages.py
+survey-pages: $(VENV)/.installed-dev ## docs/survey from the surveys in reports/ and those already there
+	@$(BIN)/python scripts/survey_pages.py $(wildcard reports/survey-*.json)
 
 gpu: $(VENV)/.installed-dev ## the acceptance matrix on this machine's GPUs (docs/gpu/README.md)
 	@$(BIN)/python scripts/gpu_acceptance.py $(GPU_ARGS)

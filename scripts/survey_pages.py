@@ -1,26 +1,48 @@
-"""Write docs/survey/index.html and README.md from the surveys in docs/survey: python scripts/survey_pages.py.
+"""Publish surveys: python scripts/survey_pages.py [SURVEY.json ...].
 
-The page needs no other files. It has a row for each class, a column for each release, a text search, and filters for
-task, release and verdict.
+Each given survey is written to docs/survey in a short form: one class in a line, without the texts that explain a rule
+and without configurations, which follow from the class. Then docs/survey/index.html and README.md are written from all
+surveys there. The page needs no other files. It has a row for each class, a column for each release, a text search, and
+filters for task, release and verdict.
 """
 
 from __future__ import annotations
 
 import html
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.version import Version
+from survey_families import coverage, family_of, is_safe
 
 from accumcheck.record.survey import Survey, SurveyedClass
 from accumcheck.report.parts.survey_lines import said_of, total_of
 from accumcheck.saved.surveys import read_survey
+from accumcheck.saved.write import plain
 
 FOLDER = Path(__file__).parents[1] / "docs" / "survey"
 TEMPLATE = Path(__file__).with_name("survey_page.html")
 VERDICTS = ("pass", "warn", "fail", "not checked")
-SAFE = ("pass", "warn")
+
+
+def shortened(survey: Survey) -> Survey:
+    """The survey without texts that are the same for every class with a rule, and without configurations."""
+    return replace(survey, classes=tuple(map(_shortened, survey.classes)), compared=None)
+
+
+def _shortened(one: SurveyedClass) -> SurveyedClass:
+    findings = tuple(replace(finding, explanation="", consequence="", advice="", known=()) for finding in one.findings)
+    return replace(one, findings=findings, config={})
+
+
+def text_of(survey: Survey) -> str:
+    """The survey as JSON with one class in a line."""
+    record = plain(survey)
+    classes = ",\n".join(json.dumps(one, separators=(",", ":")) for one in record.pop("classes"))
+    return f'{json.dumps(record)[:-1]}, "classes": [\n{classes}\n]}}\n'
 
 
 def surveys_in(folder: Path) -> dict[str, Survey]:
@@ -53,7 +75,7 @@ def safe_since(known: Mapping[str, SurveyedClass]) -> str:
     """The first surveyed release from which on a class always passes; empty if it does not pass in the last one."""
     since = ""
     for release, one in known.items():
-        since = (since or release) if one.verdict in SAFE else ""
+        since = (since or release) if is_safe(one) else ""
     return since
 
 
@@ -76,14 +98,15 @@ def options(names: Sequence[str] | Mapping[str, object]) -> str:
 
 
 def readme_of(surveys: Mapping[str, Survey]) -> str:
-    """The results in Markdown: the counts by release and task, and since when which classes are safe."""
+    """The results in Markdown: the counts by release and family, and since when which classes are safe."""
     lines = [
         "# Surveys",
         "",
         "<!-- Written by scripts/survey_pages.py; make survey-pages. -->",
         "",
         "Every head class of these transformers releases, checked by `accumcheck survey` ([how](../survey.md)).",
-        "[index.html](index.html) is a page to search; the JSON files are the surveys themselves.",
+        "[index.html](index.html) is a page to search. The JSON files are the surveys, without the texts that explain",
+        "a rule; `accumcheck survey --compare FILE` reads them.",
         "",
         "| transformers | classes | checked | pass | warn | fail | not checked |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -95,35 +118,84 @@ def readme_of(surveys: Mapping[str, Survey]) -> str:
     if not surveys:
         return "\n".join(lines) + "\n"
     release, last = list(surveys.items())[-1]
-    lines += ["", f"## By task, transformers {release}", "", "| task | classes | checked | pass | warn | fail |"]
-    lines.append("| --- | --- | --- | --- | --- | --- |")
-    for task, one in last.summary.by_task.items():
-        lines.append(f"| {task} | {one.total} | {one.checked} | {one.passed} | {one.warned} | {one.failed} |")
+    lines += ["", "## What it means", "", meaning_of(surveys), "", *_safe_by_family(surveys)]
+    lines += ["", f"## What was checked, transformers {release}", ""]
+    lines += ["| family | classes | package missing | checked | of the others |", "| --- | --- | --- | --- | --- |"]
+    for family, found in coverage(last).items():
+        lines.append(f"| {family} | {found.total} | {found.missing} | {found.checked} | {found.share:.0%} |")
     lines += ["", f"## By rule, transformers {release}", "", "| rule | classes |", "| --- | --- |"]
     lines += [f"| `{rule}` | {count} |" for rule, count in last.summary.by_rule.items()]
-    lines += ["", "## What it means", "", meaning_of(surveys)]
     return "\n".join(lines) + "\n"
 
 
+def _safe_by_family(surveys: Mapping[str, Survey]) -> list[str]:
+    """A table: how many of the checked classes of each family are safe in each release."""
+    found = {release: coverage(survey) for release, survey in surveys.items()}
+    families = list(dict.fromkeys(family for one in found.values() for family in one))
+    lines = [f"| safe, of the checked | {' | '.join(surveys)} |", f"| --- |{' --- |' * len(surveys)}"]
+    for family in families:
+        cells = [
+            f"{one[family].safe} of {one[family].checked}" if family in one and one[family].checked else "-"
+            for one in found.values()
+        ]
+        lines.append(f"| {family} | {' | '.join(cells)} |")
+    return lines
+
+
 def meaning_of(surveys: Mapping[str, Survey]) -> str:
-    """One paragraph: which heads are safe to accumulate, and which are not."""
+    """One paragraph: which heads are safe to accumulate, since when, and which are not."""
     release, last = list(surveys.items())[-1]
-    safe = [task for task, one in last.summary.by_task.items() if one.checked and not one.failed]
-    unsafe = [task for task, one in last.summary.by_task.items() if one.failed and one.failed == one.checked]
-    mixed = [task for task, one in last.summary.by_task.items() if 0 < one.failed < one.checked]
+    found = {family: one for family, one in coverage(last).items() if one.checked}
+    safe = [f"{family} ({_since(surveys, family)})" for family, one in found.items() if one.safe == one.checked]
+    unsafe = [family for family, one in found.items() if not one.safe]
+    mixed = [
+        f"{family} ({one.safe} of {one.checked} safe)" for family, one in found.items() if 0 < one.safe < one.checked
+    ]
     parts = [
-        f"Under transformers {release} the loss and the gradient do not depend on accumulation in any checked class of "
-        f"these tasks: {', '.join(safe) or 'none'}.",
-        f"They depend on it in every checked class of: {', '.join(unsafe)}." if unsafe else "",
-        f"They depend on it in some classes of: {', '.join(mixed)}." if mixed else "",
+        f"Under transformers {release} accumulation changes neither the loss nor the gradient of any checked class of "
+        f"these families: {'; '.join(safe) or 'none'}.",
+        f"It changes them in every checked class of: {'; '.join(unsafe)}." if unsafe else "",
+        f"It changes them in some classes of: {'; '.join(mixed)}; the page has each class." if mixed else "",
+        *_changes(surveys),
         "A class that fails trains with a gradient that is not that of its global batch; the rule gives the factor or "
         "the weights. Classes that were not checked may not be safe.",
     ]
     return " ".join(part for part in parts if part)
 
 
-def main() -> None:
-    """Write both files."""
+def _since(surveys: Mapping[str, Survey], family: str) -> str:
+    """``since 4.57.6``: the first surveyed release from which on every checked class of a family is safe."""
+    since = ""
+    for release, survey in surveys.items():
+        one = coverage(survey).get(family)
+        if one is not None and one.checked:
+            since = (since or release) if one.safe == one.checked else ""
+    return f"since {since}" if since != next(iter(surveys)) else f"in all releases from {since} on"
+
+
+def _changes(surveys: Mapping[str, Survey]) -> list[str]:
+    """A sentence for each pair of neighbouring releases: how many classes one of them cured or broke."""
+    told = []
+    for (old, before), (new, after) in zip(list(surveys.items()), list(surveys.items())[1:], strict=False):
+        known = {one.name: one for one in before.classes if one.is_checked}
+        both = [(known[one.name], one) for one in after.classes if one.is_checked and one.name in known]
+        cured = sum(is_safe(one) and not is_safe(earlier) for earlier, one in both)
+        broken = [one for earlier, one in both if is_safe(earlier) and not is_safe(one)]
+        families = ", ".join(sorted({family_of(one.task) for one in broken}))
+        told.append(
+            f"Of {len(both)} classes checked under both, {new} cured {cured} that {old} trains wrongly"
+            + (f" and broke {len(broken)} ({families})." if broken else " and broke none.")
+        )
+    return told
+
+
+def main(files: Sequence[str]) -> None:
+    """Publish the surveys in these files, and write both pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        survey = read_survey(Path(file))
+        name = f"transformers-{survey.environment.transformers}.json"
+        (FOLDER / name).write_text(text_of(shortened(survey)), encoding="utf-8")
     surveys = surveys_in(FOLDER)
     (FOLDER / "index.html").write_text(page_of(surveys), encoding="utf-8")
     (FOLDER / "README.md").write_text(readme_of(surveys), encoding="utf-8")
@@ -131,4 +203,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

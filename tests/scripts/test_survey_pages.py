@@ -9,10 +9,12 @@ from pathlib import Path
 
 import html5lib
 import pytest
-from survey_pages import page_of, readme_of, rows_of, safe_since, surveys_in
+from survey_families import FAMILIES, OTHER, coverage, family_of
+from survey_pages import main, page_of, readme_of, rows_of, safe_since, shortened, surveys_in, text_of
 
 from accumcheck.record import Environment
 from accumcheck.record.survey import Survey, SurveyedClass
+from accumcheck.saved.surveys import read_survey
 from tests.report.written import write
 from tests.survey.made import failing, survey, surveyed
 
@@ -61,9 +63,57 @@ def test_the_page_holds_the_rows_and_nothing_that_ends_its_script(surveys: dict[
     assert data["rows"][-1]["in"]["6.0"] == ["not checked", "unsupported: </script><b>"]
 
 
-def test_the_summary_counts_by_release_and_task(surveys: dict[str, Survey]) -> None:
+def test_the_summary_counts_by_release_and_family(surveys: dict[str, Survey]) -> None:
     text = readme_of(surveys)
     assert "| [5.24.0](transformers-5.24.0.json) | 2 | 2 | 1 | 0 | 1 | 0 |" in text
-    assert "| token-classification | 1 | 1 | 0 | 0 | 1 |" in text
-    assert "in any checked class of these tasks: causal-lm." in text
-    assert "They depend on it in every checked class of: token-classification." in text
+    assert "| token classification | 1 of 1 | 0 of 1 |" in text
+    assert "| causal language models | - | 1 of 1 |" in text
+    assert "| token classification | 1 | 0 | 1 | 100% |" in text
+    assert "any checked class of these families: causal language models (since 5.24.0)." in text
+    assert "It changes them in every checked class of: token classification." in text
+    assert "Of 1 classes checked under both, 5.24.0 cured 0 that 4.49.0 trains wrongly and broke 1 (token" in text
+
+
+def test_a_class_that_was_cured_is_counted() -> None:
+    found = {"1": under("1", surveyed("A", "fail")), "2": under("2", surveyed("A"), surveyed("B"))}
+    text = readme_of(found)
+    assert "Of 1 classes checked under both, 2 cured 1 that 1 trains wrongly and broke none." in text
+    assert "causal language models (since 2)" in text
+
+
+def test_missing_packages_do_not_count_against_the_coverage() -> None:
+    missing = surveyed("B", "not checked", reason_kind="missing-package")
+    counts = coverage(survey(surveyed("A"), missing, surveyed("C", "not checked")))["causal language models"]
+    assert counts == (3, 1, 1, 1)
+    assert counts.share == 0.5
+
+
+def test_every_task_has_one_family() -> None:
+    tasks = [task for of_family in FAMILIES.values() for task in of_family]
+    assert len(tasks) == len(set(tasks))
+    assert family_of("ctc") == "speech and audio"
+    assert family_of("a-new-task") == OTHER
+
+
+def test_a_published_survey_is_short_and_can_be_read(tmp_path: Path) -> None:
+    (finding,) = failing().findings
+    told = replace(failing(), findings=(replace(finding, explanation="long", consequence="long"),))
+    (tmp_path / "short.json").write_text(text_of(shortened(survey(told, surveyed()))), encoding="utf-8")
+    text = (tmp_path / "short.json").read_text(encoding="utf-8")
+    assert len([line for line in text.splitlines() if line.startswith('{"name"')]) == 2
+    assert "long" not in text
+    found = read_survey(tmp_path / "short.json")
+    assert [one.name for one in found.classes] == [NAME, "LlamaForCausalLM"]
+    assert found.classes[0].findings[0].summary == "8 times too large"
+    assert found.classes[0].config == {}
+
+
+def test_given_surveys_are_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("survey_pages.FOLDER", tmp_path / "survey")
+    write(under("4.57.6", surveyed()), tmp_path / "one.json")
+    main([str(tmp_path / "one.json")])
+    assert {path.name for path in (tmp_path / "survey").iterdir()} == {
+        "README.md",
+        "index.html",
+        "transformers-4.57.6.json",
+    }

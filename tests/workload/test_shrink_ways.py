@@ -11,7 +11,8 @@ from accumcheck.config.model import ModelConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.workload.assemble import build_workload
 from accumcheck.workload.model import build_model
-from accumcheck.workload.shrink_ways import WAYS, shrink_depth
+from accumcheck.workload.shrink_evenly import shrink_depth
+from accumcheck.workload.shrink_ways import WAYS
 from tests.workload.tiny import check
 
 
@@ -24,15 +25,15 @@ def test_depth_alone_keeps_the_widths() -> None:
 
 
 def test_the_ways_begin_with_the_smallest() -> None:
-    assert [way.largest for way in WAYS][:-1] == [None, None, None]
-    assert WAYS[-1].largest is not None
+    assert [way.largest for way in WAYS][:3] == [None, None, None]
+    assert WAYS[-1].shrink is shrink_depth
 
 
 def test_a_model_that_its_smallest_size_breaks_is_made_in_another_way() -> None:
     # its windows and heads go together, so that neither can be cut alone
     model = ModelConfig(config={"model_type": "swin"}, shrink=True, architecture="SwinForImageClassification")
     made: Any = build_workload(check(model, max_length=8), "cpu").model
-    assert made.config.embed_dim == SwinConfig().embed_dim
+    assert made.config.embed_dim == SwinConfig().embed_dim // 8
 
 
 def test_a_model_that_is_too_large_in_every_way_is_named_with_its_first_error(monkeypatch: pytest.MonkeyPatch) -> None:

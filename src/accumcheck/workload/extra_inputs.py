@@ -22,23 +22,25 @@ _PROMPT = 4
 
 
 def extra_inputs(model: PreTrainedModel, sample: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Further inputs of a sample with ``input_ids`` of shape ``[length]``; empty for other samples.
+    """Further inputs of a sample with ``input_ids`` of shape ``[length]``, or ``[choices, length]``; else empty.
 
     Args:
         model: the parameters of its forward determine which inputs it takes.
         sample: the sample so far; it determines the random numbers.
     """
     ids = sample.get("input_ids")
-    if ids is None or ids.ndim != 1:
+    if ids is None or ids.ndim not in (1, 2):
         return {}
     takes = inspect.signature(model.forward).parameters
     found: dict[str, torch.Tensor] = {}
-    if "bbox" in takes:
-        found["bbox"] = _boxes(model, ids)
     if "global_attention_mask" in takes:
         mask = torch.zeros_like(ids)
-        mask[0] = 1
+        mask[..., 0] = 1
         found["global_attention_mask"] = mask
+    if ids.ndim == 2:
+        return found
+    if "bbox" in takes:
+        found["bbox"] = _boxes(model, ids)
     if "qformer_input_ids" in takes:
         found["qformer_input_ids"] = ids[-_PROMPT:].clone()
         found["qformer_attention_mask"] = torch.ones(_PROMPT, dtype=torch.long)[: len(ids)]

@@ -165,8 +165,10 @@ def _numbers(part: PretrainedConfig) -> list[tuple[str, int]]:
 
 
 def _first(part: PretrainedConfig, *names: str) -> int | None:
+    fields = vars(part)
     for name in names:
-        value = getattr(part, name, None)
+        # a value that differs between layers can only be read from the fields (transformers 5.20)
+        value = fields[name] if name in fields else getattr(part, name, None)
         if isinstance(value, int) and value > 0:
             return value
     return None

@@ -25,8 +25,8 @@ class Way:
 WAYS = (
     Way(shrink),
     Way(partial(shrink, layers=4, ranked=True)),  # heads that take the features of several layers
-    Way(partial(shrink, layers=8)),  # Zamba shares weights between layers and needs a minimum depth
     Way(partial(shrink, fill=True)),
     Way(shrink_evenly, largest=40_000_000),  # towers whose widths depend on each other
+    Way(partial(shrink, layers=8)),  # Zamba shares weights between layers and needs a minimum depth
     Way(shrink_depth, largest=120_000_000),
 )

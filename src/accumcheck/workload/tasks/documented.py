@@ -134,7 +134,7 @@ def _label(
     shape, length = one.shape(model.config, sizes), sizes["length"]
     classes = max(2, int(getattr(model.config, "num_labels", 2) or 2))
     if "positions" in one.name:
-        return torch.tensor([draw.randrange(4) for _ in range(_count(shape))]).reshape(shape)
+        return torch.tensor([draw.randrange(1, 4) for _ in range(_count(shape))]).reshape(shape)
     if kind == "row":
         return class_label(model, draw)
     if kind == "numbers":
