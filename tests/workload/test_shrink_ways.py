@@ -11,7 +11,8 @@ from accumcheck.config.model import ModelConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.workload.assemble import build_workload
 from accumcheck.workload.model import build_model
-from accumcheck.workload.shrink_ways import WAYS, shrink_depth
+from accumcheck.workload.shrink_evenly import shrink_depth
+from accumcheck.workload.shrink_ways import WAYS
 from tests.workload.tiny import check
 
 
