@@ -61,7 +61,7 @@ lint: $(VENV)/.installed-dev ## ruff: rules and format, changing nothing
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.installed-dev ## mypy, strict (pyproject.toml says what tests may leave out)
-	$(BIN)/mypy --num-workers 2
+	$(BIN)/mypy
 
 format: $(VENV)/.installed-dev ## ruff: format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
