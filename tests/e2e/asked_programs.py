@@ -85,6 +85,27 @@ optimizer.step()
 report_loss(shown / world)
 """
 
+SEED_BY_PROCESS = """
+import os, sys, torch, torch.distributed as dist
+b, k, steps = map(int, sys.argv[1:])
+rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+if world > 1:
+    dist.init_process_group("gloo")
+x, y = torch.randn(16, 3, generator=torch.Generator().manual_seed(0)), torch.ones(16, 1)
+torch.manual_seed(rank)
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(steps):
+    for turn in range(k):
+        first = ((step * k + turn) * world + rank) * b
+        (((model(x[first : first + b]) - y[first : first + b]) ** 2).mean() / k).backward()
+    for parameter in model.parameters() if world > 1 else ():
+        dist.all_reduce(parameter.grad)
+        parameter.grad /= world
+    optimizer.step()
+    optimizer.zero_grad()
+"""
+
 CRASHES = "def main():\n    {}['data']\n\nmain()\n"
 
 REFUSED = """
@@ -110,6 +131,12 @@ RUNS = {
     "schedule": lambda _: check(*THREE, script={"path": str(SCHEDULE), "arguments": LOOP}),
     "unseeded": lambda folder: trainer(folder, "1x8x1", "1x2x4", name="unseeded.py"),
     "moves": lambda folder: trainer(folder, "1x8x1", "1x2x4", name="unseeded.py", words=("--moves",)),
+    "seed-by-process": lambda folder: written(
+        folder, SEED_BY_PROCESS, "{b}", "{k}", "{steps}", splits=("1x8x1", "2x4x1", "1x2x4")
+    ),
+    "term": lambda folder: trainer(folder, name="terms.py"),
+    "term-divided": lambda folder: trainer(folder, name="terms.py", words=("--divided",)),
+    "hook": lambda folder: trainer(folder, name="terms.py", words=("--hook",)),
     "shards": lambda _: loop(
         "shards.py", "--shard", "fully_shard", "--fault", "undivided", splits=("1x8x1", "2x4x1", "2x2x2")
     ),

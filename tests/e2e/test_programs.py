@@ -143,6 +143,31 @@ def test_weights_that_are_not_the_same_each_time_are_an_error_and_no_verdict(run
     assert "starts from different weights than process 0 of split" in ended.out
 
 
+def test_processes_with_other_weights_are_a_fault_of_their_split(runs: Mapping[str, Ended]) -> None:
+    ended = runs["seed-by-process"]
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "fail", "pass"]), ended.out
+    assert "the processes of 2x4x1 do not hold the same weights when training begins" in ended.out
+
+
+def test_a_term_that_the_count_does_not_divide_fails_where_it_is_added_k_times(runs: Mapping[str, Ended]) -> None:
+    ended = runs["term"]
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "fail", "fail"]), ended.out
+    assert ended.report["accuracy"] == "judged"
+    (finding,) = [one for one in ended.report["findings"] if one["severity"] == "fail"]
+    assert finding["id"] == "term-not-divided"
+    assert "4 times in 1x2x4, 2 times in 2x2x2" in finding["summary"]
+    divided = runs["term-divided"]
+    assert (divided.code, verdicts(divided)) == (0, ["pass"] * 3), divided.out
+
+
+def test_a_hook_that_multiplies_by_k_is_named_and_the_control_is_right(runs: Mapping[str, Ended]) -> None:
+    ended = runs["hook"]
+    assert (ended.code, verdicts(ended)) == (1, ["pass", "fail", "fail"]), ended.out
+    failed = [one["summary"] for one in ended.report["findings"] if one["severity"] == "fail"]
+    assert failed
+    assert all("model.norm.weight is" in summary for summary in failed)
+
+
 def test_what_a_program_adds_to_its_weights_after_a_step_is_undone_and_belongs_to_the_update(
     runs: Mapping[str, Ended],
 ) -> None:

@@ -91,7 +91,7 @@ def made(folder: Path, term: Term, model: Line) -> tuple[CountedSteps, SamplesAl
         return counted(batch, float(batch["w"].sum()), 1), int(batch["w"].sum())
 
     losses = Losses(asked, asked, lambda batch: len(batch["x"]), by="the loss", counted=counted)
-    return CountedSteps(Workload(model, rows, COLLATE), losses, counted, alone, "float32"), alone
+    return CountedSteps(Workload(model, rows, COLLATE), losses, alone, "float32"), alone
 
 
 def whole_step(term: Term) -> np.ndarray:
@@ -165,3 +165,27 @@ def test_in_micro_batches_of_one_a_step_is_the_sum(tmp_path: Path) -> None:
     alone.tokens = np.ones(B, dtype=np.int64)
     # divided by k = B, the mean over single rows is that of the step
     assert alone.mean_of(list(range(B))) == pytest.approx(whole_step(mean_over_k), rel=1e-4)
+
+
+def over_its_own_k(out: torch.Tensor, _: torch.Tensor, __: float, ___: int) -> torch.Tensor:
+    return 0.5 * out.square().mean() / B  # the program read k when it began, in the process with B micro-batches
+
+
+def test_a_term_that_was_divided_by_the_k_of_this_process_is_a_mean_in_the_control(tmp_path: Path) -> None:
+    steps, alone = made(tmp_path, over_its_own_k, Line())
+    steps.find_term(alone.reader, B, "the loss", whole_step(mean))
+    alone.tokens = np.ones(B, dtype=np.int64)
+    alone.compute(steps.part)
+    assert alone.mean_of(list(range(B))) == pytest.approx(whole_step(mean), rel=1e-4)
+    assert steps.term is not None
+    (right,) = torch.autograd.grad(0.5 * (X @ (model := Line()).weight).square().mean(), model.weight)
+    assert steps.term.gradients[0] == pytest.approx(right.numpy(), rel=1e-4)
+
+
+@pytest.mark.parametrize("term", [mean, mean_over_k, by_weight])
+def test_a_control_that_counts_it_once_changes_nothing(tmp_path: Path, term: Term) -> None:
+    steps, alone = made(tmp_path, term, Line())
+    steps.find_term(alone.reader, B, "the loss", whole_step(term))
+    alone.tokens = np.ones(B, dtype=np.int64)
+    alone.compute(steps.part)
+    assert alone.mean_of(list(range(B))) == pytest.approx(whole_step(term), rel=1e-4)

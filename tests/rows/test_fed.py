@@ -14,7 +14,7 @@ from accumcheck.rows.fed import Rows, rows_in
 from accumcheck.rows.identity import number_of
 from accumcheck.rows.row_collator import RowCollator
 from accumcheck.rows.sample import KEPT_KINDS
-from accumcheck.runfolder.fed_rows import read_rows
+from accumcheck.runfolder.fed_rows import read_padding, read_rows
 
 LLAVA = SimpleNamespace(image_token_index=9)
 QWEN = SimpleNamespace(image_token_id=9, vision_config=SimpleNamespace(spatial_merge_size=2))
@@ -192,3 +192,23 @@ def test_rows_that_are_fed_one_by_one_are_the_rows_of_their_micro_batch() -> Non
     first, second = (rows.find({"x": torch.tensor([[value, 2.0]])}) for value in (1.0, 3.0))
     assert rows.join([first, second]) == (*first, *second)
     assert set(rows.fields[first[0]]) == {"x"}
+
+
+@pytest.mark.parametrize(("hidden", "known"), [([7, 7], 7), ([7, 3], None)])
+def test_the_id_that_pads_micro_batches_is_written_if_there_is_one(
+    tmp_path: Path, hidden: list[int], known: int | None
+) -> None:
+    (tmp_path / "1x2x1").mkdir()
+    rows = Rows(2)
+    shown = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    rows.find({"input_ids": torch.tensor([[5, 6, *hidden], [5, 6, 7, 8]]), "attention_mask": shown})
+    rows.write(tmp_path / "1x2x1", 0)
+    assert read_padding(tmp_path) == known
+
+
+def test_rows_that_were_not_padded_have_none(tmp_path: Path) -> None:
+    (tmp_path / "1x2x1").mkdir()
+    rows = Rows(2)
+    rows.find(text([1, 5, 6], [1, 5, 7]))
+    rows.write(tmp_path / "1x2x1", 0)
+    assert read_padding(tmp_path) is None

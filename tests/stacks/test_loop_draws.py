@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch.utils.data import DataLoader
 
 from accumcheck.capture.collators import give_rows_their_own_numbers
@@ -59,6 +60,12 @@ def test_loaders_that_fetch_ahead_hand_out_what_the_loop_holds(draws: LoopDraws)
     for size in (2, 4):
         plain = noise_of(DataLoader(DATA, batch_size=size))  # type: ignore[arg-type]
         assert all(map(torch.equal, noise_of(Ahead(DATA, batch_size=size)), plain))  # type: ignore[arg-type]
+
+
+def test_loaders_that_accelerate_prepares_do_too(draws: LoopDraws) -> None:
+    plain = noise_of(DataLoader(DATA, batch_size=2))  # type: ignore[arg-type]
+    prepared = Accelerator(cpu=True).prepare(DataLoader(DATA, batch_size=2))  # type: ignore[arg-type]
+    assert all(map(torch.equal, noise_of(prepared), plain))
 
 
 def test_a_batch_that_a_trainer_holds_counts(draws: LoopDraws) -> None:

@@ -8,6 +8,7 @@ these add up to k times as much. The right value of such a term is that of the w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,16 +35,15 @@ class CountedSteps:
 
     Args:
         workload: the model and all samples.
-        losses: of the stack.
-        counted: its loss with the step's count.
+        losses: of the stack, ``counted`` among them.
         alone: has the count of each step's predictions.
         dtype: in which the model computes.
     """
 
-    def __init__(
-        self, workload: Workload, losses: Losses, counted: CountedLoss, alone: SamplesAlone, dtype: str
-    ) -> None:
-        self._workload, self._counted, self._dtype = workload, counted, dtype
+    def __init__(self, workload: Workload, losses: Losses, alone: SamplesAlone, dtype: str) -> None:
+        assert losses.counted is not None
+        self._counted: CountedLoss = losses.counted
+        self._workload, self._dtype = workload, dtype
         self._alone, self._losses = alone, losses
         self._members = alone.job.membership
         self._sizes = [len(members) for members in self._members]
@@ -52,6 +52,7 @@ class CountedSteps:
             for step, members in enumerate(self._members)
         ]
         self._masses: Vector | None = None
+        self._by_k = False
         self.term: UndividedTerm | None = None
         """What the count does not divide, if that is not a sum over samples."""
 
@@ -72,7 +73,7 @@ class CountedSteps:
         if self._masses is None:
             return loss * self._sizes[at], 1
         term = self._undivided([index], at)
-        return (loss - term + term * self._share(index, at)) * self._sizes[at], 1
+        return (loss - term + term * (self._share(index, at) * self._times(at))) * self._sizes[at], 1
 
     def together(self, batch: Batch) -> tuple[torch.Tensor, int]:
         """Several samples of the present step: the same, as a mean over them."""
@@ -81,15 +82,21 @@ class CountedSteps:
         if self._masses is None:
             return loss * (self._sizes[at] / rows), rows
         term = self._counted(batch, self._counts[at] * VERY_MANY, 1)
-        return (loss - term) * (self._sizes[at] / rows) + term, rows
+        return (loss - term) * (self._sizes[at] / rows) + term * self._times(at), rows
 
-    def find_term(self, reader: GradientReader, size: int, by: str | None) -> None:
+    def find_term(
+        self, reader: GradientReader, size: int, by: str | None, control: npt.NDArray[np.floating[Any]] | None = None
+    ) -> None:
         """Look for a term that the count does not divide, and for the weights of the samples in it.
+
+        The term may be divided by this process's accumulation steps, which the program has read when it began. That
+        cannot be told from one that is not divided at all, except by the control.
 
         Args:
             reader: reads the gradient.
             size: the number of samples in a batch, at least 2.
             by: what computes the loss, in words; None for the model.
+            control: the gradient that the control applied in the first step, ``[coordinates]``; None if not known.
         """
         first = list(self._members[0]) if self._members else []
         some = first[: max(size, 2)]
@@ -107,6 +114,8 @@ class CountedSteps:
         weights, left = combination(whole, parts)
         if left <= allowed and not float(np.ptp(weights)) <= 10 * allowed * float(np.abs(weights).max()):
             self._weigh(first, size, reader)
+        if control is not None:
+            self._by_k = self._is_divided(first, reader, control.astype(np.float64))
         self.term = UndividedTerm(self._name(some, by), self._of_steps(reader))
 
     def _weigh(self, first: Sequence[int], size: int, reader: GradientReader) -> None:
@@ -124,6 +133,20 @@ class CountedSteps:
             found[batch[1:]] = weights[1:] / weights[0]
         self._masses = found
 
+    def _is_divided(self, first: Sequence[int], reader: GradientReader, control: Vector) -> bool:
+        """Whether the control shows that the program divides the term by the accumulation steps with which it began."""
+        at_once, in_turn = (
+            self._gradient(self._loss(first[:1], 0, times=VERY_MANY, accumulated=steps), reader)
+            for steps in (1, self._sizes[0])
+        )
+        if float(np.linalg.norm(at_once - in_turn)) > SAME[self._dtype] * float(np.linalg.norm(at_once)):
+            return False  # it follows the accumulation steps that it is given here
+        (term,) = self._of_steps(reader, 1)
+        parts = (self._gradient(self._loss([one], 0) - self._undivided([one], 0), reader) for one in first)
+        main = sum(parts, np.zeros_like(term))
+        off, off_divided = (float(np.linalg.norm(control - main - times * term)) for times in (1, self._sizes[0]))
+        return off_divided < off
+
     def _is_affine(self, some: Sequence[int], reader: GradientReader) -> bool:
         """Whether the loss is one part over the count, and one that does not depend on it."""
         once, term = (self._gradient(one, reader) for one in (self._loss(some, 0), self._undivided(some, 0)))
@@ -131,12 +154,12 @@ class CountedSteps:
         size = float(np.linalg.norm(once))
         return size > 0 and float(np.linalg.norm(twice - (once + term) / 2)) <= SAME[self._dtype] * size
 
-    def _of_steps(self, reader: GradientReader) -> Vector:
-        """The gradient of the term in each step, ``[steps, coordinates]``."""
+    def _of_steps(self, reader: GradientReader, most: int | None = None) -> Vector:
+        """The gradient of the term in each of the first steps, all if ``most`` is None: ``[steps, coordinates]``."""
         found = []
-        for at, members in enumerate(self._members):
+        for at, members in enumerate(self._members[:most]):
             parts = (self._gradient(self._undivided([one], at), reader) * self._share(one, at) for one in members)
-            found.append(sum(parts, np.zeros(sum(reader.coordinates.sizes))))
+            found.append(sum(parts, np.zeros(sum(reader.coordinates.sizes))) * self._times(at))
         return np.stack(found)
 
     def _name(self, some: Sequence[int], by: str | None) -> str:
@@ -150,6 +173,10 @@ class CountedSteps:
     def _share(self, index: int, at: int) -> float:
         masses = self._masses
         return 1.0 if masses is None else float(masses[index] / masses[list(self._members[at])].sum())
+
+    def _times(self, at: int) -> float:
+        """What the term is multiplied by because it was divided by the accumulation steps of this process."""
+        return float(self._sizes[at]) if self._by_k else 1.0
 
     def _at(self, step: int) -> int:
         return step if step < len(self._sizes) else 0

@@ -18,6 +18,7 @@ from accumcheck.record import BatchTerm, LossProbe, ModelRecord, RandomForward, 
 from accumcheck.reference.alone import SamplesAlone
 from accumcheck.reference.batch_terms import batch_term, normalisation_of
 from accumcheck.reference.batching import batched_steps, fed_order
+from accumcheck.reference.control import applied_by_control
 from accumcheck.reference.counted import CountedSteps
 from accumcheck.reference.losses import Losses, Testimony
 from accumcheck.reference.noise import NO_NOISE, Noise, RightAnswer, measure_noise
@@ -179,21 +180,20 @@ class _Run:
         if masses is not None:
             alone.weigh(np.rint(masses / masses[self.first].sum() * WHOLE).astype(np.int64))
             return True
-        counted = self.losses.counted
-        total = float(alone.tokens[self.first].sum())
-        if counted is None or not adds_up(self.workload, counted, self.first[:size], total, self.reader, dtype):
+        total, some, counted = float(alone.tokens[self.first].sum()), self.first[:size], self.losses.counted
+        if counted is None or not adds_up(self.workload, counted, some, total, self.reader, dtype):
             return False
         self._use(self._counted_steps())
         return True
 
     def _counted_steps(self) -> CountedSteps:
-        assert self.losses.counted is not None
-        return CountedSteps(self.workload, self.losses, self.losses.counted, self.alone, self.check.compute_dtype)
+        return CountedSteps(self.workload, self.losses, self.alone, self.check.compute_dtype)
 
     def _use(self, steps: CountedSteps) -> None:
         """Take each sample as its part of its step's loss, which is given the step's count."""
         with contextlib.suppress(Exception):  # a program's loss may be anything
-            steps.find_term(self.reader, max(_shapes(self.check)), self.losses.by)
+            control = applied_by_control(self.alone.job, self.check, self.reader)
+            steps.find_term(self.reader, max(_shapes(self.check)), self.losses.by, control)
         self.undivided, self.is_one_batch = steps.term, steps.is_one_batch
         self.alone.tokens, self.loss_of = np.ones_like(self.alone.tokens), steps.together
         self.alone.compute(steps.part)

@@ -17,11 +17,11 @@ from accumcheck.record.fed import FedRow
 from accumcheck.rows.fields import Dealer, refused, size_of
 from accumcheck.rows.identity import fields_of, key_of
 from accumcheck.rows.images import images_of_rows
-from accumcheck.rows.padding import cut_images, unpadded
+from accumcheck.rows.padding import MASK, cut_images, unpadded
 from accumcheck.rows.padding_free import POSITIONS, begin, is_description, samples_in
 from accumcheck.rows.pairs import pairs_in
 from accumcheck.rows.sample import IMAGE_FIELDS, Sample, Whole
-from accumcheck.runfolder.fed_rows import write_rows
+from accumcheck.runfolder.fed_rows import write_padding, write_rows
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ class Rows:
         self._fields: dict[int, FedRow] = {}
         self._dealer = Dealer()
         self._in_columns = False
+        self._padding: set[int] = set()
         self.config: Any = None
         self.sample = ROW
         self.forms: dict[int, Sample] = {}
@@ -60,6 +61,7 @@ class Rows:
         elif starts:  # the start of a single text carries no information
             batch = {name: value for name, value in batch.items() if not is_description(name)}
         found = []
+        self._padding |= _padding_in(batch)
         pairs = self.sample == PAIR
         told = samples_in(batch, starts, self._size) if apart else self._rows_in(batch, pairs=pairs)
         for row in told:
@@ -106,6 +108,16 @@ class Rows:
     def write(self, folder: Path, rank: int) -> None:
         """Write the rows so far into a split's folder."""
         write_rows(folder, rank, self._kept, self._fields)
+        if len(self._padding) == 1:
+            write_padding(folder, rank, *self._padding)
+
+
+def _padding_in(batch: Mapping[str, Any]) -> set[int]:
+    """The ids that the mask of a batch hides."""
+    ids, mask = batch.get("input_ids"), batch.get(MASK)
+    if not isinstance(ids, torch.Tensor) or not isinstance(mask, torch.Tensor) or ids.shape != mask.shape:
+        return set()
+    return set() if ids.is_floating_point() else set(ids[mask == 0].tolist())
 
 
 def _together(parts: Sequence[Mapping[str, T]]) -> dict[str, T]:

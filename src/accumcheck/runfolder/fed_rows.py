@@ -1,7 +1,8 @@
 """The rows that a program fed its model, by their numbers.
 
 ``rows-R.pt`` in a split's folder holds process R's rows themselves, for the reference; ``rows-R.json`` and
-``rows-R.npy`` hold what identifies them, which is read without torch.
+``rows-R.npy`` hold what identifies them, which is read without torch. ``padding-R.json`` holds the id with which their
+micro-batches were padded, if they were.
 """
 
 from __future__ import annotations
@@ -57,6 +58,17 @@ def read_rows(run: Path, kinds: tuple[type, ...]) -> dict[int, Row]:
         for path in sorted(run.glob("*/rows-*.pt")):
             found.update(torch.load(path, weights_only=True))
     return found
+
+
+def write_padding(folder: Path, process: int, padding: int) -> None:
+    """Write the id with which a process's micro-batches were padded."""
+    write_record(folder / f"padding-{process}.json", padding)
+
+
+def read_padding(run: Path) -> int | None:
+    """The id with which the micro-batches of a run were padded; None if none was padded, or there are several ids."""
+    found = {read_record(int, path) for path in run.glob("*/padding-*.json")}
+    return found.pop() if len(found) == 1 else None
 
 
 def read_fields(folder: Path, process: int) -> dict[int, FedRow]:

@@ -26,7 +26,7 @@ from accumcheck.rows.identity import without_counts
 from accumcheck.rows.pairs import holds_pairs, pairs_of
 from accumcheck.rows.row_collator import RowCollator
 from accumcheck.rows.sample import KEPT_KINDS, Sample
-from accumcheck.runfolder.fed_rows import read_rows
+from accumcheck.runfolder.fed_rows import read_padding, read_rows
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.layout import split_folders
 from accumcheck.runfolder.membership import drawn_order
@@ -67,7 +67,8 @@ def reference_of_fed(job: Job, check: CheckConfig, witness: Witness, again: Agai
     place = {key: index for index, key in enumerate(numbers)}
     membership = tuple(tuple(place[key] for key in step) for step in keys)
     _train_as_in_the_control(job, check, model)
-    collator = RowCollator.of(model)
+    padding = read_padding(job.run)
+    collator = RowCollator.of(model) if padding is None else RowCollator(padding)
     counted = rows
     if trainer is None:
         rows = _without_counts(model, rows, collator)

@@ -9,6 +9,7 @@ the content of its row. All other draws, and those from the program's own genera
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -43,15 +44,20 @@ class LoopDraws:
         for name in FUNCTIONS:
             patches.assign(torch, name, self._answering(getattr(torch, name), name))
         patches.wrap(Seam.BATCHES, DataLoader, self._handing_out)
+        for kind in _loaders_of_accelerate():
+            self._watch(kind)
 
     def watch(self, loader: Any) -> None:
-        """Watch the batches of a loader whose class iterates in its own way, like accelerate's, which prefetch."""
+        """Watch the batches of a loader whose class iterates in its own way, and may read a batch ahead."""
         for kind in type(loader).__mro__:
             if kind is not DataLoader and "__iter__" in vars(kind) and issubclass(kind, DataLoader):
-                if kind not in self._classes:
-                    self._classes.add(kind)
-                    self._patches.wrap(Seam.BATCHES, kind, self._handing_out)
+                self._watch(kind)
                 return
+
+    def _watch(self, kind: type) -> None:
+        if kind not in self._classes:
+            self._classes.add(kind)
+            self._patches.wrap(Seam.BATCHES, kind, self._handing_out)
 
     def _handing_out(self, original: Any) -> Any:
         @functools.wraps(original)
@@ -91,6 +97,16 @@ class LoopDraws:
                 self._seeds = []
             self._batch = batch
         return self._seeds
+
+
+def _loaders_of_accelerate() -> list[type]:
+    """The classes of ``Accelerator.prepare``'s loaders: they read a batch ahead, and are made around a loader."""
+    try:
+        module = importlib.import_module("accelerate.data_loader")
+    except ImportError:
+        return []
+    found = [getattr(module, name, None) for name in ("DataLoaderShard", "DataLoaderDispatcher")]
+    return [kind for kind in found if isinstance(kind, type) and "__iter__" in vars(kind)]
 
 
 class _Batches:
