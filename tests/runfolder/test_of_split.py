@@ -7,16 +7,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accumcheck.record import MicroBatch, ProgramRecord, Split, StackBelief, TrajectoryPoint
+from accumcheck.record import (
+    Coordinates,
+    MicroBatch,
+    ProgramRecord,
+    Split,
+    StackBelief,
+    TrainedRecord,
+    TrajectoryPoint,
+)
 from accumcheck.runfolder.collect import collect_splits
 from accumcheck.runfolder.events import Finished
 from accumcheck.runfolder.of_split import (
     read_belief,
     read_program,
+    read_trained,
     read_training_arguments,
     read_trajectory,
     write_belief,
     write_program,
+    write_trained,
     write_training_arguments,
     write_trajectory,
 )
@@ -60,6 +70,17 @@ def test_what_was_written_is_observed(tmp_path: Path) -> None:
     assert step.micro_batches == (BATCH[0, 0], BATCH[0, 1], BATCH[1, 0], BATCH[1, 1])
     assert {process: entries.tolist() for process, entries in step.gradients.items()} == {0: [1.0], 1: [2.0]}
     assert (seen.status, seen.duration_seconds, seen.log) == ("ran", 1.5, str(folder / "logs"))
+
+
+@pytest.mark.parametrize("entries", [[0, 2, 5], None])
+def test_the_kept_entries_of_contributions_come_back_as_an_array(tmp_path: Path, entries: list[int] | None) -> None:
+    made = None if entries is None else np.array(entries)
+    write_trained(tmp_path, 0, TrainedRecord(Coordinates(("weight",), (6,), (0,), 6), ("weight",), made))
+    found = read_trained(tmp_path, 0)
+    assert found is not None
+    assert (found.coordinates.names, found.lacking) == (("weight",), ("weight",))
+    assert (None if found.entries is None else found.entries.tolist()) == entries
+    assert "2, 5" not in (tmp_path / "trained-0.json").read_text(encoding="utf-8")  # as text it would be slow
 
 
 def test_a_split_that_left_no_word_of_its_end_is_an_error(tmp_path: Path) -> None:

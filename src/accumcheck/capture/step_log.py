@@ -179,7 +179,7 @@ def trained_record(
     return TrainedRecord(
         reader.coordinates,
         tuple(name for at, name in enumerate(names) if at in touched and at not in held),
-        () if contributions is None else tuple(contributions.entries.tolist()),
+        None if contributions is None else contributions.entries,
         schedules,
         () if contributions is None else tuple(name for at, name in enumerate(names) if at not in touched),
         engine,

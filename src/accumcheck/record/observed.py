@@ -116,14 +116,15 @@ class TrainedRecord:
     """What one process trains.
 
     ``coordinates``: of the parameters that need a gradient; ``lacking``: parameters that got a gradient, but are in no
-    optimizer that stepped; ``entries``: which coordinates are kept of each micro-batch's contribution;
+    optimizer that stepped; ``entries``: which coordinates are kept of each micro-batch's contribution, ``[entries]``,
+    None if these were not seen;
     ``schedules``: of the learning rates; ``untouched``: parameters that never got a gradient; ``engine``:
     DeepSpeed's, if it made the steps.
     """
 
     coordinates: Coordinates
     lacking: tuple[str, ...] = ()
-    entries: tuple[int, ...] = ()
+    entries: npt.NDArray[np.int64] | None = None
     schedules: tuple[Schedule, ...] = ()
     untouched: tuple[str, ...] = ()
     engine: Engine | None = None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from accumcheck.record import ProgramRecord, StackBelief, TrainedRecord, TrajectoryPoint
 from accumcheck.runfolder.codec import read_record, write_record
@@ -18,6 +21,7 @@ _BELIEF = "belief.json"
 _TRAJECTORY = "trajectory.json"
 _PROGRAM = "program.json"
 _TRAINED = "trained-{}.json"
+_ENTRIES = "trained-{}-entries.npy"
 _ARGUMENTS = "training-arguments.json"
 
 
@@ -63,12 +67,15 @@ def read_training_arguments(folder: Path) -> dict[str, PlainValue]:
 
 def write_trained(folder: Path, process: int, trained: TrainedRecord) -> None:
     """Write what one process trains."""
+    if trained.entries is not None:  # as an array: a hundred thousand numbers take a second as JSON
+        np.save(folder / _ENTRIES.format(process), trained.entries)
     write_record(folder / _TRAINED.format(process), trained)
 
 
 def read_trained(folder: Path, process: int = 0) -> TrainedRecord | None:
     """None if that process has not trained to its end."""
-    return _read(TrainedRecord, folder / _TRAINED.format(process))
+    trained, entries = _read(TrainedRecord, folder / _TRAINED.format(process)), folder / _ENTRIES.format(process)
+    return replace(trained, entries=np.load(entries)) if trained is not None and entries.exists() else trained
 
 
 def _read(kind: type[T], path: Path) -> T | None:

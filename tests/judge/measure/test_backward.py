@@ -32,7 +32,7 @@ def split(
         )
         for at, (gradient, each) in enumerate(zip(applied, added, strict=True))
     )
-    trained = TrainedRecord(PLACES, lacking, tuple(range(WIDTH)))
+    trained = TrainedRecord(PLACES, lacking, np.arange(WIDTH))
     return SplitObservation(Split(processes, 1, len(added[0][0])), "ran", steps=steps, trained=trained)
 
 

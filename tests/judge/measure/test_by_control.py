@@ -59,7 +59,7 @@ def observed(text: str, change: Change | None = None, made: np.ndarray | None = 
                 contributions={process: np.stack(parts) for process, parts in each.items()},
             )
         )
-    trained = TrainedRecord(reference().coordinates, (), tuple(range(WIDTH)))
+    trained = TrainedRecord(reference().coordinates, (), np.arange(WIDTH))
     return replace(run, steps=tuple(steps), trained=trained)
 
 

@@ -55,7 +55,8 @@ def backward_of(split: SplitObservation) -> list[Backward] | None:
 
 def entries_of(split: SplitObservation) -> npt.NDArray[np.int64]:
     """Which coordinates are kept of contributions, ``[entries]``; empty if that is not known."""
-    return np.array(split.trained.entries if split.trained is not None else (), dtype=np.int64)
+    entries = None if split.trained is None else split.trained.entries
+    return np.zeros(0, dtype=np.int64) if entries is None else entries
 
 
 def _held(split: SplitObservation) -> npt.NDArray[np.bool_]:
