@@ -61,7 +61,10 @@ class Contributions:
             among = np.arange(size) if share == size else np.sort(random.choice(size, share, replace=False))
             entries.append(start + among)
             kept = reader.picks[position]
-            self._chosen.append(torch.from_numpy(among) if kept is None else kept[torch.from_numpy(among)])
+            if share == size:  # all that the reader keeps: no index is needed where that is the whole gradient
+                self._chosen.append(kept)
+            else:
+                self._chosen.append(torch.from_numpy(among) if kept is None else kept[torch.from_numpy(among)])
             parameter = parameters.get(name)
             if parameter is not None and parameter.requires_grad:
                 self._handles.append(parameter.register_hook(self._hook(position)))  # type: ignore[no-untyped-call]
@@ -104,7 +107,8 @@ class Contributions:
         self._close_group()
         taken, self._groups = self._groups[: len(ignored)], self._groups[len(ignored) :]
         for group, positions in zip(taken, ignored, strict=False):
-            group[self.entries_of(positions)] = 0
+            if positions:
+                group[self.entries_of(positions)] = 0
         return np.stack(taken) if taken else np.zeros((0, len(self.entries)), dtype=np.float32)
 
     def _hook(self, position: int) -> Callable[[torch.Tensor | None], None]:
@@ -117,8 +121,11 @@ class Contributions:
                 self._close_group()
             flat = flat_of(gradient)
             part = flat if chosen is None else flat[chosen.to(flat.device)]
-            part = part.to(torch.float64 if flat.dtype == torch.float64 else torch.float32)
+            wanted = torch.float64 if flat.dtype == torch.float64 else torch.float32
             before = self._open.get(position)
-            self._open[position] = part.clone() if before is None else before + part
+            if before is not None:
+                self._open[position] = before + part.to(wanted)
+            else:  # the gradient itself may be changed later; what an index took from it is a copy already
+                self._open[position] = part.to(wanted, copy=chosen is None)
 
         return received

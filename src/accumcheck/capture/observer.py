@@ -287,7 +287,8 @@ class Observer:
         self._log.keep_outputs(closed.groups, parts, loss_scale)
         if self._contributions is not None and self._applied is not None:
             ignored = [self._applied.stepped_before(group.phase) for group in closed.groups if group.backward]
-            self._log.keep_contributions(closed.groups, parts, self._contributions.take(ignored) / loss_scale)
+            added = self._contributions.take(ignored)
+            self._log.keep_contributions(closed.groups, parts, added if loss_scale == 1 else added / loss_scale)
         update = self._updates.take() if self._updates is not None else Update()
         within, by_parameter = closed.clipped_within, bool(self._positions) and not self._engine.found
         self._log.keep(parts, gradient, update, within, loss_scale=loss_scale, by_parameter=by_parameter)

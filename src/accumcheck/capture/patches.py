@@ -97,9 +97,11 @@ class Patches:
             replacement: the new function.
         """
         assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
+        names = {original.__name__, seam.attribute}  # once, not for each of thousands of modules
         for module in list(sys.modules.values()):
-            for name in {original.__name__, seam.attribute}:
-                if getattr(module, "__dict__", {}).get(name) is original:
+            members = getattr(module, "__dict__", {})
+            for name in names:
+                if members.get(name) is original:
                     self.assign(module, name, replacement)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:

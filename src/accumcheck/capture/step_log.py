@@ -105,8 +105,10 @@ class StepLog:
             added: ``[groups, entries]``, for the groups that produced a gradient.
         """
         if all(group.backward for group in groups) and all(part.groups for part in parts):
-            each = [added[list(part.groups)].sum(axis=0) for part in parts]
-            write_contributions(self._folder, self._process, len(self.steps), np.stack(each) if each else added)
+            if [list(part.groups) for part in parts] != [[group] for group in range(len(added))]:
+                each = [added[list(part.groups)].sum(axis=0) for part in parts]
+                added = np.stack(each) if each else added
+            write_contributions(self._folder, self._process, len(self.steps), added)
 
     def keep_outputs(self, groups: Sequence[Group], parts: Sequence[Part], loss_scale: float) -> None:
         """Record what the loss of the next step did to each row at the model's outputs; the arguments as in `keep`."""

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.launch.conductor import Conductor
 from accumcheck.launch.environment import set_environment
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import AS_ASKED, Lifetime
@@ -33,6 +32,8 @@ def main() -> NoReturn:
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
     server.start(["accumcheck.work.fork_server"])
+    from accumcheck.launch.conductor import Conductor  # while the server imports, which the run waits for
+
     for number in lifetime.asked() if sys.argv[2] == AS_ASKED else range(int(sys.argv[2])):
         server.renew()
         Conductor(place.run(number), server, lifetime).lead()

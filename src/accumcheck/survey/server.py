@@ -7,7 +7,6 @@ process group. If one crashes, hangs or takes too much memory, the others are no
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import resource
 import signal
@@ -60,16 +59,15 @@ def main() -> NoReturn:
 
 
 def _survey(place: Place, asked: Asked) -> None:
-    from accumcheck.work.preload import preload
+    from accumcheck.work.preload import preload, uncollected
 
     preload()
-    from accumcheck.survey.heads import find_heads
+    with uncollected():
+        from accumcheck.survey.heads import find_heads
 
-    environment = describe_environment("trainer", detect("cpu"), BACKEND)
-    known = set(asked.skip)
-    heads = [head for head in find_heads(asked) if head.name not in known]
-    gc.collect()
-    gc.freeze()  # see accumcheck.work.preload
+        environment = describe_environment("trainer", detect("cpu"), BACKEND)
+        known = set(asked.skip)
+        heads = [head for head in find_heads(asked) if head.name not in known]
     tell(place.root, Found(tuple(heads), environment))
     _check_all(place, asked, heads, environment)
 

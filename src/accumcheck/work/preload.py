@@ -63,17 +63,30 @@ def _all_modules() -> Iterator[str]:
         yield from modeling_modules(check)
 
 
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Import without the garbage collector, and keep it away from what was imported.
+
+    Imports make hundreds of thousands of objects and hardly any garbage, so that collections while they run take a
+    fifth of their time and free a few thousand objects. Imported modules are never freed afterwards. If the collector
+    still scanned them, the first collection in a worker, which Trainer triggers, would copy the pages shared with this
+    process: that takes most of a second, and the imports' memory again, for every worker.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def preload() -> None:
     """Import all modules, each separately.
 
     If an import kills the fork server, every worker ends without a message. A module that cannot be imported
     here is imported again by the worker that needs it, which reports the cause.
     """
-    for module in _all_modules():
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)
-    # Imported modules are never freed. If the garbage collector still scanned them, the first collection in a worker,
-    # which Trainer triggers, would copy the pages shared with this server: that takes most of a second, and
-    # the imports' memory again, for every worker.
-    gc.collect()
-    gc.freeze()
+    with uncollected():
+        for module in _all_modules():
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)

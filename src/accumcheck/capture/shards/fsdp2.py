@@ -5,6 +5,7 @@ Types are recognised by name: between torch 2.4 and 2.13 they moved from one mod
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,4 +110,9 @@ def check_data_parallel_alone(model: torch.nn.Module) -> None:
 
 
 def _is_fsdp_module(module: torch.nn.Module) -> bool:
-    return any(kind.__name__ == "FSDPModule" for kind in type(module).__mro__)
+    return _is_fsdp_class(type(module))
+
+
+@functools.cache  # asked for every module at every step; ``fully_shard`` gives a module a new class
+def _is_fsdp_class(kind: type) -> bool:
+    return any(base.__name__ == "FSDPModule" for base in kind.__mro__)
