@@ -12,9 +12,11 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets, and accumcheck; read when torch is imported
 
-import plain_script
-import transformers.models.clip.modeling_clip
-import transformers.models.llama.modeling_llama  # noqa: F401  the towers of LLaVA, imported once as well
+gc.disable()  # imports leave next to no garbage; accumcheck's fork server does without it as well
+
+import plain_script  # noqa: E402
+import transformers.models.clip.modeling_clip  # noqa: E402
+import transformers.models.llama.modeling_llama  # noqa: E402, F401  the towers of LLaVA, imported once as well
 
 
 def run_split(folder: str, steps: int, processes: int, batch: int, accumulate: int) -> None:
@@ -43,5 +45,6 @@ def run_split(folder: str, steps: int, processes: int, batch: int, accumulate: i
 
 if __name__ == "__main__":
     gc.freeze()  # else every child's collections would copy the imports' pages: a floor must not pay for that
+    gc.enable()
     for split in sys.argv[3:]:
         run_split(sys.argv[1], int(sys.argv[2]), *(int(part) for part in split.split("x")))
