@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from accumcheck.rows.collate import Collator, collate
+from accumcheck.rows.sample import Entry, Whole
 
 
 def _text(*ids: Any, labels: Any) -> Any:
@@ -54,3 +55,16 @@ def test_the_collator_travels_to_data_loader_processes() -> None:
     collator = pickle.loads(pickle.dumps(Collator(pad_token_id=9)))
 
     assert collator([_text(5, labels=[5]), _text(6, 7, labels=[6, 7])])["input_ids"].tolist() == [[5, 9], [6, 7]]
+
+
+def test_rows_kept_from_a_program_become_its_lists_again() -> None:
+    boxes = [{"boxes": torch.ones(count, 4)} for count in (1, 3)]
+    masks = [torch.zeros(count, 2, 2) for count in (1, 3)]
+    rows: list[Any] = [
+        {"labels": Entry(box, "list"), "mask_labels": Entry(mask, "list"), "scale": Whole(2.5)}
+        for box, mask in zip(boxes, masks, strict=True)
+    ]
+    batch = collate(rows, pad_token_id=0)
+    assert batch["labels"] == boxes
+    assert [mask.shape for mask in batch["mask_labels"]] == [(1, 2, 2), (3, 2, 2)]
+    assert batch["scale"] == 2.5

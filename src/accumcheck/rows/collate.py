@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from accumcheck.rows.fields import entries_of
 from accumcheck.rows.padding import padded_to_largest
-from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS, Sample
+from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS, Entry, Sample, Whole
 from accumcheck.rows.vocabulary import embedded_ids
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, Any]:
     """Make one micro-batch.
 
     Image fields are concatenated along their own first dimension. Fields with a mapping per row, such as the objects
-    of an image, and the `LISTS` become a list. All others are stacked; if their shapes differ,
-    each is first padded on the right to the largest: ``input_ids`` with the padding id, ``labels`` with -100 (and
-    fields whose names have these in them, as ``chosen_input_ids``), all others with 0.
+    of an image, and the `LISTS` become a list. Of rows kept from a program, a value that it fed whole stays whole, and
+    the entries of a list become that list again. All others are stacked; if their shapes differ, each is first padded
+    on the right to the largest: ``input_ids`` with the padding id, ``labels`` with -100 (and fields whose names have
+    these in them, as ``chosen_input_ids``), all others with 0.
 
     Args:
         samples: at least one; all with the same fields, except for image fields.
@@ -42,7 +44,11 @@ def collate(samples: Sequence[Sample], pad_token_id: int) -> dict[str, Any]:
     for name in {name: None for sample in samples for name in sample}:
         # some rows may have no image; every other field is in all of them
         values = [sample[name] for sample in samples if name in sample]
-        if isinstance(values[0], Mapping) or name in LISTS:
+        if isinstance(values[0], Whole):
+            batch[name] = values[0].value
+        elif isinstance(values[0], Entry):
+            batch[name] = entries_of(values)
+        elif isinstance(values[0], Mapping) or name in LISTS:
             batch[name] = values
         elif name.startswith(IMAGE_FIELDS):
             batch[name] = torch.cat(padded_to_largest(values))
