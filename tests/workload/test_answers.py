@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from transformers import BertConfig, Gemma3TextConfig, LlavaConfig
+from transformers import BertConfig, Gemma3TextConfig, LlavaConfig, PerceiverConfig
 
 from accumcheck.config.model import ModelConfig
 from accumcheck.workload.answers import answer
@@ -28,6 +28,12 @@ def test_a_field_that_another_part_has() -> None:
     assert not hasattr(config, "rms_norm_eps")
     assert answer(config, missing)
     assert config.rms_norm_eps == config.text_config.rms_norm_eps
+
+
+def test_one_head_where_the_width_does_not_divide() -> None:
+    config: Any = PerceiverConfig(num_cross_attention_heads=4, num_self_attention_heads=8)
+    assert answer(config, ValueError("qk_channels (322) must be divisible by num_heads (4)."))
+    assert (config.num_cross_attention_heads, config.num_self_attention_heads) == (1, 8)
 
 
 def test_rotary_parameters_for_each_kind_of_layer() -> None:

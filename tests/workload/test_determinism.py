@@ -37,3 +37,10 @@ def test_dropout_is_turned_off() -> None:
     model = torch.nn.Sequential(torch.nn.Dropout(0.5))
     turn_off_dropout(model)
     assert model(torch.ones(64)).tolist() == [1.0] * 64
+
+
+def test_noisy_queries_are_turned_off() -> None:
+    config = transformers.RTDetrConfig()
+    assert config.num_denoising > 0
+    turn_off_config_dropout(config)
+    assert config.num_denoising == 0

@@ -96,13 +96,13 @@ def test_a_vocabulary_without_ordinary_ids_is_refused() -> None:
 
 
 def test_an_architecture_without_samples_is_named() -> None:
-    pairs = ModelConfig(config={"model_type": "luke"}, shrink=True, architecture="LukeForEntityClassification")
+    speech = ModelConfig(config={"model_type": "speecht5"}, shrink=True, architecture="SpeechT5ForSpeechToSpeech")
     bare = ModelConfig(config=LLAVA, architecture="LlamaModel")
 
     with pytest.raises(
         WorkloadError,
-        match=r"EntityClassification: no samples can be made .* supported tasks: audio-classification, ",
+        match=r"SpeechToSpeech: no samples can be made .* supported tasks: audio-classification, ",
     ):
-        build_samples(check(pairs), build_model(pairs, seed=0, device="cpu"), 2)
+        build_samples(check(speech), build_model(speech, seed=0, device="cpu"), 2)
     with pytest.raises(WorkloadError, match=r"LlamaModel computes no loss"):
         build_samples(check(bare), build_model(bare, seed=0, device="cpu"), 2)

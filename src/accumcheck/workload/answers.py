@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _THETA = 10_000.0
 _MISSING = re.compile(r"^'(\w+)' object has no attribute '(\w+)'")
+_INDIVISIBLE = re.compile(r"must be divisible by num_heads \((\d+)\)")
 _LIST_OF = re.compile(r"config\.(\w+) to be a list of (\d+) integers")
 
 
@@ -27,7 +28,8 @@ def answer(config: PretrainedConfig, complaint: BaseException) -> bool:
     """
     if isinstance(complaint, KeyError):
         return _rotary_kinds(config, str(complaint.args[0] if complaint.args else ""))
-    return _layer_numbers(config, str(complaint)) or _missing_field(config, str(complaint))
+    text = str(complaint)
+    return _layer_numbers(config, text) or _missing_field(config, text) or _single_head(config, text)
 
 
 def _layer_numbers(config: PretrainedConfig, text: str) -> bool:
@@ -39,10 +41,12 @@ def _layer_numbers(config: PretrainedConfig, text: str) -> bool:
     numbers = list(range(1, count + 1))
     for part in sub_configs(config):
         if hasattr(part, name) and list(getattr(part, name) or []) != numbers:
-            setattr(part, name, numbers)
             depth = getattr(part, "num_hidden_layers", None)
             if isinstance(depth, int):
                 part.num_hidden_layers = max(depth, count)
+            if isinstance(getattr(part, "stage_names", None), list):
+                part.stage_names = ["stem", *(f"stage{number}" for number in range(1, max(depth or 0, count) + 1))]
+            setattr(part, name, numbers)
             return True
     return False
 
@@ -61,6 +65,18 @@ def _missing_field(config: PretrainedConfig, text: str) -> bool:
     for part in wanting if value is not None else ():
         setattr(part, name, value)
     return bool(wanting) and value is not None
+
+
+def _single_head(config: PretrainedConfig, text: str) -> bool:
+    """One head where the width does not divide by their number."""
+    found = _INDIVISIBLE.search(text)
+    changed = False
+    for part in sub_configs(config) if found is not None else ():
+        for name, value in list(vars(part).items()):
+            if name.endswith("_heads") and found is not None and value == int(found.group(1)) > 1:
+                setattr(part, name, 1)
+                changed = True
+    return changed
 
 
 def _rotary_kinds(config: PretrainedConfig, kind: str) -> bool:

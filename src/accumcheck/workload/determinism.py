@@ -38,9 +38,12 @@ def sub_configs(config: PretrainedConfig) -> Iterator[PretrainedConfig]:
 def turn_off_config_dropout(config: PretrainedConfig) -> None:
     """Set every number with a dropout name to 0, in the config and in all its sub-configs.
 
-    The router noise of mixtures of experts and the random input masks of speech models are turned off too.
+    The router noise of mixtures of experts, the random input masks of speech models and the noisy queries of detectors
+    (``num_denoising`` of RT-DETR) are turned off too.
     """
     for part in sub_configs(config):
+        if isinstance(vars(part).get("num_denoising"), int):
+            part.num_denoising = 0
         if hasattr(part, "mask_time_prob"):
             part.apply_spec_augment = False
         for name, value in list(vars(part).items()):

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import transformers
 
+from accumcheck.config.model import ModelConfig
 from accumcheck.errors import WorkloadError
 from accumcheck.workload import tasks
+from accumcheck.workload.model import build_model
 from accumcheck.workload.tasks.protocol import Head
 from accumcheck.workload.tasks.registry import TASKS, task_of
 
@@ -70,14 +72,28 @@ def test_a_head_is_known_by_its_name_and_inputs(
         ("MineForPreTraining", {*TEXT, "pixel_values"}, False),  # of images beside text
     ],
 )
-def test_what_fits_no_task_is_none(name: str, takes: set[str], generates: bool) -> None:
-    assert fitting(name, takes, generates=generates) == []
+def test_a_head_of_no_known_kind_is_fed_what_its_documentation_says(
+    name: str, takes: set[str], generates: bool
+) -> None:
+    assert fitting(name, takes, generates=generates) == ["documented"]
+
+
+@pytest.mark.parametrize(
+    ("name", "takes"),
+    [
+        ("MineForSpeechToSpeech", {"input_values", "labels"}),
+        ("MineModel", {"input_ids", "pixel_values"}),  # without labels
+        ("MineForPointing", {"pixel_values", "input_labels"}),  # the points of a prompt
+    ],
+)
+def test_what_fits_no_task_is_none(name: str, takes: set[str]) -> None:
+    assert fitting(name, takes) == []
 
 
 def test_one_that_is_registered_to_generate_is_not_masked() -> None:
     # XLM is in transformers' registries of causal and of masked heads
-    assert fitting("XLMWithLMHeadModel", TEXT, generates=True) == ["causal-text"]
-    assert fitting("XLMWithLMHeadModel", TEXT) == ["masked-text"]
+    assert fitting("XLMWithLMHeadModel", TEXT, generates=True)[0] == "causal-text"
+    assert fitting("XLMWithLMHeadModel", TEXT)[0] == "masked-text"
 
 
 def test_the_head_is_read_off_the_model() -> None:
@@ -95,13 +111,11 @@ def test_every_file_has_a_task_of_its_own_name() -> None:
 
 
 def test_an_unknown_head_is_an_error_with_what_is_known() -> None:
-    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
-    model = transformers.LukeForEntityClassification(
-        transformers.LukeConfig(vocab_size=32, entity_vocab_size=8, entity_emb_size=8, **sizes)
-    )
+    speech = ModelConfig(config={"model_type": "speecht5"}, shrink=True, architecture="SpeechT5ForSpeechToSpeech")
+    model = build_model(speech, seed=0, device="cpu")
     with pytest.raises(WorkloadError) as raised:
         task_of(model)
     known = ", ".join(sorted(task.name for task in TASKS))
     assert str(raised.value) == (
-        f"LukeForEntityClassification: no samples can be made for this architecture; supported tasks: {known}"
+        f"SpeechT5ForSpeechToSpeech: no samples can be made for this architecture; supported tasks: {known}"
     )
