@@ -30,9 +30,8 @@ def a_report() -> Report:
     """What a run of this model comes to, made by hand; under the releases that are installed."""
     made = report(model=IGNORES_COUNTS, training_arguments={"seed": 3, "max_grad_norm": 1.0})
     trainer = version("transformers")
-    releases = {"transformers": trainer, "stack_version": trainer, "accelerate": version("accelerate")}
     (finding,) = made.findings
-    here = replace(made.environment, **releases)
+    here = replace(made.environment, transformers=trainer, stack_version=trainer, accelerate=version("accelerate"))
     return replace(made, environment=here, findings=(replace(finding, known=()),))
 
 

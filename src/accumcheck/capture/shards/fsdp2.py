@@ -6,8 +6,9 @@ Types are recognised by name: between torch 2.4 and 2.13 they moved from one mod
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -110,9 +111,9 @@ def check_data_parallel_alone(model: torch.nn.Module) -> None:
 
 
 def _is_fsdp_module(module: torch.nn.Module) -> bool:
-    return _is_fsdp_class(type(module))
+    return "FSDPModule" in _names_of_bases(type(module))
 
 
 @functools.cache  # asked for every module at every step; ``fully_shard`` gives a module a new class
-def _is_fsdp_class(kind: type) -> bool:
-    return any(base.__name__ == "FSDPModule" for base in kind.__mro__)
+def _names_of_bases(kind: Hashable) -> tuple[str, ...]:
+    return tuple(base.__name__ for base in cast(type, kind).__mro__)
