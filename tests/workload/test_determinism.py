@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import transformers
 
-from accumcheck.workload.determinism import turn_off_dropout
+from accumcheck.workload.determinism import turn_off_config_dropout, turn_off_dropout
 
 
 def by_parametrization(module: torch.nn.Linear) -> torch.nn.Module:
