@@ -111,7 +111,7 @@ def check_data_parallel_alone(model: torch.nn.Module) -> None:
 
 
 def _is_fsdp_module(module: torch.nn.Module) -> bool:
-    return "FSDPModule" in _names_of_bases(type(module))
+    return "FSDPModule" in _names_of_bases(cast(Hashable, type(module)))
 
 
 @functools.cache  # asked for every module at every step; ``fully_shard`` gives a module a new class
