@@ -7,15 +7,15 @@ one entry per layer, rotary sections) are read from the full-size numbers and pr
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.workload.determinism import sub_configs
-from accumcheck.workload.shrink_fill import fill_fields
+from accumcheck.workload.shrink_fill import fill_fields, first_number
 from accumcheck.workload.shrink_layers import LAYERS, shrink_layer_choices, shrink_layers
+from accumcheck.workload.shrink_rope import section_rope, shrink_rope
 from accumcheck.workload.shrink_vision import shrink_vision
 from accumcheck.workload.special_ids import move_special_ids
 
@@ -86,9 +86,9 @@ def shrink(
         shrink_layer_choices(part)
         shrink_stages(part)
         _shrink_widths(part, hidden)
-        _shrink_rope(part, before)
+        shrink_rope(part, before, width=HIDDEN, head_dim=HEAD_DIM)
         if sectioned and "vocab_size" in before:
-            _section_rope(part)
+            section_rope(part, head_dim=HEAD_DIM)
         shrink_experts(part)
         _shrink_lengths(part, before)
         _restore_overrides(part, overrides, before, kept)
@@ -119,8 +119,8 @@ def shrink_vocabulary(config: PretrainedConfig, vocabularies: list[int]) -> None
 def _fill(part: PretrainedConfig) -> None:
     """Give numbers without a default a value that follows from the others, in place."""
     fields = vars(part)
-    heads = _first(part, "num_attention_heads", "n_head", "num_heads", "n_heads")
-    width = _first(part, *_OWN_WIDTH)
+    heads = first_number(part, "num_attention_heads", "n_head", "num_heads", "n_heads")
+    width = first_number(part, *_OWN_WIDTH)
     if "head_dim" in fields and fields["head_dim"] is None and heads and width:
         part.head_dim = width // heads
     if "sliding_attention" in (fields.get("layer_types") or ()) and getattr(part, "sliding_window", 0) is None:
@@ -164,16 +164,6 @@ def _numbers(part: PretrainedConfig) -> list[tuple[str, int]]:
     ]
 
 
-def _first(part: PretrainedConfig, *names: str) -> int | None:
-    fields = vars(part)
-    for name in names:
-        # a value that differs between layers can only be read from the fields (transformers 5.20)
-        value = fields[name] if name in fields else getattr(part, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return None
-
-
 def shrink_stages(part: PretrainedConfig, most: int = _PER_STAGE) -> bool:
     """Keep at most so many layers of each stage, in place. Returns whether there are stages."""
     found = False
@@ -186,9 +176,9 @@ def shrink_stages(part: PretrainedConfig, most: int = _PER_STAGE) -> bool:
 
 
 def _shrink_widths(part: PretrainedConfig, hidden: set[int]) -> None:
-    own = _first(part, *_OWN_WIDTH)
-    heads = _first(part, "num_attention_heads", "n_head", "num_heads", "n_heads", "attention_heads") or HEADS
-    inner = (_first(part, "expand", "mamba_expand", "mamba_hidden_expand") or 0) * HIDDEN
+    own = first_number(part, *_OWN_WIDTH)
+    heads = first_number(part, "num_attention_heads", "n_head", "num_heads", "n_heads", "attention_heads") or HEADS
+    inner = (first_number(part, "expand", "mamba_expand", "mamba_hidden_expand") or 0) * HIDDEN
     state_space = inner > 0 and any(_STATE_SPACE_HEAD.search(name) for name in vars(part))
     new: dict[str, Any] = {}
     for name, value in vars(part).items():
@@ -275,46 +265,3 @@ def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
             setattr(part, name, min(value, SOUND))
         elif name in _WINDOWS and before.get("use_sliding_window") is not False:
             setattr(part, name, min(value, WINDOW))
-
-
-def _shrink_rope(part: PretrainedConfig, before: dict[str, Any]) -> None:
-    """Reduce rotary widths, sections and factor tables in proportion to the head size."""
-    old_heads = before.get("num_attention_heads") or before.get("n_head") or 1
-    width = before.get("hidden_size") or before.get("n_embd") or HIDDEN
-    if not isinstance(old_heads, int) or not isinstance(width, int):  # one for each stage: no rotary positions
-        return
-    old = before.get("head_dim") or width // old_heads
-    new = _first(part, "head_dim") or HEAD_DIM
-    if isinstance(before.get("rotary_dim"), int):
-        part.rotary_dim = max(2, before["rotary_dim"] * new // old // 2 * 2)
-    ropes = [getattr(part, name, None) for name in ("rope_parameters", "rope_scaling")]  # one dict from 5.0 on
-    tables = [table for rope in ropes if isinstance(rope, dict) for table in (rope, *rope.values())]
-    for table in {id(table): table for table in tables if isinstance(table, dict)}.values():
-        _shrink_rope_table(table, old, new)
-
-
-def _shrink_rope_table(table: dict[str, Any], old: int, new: int) -> None:
-    sections = table.get("mrope_section")
-    if sections:
-        table["mrope_section"] = _split(sections, max(len(sections), sum(sections) * new // old))
-    for name in ("long_factor", "short_factor"):
-        if isinstance(table.get(name), list):
-            table[name] = table[name][: max(1, len(table[name]) * new // old)]
-
-
-def _section_rope(part: PretrainedConfig) -> None:
-    """Set the rotary sections of a text model like Qwen-VL's, whose code has a default for the full size."""
-    name = "rope_parameters" if isinstance(getattr(part, "rope_parameters", None), dict) else "rope_scaling"
-    rope = getattr(part, name, None) or {"rope_type": "default", "type": "default"}
-    if "mrope_section" not in rope and all(not isinstance(value, dict) for value in rope.values()):
-        rotary = int((_first(part, "head_dim") or HEAD_DIM) * (rope.get("partial_rotary_factor") or 1))
-        with contextlib.suppress(Exception):  # some configs only take sections for each kind of layer
-            setattr(part, name, {**rope, "mrope_section": _split([3, 3, 2], rotary // 2)})
-
-
-def _split(parts: list[int], total: int) -> list[int]:
-    """Split ``total`` in proportion to ``parts``. Each part is at least 1; the part unlike the others gets the rest."""
-    shares = [max(1, part * total // sum(parts)) for part in parts]
-    rest = next((place for place, part in enumerate(parts) if parts.count(part) == 1), 0)
-    shares[rest] += total - sum(shares)
-    return shares

@@ -41,3 +41,14 @@ def _try(part: PretrainedConfig, name: str, value: Any) -> None:
         setattr(part, name, value)
     except Exception:  # the check of a config may raise anything
         setattr(part, name, None)
+
+
+def first_number(part: PretrainedConfig, *names: str) -> int | None:
+    """The first of these fields that is a positive integer."""
+    fields = vars(part)
+    for name in names:
+        # a value that differs between layers can only be read from the fields (transformers 5.20)
+        value = fields[name] if name in fields else getattr(part, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
