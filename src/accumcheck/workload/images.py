@@ -111,8 +111,10 @@ def _recipes(model: PreTrainedModel) -> Iterator[Callable[[int], ImageRecipe]]:
 
     def recipe(layout: Layout, wrapper: tuple[int, ...]) -> Callable[[int], ImageRecipe]:
         def make(features: int) -> ImageRecipe:
-            inner = () if token is None else (token,) * features
-            return ImageRecipe((*wrapper[:1], *inner, *wrapper[1:]), token, layout, kinds)
+            # the search gives an id to a config that has none (Qwen2-VL before 4.50)
+            now = image_token_id(model.config) if token is None else token
+            inner = () if now is None else (now,) * features
+            return ImageRecipe((*wrapper[:1], *inner, *wrapper[1:]), now, layout, kinds)
 
         return make
 
