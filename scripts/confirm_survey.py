@@ -103,7 +103,7 @@ def config_of(model_type: str) -> Any:
         if hasattr(config, name):
             setattr(config, name, value)
     for name in list(vars(config)):
-        if "drop" in name and isinstance(getattr(config, name), float):
+        if any(word in name for word in ("drop", "jitter")) and isinstance(getattr(config, name), float):
             setattr(config, name, 0.0)
     config.use_cache = False
     return config
