@@ -152,10 +152,11 @@ def meaning_of(surveys: Mapping[str, Survey]) -> str:
         f"{family} ({one.safe} of {one.checked} safe)" for family, one in found.items() if 0 < one.safe < one.checked
     ]
     parts = [
-        f"Under transformers {release} accumulation changes neither the loss nor the gradient of any checked class of "
-        f"these families: {'; '.join(safe) or 'none'}.",
-        f"It changes them in every checked class of: {'; '.join(unsafe)}." if unsafe else "",
-        f"It changes them in some classes of: {'; '.join(mixed)}; the page has each class." if mixed else "",
+        f"Under transformers {release} accumulation changes neither the loss nor the gradient in "
+        f"{sum(one.safe for one in found.values())} of {sum(one.checked for one in found.values())} checked classes.",
+        f"Every checked class is safe in: {'; '.join(safe)}." if safe else "",
+        f"No checked class is safe in: {'; '.join(unsafe)}." if unsafe else "",
+        f"Some are safe in: {'; '.join(mixed)}; the page has each class." if mixed else "",
         *_changes(surveys),
         "A class that fails trains with a gradient that is not that of its global batch; the rule gives the factor or "
         "the weights. Classes that were not checked may not be safe.",
