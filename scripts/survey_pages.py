@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,9 @@ from accumcheck.saved.write import plain
 
 FOLDER = Path(__file__).parents[1] / "docs" / "survey"
 TEMPLATE = Path(__file__).with_name("survey_page.html")
+_LOCAL = re.compile(r"[^\s('\"]*/site-packages/|;? ?[^\s;]*:? ?/tmp/accumcheck-\S+")
+"""Where packages and logs were on the machine that made a survey: no reader has these folders."""
+
 VERDICTS = ("pass", "warn", "fail", "not checked")
 
 
@@ -35,7 +39,7 @@ def shortened(survey: Survey) -> Survey:
 
 def _shortened(one: SurveyedClass) -> SurveyedClass:
     findings = tuple(replace(finding, explanation="", consequence="", advice="", known=()) for finding in one.findings)
-    return replace(one, findings=findings, config={})
+    return replace(one, findings=findings, config={}, reason=_LOCAL.sub("", one.reason))
 
 
 def text_of(survey: Survey) -> str:
