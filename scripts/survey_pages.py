@@ -38,7 +38,10 @@ def shortened(survey: Survey) -> Survey:
 
 
 def _shortened(one: SurveyedClass) -> SurveyedClass:
-    findings = tuple(replace(finding, explanation="", consequence="", advice="", known=()) for finding in one.findings)
+    findings = tuple(
+        replace(finding, summary=_LOCAL.sub("", finding.summary), explanation="", consequence="", advice="", known=())
+        for finding in one.findings
+    )
     return replace(one, findings=findings, config={}, reason=_LOCAL.sub("", one.reason))
 
 
