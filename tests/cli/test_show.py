@@ -96,7 +96,7 @@ OTHERS = [
         "stack: trainer\n",
         "check.yaml: found a configuration (YAML), expected a saved report in JSON; to ",
     ),
-    ("empty.json", '{"schema_version": "1.0"}', "empty.json: accumcheck_version: is missing"),
+    ("empty.json", '{"schema_version": "1.0"}', "empty.json: accumcheck_version: found nothing, expected a text\n"),
 ]
 
 
@@ -110,6 +110,33 @@ def test_what_is_not_a_report_is_a_usage_error(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            '[{"case": "nothing"}]',
+            [
+                "saved.json: [0].clean: found nothing, expected true or false",
+                "saved.json: [0]: the file is damaged or was changed; write it again with accumcheck selftest "
+                "-o FILE.json",
+            ],
+        ),
+        (
+            '{"schema_version": "1.0", "classes": []}',
+            ["saved.json: the file is damaged or was changed; write it again with accumcheck survey -o FILE.json"],
+        ),
+    ],
+)
+def test_a_damaged_file_says_what_is_missing_and_what_to_do(
+    text: str, told: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "saved.json").write_text(text)
+    assert main(["show", "saved.json"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert set(told) <= set(lines), lines
+    assert all(line.startswith("saved.json: ") for line in lines)
 
 
 NAMES = {"check": "a report", "upgrade": "a comparison", "bisect": "a search", "survey": "a survey"}

@@ -9,6 +9,7 @@ import pytest
 
 from accumcheck.errors import ConfigError
 from accumcheck.record import Divergence, Report, Tolerances
+from accumcheck.saved.kinds import CHECK
 from accumcheck.saved.read import record_from
 from accumcheck.saved.reports import report_to_dict
 from tests.report import examples
@@ -78,11 +79,31 @@ def test_a_value_of_another_type_is_named_with_its_place(place: str, value: Any,
 
 
 @pytest.mark.parametrize(
-    "place", ["verdict", "findings", "splits.0.steps", "splits.1.steps.0.loss", "alternatives.loss", "findings.0.id"]
+    ("place", "expected"),
+    [
+        ("verdict", "'pass', 'warn', 'fail', 'error' or 'skipped'"),
+        ("exit_code", "0, 1, 2, 3 or 130"),
+        ("config", "an object"),
+        ("findings", "a list"),
+        ("splits.0.steps", "a list"),
+        ("splits.1.split", "a split, n x b x k, such as 4x16x2"),
+        ("splits.1.steps.0.loss", "a number, or one of the strings NaN, Infinity and -Infinity"),
+        ("splits.1.steps.0.tokens", "a whole number"),
+        ("alternatives.loss", "a list"),
+        ("findings.0.id", "a text"),
+    ],
 )
-def test_what_every_version_writes_must_be_there(place: str) -> None:
+def test_what_every_version_writes_must_be_there(place: str, expected: str) -> None:
     way = place.replace(".0.", "[0].").replace(".1.", "[1].")
-    assert refused(without(place)) == f"{way}: is missing"
+    assert refused(without(place)) == f"{way}: found nothing, expected {expected}"
+
+
+def test_a_damaged_file_is_to_be_written_again_by_the_command_that_wrote_it() -> None:
+    with pytest.raises(ConfigError) as error:
+        record_from(Report, changed("verdict", 1), CHECK)
+    assert str(error.value).splitlines()[1:] == [
+        "the file is damaged or was changed; write it again with accumcheck run -o FILE.json"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +128,7 @@ def test_a_report_of_an_older_version_takes_the_defaults() -> None:
 def test_the_first_errors_are_listed_and_the_others_counted() -> None:
     lines = refused({}).splitlines()
     assert len(lines) == 6
-    assert lines[0] == "schema_version: is missing"
+    assert lines[0] == "schema_version: found nothing, expected a text"
     assert lines[5] == "and 12 more"  # of 21 keys, 4 came later
 
 

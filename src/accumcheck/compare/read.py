@@ -11,6 +11,7 @@ from accumcheck.record.comparison import Comparison, Pair
 from accumcheck.redaction import redacted
 from accumcheck.saved.comparisons import ComparisonJson, ResultJson
 from accumcheck.saved.consistent import check_consistent
+from accumcheck.saved.kinds import COMPARISON
 from accumcheck.saved.places import under
 from accumcheck.saved.read import record_from
 from accumcheck.saved.versions import check_version
@@ -27,7 +28,7 @@ def comparison_from(found: Any) -> Comparison:
             place.
     """
     check_version(found, "a comparison")
-    saved = record_from(ComparisonJson, found)
+    saved = record_from(ComparisonJson, found, COMPARISON)
     if not saved.results:
         raise ConfigError("results: found none, expected at least one")
     pairs = tuple(_pair(f"results[{at}]", one, saved) for at, one in enumerate(saved.results))

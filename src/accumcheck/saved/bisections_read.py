@@ -9,6 +9,7 @@ from accumcheck.record.bisection import Bisection, ShortReport, Step, Tried
 from accumcheck.redaction import redacted
 from accumcheck.saved.bisections import BisectionJson, SideJson, StepJson
 from accumcheck.saved.consistent import check_consistent
+from accumcheck.saved.kinds import SEARCH
 from accumcheck.saved.places import under
 from accumcheck.saved.read import record_from
 from accumcheck.saved.verdicts import EXIT_CODES
@@ -23,13 +24,15 @@ def bisection_from(found: Any) -> Bisection:
             place.
     """
     check_version(found, "a search")
-    saved = record_from(BisectionJson, found)
+    saved = record_from(BisectionJson, found, SEARCH)
     for name, side in (("before", saved.before), ("after", saved.after)):
         if side.report is not None:
             with under(f"{name}.report"):
                 check_consistent(side.report)
     if saved.before.report is None and saved.after.report is None:
-        raise ConfigError("before.report: is missing, and after.report too; a search has at least one of them")
+        raise ConfigError(
+            "before.report: found nothing, and after.report too; expected a report in at least one of them; run it again"
+        )
     if not saved.candidates:
         raise ConfigError("candidates: found none, expected at least one")
     steps = tuple(map(_step, saved.steps))

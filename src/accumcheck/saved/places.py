@@ -14,7 +14,7 @@ def under(place: str, joined_by: str = ".") -> Iterator[None]:
 
     Args:
         place: the path of a key, or a file.
-        joined_by: the text between the place and the line.
+        joined_by: the text between the place and a line that begins with a place of its own, ``verdict: found 1``.
 
     Raises:
         ConfigError: the same error, with the place.
@@ -22,4 +22,5 @@ def under(place: str, joined_by: str = ".") -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError("\n".join(f"{place}{joined_by}{line}" for line in str(error).splitlines())) from error
+        lines = str(error).splitlines()
+        raise ConfigError("\n".join(f"{place}{joined_by if ': ' in line else ': '}{line}" for line in lines)) from error

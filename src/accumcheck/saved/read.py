@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from accumcheck.errors import ConfigError
 from accumcheck.record import Split
 from accumcheck.saved.entries import entries
+from accumcheck.saved.kinds import Kind
+from accumcheck.saved.missing import errors_at
 from accumcheck.saved.models import Saved, model_of
 from accumcheck.saved.write import plain
 
@@ -32,23 +34,27 @@ _EXPECTED = {
 """What was expected, by pydantic's name of the error."""
 
 
-def record_from(kind: type[Record], value: object) -> Record:
+def record_from(kind: type[Record], value: object, saved: Kind | None = None) -> Record:
     """Make a record from JSON types; unknown keys are ignored.
 
     Args:
         kind: the record's class.
         value: the result of `accumcheck.saved.write.plain`, perhaps of an older version.
+        saved: the kind of file that holds the value, for the advice how to write it again.
 
     Raises:
         ConfigError: something is missing or of another type; one line per error, which begins with the place, for
-            example ``splits[1].verdict``.
+            example ``splits[1].verdict``, and then the advice.
     """
+    model = model_of(cast("Any", kind))
     try:
-        model = model_of(cast("Any", kind)).model_validate(value)
+        made = model.model_validate(value)
     except ValidationError as error:
-        lines = [f"{path(one['loc'])}: {_said(one)}" for one in error.errors(include_url=False)]
-        raise ConfigError("\n".join(listed(lines))) from None
-    return cast("Record", _record(model, ()))
+        lines = listed(_lines(model, value, error))
+        if saved is not None:
+            lines.append(f"the file is damaged or was changed; write it again with {saved.writer} -o FILE.json")
+        raise ConfigError("\n".join(lines)) from None
+    return cast("Record", _record(made, ()))
 
 
 def path(place: Sequence[int | str]) -> str:
@@ -71,11 +77,22 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _said(error: Mapping[str, Any]) -> str:
+def _lines(model: type[Saved], value: object, error: ValidationError) -> list[str]:
+    """A line for each error: where, what was found, and what was expected."""
+    errors = error.errors(include_url=False)
+    missing = [one["loc"] for one in errors if one["type"] == "missing"][:TOLD]
+    expected = errors_at(model, value, missing) if missing else {}
+    lines = []
+    for one in errors:
+        found = "nothing" if one["type"] == "missing" else short(one["input"])
+        lines.append(f"{path(one['loc'])}: found {found}, expected {_expected(expected.get(one['loc'], one))}")
+    return lines
+
+
+def _expected(error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
-        return "is missing"
-    expected = _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
-    return f"found {short(error['input'])}, expected {expected}"
+        return "a value"
+    return _EXPECTED.get(error["type"]) or str(error["msg"]).removeprefix("Input should be ")
 
 
 def _record(model: Saved, place: tuple[int | str, ...]) -> Any:

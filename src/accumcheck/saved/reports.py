@@ -71,4 +71,4 @@ def _unchecked(found: Any) -> Report:
     from accumcheck.saved.read import record_from
 
     check_version(found, "a report")
-    return record_from(Report, found)
+    return record_from(Report, found, CHECK)

@@ -8,6 +8,7 @@ from accumcheck.errors import ConfigError
 from accumcheck.record import SCHEMA_VERSION
 from accumcheck.record.selftest import SelftestCase
 from accumcheck.redaction import redacted
+from accumcheck.saved.kinds import SELFTEST
 from accumcheck.saved.places import under
 from accumcheck.saved.read import record_from
 from accumcheck.saved.versions import check_version
@@ -27,5 +28,5 @@ def selftest_from(found: Any) -> list[SelftestCase]:
     for at, one in enumerate(found):
         check_version({"schema_version": SCHEMA_VERSION, **one}, "a self-test")
         with under(f"[{at}]"):
-            cases.append(redacted(record_from(SelftestCase, one)))
+            cases.append(redacted(record_from(SelftestCase, one, SELFTEST)))
     return cases

@@ -52,5 +52,5 @@ def survey_from(found: Any) -> Survey:
     if not isinstance(found, dict) or "classes" not in found:
         raise ConfigError("not a survey: a JSON object with classes was expected")
     check_version(found, "a survey")
-    survey: Survey = redacted(record_from(Survey, found))
+    survey: Survey = redacted(record_from(Survey, found, SURVEY))
     return survey
