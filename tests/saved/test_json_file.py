@@ -54,7 +54,10 @@ def test_what_is_no_report_is_named(text: str, found: str, tmp_path: Path) -> No
 
 
 def test_a_report_that_was_cut_off_is_to_be_written_again(tmp_path: Path) -> None:
-    whole = json.dumps({"schema_version": "1.0", "verdict": "pass", "splits": [{"split": "1x4x1"}]}, indent=2)
+    numbers = [-1.5, 2e-07, 30, True, False, None]
+    whole = json.dumps(
+        {"schema_version": "1.0", "title": 'Gr\u00f6\u00dfe \\ "a"', "splits": [{"loss": numbers}]}, indent=2
+    )
     for length in range(1, len(whole) - 1):
         said = refusal(tmp_path, whole[:length])
         assert said.startswith("given.json: found JSON that ends in the middle (line "), whole[:length]

@@ -31,7 +31,8 @@ def bisection_from(found: Any) -> Bisection:
                 check_consistent(side.report)
     if saved.before.report is None and saved.after.report is None:
         raise ConfigError(
-            "before.report: found nothing, and after.report too; expected a report in at least one of them; run it again"
+            "before.report: found nothing, nor in after.report; expected a report in at least one of them; run the "
+            "search again"
         )
     if not saved.candidates:
         raise ConfigError("candidates: found none, expected at least one")

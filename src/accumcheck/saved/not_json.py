@@ -14,6 +14,8 @@ _YAML_KEY = re.compile(r"^([A-Za-z_]\w*):(?:\s|$)", re.MULTILINE)
 _OF_CONFIGURATION = {"global_batch_size", "splits", "model", "stack", "script", "training_arguments"}
 CONFIGURATION = "a configuration (YAML)"
 CUT_OFF = "JSON that ends in the middle"
+_HALF = re.compile(r"[\w.+\\-]*")
+"""The beginning of a number, of ``true``, ``false`` or ``null``, or of an escape in a text."""
 _FAR = 20_000
 """Characters of a text that are looked at."""
 
@@ -43,6 +45,6 @@ def _damaged(text: str, error: json.JSONDecodeError) -> str:
     """JSON with an error in it."""
     if error.msg == "Extra data":
         return f"more than one JSON value (the second begins in line {error.lineno})"
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    if _HALF.fullmatch(text[error.pos :].rstrip()) or error.msg.startswith("Unterminated string"):
         return f"{CUT_OFF} (line {text.rstrip().count(chr(10)) + 1})"
     return f"JSON with an error in line {error.lineno}, column {error.colno} ({error.msg})"
