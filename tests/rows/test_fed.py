@@ -206,6 +206,16 @@ def test_the_id_that_pads_micro_batches_is_written_if_there_is_one(
     assert read_padding(tmp_path) == known
 
 
+def test_a_process_with_several_ids_counts_though_another_has_one(tmp_path: Path) -> None:
+    (tmp_path / "2x2x1").mkdir()
+    for process, hidden in enumerate(([7, 7], [7, 3])):
+        rows = Rows(2)
+        shown = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+        rows.find({"input_ids": torch.tensor([[5, 6, *hidden], [5, 6, 7, 8]]), "attention_mask": shown})
+        rows.write(tmp_path / "2x2x1", process)
+    assert read_padding(tmp_path) is None
+
+
 def test_rows_that_were_not_padded_have_none(tmp_path: Path) -> None:
     (tmp_path / "1x2x1").mkdir()
     rows = Rows(2)

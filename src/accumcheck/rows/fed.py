@@ -108,8 +108,7 @@ class Rows:
     def write(self, folder: Path, rank: int) -> None:
         """Write the rows so far into a split's folder."""
         write_rows(folder, rank, self._kept, self._fields)
-        if len(self._padding) == 1:
-            write_padding(folder, rank, *self._padding)
+        write_padding(folder, rank, self._padding)
 
 
 def _padding_in(batch: Mapping[str, Any]) -> set[int]:

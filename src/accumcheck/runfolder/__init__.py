@@ -18,7 +18,7 @@ Layout of the folder of a launch, and the module that owns each file::
                 belief.json ...  of_split       the split's results other than steps
                 rows-R.pt        fed_rows       of a program: the rows that process R fed its model
                 rows-R.json, rows-R.npy     fed_rows       what identifies these rows, read without torch
-                padding-R.json   fed_rows       the id with which these rows were padded
+                padding-R.json   fed_rows       the ids with which these rows were padded
                 logs/            layout         standard output and standard error of every process
 
 The content of each file is a dataclass of `accumcheck.record` or of the module that owns the file; see `codec`.

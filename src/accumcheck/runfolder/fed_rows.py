@@ -1,13 +1,13 @@
 """The rows that a program fed its model, by their numbers.
 
 ``rows-R.pt`` in a split's folder holds process R's rows themselves, for the reference; ``rows-R.json`` and
-``rows-R.npy`` hold what identifies them, which is read without torch. ``padding-R.json`` holds the id with which their
-micro-batches were padded, if they were.
+``rows-R.npy`` hold what identifies them, which is read without torch. ``padding-R.json`` holds the ids with which their
+micro-batches were padded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -60,14 +60,14 @@ def read_rows(run: Path, kinds: tuple[type, ...]) -> dict[int, Row]:
     return found
 
 
-def write_padding(folder: Path, process: int, padding: int) -> None:
-    """Write the id with which a process's micro-batches were padded."""
-    write_record(folder / f"padding-{process}.json", padding)
+def write_padding(folder: Path, process: int, padding: Iterable[int]) -> None:
+    """Write the ids with which a process's micro-batches were padded; none if they were not."""
+    write_record(folder / f"padding-{process}.json", sorted(padding))
 
 
 def read_padding(run: Path) -> int | None:
     """The id with which the micro-batches of a run were padded; None if none was padded, or there are several ids."""
-    found = {read_record(int, path) for path in run.glob("*/padding-*.json")}
+    found = {one for path in run.glob("*/padding-*.json") for one in read_record(tuple[int, ...], path)}
     return found.pop() if len(found) == 1 else None
 
 
