@@ -88,6 +88,16 @@ def test_factors_that_differ_by_parameter_are_named() -> None:
     assert "scaled, parameter by parameter, while" in one.finding.summary
 
 
+def test_the_split_whose_numbers_are_shown_says_whether_they_are_of_one_parameter() -> None:
+    whole = scaled("1x2x4", [0.5, 0.4, 0.9, 0.7], [0.2, 0.8, 0.6, 0.4])
+    single = [of_parameters(0.3, 0.9), of_parameters(0.9, 0.4)]
+    runs = [observed(TEXTS[0]), whole, scaled("2x2x2", single, single)]
+    (one,) = scaled_in_window(gather(check(TEXTS), runs, CONTROL, undecided()))
+    assert one.finding.splits == ("1x2x4", "2x2x2")
+    assert "scaled while" in one.finding.summary
+    assert "times in one step of 1x2x4" in one.finding.summary
+
+
 def test_a_parameter_in_which_a_later_micro_batch_counts_less_is_none_of_these() -> None:
     of_step = [of_parameters(0.5, 4.0), of_parameters(0.3, 3.0), of_parameters(0.9, 2.0), of_parameters(0.7, 1.0)]
     assert found(scaled("1x2x4", of_step, of_step)) == []

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
-from accumcheck.judge.measure.backward import SAME, Backward, backward_of
+from accumcheck.judge.measure.backward import SAME, Backward, backward_of, entries_of
 from accumcheck.judge.verdict import diverges
 from accumcheck.record import Finding, Split, SplitObservation, StepObservation
 from accumcheck.record.rule import UNEXPLAINED
@@ -35,7 +35,8 @@ Factors = npt.NDArray[np.float64]
 def scaled_in_window(seen: Evidence) -> Iterator[Detected]:
     """Splits whose micro-batches enter the update with factors that grow within the window, by no single ratio."""
     found: dict[Split, Factors] = {}
-    to_one_norm, by_parameter = True, False
+    to_one_norm = True
+    by_parameter: set[Split] = set()
     dtype = seen.reference.model.dtype if seen.reference is not None else ""
     for one in seen.good:
         if dtype not in SAME or one.split in seen.condemned or not _is_off(seen, one.split):
@@ -44,7 +45,7 @@ def scaled_in_window(seen: Evidence) -> Iterator[Detected]:
         factors = _factors(one, made, SAME[dtype]) if made is not None else None
         if made is not None and factors is None:
             factors = _factors_by_parameter(one, made, SAME[dtype])
-            by_parameter |= factors is not None
+            by_parameter.add(one.split)
         if made is not None and factors is not None:
             found[one.split] = factors
             norms = [step.norm for step in made]
@@ -52,6 +53,7 @@ def scaled_in_window(seen: Evidence) -> Iterator[Detected]:
     if not found:
         return
     split, factors = next(iter(found.items()))
+    each, of_each = (", parameter by parameter,", "parameter in one ") if split in by_parameter else ("", "")
     shown = ", ".join(f"{factor:.2g}" for factor in factors[:4]) + (" ..." if len(factors) > 4 else "")
     clipped = (
         " The gradients that are applied have the same norm in every step, so the program clips by itself."
@@ -64,9 +66,8 @@ def scaled_in_window(seen: Evidence) -> Iterator[Detected]:
             severity="fail",
             splits=tuple(map(str, found)),
             gradient_rule=str(UNEXPLAINED),
-            summary=f"the gradient is scaled{', parameter by parameter,' * by_parameter} while it is still being "
-            f"accumulated, as by clipping after every micro-batch: micro-batches count {shown} times in one "
-            f"{'parameter in one ' * by_parameter}step of {split}",
+            summary=f"the gradient is scaled{each} while it is still being accumulated, as by clipping after every "
+            f"micro-batch: micro-batches count {shown} times in one {of_each}step of {split}",
             explanation="The backward passes add what the loss gives, but what has been accumulated changes before "
             f"the next one.{clipped}",
             consequence="The update depends on the split: the first micro-batches of a step count less than the last.",
@@ -104,8 +105,8 @@ def _factors_by_parameter(split: SplitObservation, made: Sequence[Backward], sam
     """The same for the first parameter that is scaled, if each is scaled by itself and none of their factors shrink."""
     if split.trained is None or split.split.gradient_accumulation_steps == 1:
         return None
-    places, entries = split.trained.coordinates, np.array(split.trained.entries)
-    owner = np.repeat(np.arange(len(places.names)), places.sizes)[entries]
+    places = split.trained.coordinates
+    owner = np.repeat(np.arange(len(places.names)), places.sizes)[entries_of(split)]
     first: Factors | None = None
     for step, one in zip(split.steps, made, strict=True):
         if one.left <= same:
