@@ -167,6 +167,28 @@ def test_in_micro_batches_of_one_a_step_is_the_sum(tmp_path: Path) -> None:
     assert alone.mean_of(list(range(B))) == pytest.approx(whole_step(mean_over_k), rel=1e-4)
 
 
+def refuses_to_accumulate(out: torch.Tensor, _: torch.Tensor, __: float, k: int) -> torch.Tensor:
+    if k > 1:
+        raise ValueError("only without accumulation")
+    return 0.5 * out.square().mean()
+
+
+def test_without_an_answer_from_the_loss_there_is_no_term_and_a_step_is_the_sum_of_its_parts(tmp_path: Path) -> None:
+    steps, alone = made(tmp_path, refuses_to_accumulate, Line())
+    steps.find_term(alone.reader, B, "the loss", whole_step(mean))  # which asks for several accumulation steps
+    assert steps.term is None
+    assert steps.is_one_batch
+    model = Line()
+    single = sum(
+        loss_of(model, {"x": X[at : at + 1], "y": Y[at : at + 1], "w": torch.tensor([count])}, N, 1, mean)
+        for at, count in enumerate(COUNTS)
+    )
+    alone.tokens = np.ones(B, dtype=np.int64)
+    alone.compute(steps.part)
+    (right,) = torch.autograd.grad(single, model.weight)
+    assert alone.mean_of(list(range(B))) == pytest.approx(right.numpy(), rel=1e-4)
+
+
 def over_its_own_k(out: torch.Tensor, _: torch.Tensor, __: float, ___: int) -> torch.Tensor:
     return 0.5 * out.square().mean() / B  # the program read k when it began, in the process with B micro-batches
 

@@ -90,7 +90,8 @@ class CountedSteps:
         """Look for a term that the count does not divide, and for the weights of the samples in it.
 
         The term may be divided by this process's accumulation steps, which the program has read when it began. That
-        cannot be told from one that is not divided at all, except by the control.
+        cannot be told from one that is not divided at all, except by the control. If the loss cannot be computed in
+        this way, there is no such term: it may be a program's, and anything.
 
         Args:
             reader: reads the gradient.
@@ -98,6 +99,15 @@ class CountedSteps:
             by: what computes the loss, in words; None for the model.
             control: the gradient that the control applied in the first step, ``[coordinates]``; None if not known.
         """
+        try:
+            self._find(reader, size, by, control)
+        except Exception:
+            self._masses, self._by_k, self.term = None, False, None
+
+    def _find(
+        self, reader: GradientReader, size: int, by: str | None, control: npt.NDArray[np.floating[Any]] | None
+    ) -> None:
+        """See `find_term`."""
         first = list(self._members[0]) if self._members else []
         some = first[: max(size, 2)]
         if len(some) < 2 or not self._is_affine(some, reader):

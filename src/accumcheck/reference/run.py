@@ -191,9 +191,8 @@ class _Run:
 
     def _use(self, steps: CountedSteps) -> None:
         """Take each sample as its part of its step's loss, which is given the step's count."""
-        with contextlib.suppress(Exception):  # a program's loss may be anything
-            control = applied_by_control(self.alone.job, self.check, self.reader)
-            steps.find_term(self.reader, max(_shapes(self.check)), self.losses.by, control)
+        control = applied_by_control(self.alone.job, self.check, self.reader)
+        steps.find_term(self.reader, max(_shapes(self.check)), self.losses.by, control)
         self.undivided, self.is_one_batch = steps.term, steps.is_one_batch
         self.alone.tokens, self.loss_of = np.ones_like(self.alone.tokens), steps.together
         self.alone.compute(steps.part)
