@@ -43,6 +43,14 @@ def test_a_summary_that_does_not_fit_ends_with_a_whole_part() -> None:
     assert script(case(), Heading(first, ("transformers 5.24.0",))).startswith(f'"""{first}\n\n')
 
 
+def test_a_summary_without_parts_says_that_it_goes_on() -> None:
+    text = script(case(), Heading("word " * 200, ("transformers 5.24.0",)))
+    summary = text.removeprefix('"""').partition("\n\n")[0]
+    assert summary.endswith("word ...")
+    assert max(map(len, summary.splitlines())) <= 118
+    assert len(summary.splitlines()) == 4
+
+
 def test_the_head_says_how_it_is_run() -> None:
     assert "python repro.py" in script(case("1x1x2"), HEADING)
     assert "torchrun --nproc_per_node 2 repro.py" in script(case("2x1x1"), HEADING)

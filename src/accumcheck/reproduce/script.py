@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -124,13 +125,16 @@ def _more(heading: Heading) -> str:
 
 
 def _summary(text: str, lines: int) -> str:
-    """The wrapped summary as part of a docstring. What does not fit is left out, from the last ``;`` or ``:`` on."""
+    """The wrapped summary as part of a docstring. What does not fit is left out, from the last ``;`` or ``:`` on.
+
+    If there is none, three dots say that it goes on.
+    """
     wrapped = textwrap.wrap(_in_docstring(text), _WIDTH, break_long_words=False, break_on_hyphens=False)
     kept = "\n".join(wrapped[:lines])
     if len(wrapped) <= lines:
         return kept
-    end = max(kept.rfind("; "), kept.rfind(": "))
-    return f"{kept[:end]}." if end > 0 else kept
+    ends = [found.start() for found in re.finditer(r"[;:](?=\s|$)", kept)]
+    return f"{kept[: ends[-1]]}." if ends else f"{kept.rpartition(' ')[0]} ..."
 
 
 def _in_docstring(text: str) -> str:
