@@ -15,6 +15,7 @@ from accumcheck.cli.commands import Commands
 from accumcheck.cli.compare import compare
 from accumcheck.cli.env import env
 from accumcheck.cli.environments import environments_app
+from accumcheck.cli.flags import HELP_NAMES, show_flags_without_type
 from accumcheck.cli.hotfix import hotfix_app
 from accumcheck.cli.init import init
 from accumcheck.cli.launch import launch_app
@@ -39,7 +40,7 @@ app = typer.Typer(
     epilog="To begin: accumcheck init, then accumcheck run check.yaml.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP_NAMES)},
 )
 app.command()(run)
 app.command()(watch)
@@ -77,7 +78,9 @@ def root(
 @cache
 def _command() -> Any:
     """What typer makes of the commands. It is kept: reading their signatures takes longer than many a command."""
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    show_flags_without_type(command)
+    return command
 
 
 def execute(argv: Sequence[str] | None = None) -> int:

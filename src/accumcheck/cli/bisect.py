@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.cli.run import CONFIG_HELP, QUIET_HELP, SET_HELP, tell
 from accumcheck.errors import ConfigError
@@ -43,13 +42,13 @@ def bisect(
     repo: Annotated[str | None, typer.Option("--repo", metavar="PATH", help=REPO_HELP)] = None,
     find: Annotated[str, typer.Option("--find", metavar="broken|fixed", help=FIND_HELP)] = "broken",
     rule: Annotated[str | None, typer.Option("--rule", metavar="RULE", help=RULE_HELP, show_default=False)] = None,
-    pre: Annotated[bool, flag("--pre", help="Include pre-releases.")] = False,
+    pre: Annotated[bool, typer.Option("--pre", help="Include pre-releases.")] = False,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
-    fresh: Annotated[bool, flag("--fresh", help="Ignore kept results and run everything again.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ignore kept results and run everything again.")] = False,
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
     """Find the release or commit that changed a check's verdict or rule.
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.flags import flag
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 ALLOW_DRIFT_HELP = "Allow the reference loss or gradient to change for the same weights and data."
@@ -19,8 +18,8 @@ ALLOW_MISSING_HELP = "Do not compare splits that NEW.json lacks or skipped; with
 def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD.json", help="The older report.")],
     new: Annotated[Path, typer.Argument(metavar="NEW.json", help="The newer report. It must not be worse.")],
-    allow_drift: Annotated[bool, flag("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
-    allow_missing: Annotated[bool, flag("--allow-missing", help=ALLOW_MISSING_HELP)] = False,
+    allow_drift: Annotated[bool, typer.Option("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help=ALLOW_MISSING_HELP)] = False,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
 ) -> None:

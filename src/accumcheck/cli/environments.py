@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accumcheck.cli.flags import flag
 from accumcheck.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def list_(
 @environments_app.command("prune")
 def prune(
     older_than: Annotated[float, typer.Option("--older-than", metavar="DAYS", min=0, help=OLDER_THAN_HELP)] = 30,
-    all_: Annotated[bool, flag("--all", help="Remove all environments that are not in use.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Remove all environments that are not in use.")] = False,
 ) -> None:
     """Remove environments that were not used lately, and what killed builds left.
 

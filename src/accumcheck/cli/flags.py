@@ -1,4 +1,4 @@
-"""Options without a value."""
+"""Options without a value, which typer shows as if they took a ``<bool>``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from typing import Any
 
 import typer
 
+HELP_NAMES = ("-h", "--help")
 
-def flag(*names: str, help: str, envvar: str | None = None) -> Any:
-    """An option that is given or not. Without its own metavar, typer would show it as if it took a ``<bool>``."""
-    return typer.Option(*names, help=help, envvar=envvar, metavar="")
+
+def show_flags_without_type(command: Any) -> None:
+    """Change the help of a command, and of all commands in it, in place: an option without a value shows none.
+
+    Args:
+        command: what typer makes of an app.
+    """
+    context = typer.Context(command, help_option_names=list(HELP_NAMES))
+    for option in (*command.params, command.get_help_option(context)):
+        if getattr(option, "is_flag", False) and option.metavar is None:
+            option.metavar = ""
+    for one in getattr(command, "commands", {}).values():
+        show_flags_without_type(one)

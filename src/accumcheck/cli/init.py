@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accumcheck.cli.flags import flag
-
 if TYPE_CHECKING:
     from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
 
@@ -59,7 +57,7 @@ def init(
     from_deepspeed: Annotated[
         Path | None, typer.Option("--from-deepspeed", metavar="FILE", help=DEEPSPEED_HELP)
     ] = None,
-    force: Annotated[bool, flag("--force", help="Overwrite the file if it exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
 ) -> None:
     """Write a first configuration, for the devices of this machine.
 

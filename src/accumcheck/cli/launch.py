@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accumcheck.cli.flags import flag
 from accumcheck.cli.run import CONFIG_HELP, SET_HELP
 from accumcheck.errors import ConfigError
 
@@ -29,8 +28,8 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP, show
 Gpus = Annotated[int, typer.Option("--gpus-per-node", metavar="N", min=1, help=GPUS_HELP)]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help=NAME_HELP)]
-Strict = Annotated[bool, flag("--strict", help=STRICT_HELP)]
-AllowSkipped = Annotated[bool, flag("--allow-skipped", help=ALLOW_SKIPPED_HELP)]
+Strict = Annotated[bool, typer.Option("--strict", help=STRICT_HELP)]
+AllowSkipped = Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)]
 
 _ANY_ENDPOINT = "launcher.rdzv_endpoint=first-machine:29500"

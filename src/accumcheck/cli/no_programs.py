@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from accumcheck.cli.flags import flag
+import typer
 
 NoPrograms = Annotated[
     bool,
-    flag(
+    typer.Option(
         "--no-programs",
         envvar="ACCUMCHECK_NO_PROGRAMS",
         help="Refuse a configuration that runs its author's code: a script, a callable, trust_remote_code.",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.cli.run import QUIET_HELP
 
@@ -24,9 +23,9 @@ def reproduce(
     report: Annotated[Path, typer.Argument(metavar="REPORT.json", help=REPORT_HELP, show_default=False)],
     finding: Annotated[str | None, typer.Option("--finding", metavar="ID", help=FINDING_HELP)] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    issue: Annotated[bool, flag("--issue", help=ISSUE_HELP)] = False,
+    issue: Annotated[bool, typer.Option("--issue", help=ISSUE_HELP)] = False,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
     """Write the smallest script that shows a finding, and run it.
 

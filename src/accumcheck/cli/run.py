@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
@@ -44,16 +43,16 @@ def run(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    strict: Annotated[bool, flag("--strict", help=STRICT_HELP)] = False,
-    allow_skipped: Annotated[bool, flag("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
+    strict: Annotated[bool, typer.Option("--strict", help=STRICT_HELP)] = False,
+    allow_skipped: Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
     transformers: Annotated[
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
-    explain_tolerances: Annotated[bool, flag("--explain-tolerances", help=EXPLAIN_HELP)] = False,
+    explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
     hotfix: Annotated[str | None, typer.Option("--hotfix", metavar="NAME", help=HOTFIX_HELP)] = None,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
     """Train a few real steps under every split; compare loss and gradient.
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.flags import flag
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
 REPORT_HELP = "A report saved with -o FILE.json by run, upgrade, compare, bisect, survey or selftest."
@@ -20,7 +19,7 @@ def show(
     report: Annotated[Path, typer.Argument(metavar="REPORT.json", help=REPORT_HELP, show_default=False)],
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    explain_tolerances: Annotated[bool, flag("--explain-tolerances", help=EXPLAIN_HELP)] = False,
+    explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
 ) -> None:
     """Show a saved report again, in any format; runs nothing.
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.flags import flag
 from accumcheck.cli.run import QUIET_HELP, TRANSFORMERS_HELP, WITH_HELP
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
 
@@ -47,7 +46,7 @@ def survey(
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
-    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
     """Check every head class of transformers, one at a time, at a tiny size.
 

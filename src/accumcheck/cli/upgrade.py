@@ -10,7 +10,6 @@ import typer
 
 from accumcheck.cli.compare import ALLOW_DRIFT_HELP
 from accumcheck.cli.deliver import deliver
-from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.cli.run import ALLOW_SKIPPED_HELP, QUIET_HELP, SET_HELP, tell
 from accumcheck.report.registry import FORMAT_HELP, OUTPUT_HELP
@@ -37,15 +36,15 @@ def upgrade(
         list[str] | None, typer.Option("--from", metavar="WHAT", help=FROM_HELP, show_default=False)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
-    strict: Annotated[bool, flag("--strict", help=STRICT_HELP)] = False,
-    if_new: Annotated[bool, flag("--if-new", help=IF_NEW_HELP)] = False,
-    allow_drift: Annotated[bool, flag("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
-    allow_skipped: Annotated[bool, flag("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
+    strict: Annotated[bool, typer.Option("--strict", help=STRICT_HELP)] = False,
+    if_new: Annotated[bool, typer.Option("--if-new", help=IF_NEW_HELP)] = False,
+    allow_drift: Annotated[bool, typer.Option("--allow-drift", help=ALLOW_DRIFT_HELP)] = False,
+    allow_skipped: Annotated[bool, typer.Option("--allow-skipped", help=ALLOW_SKIPPED_HELP)] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=FORMAT_HELP)] = "table",
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, flag("--quiet", "-q", help=QUIET_HELP)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=QUIET_HELP)] = False,
 ) -> None:
     """Compare two sets of packages, such as two releases: does a check get worse?
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accumcheck.cli.flags import flag
 from accumcheck.cli.no_programs import NoPrograms
 from accumcheck.cli.run import CONFIG_HELP, EXPLAIN_HELP, IMPORTING, SET_HELP, TRANSFORMERS_HELP, WITH_HELP, tell
 from accumcheck.errors import AccumcheckError, ConfigError
@@ -31,17 +30,17 @@ def watch(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help=CONFIG_HELP, show_default=False)],
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     output: Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=OUTPUT_HELP)] = None,
-    strict: Annotated[bool, flag("--strict", help="Treat warnings as failures.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as failures.")] = False,
     allow_skipped: Annotated[
-        bool, flag("--allow-skipped", help="Let the check pass even if a split is skipped for lack of GPUs.")
+        bool, typer.Option("--allow-skipped", help="Let the check pass even if a split is skipped for lack of GPUs.")
     ] = False,
     transformers: Annotated[
         str | None, typer.Option("--transformers", metavar="VERSION", help=TRANSFORMERS_HELP)
     ] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", metavar="WHAT", help=WITH_HELP)] = None,
-    explain_tolerances: Annotated[bool, flag("--explain-tolerances", help=EXPLAIN_HELP)] = False,
+    explain_tolerances: Annotated[bool, typer.Option("--explain-tolerances", help=EXPLAIN_HELP)] = False,
     no_programs: NoPrograms = False,
-    quiet: Annotated[bool, flag("--quiet", "-q", help="Show only errors on standard error.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only errors on standard error.")] = False,
 ) -> None:
     """Run the check again whenever one of its files changes.
 
