@@ -2,11 +2,23 @@
 
 Eight rows in micro-batches of one, with 1, 2, 4 and 8 accumulation steps. With k steps the auxiliary term of the
 gradient should be the mean over the k micro-batches; it is the sum. Run it on a CPU: python router_aux_loss.py
-Exit code: 1 if the fault is there, 0 if it is not.
+Exit code: 1 if the fault is there, 0 if it is not, 2 if the script cannot run.
 """
 
+import os
 import sys
 import tempfile
+import traceback
+
+
+def cannot_run(kind, error, trace):
+    """End with 2: an error of the script is not the fault."""
+    traceback.print_exception(kind, error, trace)
+    sys.stdout.flush()
+    os._exit(2)
+
+
+sys.excepthook = cannot_run
 
 import torch
 from transformers import MixtralConfig, MixtralForCausalLM, PrinterCallback, Trainer, TrainingArguments
@@ -52,13 +64,13 @@ def gradients_of(model, rows):
     return parts
 
 
-def train(model, rows):
+def train(model, rows, folder):
     """The gradient that one optimizer step of Trainer applies to the rows, in micro-batches of one."""
     seen = []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     optimizer.register_step_pre_hook(lambda *_: seen.append(gradient(model)))
     arguments = TrainingArguments(
-        tempfile.mkdtemp(),
+        folder,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=len(rows),
         max_steps=1,
@@ -79,13 +91,15 @@ def train(model, rows):
 torch.manual_seed(0)
 model = MixtralForCausalLM(CONFIG).train()
 wrong = 0
-for k in (1, 2, 4, 8):
-    language, auxiliary = gradients_of(model, ROWS[:k])
-    applied = train(model, ROWS[:k])
-    model.zero_grad()
-    weights = torch.linalg.lstsq(
-        torch.stack([language, auxiliary], 1).double(), applied[:, None].double()
-    ).solution.flatten()
-    wrong += abs(weights[1].item() - 1) > 0.01
-    print(f"k = {k}: the language-model loss counts {weights[0]:.3f} times, the auxiliary loss {weights[1]:.3f} times")
+with tempfile.TemporaryDirectory() as folder:
+    for k in (1, 2, 4, 8):
+        language, auxiliary = gradients_of(model, ROWS[:k])
+        applied = train(model, ROWS[:k], folder)
+        model.zero_grad()
+        weights = torch.linalg.lstsq(
+            torch.stack([language, auxiliary], 1).double(), applied[:, None].double()
+        ).solution.flatten()
+        wrong += not abs(weights[1].item() - 1) <= 0.01
+        counts = f"the language-model loss counts {weights[0]:.3f} times, the auxiliary loss {weights[1]:.3f} times"
+        print(f"k = {k}: {counts}")
 sys.exit(1 if wrong else 0)

@@ -11,7 +11,18 @@ import re
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
+
+
+def cannot_run(kind, error, trace):
+    """End with 2: an error of the script is not the fault."""
+    traceback.print_exception(kind, error, trace)
+    sys.stdout.flush()
+    os._exit(2)
+
+
+sys.excepthook = cannot_run
 
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -71,12 +82,16 @@ def learning_rates(script, model, processes):
     ]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        print(done.stderr[-2000:], file=sys.stderr)
+    rates = [float(rate) for rate in re.findall(r"step=\d+ .*lr=(\S+)", done.stdout)]
+    if done.returncode or len(rates) != STEPS:
+        print(f"{done.stderr[-2000:]}\n{len(rates)} of {STEPS} learning rates were logged", file=sys.stderr)
         sys.exit(2)
-    return [float(rate) for rate in re.findall(r"step=\d+ .*lr=(\S+)", done.stdout)]
+    return rates
 
 
+if len(sys.argv) != 2:
+    print("usage: python train_llada2_schedule.py SCRIPT, the path of train_llada2.py", file=sys.stderr)
+    sys.exit(2)
 with tempfile.TemporaryDirectory() as folder:
     make_model(folder)
     one, two = (learning_rates(str(Path(sys.argv[1]).resolve()), folder, processes) for processes in (1, 2))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import transformers
@@ -41,3 +45,44 @@ def test_a_script_prints_what_its_report_shows(name: str) -> None:
     (shown,) = re.findall(r"```\n(.+?)\n```", (FOUND / f"{name}.md").read_text(encoding="utf-8"), re.DOTALL)
     words = re.compile(r"[\d.e-]+ of its norm")  # rounding errors differ between machines
     assert words.sub("", ran.stdout.strip()) == words.sub("", shown)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("report", REPORTS, ids=lambda path: path.stem)
+def test_a_script_that_cannot_run_ends_with_2(report: Path, tmp_path: Path) -> None:
+    for package in ("torch", "tokenizers"):
+        (tmp_path / f"{package}.py").write_text("raise ImportError('planted')\n", encoding="utf-8")
+    script = report.with_suffix(".py")
+    ended = subprocess.run(
+        [sys.executable, script, "train_llada2.py"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "ImportError: planted" in ended.stderr
+
+
+RATES = [f"step={step} loss=1.0 lr={1e-3 / step}" for step in range(1, 13)]
+"""What the script that is run prints: the learning rate of each of the 12 steps."""
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "code"), [(RATES, RATES[::-1], 1), (RATES, RATES, 0), ([], [], 2), (RATES, RATES[:6], 2)]
+)
+def test_learning_rates_are_compared_only_if_every_step_logged_one(
+    one: Sequence[str], two: Sequence[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        lines = one if "--nproc_per_node=1" in command else two
+        return subprocess.CompletedProcess(command, 0, "\n".join(lines), "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # the script sets one of its own
+    for arguments, expected in ((["train_llada2.py"], code), ([], 2)):
+        monkeypatch.setattr(sys, "argv", ["train_llada2_schedule.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(FOUND / "train_llada2_schedule.py"), run_name="__main__")
+        assert ended.value.code == expected
