@@ -1,4 +1,4 @@
-"""What makes a model depend on its batch: padding that a loss does not leave out."""
+"""What makes a model depend on its batch: padding that a loss does not leave out, or batch normalisation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from accumcheck.reference.batch_terms import PADDING, batch_term
+from accumcheck.reference.batch_terms import PADDING, batch_term, normalisation_of
 from accumcheck.rows.row_collator import RowCollator
 
 
@@ -57,3 +57,14 @@ def test_rows_that_affect_each_other_otherwise_are_not_put_down_to_padding() -> 
             return super().forward(batch) * (1 + self.score(batch["input_ids"]).mean()) ** 2
 
     assert term_of(Neighbours(masked=True), rows(3, 6)) is None
+
+
+def test_batch_normalisation_is_named_by_its_layers() -> None:
+    norm = torch.nn.BatchNorm1d
+    one, two = torch.nn.Sequential(torch.nn.Linear(2, 2), norm(2)), torch.nn.Sequential(norm(2), norm(2))
+    found = [normalisation_of(model) for model in (one, two)]
+    assert [each.name for each in found if each is not None] == [
+        "batch normalisation (layer 1)",
+        "batch normalisation (2 layers, the first is 0)",
+    ]
+    assert normalisation_of(two.eval()) is None

@@ -91,8 +91,9 @@ def normalisation_of(model: torch.nn.Module) -> BatchTerm | None:
     layers = _normalising(model)
     if not layers:
         return None
-    name = f"batch normalisation ({len(layers)} layers, the first is {next(iter(layers))})"
-    return BatchTerm(name, additive=False, complete=True)
+    first = next(iter(layers))
+    which = f"layer {first}" if len(layers) == 1 else f"{len(layers)} layers, the first is {first}"
+    return BatchTerm(f"batch normalisation ({which})", additive=False, complete=True)
 
 
 def _normalising(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
