@@ -47,10 +47,12 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 OTHER = "other"
 """The family of every other task."""
+BATCH_DEPENDENT = "batch-dependent-model"
+"""The id of the finding for a model whose results depend on its batch."""
 
 
 class Coverage(NamedTuple):
-    """The classes of a family: all, checked, in need of a package that was not installed, and safe."""
+    """The classes of a family: all, checked, in need of a package that was not installed, and safe (`is_safe`)."""
 
     total: int
     checked: int
@@ -86,5 +88,13 @@ def _counted(classes: Sequence[SurveyedClass]) -> Coverage:
 
 
 def is_safe(one: SurveyedClass) -> bool:
-    """Whether accumulation changes nothing for a class. A warning is the same under every split."""
-    return one.verdict in ("pass", "warn")
+    """Whether accumulation changes nothing for a class.
+
+    A warning is the same under every split, except that of a model whose results depend on its batch.
+    """
+    return one.verdict in ("pass", "warn") and not depends_on_batch(one)
+
+
+def depends_on_batch(one: SurveyedClass) -> bool:
+    """Whether a class gives other results for other batches of the same samples, whatever stack trains it."""
+    return any(finding.id == BATCH_DEPENDENT for finding in one.findings)

@@ -17,17 +17,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from packaging.version import Version
-from survey_families import coverage, family_of, is_safe
+from survey_families import coverage, depends_on_batch, family_of, is_safe
 
 from accumcheck.record.survey import Survey, SurveyedClass
-from accumcheck.report.parts.survey_lines import said_of, total_of
+from accumcheck.report.parts.survey_lines import classes_counted, said_of, total_of
 from accumcheck.saved.surveys import read_survey
 from accumcheck.saved.write import plain
 
 FOLDER = Path(__file__).parents[1] / "docs" / "survey"
 TEMPLATE = Path(__file__).with_name("survey_page.html")
-_LOCAL = re.compile(r"[^\s('\"]*/site-packages/|;? ?[^\s;]*:? ?/tmp/accumcheck-\S+")
-"""Where packages and logs were on the machine that made a survey: no reader has these folders."""
+_LOG = re.compile(r" ?\(log: [^)]*\)")
+"""Where the log of a class was."""
+_FOLDERS = re.compile(r"[^\s('\"]*/site-packages/|(?<![\w./:~-])/(?:[^\s/()'\":]+/)+")
+"""The folders of a file: of a package, or from the root."""
 
 VERDICTS = ("pass", "warn", "fail", "not checked")
 
@@ -39,10 +41,17 @@ def shortened(survey: Survey) -> Survey:
 
 def _shortened(one: SurveyedClass) -> SurveyedClass:
     findings = tuple(
-        replace(finding, summary=_LOCAL.sub("", finding.summary), explanation="", consequence="", advice="", known=())
+        replace(finding, summary=without_folders(finding.summary), explanation="", consequence="", advice="", known=())
         for finding in one.findings
     )
-    return replace(one, findings=findings, config={}, reason=_LOCAL.sub("", one.reason))
+    return replace(
+        one, findings=findings, config={}, reason=without_folders(one.reason), note=without_folders(one.note)
+    )
+
+
+def without_folders(text: str) -> str:
+    """A text without folders of the machine that made a survey: no reader has them. Files keep their names."""
+    return _FOLDERS.sub("", _LOG.sub("", text))
 
 
 def text_of(survey: Survey) -> str:
@@ -79,7 +88,7 @@ def rows_of(surveys: Mapping[str, Survey]) -> list[dict[str, object]]:
 
 
 def safe_since(known: Mapping[str, SurveyedClass]) -> str:
-    """The first surveyed release from which on a class always passes; empty if it does not pass in the last one."""
+    """The first surveyed release from which on a class is safe; empty if it is not safe in the last one."""
     since = ""
     for release, one in known.items():
         since = (since or release) if is_safe(one) else ""
@@ -125,7 +134,7 @@ def readme_of(surveys: Mapping[str, Survey]) -> str:
     if not surveys:
         return "\n".join(lines) + "\n"
     release, last = list(surveys.items())[-1]
-    lines += ["", "## What it means", "", meaning_of(surveys), "", *_safe_by_family(surveys)]
+    lines += ["", "## What it means", "", *meaning_of(surveys), "", *_safe_by_family(surveys)]
     lines += ["", f"## What was checked, transformers {release}", ""]
     lines += ["| family | classes | package missing | checked | of the others |", "| --- | --- | --- | --- | --- |"]
     for family, found in coverage(last).items():
@@ -149,26 +158,34 @@ def _safe_by_family(surveys: Mapping[str, Survey]) -> list[str]:
     return lines
 
 
-def meaning_of(surveys: Mapping[str, Survey]) -> str:
-    """One paragraph: which heads are safe to accumulate, since when, and which are not."""
+def meaning_of(surveys: Mapping[str, Survey]) -> list[str]:
+    """Which heads are safe to accumulate, since when, and which are not: lines of Markdown."""
     release, last = list(surveys.items())[-1]
     found = {family: one for family, one in coverage(last).items() if one.checked}
     safe = [f"{family} ({_since(surveys, family)})" for family, one in found.items() if one.safe == one.checked]
     unsafe = [family for family, one in found.items() if not one.safe]
-    mixed = [
-        f"{family} ({one.safe} of {one.checked} safe)" for family, one in found.items() if 0 < one.safe < one.checked
-    ]
-    parts = [
-        f"Under transformers {release} accumulation changes neither the loss nor the gradient in "
-        f"{sum(one.safe for one in found.values())} of {sum(one.checked for one in found.values())} checked classes.",
-        f"Every checked class is safe in: {'; '.join(safe)}." if safe else "",
-        f"No checked class is safe in: {'; '.join(unsafe)}." if unsafe else "",
-        f"Some are safe in: {'; '.join(mixed)}; the page has each class." if mixed else "",
+    mixed = [f"{family} ({one.safe} of {one.checked})" for family, one in found.items() if 0 < one.safe < one.checked]
+    depending = sum(depends_on_batch(one) and one.verdict == "warn" for one in last.classes)
+    lines = [
+        f"Under transformers {release}, accumulation changes neither the loss nor the gradient in "
+        f"{sum(one.safe for one in found.values())} of {sum(one.checked for one in found.values())} checked classes: "
+        "they are safe.",
+        "",
+        f"- Every checked class is safe in: {'; '.join(safe)}." if safe else "",
+        f"- No checked class is safe in: {'; '.join(unsafe)}." if unsafe else "",
+        f"- Some are safe in: {'; '.join(mixed)}. The page has each class." if mixed else "",
+        f"- Not safe, although nothing is trained wrongly: {depending}, whose results depend on the batch (because of "
+        "batch normalisation or padding, for example)."
+        if depending
+        else "",
         *_changes(surveys),
+    ]
+    return [
+        *(line for at, line in enumerate(lines) if line or at == 1),
+        "",
         "A class that fails trains with a gradient that is not that of its global batch; the rule gives the factor or "
         "the weights. Classes that were not checked may not be safe.",
     ]
-    return " ".join(part for part in parts if part)
 
 
 def _since(surveys: Mapping[str, Survey], family: str) -> str:
@@ -182,17 +199,18 @@ def _since(surveys: Mapping[str, Survey], family: str) -> str:
 
 
 def _changes(surveys: Mapping[str, Survey]) -> list[str]:
-    """A sentence for each pair of neighbouring releases: how many classes one of them cured or broke."""
+    """A line for each pair of neighbouring releases: how many classes the newer one cured or broke."""
     told = []
     for (old, before), (new, after) in zip(list(surveys.items()), list(surveys.items())[1:], strict=False):
         known = {one.name: one for one in before.classes if one.is_checked}
         both = [(known[one.name], one) for one in after.classes if one.is_checked and one.name in known]
-        cured = sum(is_safe(one) and not is_safe(earlier) for earlier, one in both)
-        broken = [one for earlier, one in both if is_safe(earlier) and not is_safe(one)]
-        families = ", ".join(sorted({family_of(one.task) for one in broken}))
+        cured = sum(earlier.verdict == "fail" and is_safe(one) for earlier, one in both)
+        broken = [one for earlier, one in both if is_safe(earlier) and one.verdict == "fail"]
+        families = "; ".join(sorted({family_of(one.task) for one in broken}))
+        where = f" ({families})" if broken else ""
         told.append(
-            f"Of {len(both)} classes checked under both, {new} cured {cured} that {old} trains wrongly"
-            + (f" and broke {len(broken)} ({families})." if broken else " and broke none.")
+            f"- From {old} to {new}, of {classes_counted(len(both))} checked under both: "
+            f"{cured} cured, {len(broken)} broken{where}."
         )
     return told
 

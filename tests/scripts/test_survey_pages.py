@@ -10,9 +10,20 @@ from pathlib import Path
 import html5lib
 import pytest
 from survey_families import FAMILIES, OTHER, coverage, family_of
-from survey_pages import main, page_of, readme_of, rows_of, safe_since, shortened, surveys_in, text_of
+from survey_pages import (
+    FOLDER,
+    main,
+    page_of,
+    readme_of,
+    rows_of,
+    safe_since,
+    shortened,
+    surveys_in,
+    text_of,
+    without_folders,
+)
 
-from accumcheck.record import Environment
+from accumcheck.record import Environment, Finding
 from accumcheck.record.survey import Survey, SurveyedClass
 from accumcheck.saved.surveys import read_survey
 from tests.report.written import write
@@ -69,17 +80,29 @@ def test_the_summary_counts_by_release_and_family(surveys: dict[str, Survey]) ->
     assert "| token classification | 1 of 1 | 0 of 1 |" in text
     assert "| causal language models | - | 1 of 1 |" in text
     assert "| token classification | 1 | 0 | 1 | 100% |" in text
-    assert "neither the loss nor the gradient in 1 of 2 checked classes." in text
+    assert "neither the loss nor the gradient in 1 of 2 checked classes: they are safe." in text
     assert "Every checked class is safe in: causal language models (since 5.24.0)." in text
     assert "No checked class is safe in: token classification." in text
-    assert "Of 1 classes checked under both, 5.24.0 cured 0 that 4.49.0 trains wrongly and broke 1 (token" in text
+    changed = "- From 4.49.0 to 5.24.0, of 1 class checked under both: 0 cured, 1 broken (token classification)."
+    assert changed in text.splitlines()
 
 
 def test_a_class_that_was_cured_is_counted() -> None:
     found = {"1": under("1", surveyed("A", "fail")), "2": under("2", surveyed("A"), surveyed("B"))}
     text = readme_of(found)
-    assert "Of 1 classes checked under both, 2 cured 1 that 1 trains wrongly and broke none." in text
+    assert "- From 1 to 2, of 1 class checked under both: 1 cured, 0 broken." in text.splitlines()
     assert "causal language models (since 2)" in text
+
+
+def test_a_model_that_depends_on_its_batch_is_not_safe_nor_trained_wrongly() -> None:
+    depends = Finding("batch-dependent-model", "warn", (), summary="batching changes this model's results by up to 0.5")
+    model = surveyed("A", "warn", findings=(depends,))
+    text = readme_of({"1": under("1", surveyed("A", "fail")), "2": under("2", model, surveyed("B"))})
+    assert "in 1 of 2 checked classes: they are safe." in text
+    assert "- Some are safe in: causal language models (1 of 2). The page has each class." in text
+    assert "- Not safe, although nothing is trained wrongly: 1, whose results depend on the batch" in text
+    assert "of 1 class checked under both: 0 cured, 0 broken." in text
+    assert safe_since({"1": surveyed("A"), "2": model}) == ""
 
 
 def test_missing_packages_do_not_count_against_the_coverage() -> None:
@@ -107,6 +130,44 @@ def test_a_published_survey_is_short_and_can_be_read(tmp_path: Path) -> None:
     assert [one.name for one in found.classes] == [NAME, "LlamaForCausalLM"]
     assert found.classes[0].findings[0].summary == "8 times too large"
     assert found.classes[0].config == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "published"),
+    [
+        (
+            "ValueError: got [1] (.venv/lib/python3.11/site-packages/torch/nn/functional.py:2854) "
+            "(log: /tmp/accumcheck-ab12cd34/7/reference/logs)",
+            "ValueError: got [1] (torch/nn/functional.py:2854)",
+        ),
+        (
+            "TypeError: no (/home/me/.cache/accumcheck/environments/t-4.57.6-65/lib/python3.11/site-packages/"
+            "transformers/utils/generic.py:918)",
+            "TypeError: no (transformers/utils/generic.py:918)",
+        ),
+        ("out of memory (log: /scratch/my job/accumcheck-x/3/logs)", "out of memory"),
+        ("OSError: no space: '/var/folders/x1/accumcheck-ab/2/rows-0.pt'", "OSError: no space: 'rows-0.pt'"),
+        (
+            "needs natten (https://shi-labs.com/natten or the docs/README) in transformers/models/dinat/x.py:1, 1/k",
+            "needs natten (https://shi-labs.com/natten or the docs/README) in transformers/models/dinat/x.py:1, 1/k",
+        ),
+        ("", ""),
+    ],
+)
+def test_folders_of_the_machine_are_left_out(text: str, published: str) -> None:
+    assert without_folders(text) == published
+    finding = Finding("crash", "warn", (), summary=text)
+    made = surveyed("A", "not checked", reason=text, note=text, findings=(finding,))
+    (one,) = shortened(survey(made)).classes
+    assert (one.reason, one.note, one.findings[0].summary) == (published, published, published)
+
+
+def test_no_published_survey_has_a_folder_of_a_machine() -> None:
+    for path in FOLDER.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert "site-packages" not in text, path.name
+        assert "/tmp/" not in text, path.name
+        assert "(log:" not in text, path.name
 
 
 def test_given_surveys_are_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
