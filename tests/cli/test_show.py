@@ -210,7 +210,7 @@ def test_an_older_search_and_an_older_self_test_are_shown(folder: Path, capsys: 
             del one[key]
     (folder / "selftest.json").write_text(json.dumps(cases))
     assert main(["show", "selftest.json"]) == 0
-    assert "NO  sum of means: got pass, token-mean, token-mean" in capsys.readouterr().out
+    assert "NO  sum of means: found pass, loss token-mean, gradient token-mean" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["-f", "pdf"], ["-o", "report.pdf"], ["-o", "no/report.md"]])

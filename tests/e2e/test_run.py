@@ -49,7 +49,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
             *("--format", "json"),
         ),
     }
-    return {name: end(process, folders[name]) for name, process in started.items()}
+    try:
+        return {name: end(process, folders[name]) for name, process in started.items()}
+    finally:
+        for process in started.values():
+            process.terminate()  # it has ended, unless one of them took too long
+            process.wait()
 
 
 def start(config: Path, *options: str) -> subprocess.Popen[str]:

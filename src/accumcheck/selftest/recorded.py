@@ -30,11 +30,15 @@ def recorded(outcome: Outcome) -> SelftestCase:
 def _why(outcome: Outcome) -> list[str]:
     """What was expected, what was found, and why splits did not run."""
     case, report = outcome.case, outcome.report
-    wanted = "pass" if case.is_clean else f"{case.loss_rule or 'any loss'}, {case.gradient_rule or 'any gradient'}"
-    got = f"{report.verdict}, {report.loss_rule}, {report.gradient_rule}"
+    found = f"{report.verdict}, {_rules(report.loss_rule, report.gradient_rule, 'no rule')}"
+    expected = "pass" if case.is_clean else _rules(case.loss_rule, case.gradient_rule, "any rule")
     reasons = [f"{split.split}: {split.reason}" for split in report.splits if split.reason]
     said = [f"{finding.id} ({', '.join(finding.splits)}): {finding.summary}" for finding in report.findings]
-    return [f"wanted {wanted}; got {got}", *_who(outcome), *said, *reasons]
+    return [f"found {found}; expected {expected}", *_who(outcome), *said, *reasons]
+
+
+def _rules(loss: str | None, gradient: str | None, none: str) -> str:
+    return f"loss {loss or none}, gradient {gradient or none}"
 
 
 def _who(outcome: Outcome) -> list[str]:
@@ -43,4 +47,4 @@ def _who(outcome: Outcome) -> list[str]:
     if case.is_clean or outcome.accused:
         return []
     about = f", and a finding {case.finding} that mentions {case.says!r}" if case.says else ""
-    return [f"wanted accused: {', '.join(case.accused)}{about}"]
+    return [f"expected exactly these splits to be found wrong: {', '.join(case.accused)}{about}"]

@@ -33,17 +33,20 @@ OUTCOMES: list[Outcome] = [CAUGHT, MISSED, SOUND, UNDECIDED]
 
 def test_table() -> None:
     lines = text(OUTCOMES, "table").splitlines()
-    assert lines[2:6] == [
+    assert lines[0].startswith("planted: the fault, or nothing. named: ")
+    head = lines.index("planted                    verdict named                             accused ok")
+    assert lines[head + 2 : head + 6] == [
         "sum of means               fail    microbatch-mean*k                 yes     yes",
         "sum of means               pass    token-mean                        no      NO",
         "nothing: float32           pass    token-mean                                yes",
         "nothing: float64           error   token-mean                                NO",
     ]
-    assert lines[7] == "caught 1 of 2, named 1 of 2, accused 1 of 2, false alarms 1 of 2"
-    assert lines[8] == (
-        "NO  sum of means: wanted microbatch-mean*k, microbatch-mean*k; got pass, token-mean, token-mean"
+    assert lines[head + 7] == "caught 1 of 2, named 1 of 2, accused 1 of 2, false alarms 1 of 2"
+    assert lines[head + 8] == (
+        "NO  sum of means: found pass, loss token-mean, gradient token-mean; expected loss microbatch-mean*k, gradient "
+        "microbatch-mean*k"
     )
-    assert lines[9].startswith("    wanted accused: ")
+    assert lines[head + 9].startswith("    expected exactly these splits to be found wrong: ")
     assert "    4x8x4: process 2 ended with exit code 1: OutOfMemoryError: CUDA out of memory" in lines
 
 
@@ -64,7 +67,7 @@ def test_junit() -> None:
     schema.validate(text([], "junit"))
     cases = list(ElementTree.fromstring(text(OUTCOMES, "junit")).iter("testcase"))
     assert [[child.tag for child in case] for case in cases] == [[], ["failure"], [], ["error"]]
-    assert cases[3][0].attrib["message"].startswith("wanted pass; got error")
+    assert cases[3][0].attrib["message"].startswith("found error, loss token-mean, gradient token-mean; expected pass")
     assert "OutOfMemoryError" in (cases[3][0].text or "")
 
 

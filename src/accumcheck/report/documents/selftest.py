@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _WIDTHS = (27, 8, 34, 8, 3)
 _COLUMNS = tuple(Column(("", name), "left") for name in ("planted", "verdict", "named", "accused", "ok"))
 _RULE = "-" * 80
+_LEGEND = """\
+planted: the fault, or nothing. named: the finding, or the rules of loss and
+gradient. accused: were the faulty splits found wrong, and no others? ok: all of
+it is as it must be."""
 _MEANING = "A planted fault must be caught and named, exactly its splits accused, and a clean run must pass."
 
 
@@ -71,8 +75,8 @@ class SelftestDocument(Document):
 
 
 def title() -> str:
-    """The head of the table, at most 80 columns wide."""
-    return f"{_laid_out([column.name for column in _COLUMNS])}\n{_RULE}"
+    """What the columns mean, and the head of the table, at most 80 columns wide."""
+    return f"{_LEGEND}\n\n{_laid_out([column.name for column in _COLUMNS])}\n{_RULE}"
 
 
 def line(one: SelftestCase) -> str:
@@ -128,4 +132,4 @@ def _case(one: SelftestCase) -> Case:
 
 def _why(one: SelftestCase) -> list[str]:
     """Why a case failed; a file of an older version does not say."""
-    return list(one.why) or [f"got {one.verdict}, {one.loss_rule}, {one.gradient_rule}"]
+    return list(one.why) or [f"found {one.verdict}, loss {one.loss_rule}, gradient {one.gradient_rule}"]
