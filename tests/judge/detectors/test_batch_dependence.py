@@ -21,8 +21,8 @@ def test_what_batching_does_is_a_warning_with_its_cause() -> None:
     (finding,) = found(0.3, BatchTerm("batch normalisation (2 layers)", additive=False, complete=True))
     assert (finding.id, finding.severity) == ("batch-dependent-model", "warn")
     assert finding.summary == (
-        "without any stack, batching changes this model's results by up to 0.3, because of batch normalisation "
-        "(2 layers)"
+        "even without the stack, batching changes this model's results (relative difference up to 0.3), because of "
+        "batch normalisation (2 layers)"
     )
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from accumcheck.record import Finding, ProgramRecord, Status, Verdict
+from accumcheck.record import Divergence, Finding, ProgramRecord, Status, Verdict
 from accumcheck.report.parts.head import head
 from accumcheck.report.parts.measures import measures
 from tests.report import examples, written
@@ -98,13 +98,21 @@ def test_parameters_that_cannot_show_a_fault_are_listed() -> None:
     assert "not tested" not in plain(examples.clean())
 
 
+def test_a_noise_floor_that_was_not_measured_is_not_called_so() -> None:
+    report = examples.clean()
+    assert report.tolerances is not None
+    unmeasured = replace(report.tolerances, noise_floor=Divergence(None, None, None))
+    assert "\nnoise floor  not measured\n" in plain(replace(report, tolerances=unmeasured))
+    assert "(measured)\n" in plain(report)
+
+
 def test_a_run_without_a_model_still_reads() -> None:
     report = replace(
         examples.clean(), verdict="error", exit_code=3, model=None, reference=(), tolerances=None, splits=(), control=""
     )
     finding = Finding("no-model", "error", (), "no model: the folder ./my-model does not exist")
     text = plain(replace(report, findings=(finding,), loss_rule=None, gradient_rule=None))
-    assert text.startswith("model not known, from llava-hf/llava-1.5-7b-hf\n")
+    assert text.startswith("llava-hf/llava-1.5-7b-hf (no model was seen)\n")
     assert text.endswith(
         "ERROR   no model: the folder ./my-model does not exist\n\n"
         "could not be decided: see the reason above (exit code 3)\n"

@@ -43,8 +43,11 @@ def batch_dependence(judged: Judged) -> Iterator[Detected]:
 def _of_model(term: BatchTerm | None, effect: float, shares: list[str]) -> str:
     cause = f"because of {term.name}" if term is not None else "for a reason that was not found"
     partly = "" if term is None or term.complete else " (and of something else: without it, batching still matters)"
-    explains = f"; that explains {', '.join(shares)} of the gradient's difference from the control" if shares else ""
-    return f"without any stack, batching changes this model's results by up to {effect:.2g}, {cause}{partly}{explains}"
+    explains = f"; of the gradient's difference from the control, this explains {', '.join(shares)}" if shares else ""
+    return (
+        f"even without the stack, batching changes this model's results (relative difference up to {effect:.2g}), "
+        f"{cause}{partly}{explains}"
+    )
 
 
 def _of_stack(term: BatchTerm, effect: float) -> str:

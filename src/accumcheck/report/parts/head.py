@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def head(report: Report) -> Head:
     """What was checked, and with what."""
     environment, config = report.environment, report.config
-    model = "model not known"
+    model = "no model was seen"
     if report.model is not None:
         shrunk = " (shrunk)" if report.model.shrunk else ""
         parameters = numbers.count(report.model.parameters)
@@ -50,4 +50,6 @@ def head(report: Report) -> Head:
         numbers.seconds(report.duration_seconds),
     ]
     shown = (f"{name} {version}" for name, version in versions.items() if version)
-    return Head(f"{model}, from {source}" if source else model, (tuple(shown), tuple(part for part in plan if part)))
+    if source:
+        model = f"{source} ({model})" if report.model is None else f"{model}, from {source}"
+    return Head(model, (tuple(shown), tuple(part for part in plan if part)))

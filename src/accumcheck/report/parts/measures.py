@@ -28,7 +28,8 @@ def measures(report: Report) -> list[tuple[str, str]]:
         found.append(("weighting", rules + _also_fit(report)))
     if report.tolerances is not None:
         found.append(("tolerance", _three(report.tolerances)))
-        found.append(("noise floor", f"{_three(report.tolerances.noise_floor)} (measured)"))
+        floor = report.tolerances.noise_floor
+        found.append(("noise floor", "not measured" if _is_unknown(floor) else f"{_three(floor)} (measured)"))
     if report.not_tested:
         found.append(("not tested", f"{few(report.not_tested)} (the true gradient is exactly zero)"))
     return found
@@ -74,6 +75,10 @@ def _hotfixed(report: Report) -> list[tuple[str, str]]:
         ("hot-fix", f"{before.hotfix}: {before.verdict} -> {report.verdict}; {', '.join(changes)}"),
         ("cost", before.price),
     ]
+
+
+def _is_unknown(values: Divergence) -> bool:
+    return all(value is None for value in (values.loss, values.grad_norm, values.gradient))
 
 
 def _three(values: Divergence | Tolerances) -> str:
