@@ -53,7 +53,7 @@ steps: 1
 splits: [1x8x1, 1x2x4]
 launcher: {device: cpu}
 """
-WAITING = "waiting for changes; Ctrl-C ends"
+WAITING = "waiting for changes (Ctrl-C to end)"
 
 
 @dataclass

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accumcheck.record import Report
     from accumcheck.runfolder.events import OnEvent
 
-WAITING = "waiting for changes; Ctrl-C ends"
+WAITING = "waiting for changes (Ctrl-C to end)"
 _SHOWN = 3
 
 
