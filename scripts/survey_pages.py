@@ -31,12 +31,20 @@ _LOG = re.compile(r" ?\(log: [^)]*\)")
 _FOLDERS = re.compile(r"[^\s('\"]*/site-packages/|(?<![\w./:~-])/(?:[^\s/()'\":]+/)+")
 """The folders of a file: of a package, or from the root."""
 
+_KERNEL = re.compile(r"-\d[^-]*-.*(?=-(?:x86_64|aarch64|arm64))")
+"""The version and the build of a kernel in a platform: Linux-6.8.0-45-generic-x86_64-with-glibc2.39."""
+
 VERDICTS = ("pass", "warn", "fail", "not checked")
 
 
 def shortened(survey: Survey) -> Survey:
-    """The survey without texts that are the same for every class with a rule, and without configurations."""
-    return replace(survey, classes=tuple(map(_shortened, survey.classes)), compared=None)
+    """The survey without texts that are the same for every class with a rule, and without what is of no use to others.
+
+    That is the configurations, which follow from the classes, and the machine's folders and kernel.
+    """
+    platform = _KERNEL.sub("", survey.environment.platform)
+    environment = replace(survey.environment, platform=platform)
+    return replace(survey, classes=tuple(map(_shortened, survey.classes)), environment=environment, compared=None)
 
 
 def _shortened(one: SurveyedClass) -> SurveyedClass:

@@ -162,6 +162,20 @@ def test_folders_of_the_machine_are_left_out(text: str, published: str) -> None:
     assert (one.reason, one.note, one.findings[0].summary) == (published, published, published)
 
 
+@pytest.mark.parametrize(
+    ("platform", "published"),
+    [
+        ("Linux-6.8.0-45-generic-x86_64-with-glibc2.39", "Linux-x86_64-with-glibc2.39"),
+        ("Linux-5.15.0-1.el9-aarch64-with-glibc2.34", "Linux-aarch64-with-glibc2.34"),
+        ("Linux-x86_64-with-glibc2.36", "Linux-x86_64-with-glibc2.36"),
+        ("", ""),
+    ],
+)
+def test_the_kernel_of_the_machine_is_left_out(platform: str, published: str) -> None:
+    made = replace(survey(surveyed()), environment=Environment(transformers="5.24.0", platform=platform))
+    assert shortened(made).environment.platform == published
+
+
 def test_no_published_survey_has_a_folder_of_a_machine() -> None:
     for path in FOLDER.iterdir():
         text = path.read_text(encoding="utf-8")
