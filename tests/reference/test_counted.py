@@ -179,13 +179,11 @@ def test_without_an_answer_from_the_loss_there_is_no_term_and_a_step_is_the_sum_
     assert steps.term is None
     assert steps.is_one_batch
     model = Line()
-    single = sum(
-        loss_of(model, {"x": X[at : at + 1], "y": Y[at : at + 1], "w": torch.tensor([count])}, N, 1, mean)
-        for at, count in enumerate(COUNTS)
-    )
+    rows = ({"x": X[at : at + 1], "y": Y[at : at + 1], "w": torch.tensor([count])} for at, count in enumerate(COUNTS))
+    parts = torch.stack([loss_of(model, row, N, 1, mean) for row in rows])
     alone.tokens = np.ones(B, dtype=np.int64)
     alone.compute(steps.part)
-    (right,) = torch.autograd.grad(single, model.weight)
+    (right,) = torch.autograd.grad(parts.sum(), model.weight)
     assert alone.mean_of(list(range(B))) == pytest.approx(right.numpy(), rel=1e-4)
 
 

@@ -71,6 +71,7 @@ def test_a_configuration_is_to_be_run_first(tmp_path: Path) -> None:
         assert said.startswith("check.yaml: found a configuration (YAML), expected ")
         assert said.rpartition("; ")[2].startswith("to make one, use accumcheck run ")
         assert said.endswith("check.yaml -o report.json")
+    assert "use accumcheck run '" in refusal(tmp_path, text, CHECK, "our check.yaml")
     assert refusal(tmp_path, text, SURVEY).endswith("; give a file written by accumcheck survey with -o FILE.json")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from accumcheck.errors import ConfigError
@@ -52,10 +53,10 @@ def _written(expected: Kind) -> str:
 
 def _advice(found: Kind | str | None, path: Path, expected: Kind) -> str:
     if found == CONFIGURATION and expected in (ANY, CHECK):
-        return f"to make one, use accumcheck run {path} -o report.json"
+        return f"to make one, use accumcheck run {shlex.quote(str(path))} -o report.json"
     give = f"give a file {_written(expected)}"
     if isinstance(found, Kind):
-        return f"{give} (accumcheck show {path} shows this one)"
+        return f"{give} (accumcheck show {shlex.quote(str(path))} shows this one)"
     if found is not None and found.startswith(CUT_OFF):
         return f"the file is incomplete: write it again, or {give}"
     return give
