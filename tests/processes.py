@@ -31,6 +31,7 @@ PROCESS = (
     "plugin/test_docs.py::test_the_lines_that_a_pull_request_moves",
     "plugin/test_pre_commit.py",
     "report/formats/test_html.py::test_a_browser",
+    "report/formats/test_search.py::test_a_browser",
     "report/test_files.py::test_names_of_formats_are_known_before",
     "report/test_files.py::test_reports_import_no_training_stack",
     "runfolder/test_place.py::test_what_a_killed_run",

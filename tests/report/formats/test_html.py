@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import html5lib
 import pytest
@@ -21,6 +17,7 @@ from PIL import Image
 
 from accumcheck.record import ParameterError
 from tests.report import examples, written
+from tests.report.formats.browser import asked, browse, needs_browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
 
 text = partial(written.text, name="html")
 SCRIPT = (resources.files("accumcheck.report.formats") / "page" / "search.js").read_text(encoding="utf-8")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def parsed(report: Report) -> Element:
@@ -213,77 +209,25 @@ def test_text_has_the_contrast_of_wcag_aa_in_both_themes() -> None:
             assert _contrast(theme[name], theme["raised"]) >= 4.5, name
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@needs_browser
 @pytest.mark.parametrize("width", [360, 720, 900, 1200])
 def test_a_browser_draws_it_without_scrolling_sideways(tmp_path: Path, width: int) -> None:
     page = tmp_path / "report.html"
     report = with_values(examples.with_trajectory())
     written.write(replace(report, findings=(*report.findings, *examples.hostile().findings)), page)
-    # The page's own policy runs no script, so that the browser is asked in a copy without it.
-    asking = """<script>addEventListener("load", () => { const over = [...document.querySelectorAll("body *")]
+    asking = """const over = [...document.querySelectorAll("body *")]
       .filter(one => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest("pre"))
       .map(one => one.tagName + "." + one.className);
-      document.title = JSON.stringify([innerWidth, document.documentElement.scrollWidth, over]); });</script>"""
-    copy = tmp_path / "asked.html"
-    copy.write_text(re.sub(r"<meta http-equiv[^>]*>", lambda _: asking, page.read_text(encoding="utf-8")))
-    title = re.search(
-        r"<title>(.*?)</title>", _browse(tmp_path, f"--window-size={width},3000", "--dump-dom", copy.as_uri())
-    )
-    assert title is not None
-    inner, scrolled, over = json.loads(html.unescape(title[1]))
+      document.title = JSON.stringify([innerWidth, document.documentElement.scrollWidth, over]);"""
+    size = f"--window-size={width},3000"
+    inner, scrolled, over = asked(tmp_path, page, asking, size)
     assert (scrolled, over) == (inner, [])
     assert inner <= max(width, 500)  # older browsers' windows are never narrower
     shot = tmp_path / "shot.png"
-    _browse(tmp_path, f"--window-size={width},3000", f"--screenshot={shot}", page.as_uri())
+    browse(tmp_path, size, f"--screenshot={shot}", page.as_uri())
     colours = Image.open(shot).convert("RGB").getcolors(1 << 24)
     assert colours is not None
     assert len(colours) > 100  # drawn, not blank
-
-
-def with_parameters(report: Report) -> Report:
-    """Twelve parameters in the first split: one wrong, and eleven layers that are right."""
-    wrong = ParameterError("model.norm.weight", 0.6, 1e-4, 0.01, 2)
-    right = tuple(ParameterError(f"model.layers.{layer}.mlp.weight", 1e-7, 1e-4, 0.09, 1) for layer in range(11))
-    first, *others = report.splits
-    return replace(report, splits=(replace(first, parameters=(wrong, *right)), *others))
-
-
-def test_only_long_tables_are_searched() -> None:
-    tables = list(tagged(parsed(with_parameters(examples.llava_449())), "table"))
-    assert [one.attrib["data-search"] for one in tables if "data-search" in one.attrib] == ["parameter"]
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_a_browser_searches_a_table_under_the_pages_own_policy(tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
-    written.write(with_parameters(examples.llava_449()), page)
-    drawn = _browse(tmp_path, "--dump-dom", page.as_uri())
-    assert drawn.count('<label class="search">Find parameter <input type="search"') == 1  # the policy lets it run
-    typing = """<script>addEventListener("load", () => { const box = document.querySelector(".search input");
-      const rows = [...document.querySelector("table[data-search]").tBodies[0].rows];
-      document.title = JSON.stringify(["LAYERS  1 mlp", "norm", "none such", ""].map((words) => {
-        box.value = words; box.dispatchEvent(new Event("input"));
-        return [document.querySelector(".search output").value, rows.filter((row) => !row.hidden).length];
-      })); });</script>"""
-    copy = tmp_path / "typed.html"
-    copy.write_text(re.sub(r"<meta http-equiv[^>]*>", lambda _: typing, page.read_text(encoding="utf-8")))
-    title = re.search(r"<title>(.*?)</title>", _browse(tmp_path, "--dump-dom", copy.as_uri()))
-    assert title is not None
-    # layers 1 and 10 have a 1 in their names; the others have one only among their numbers
-    assert json.loads(html.unescape(title[1])) == [["2 of 12", 2], ["1 of 12", 1], ["0 of 12", 0], ["", 12]]
-
-
-def _browse(folder: Path, *arguments: str) -> str:
-    flags = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
-    flags += ["disable-component-update", "disable-sync", "hide-scrollbars", "allow-file-access-from-files"]
-    done: subprocess.CompletedProcess[Any] = subprocess.run(
-        [str(CHROMIUM), *(f"--{flag}" for flag in flags), f"--user-data-dir={folder / 'profile'}", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return str(done.stdout)
 
 
 def test_single_parameters_and_installed_packages_are_tables_that_unfold() -> None:
