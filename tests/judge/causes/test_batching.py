@@ -117,7 +117,7 @@ def test_what_batching_alone_does_is_a_warning(term: bool) -> None:
     assert [split.verdict for split in found.splits] == ["pass", "warn", "warn", "warn", "warn"]
     (finding,) = found.findings
     assert finding.id == "batch-dependent-model"
-    assert "that explains 100% in 1x2x4, 100% in 2x2x2" in finding.summary
+    assert "this explains 100% in 1x2x4, 100% in 2x2x2" in finding.summary
     assert ("because of aux_loss" in finding.summary) is term
     assert (found.loss_rule, found.gradient_rule) == ("token-mean", "token-mean")
 
