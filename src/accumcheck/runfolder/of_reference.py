@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from accumcheck.record import BatchedStep, Recomputation, ReferenceObservation, UndividedTerm
+from accumcheck.runfolder.arrays import read_array
 from accumcheck.runfolder.codec import decode, decode_fields, read_record, write_record
 from accumcheck.runfolder.layout import REFERENCE
 from accumcheck.runfolder.space import reserve_space
@@ -50,8 +51,6 @@ def write_reference(folder: Path, found: ReferenceObservation, keys: Sequence[Ro
         found: its ``gradients`` are from `open_gradients` in the same folder.
         keys: how the splits identify samples, if not by their place in ``losses``.
     """
-    if isinstance(found.gradients, np.memmap):
-        found.gradients.flush()
     for name in _ARRAYS:
         if (values := getattr(found, name)) is not None:
             np.save(folder / f"{name}.npy", values)
@@ -79,7 +78,7 @@ def read_reference(run: Path) -> ReferenceObservation | None:
     record = _read(folder)[_OBSERVATION]
     plain = decode_fields(ReferenceObservation, {**record, "recomputed": [], "batched": [], "undivided": None})
     files = {name: folder / f"{name}.npy" for name in (*_ARRAYS, _GRADIENTS)}
-    arrays = {name: np.load(file) for name, file in files.items() if file.exists()}
+    arrays = {name: read_array(file) for name, file in files.items() if file.exists()}
     more = {
         "recomputed": _recomputed(folder, record["recomputed"]),
         "batched": _batched(folder, record["batched"]),
@@ -103,7 +102,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _recomputed(folder: Path, passes: Sequence[Any]) -> tuple[Recomputation, ...]:
-    gradients = np.load(folder / _RECOMPUTED) if passes else ()
+    gradients = read_array(folder / _RECOMPUTED) if passes else ()
     return tuple(
         Recomputation(**decode_fields(Recomputation, one), gradient=gradient)
         for one, gradient in zip(passes, gradients, strict=True)
@@ -111,11 +110,11 @@ def _recomputed(folder: Path, passes: Sequence[Any]) -> tuple[Recomputation, ...
 
 
 def _undivided(folder: Path, term: Any) -> UndividedTerm | None:
-    return None if term is None else UndividedTerm(term["name"], np.load(folder / _UNDIVIDED))
+    return None if term is None else UndividedTerm(term["name"], read_array(folder / _UNDIVIDED))
 
 
 def _batched(folder: Path, steps: Sequence[Any]) -> tuple[BatchedStep, ...]:
-    arrays = {name: np.load(folder / file) for name, file in _BATCHED.items() if (folder / file).exists()}
+    arrays = {name: read_array(folder / file) for name, file in _BATCHED.items() if (folder / file).exists()}
     return tuple(
         BatchedStep(**{**decode_fields(BatchedStep, step), **{name: rows[index] for name, rows in arrays.items()}})
         for index, step in enumerate(steps)

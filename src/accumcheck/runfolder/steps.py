@@ -13,6 +13,7 @@ import numpy.typing as npt
 from accumcheck.record import Clipped, MicroBatch, StepObservation
 from accumcheck.record.observed import HeldWeights
 from accumcheck.record.outputs import OutputRows
+from accumcheck.runfolder.arrays import read_array
 from accumcheck.runfolder.codec import read_record, write_record
 
 Gradient = npt.NDArray[np.floating[Any]]
@@ -106,7 +107,7 @@ def write_gradient(folder: Path, process: int, step: int, entries: Gradient) -> 
 def read_gradients(folder: Path, step: int, processes: int) -> dict[int, Gradient]:
     """The gradients of a step, counted from 0, of the processes whose files are on this machine."""
     paths = {process: _gradient_file(folder, process, step) for process in range(processes)}
-    return {process: np.load(path) for process, path in paths.items() if path.exists()}
+    return {process: read_array(path) for process, path in paths.items() if path.exists()}
 
 
 def write_contributions(folder: Path, process: int, step: int, contributions: Gradient) -> None:
@@ -117,7 +118,7 @@ def write_contributions(folder: Path, process: int, step: int, contributions: Gr
 def read_contributions(folder: Path, step: int, processes: int) -> dict[int, Gradient]:
     """The contributions of a step, counted from 0, of the processes that could see them."""
     paths = {process: _contributions_file(folder, process, step) for process in range(processes)}
-    return {process: np.load(path) for process, path in paths.items() if path.exists()}
+    return {process: read_array(path) for process, path in paths.items() if path.exists()}
 
 
 def write_outputs(folder: Path, process: int, step: int, seen: OutputRows) -> None:
@@ -151,7 +152,7 @@ def write_change(folder: Path, step: int, entries: Gradient) -> None:
 
 def _read_change(folder: Path, step: int) -> Gradient | None:
     path = folder / _CHANGE.format(step)
-    return np.load(path) if path.exists() else None
+    return read_array(path) if path.exists() else None
 
 
 def write_weights(folder: Path, weights: HeldWeights) -> None:

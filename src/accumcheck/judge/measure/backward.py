@@ -72,8 +72,8 @@ def _of_step(
     each = step.contributions
     if len(each) != processes or any(added.shape[1:] != entries.shape for added in each.values()):
         return None
-    whole = np.sum([added.astype(np.float64).sum(axis=0) for added in each.values()], axis=0) * held
-    applied = step.gradients[0].astype(np.float64)[entries]
+    whole = np.sum([added.sum(axis=0, dtype=np.float64) for added in each.values()], axis=0) * held
+    applied = step.gradients[0][entries].astype(np.float64)
     if not (np.isfinite(whole).all() and np.isfinite(applied).all()):
         return None
     # gradients are usually averaged over processes, but some loops sum them: take whichever is nearer

@@ -32,9 +32,12 @@ def blocks(gradients: Vector, rows: Sequence[int]) -> Iterator[tuple[slice, npt.
 
     All at once would be twice as large as the recorded array, and take longer to read than to compute.
     """
+    first, last = (rows[0], rows[-1] + 1) if len(rows) else (0, 0)
+    # rows that follow each other are read in place; others are gathered
+    chosen = slice(first, last) if list(rows) == list(range(first, last)) else list(rows)
     for start in range(0, gradients.shape[1], BLOCK):
         part = slice(start, start + BLOCK)
-        yield part, gradients[:, part][rows].astype(np.float64, copy=False)
+        yield part, gradients[:, part][chosen].astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)
