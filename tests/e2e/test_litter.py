@@ -46,11 +46,11 @@ class Running:
     def ids(self) -> dict[str, int]:
         """The processes of the run: ``parent``, ``conductor``, ``server``, and the workers by their number."""
         found = {"parent": self.parent.pid}
-        for pid in leftovers(self.mark):
-            words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-            if "accumcheck.launch" in words:
-                found["conductor"] = pid
-        servers = children(found.get("conductor", -1), self.mark, "forkserver")
+        conductors = children(self.parent.pid, self.mark, "accumcheck.launch")
+        if conductors:
+            found["conductor"] = conductors[0]
+        # forked from the conductor, whose command line it has
+        servers = children(found.get("conductor", -1), self.mark, "accumcheck.launch")
         if servers:
             found["server"] = servers[0]
             found.update((str(number), pid) for number, pid in enumerate(children(servers[0], self.mark)))

@@ -114,8 +114,11 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
 
 
 def conductors(one: Watching) -> list[int]:
+    """They lead their process group; what is forked from them has their command line."""
     return [
-        pid for pid in leftovers(one.mark) if "accumcheck.launch" in Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+        pid
+        for pid in leftovers(one.mark)
+        if "accumcheck.launch" in Path(f"/proc/{pid}/cmdline").read_text("utf-8") and os.getpgid(pid) == pid
     ]
 
 

@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from multiprocessing import popen_forkserver
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,3 +98,56 @@ if __name__ == "__main__":
 def test_a_killed_server_is_known_and_the_next_worker_has_a_new_one() -> None:
     done = subprocess.run([sys.executable, "-c", SERVED], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.splitlines() == ["255 True", "0 None"], done.stderr
+
+
+FORKED = """
+import multiprocessing, os, sys, types
+from accumcheck.launch.fork_server import ForkServer
+
+if __name__ == "__main__":
+    sys.modules["imported_once"] = types.ModuleType("imported_once")
+    server = ForkServer()
+    server.start(sys.argv[1:])
+    worker = multiprocessing.get_context("forkserver").Process(target=exec, args=(%r,))
+    worker.start()
+    worker.join()
+    print(worker.exitcode, multiprocessing.forkserver._forkserver._forkserver_pid, flush=True)
+"""
+
+OWN_SERVER = """
+import multiprocessing, sys
+own = multiprocessing.get_context("forkserver").Process(target=exec, args=("raise SystemExit(5)",))
+own.start()
+own.join()
+sys.exit(own.exitcode)
+"""
+
+
+def forked(worker: str, *preload: str) -> tuple[int, int]:
+    """The exit code of a worker that runs this program, and the process id of the server that forked it."""
+    command = [sys.executable, "-c", FORKED.replace("%r", repr(worker)), *preload]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout, done.stderr
+    code, server = done.stdout.split()
+    return int(code), int(server)
+
+
+@pytest.mark.parametrize(("module", "code"), [("imported_once", 0), ("imported_never", 1)])
+def test_the_first_server_has_what_its_process_had_imported(module: str, code: int) -> None:
+    assert forked(f"import sys; sys.exit({module!r} not in sys.modules)")[0] == code
+
+
+def test_a_worker_may_start_a_fork_server_of_its_own() -> None:
+    assert forked(OWN_SERVER)[0] == 5
+
+
+def test_the_server_ends_with_the_process_that_started_it() -> None:
+    _, server = forked("pass")
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{server}").exists()
+
+
+def test_a_module_that_cannot_be_imported_does_not_end_the_server() -> None:
+    assert forked("pass", "there_is_no_such_module")[0] == 0

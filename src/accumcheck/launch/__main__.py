@@ -1,12 +1,14 @@
 """The conductor, the process that runs all jobs: ``python -m accumcheck.launch ROOT RUNS``.
 
 RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The conductor imports
-torch while the fork server starts, counts the devices, and runs the reference and every split through torchrun's agent.
+torch and forks the fork server, which imports the rest, counts the devices, and runs the reference and every split
+through torchrun's agent.
 It has its own process group, which ends as a whole when the parent closes its standard input.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -25,13 +27,17 @@ def main() -> NoReturn:
     Failures are in each plan's event log.
     """
     place = Place(Path(sys.argv[1]), Path(os.environ["TMPDIR"]))
-    lifetime = Lifetime(place)
-    lifetime.end_with_parent()
     set_environment(place.run(0))
     # with this prefix, the semaphores can be removed together with the run's files
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
+    from accumcheck.work.preload import uncollected
+
+    with uncollected(), contextlib.suppress(Exception):  # a worker that cannot import it says why
+        import torch  # noqa: F401  once for this process and the server
     server.start(["accumcheck.work.fork_server"])
+    lifetime = Lifetime(place)
+    lifetime.end_with_parent()  # starts a thread
     from accumcheck.launch.conductor import Conductor  # while the server imports, which the run waits for
 
     for number in lifetime.asked() if sys.argv[2] == AS_ASKED else range(int(sys.argv[2])):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from multiprocessing import context, forkserver, popen_forkserver
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import context, forkserver, popen_forkserver, resource_tracker, util
+from pathlib import Path
 from typing import Any, ClassVar
 
 from accumcheck.errors import LaunchError
@@ -59,8 +63,8 @@ class WorkerHandle(popen_forkserver.Popen):
 class ForkServer:
     """The fork server of this process. If it dies, it is started again for the next jobs; the cause of death is kept.
 
-    It is started by a separate thread that lives as long as this process, since on Linux it ends with the thread
-    that started it (`accumcheck.work.end_with_parent`).
+    On Linux it ends with the thread that started it (`accumcheck.work.end_with_parent`): the first is started by the
+    thread that calls `start`, the next ones by a thread that lives as long as this process.
     """
 
     def __init__(self) -> None:
@@ -70,12 +74,19 @@ class ForkServer:
         self._may_start = threading.Condition()
 
     def start(self, preload: Sequence[str]) -> None:
-        """Start it, and let it import these modules; multiprocessing then does not start its own."""
-        context.ForkServerProcess._Popen = staticmethod(WorkerHandle)  # type: ignore[assignment]
+        """Fork it from this process, and let it import these modules; multiprocessing then does not start its own.
+
+        The server has at once what this process has imported. Must be called while this process has one thread.
+        """
+        resource_tracker.ensure_running()  # with an interpreter of its own, as always
         multiprocessing.set_forkserver_preload(list(preload))
         server: Any = forkserver._forkserver
-        start, server.ensure_running = server.ensure_running, self._check_running
-        threading.Thread(target=self._keep, args=(server, start), daemon=True).start()
+        start = server.ensure_running
+        with _forked():
+            started = self._started_by(start)
+        context.ForkServerProcess._Popen = staticmethod(WorkerHandle)  # type: ignore[assignment]
+        server.ensure_running = self._check_running
+        threading.Thread(target=self._keep, args=(server, start, started), daemon=True).start()
 
     def renew(self) -> None:
         """A run begins, in which the server may be started `MOST_STARTS` times."""
@@ -104,21 +115,66 @@ class ForkServer:
         if not self._ready.wait(START_SECONDS):
             raise LaunchError(self._deaths[-1][1] if self._deaths else "the fork server did not start")
 
-    def _keep(self, server: Any, start: Callable[[], None]) -> None:
-        while True:
-            with self._may_start:
-                self._may_start.wait_for(lambda: self._starts < MOST_STARTS)
-                self._starts += 1
-            try:
-                start()
-            except OSError as error:
-                self._deaths.append((time.monotonic(), f"the fork server could not be started: {error}"))
-                return
+    def _started_by(self, start: Callable[[], None]) -> bool:
+        """Start it, once more; returns whether that worked."""
+        self._starts += 1
+        try:
+            start()
+        except OSError as error:
+            self._deaths.append((time.monotonic(), f"the fork server could not be started: {error}"))
+            return False
+        return True
+
+    def _keep(self, server: Any, start: Callable[[], None], started: bool) -> None:
+        while started:
             pid = server._forkserver_pid
             self._ready.set()
             how = _end_of(pid)
             self._ready.clear()
             self._deaths.append((time.monotonic(), f"the fork server (process {pid}) {how}"))
+            with self._may_start:
+                self._may_start.wait_for(lambda: self._starts < MOST_STARTS)
+            started = self._started_by(start)
+
+
+@contextlib.contextmanager
+def _forked() -> Iterator[None]:
+    """Let multiprocessing fork its server from this process instead of starting an interpreter, which imports all anew.
+
+    What it starts is a command line that ends with the server's program (``forkserver.ForkServer.ensure_running``,
+    CPython 3.10 to 3.14); the fork runs this program.
+    """
+    spawn = util.spawnv_passfds
+
+    def fork(_: object, command: Sequence[Any], passed: Sequence[int]) -> int:
+        if pid := os.fork():
+            return pid
+        try:
+            util.spawnv_passfds = spawn
+            for descriptor in passed:
+                _close_other_end(descriptor)
+            importlib.reload(forkserver)  # without this process's server, whose lock is held now
+            exec(command[-1], {"__name__": "accumcheck's fork server"})
+        except SystemExit:
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+
+    util.spawnv_passfds = fork  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        util.spawnv_passfds = spawn
+
+
+def _close_other_end(pipe: int) -> None:
+    """Close the inherited other end of a pipe: the server ends when all its clients have closed theirs."""
+    both = os.fstat(pipe)
+    for descriptor in (int(entry.name) for entry in Path("/dev/fd").iterdir()):
+        with contextlib.suppress(OSError):  # that of the listing itself
+            if descriptor != pipe and os.path.samestat(both, os.fstat(descriptor)):
+                os.close(descriptor)
 
 
 def _end_of(pid: int) -> str:
