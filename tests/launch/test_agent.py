@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
+
+import pytest
+from torch.distributed.elastic.rendezvous import dynamic_rendezvous
 
 from accumcheck.config.model import CheckConfig, LauncherConfig, ModelConfig
-from accumcheck.launch.agent import endpoint_of, is_taken
+from accumcheck.launch.agent import _join_at_once, endpoint_of, is_taken
 from accumcheck.runfolder.job import Job
 
 
@@ -33,3 +37,14 @@ def test_a_port_is_taken_while_someone_listens_on_it() -> None:
         assert is_taken(endpoint)
     assert not is_taken(endpoint)
     assert not is_taken("192.0.2.1:29500")  # of no machine; see RFC 5737
+
+
+def test_an_agent_joins_its_rendezvous_at_once_but_still_waits_where_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[object] = []
+    monkeypatch.setattr(dynamic_rendezvous, "_delay", waited.append)
+    _join_at_once()
+    _join_at_once()  # for the next job
+    delay: Any = vars(dynamic_rendezvous)["_delay"]
+    delay((0, 0.3))
+    delay(1)
+    assert waited == [1]

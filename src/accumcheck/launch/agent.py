@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import socket
 import threading
 import uuid
@@ -33,6 +34,7 @@ class Agent(threading.Thread):
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
         from torch.distributed.launcher.api import elastic_launch
 
+        _join_at_once()
         try:
             elastic_launch(self._config(), run)(self._job)
         except ChildFailedError as failure:
@@ -54,11 +56,31 @@ class Agent(threading.Thread):
             rdzv_endpoint=self.endpoint,
             rdzv_configs={"rank": launcher.node_rank, "timeout": launcher.timeout} if spread else {},
             max_restarts=0,
-            monitor_interval=0.05,
+            monitor_interval=0.02,
             start_method="forkserver",
             local_addr=None if spread else "127.0.0.1",
             logs_specs=DefaultLogsSpecs(log_dir=str(logs_of(job.run, job.name)), redirects=Std.ALL),
         )
+
+
+def _join_at_once() -> None:
+    """Do not let agents wait up to 0.3 s before they join a rendezvous.
+
+    torch waits to spread the load of many machines (``_delay`` in ``DynamicRendezvousHandler.next_rendezvous``); where
+    this rendezvous is used, there is one.
+    """
+    from torch.distributed.elastic.rendezvous import dynamic_rendezvous
+
+    module: Any = dynamic_rendezvous
+    delay = getattr(module, "_delay", None)
+    if delay is not None and not hasattr(delay, "__wrapped__"):
+
+        @functools.wraps(delay)
+        def delay_unless_random(seconds: Any) -> None:
+            if not isinstance(seconds, tuple):
+                delay(seconds)
+
+        module._delay = delay_unless_random
 
 
 def endpoint_of(job: Job, launcher: LauncherConfig, offset: int) -> str:
