@@ -16,6 +16,7 @@ REFERENCE = "reference"
 RUN_FOLDER = "ACCUMCHECK_RUN"
 """The environment variable that names the run's folder to the processes that the conductor starts."""
 _PLAN = "plan.json"
+_WORKLOAD_BEGUN = "workload-begun"
 
 
 def write_plan(run: Path, check: CheckConfig) -> None:
@@ -26,6 +27,15 @@ def write_plan(run: Path, check: CheckConfig) -> None:
 def read_plan(kind: type[CheckConfig], run: Path) -> CheckConfig:
     """The configuration that `write_plan` wrote, as a ``kind``: this package does not import the configuration."""
     return kind.from_dict(json.loads((run / _PLAN).read_text(encoding="utf-8")))
+
+
+def begin_workload(run: Path) -> bool:
+    """Note that a fork server begins to make the workload, which may end it; returns whether none had begun before."""
+    try:
+        (run / _WORKLOAD_BEGUN).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def logs_of(run: Path, job: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accumcheck.work.end_with_parent import end_with_parent
-from accumcheck.work.preload import preload
+from accumcheck.work.preload import preload_and_prepare
 
 end_with_parent()
-preload()
+preload_and_prepare()

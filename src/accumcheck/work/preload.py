@@ -90,3 +90,13 @@ def preload() -> None:
         for module in _all_modules():
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
+
+
+def preload_and_prepare() -> None:
+    """`preload`, and make the workload of the first check where that is possible (`accumcheck.work.prepared`)."""
+    preload()
+    with uncollected(), contextlib.suppress(Exception):
+        from accumcheck.work.prepared import prepare
+
+        run = Path(os.environ[RUN_FOLDER])
+        prepare(read_plan(CheckConfig, run), run)
