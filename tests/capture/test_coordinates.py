@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from accumcheck.capture.coordinates import GradientReader, projected, share_out
+from accumcheck.capture.coordinates import GradientReader, named_parameters_of, projected, share_out
 
 
 def model_with_gradients(dtype: torch.dtype = torch.float32) -> torch.nn.Sequential:
@@ -85,3 +85,16 @@ def test_projections_measure_the_whole_of_a_tensor() -> None:
     signs = torch.randint(16, (5000,), generator=by_hand, dtype=torch.uint8)
     first = float((gradient * (2.0 * (signs & 1) - 1)).sum())
     assert projected(gradient, 7)[0] == pytest.approx(first)
+
+
+@pytest.mark.parametrize("limit", [4, 1000])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_a_plain_model_is_read_alike_both_ways(limit: int, dtype: torch.dtype) -> None:
+    model = model_with_gradients(dtype)
+    next(model.parameters()).grad = None  # counts as zero
+    reader = GradientReader.of(model, seed=0, limit=limit)
+    whole, _ = reader.read(model)
+    plain = reader.read_plain(named_parameters_of(model))
+    assert plain.dtype == whole.dtype
+    assert plain.tolist() == whole.tolist()
+    assert plain.any()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from accumcheck.capture.shards import Whole, canonical, parameters_of
+from accumcheck.capture.shards.whole import flat_of
 from accumcheck.errors import UnsupportedError
 from accumcheck.record import Coordinates
 
@@ -177,6 +178,25 @@ class GradientReader:
                     f"{numel} when training began: it is sharded in an unsupported way"
                 )
             yield parameters[name].gradient()
+
+    def read_plain(self, parameters: Mapping[str, torch.nn.Parameter]) -> npt.NDArray[np.floating[Any]]:
+        """The kept entries, ``[coordinates]``, of a model that is not sharded; faster than `read`, without the norm.
+
+        Args:
+            parameters: of the model, see `named_parameters_of`.
+        """
+        entries = []
+        for name, numel, pick in zip(self.coordinates.names, self.numels, self.picks, strict=True):
+            grad = parameters[name].grad
+            if grad is None:
+                entries.append(parameters[name].new_zeros(numel if pick is None else len(pick)))
+            else:
+                flat = flat_of(grad)
+                entries.append(flat if pick is None else flat[pick.to(flat.device)])
+        if not entries:
+            return np.zeros(0, dtype=np.float32)
+        wide = [one.to(torch.float64 if one.dtype == torch.float64 else torch.float32) for one in entries]
+        return torch.cat(wide).cpu().numpy()
 
     def read(self, model: torch.nn.Module) -> tuple[npt.NDArray[np.floating[Any]], float]:
         """The kept entries, shape ``[coordinates]``, and the norm of the whole gradient.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import torch
 
 from accumcheck.capture.coordinates import GradientReader, named_parameters_of
 from accumcheck.capture.shards import parameters_of
+from accumcheck.capture.shards.whole import Plain
 from accumcheck.runfolder.events import EventLog, ReferenceProgress
 from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_reference import open_gradients
@@ -56,6 +58,7 @@ class SamplesAlone:
         self.step = 0
         self._model = model
         self._trained = named_parameters_of(model)
+        self._is_plain = all(isinstance(one, Plain) for one in parameters_of(model))
         self._at_step = at_step
 
     def at(self, step: int) -> None:
@@ -94,10 +97,15 @@ class SamplesAlone:
             return
         torch.autograd.backward(loss)
         self.means[index] = float(loss.detach())
-        self.gradients[index], _ = self.reader.read(self._model)
+        self.gradients[index] = self._read()
         self.reached |= {name for name, one in self._trained.items() if one.grad is not None}
         if totals is not None:
             totals.add(tokens)
+
+    def _read(self) -> npt.NDArray[np.floating[Any]]:
+        if self._is_plain:
+            return self.reader.read_plain(self._trained)
+        return self.reader.read(self._model)[0]
 
     def weigh(self, tokens: npt.NDArray[np.int64]) -> None:
         """Use these sample weights from here on, ``[samples]``."""
@@ -108,7 +116,10 @@ class SamplesAlone:
         """``sum(c_i g_i) / sum(c_i)`` over these samples, in float64, ``[coordinates]``."""
         tokens = self.tokens[members]
         shares = (tokens / max(tokens.sum(), 1)).astype(np.float64)
-        return np.asarray(shares @ self.gradients[members].astype(np.float64, copy=False))
+        mean = np.zeros(self.gradients.shape[1])
+        for share, index in zip(shares, members, strict=True):  # one by one: a copy of all in float64 would be large
+            mean += share * self.gradients[index].astype(np.float64)
+        return mean
 
     def loss_of(self, members: list[int]) -> float:
         """``sum(c_i l_i) / sum(c_i)`` over these samples."""
