@@ -10,22 +10,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from accumcheck import __version__
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
-from accumcheck.judge.judge import Judgement, judge
-from accumcheck.known.matching import Fitted, circumstances, cite
 from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Finding, ReferenceObservation, Report, SplitObservation
 from accumcheck.redaction import redacted
-from accumcheck.runfolder.collect import collect_run
 from accumcheck.runfolder.events import Event, Finished, OnEvent, Planned
 from accumcheck.runfolder.layout import REFERENCE, logs_of
 from accumcheck.runfolder.place import Place, new_place
 from accumcheck.runfolder.space import is_no_space, no_space
+
+if TYPE_CHECKING:
+    from accumcheck.judge.judge import Judgement
 
 
 def run_check(
@@ -74,7 +73,7 @@ def run_checks(
     started_at, clock = datetime.now(timezone.utc), time.monotonic()
     with (
         place_of_launch(len(checks)) as place,
-        closing(launch(checks, place, on_event or _ignore, python=python, path=path)) as runs,
+        closing(launch(checks, place, _prepared(on_event), python=python, path=path)) as runs,
     ):
         for number, (check, events) in enumerate(zip(checks, runs, strict=True)):
             run = place.run(number)
@@ -82,6 +81,22 @@ def run_checks(
             place.kept.update(named_logs(report, run))
             yield report
             started_at, clock = datetime.now(timezone.utc), time.monotonic()
+
+
+def _prepared(on_event: OnEvent | None) -> OnEvent:
+    """Import the judge as soon as the run is planned: then the workers import as well, and nobody waits for it."""
+
+    def passed_on(event: Event) -> None:
+        if on_event is not None:
+            on_event(event)
+        if isinstance(event, Planned):
+            import accumcheck.judge.judge
+            import accumcheck.runfolder.collect  # noqa: F401
+            from accumcheck.known.catalogue import known_faults
+
+            known_faults()
+
+    return passed_on
 
 
 @contextmanager
@@ -133,6 +148,11 @@ def report_of(
         allow_skipped: see `run_check`.
         strict: see `run_check`.
     """
+    import numpy as np
+
+    from accumcheck.judge.judge import judge
+    from accumcheck.runfolder.collect import collect_run
+
     plan = next(event for event in events if isinstance(event, Planned))
     observations, reference = collect_run(folder, plan.splits, events)
     with np.errstate(all="ignore"), warnings.catch_warnings():  # a NaN becomes a finding, not a numpy warning
@@ -181,6 +201,8 @@ def _cited(
     reference: ReferenceObservation | None,
 ) -> tuple[Finding, ...]:
     """The findings, with the published faults that match them."""
+    from accumcheck.known.matching import Fitted, circumstances, cite
+
     if reference is None:
         return judgement.findings
     run = circumstances(check.known_stack, check.training_arguments, environment, observations, reference)

@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 
 from accumcheck.check import run_checks
-from accumcheck.compare.changes import worst
 from accumcheck.config.model import CheckConfig
 from accumcheck.hotfixes import find_hotfix
 from accumcheck.record import Before, Report, SplitBefore
@@ -46,6 +45,8 @@ def run_with_hotfix(
 
 def before_of(report: Report, hotfix: str) -> Before:
     """A summary of the report of the run without the hot-fix."""
+    from accumcheck.compare.changes import worst  # with the judge's numpy, after the run
+
     return Before(
         hotfix=hotfix,
         price=find_hotfix(hotfix).price,
