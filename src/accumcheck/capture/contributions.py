@@ -18,8 +18,8 @@ from accumcheck.capture.shards.whole import flat_of
 
 ENTRIES = 8192
 """Minimum of entries kept per micro-batch: far more than a step has samples, so that sample weights can be solved."""
-OF_A_STEP = 2**21
-"""Kept of all micro-batches of a step together: 8 MiB. A small model's gradients are kept whole."""
+OF_A_STEP = 2**20
+"""Kept of all micro-batches of a step together: 4 MiB. A small model's gradients are kept whole."""
 
 
 def entries_each(micro_batches: int) -> int:
@@ -120,7 +120,7 @@ class Contributions:
             if self._on_gradient(position):
                 self._close_group()
             flat = flat_of(gradient)
-            part = flat if chosen is None else flat[chosen.to(flat.device)]
+            part = flat if chosen is None else flat.index_select(0, chosen.to(flat.device))
             wanted = torch.float64 if flat.dtype == torch.float64 else torch.float32
             before = self._open.get(position)
             if before is not None:

@@ -51,7 +51,9 @@ def run(job: Job, workload: Workload | None = None) -> None:
         if isinstance(stack, ProgramSpec):
             _run_program(stack, job, check, process)
         else:
-            workload = workload or _build(check, job.device)
+            from accumcheck.work.prepared import prepared
+
+            workload = workload or prepared(job) or _build(check, job.device)
             _run_loop(stack, job, check, workload, process)
         notes.write(job, check, process)
         events.emit(WorkerDone(job.name, process))
@@ -99,12 +101,9 @@ def _prepare_process(job: Job) -> None:
     elif job.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         os.environ["ACCELERATE_USE_CPU"] = "true"
-    import torch
+    from accumcheck.work.prepared import compute_alike
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    compute_alike()
 
 
 def _visible(gpus: tuple[int, ...], already: str) -> str:
@@ -187,7 +186,8 @@ def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload
         backend=job.backend,
         updates=runs_updates(check),
     )
-    observer = Observer(folder, process, SampleIndex(workload.samples), on_step)
+    k = split.gradient_accumulation_steps
+    observer = Observer(folder, process, SampleIndex(workload.samples), on_step, accumulation_steps=k)
     with Patches(stack.seams) as patches, real_updates(training, observer, patches):
         loop.train(training, observer)
         observer.stop()
