@@ -1,6 +1,6 @@
 """A plain user's training script for `memory.py`: a causal language model, Trainer, and none of accumcheck's code.
 
-python plain_llama.py FOLDER PER_DEVICE_BATCH ACCUMULATION_STEPS STEPS
+python plain_llama.py FOLDER PER_DEVICE_BATCH ACCUMULATION_STEPS STEPS OPTIMIZER
 """
 
 import sys
@@ -21,7 +21,7 @@ def collate(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     }
 
 
-def train(folder: str, batch: int, accumulate: int, steps: int) -> None:
+def train(folder: str, batch: int, accumulate: int, steps: int, optim: str) -> None:
     """Build the model of ``folder/config.json`` and train it on ``folder/samples.pt``."""
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
@@ -31,6 +31,7 @@ def train(folder: str, batch: int, accumulate: int, steps: int) -> None:
             per_device_train_batch_size=batch,
             gradient_accumulation_steps=accumulate,
             max_steps=steps,
+            optim=optim,
             logging_steps=1,
             save_strategy="no",
             report_to=[],
@@ -44,4 +45,5 @@ def train(folder: str, batch: int, accumulate: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    train(sys.argv[1], *(int(argument) for argument in sys.argv[2:5]))
+    of_split, last = sys.argv[2:4], sys.argv[4:]
+    train(sys.argv[1], int(of_split[0]), int(of_split[1]), int(last[0]), last[1])
