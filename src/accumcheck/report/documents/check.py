@@ -37,7 +37,10 @@ _CURVES = (
     "split that fails, a triangle one with a warning, ✕ a value that is not a number."
 )
 _UPDATES = "The steps are the user's own, and were taken back: every step starts from the same weights."
-_DOTS = "Each dot is a sample of the first step (the first one at the top), placed by its weight in the gradient."
+_DOTS = (
+    "Each dot is a sample of the first step (the first one at the top), placed by its weight in the gradient; the "
+    "numbers are of all steps."
+)
 _BARS = "Each bar spans the smallest to the largest sample weight in the gradient; the tick is their common scale."
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _LOGARITHMIC_FROM = 6.0
 """If the largest of positive values is this many times the smallest, the axis is logarithmic."""
 _MOST_TICKS = 6
+_TINY = 1e-3
+"""If all values are smaller than this, they are written with an exponent: 5e-05."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +84,7 @@ def _by_difference(low: float, high: float) -> list[tuple[float, str]]:
     decimals = max(0, -math.floor(math.log10(step)))
     first = math.ceil(low / step)
     values = [index * step for index in range(first, math.floor(high / step) + 1)]
+    if 0 < (most := max(map(abs, values), default=0.0)) < _TINY:
+        digits = math.floor(math.log10(most)) - math.floor(math.log10(step)) + 1
+        return [(value, f"{value:.{digits}g}") for value in values]
     return [(value, f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.3g}") for value in values]
