@@ -79,11 +79,21 @@ def mark(key: str) -> str:
     return f"<!-- accumcheck: {re.sub(r'[^A-Za-z0-9_./ -]|--+', '_', key)} -->"
 
 
+_OWN_ENTITIES = "amp|lt|gt|quot|#x27"
+"""The character references that accumcheck itself writes. Any other could spell a mention or a link."""
+_NOTHING = "\N{ZERO WIDTH SPACE}"
+
+
 def body_of(text: str, key: str, *, from_fork: bool) -> str:
-    """The text of the comment with its mark. For a stranger's run, mentions, links and raw HTML are removed."""
+    """The text of the comment with its mark.
+
+    For a stranger's run, mentions, links, references to issues and raw HTML are removed.
+    """
     if from_fork:
+        text = re.sub(rf"&(?=#?\w+;)(?!(?:{_OWN_ENTITIES});)", "&amp;", text)
         text = re.sub(r"<(?!/?(?:details|summary|sub)>)", "&lt;", text)
-        text = text.replace("@", "@\N{ZERO WIDTH SPACE}").replace("://", ":\N{ZERO WIDTH SPACE}//")
+        text = text.replace("@", f"@{_NOTHING}").replace("://", f":{_NOTHING}//")
+        text = re.sub(r"(?i)www(?=\.)|#(?=\d)|\bGH-(?=\d)", rf"\g<0>{_NOTHING}", text)
         text = re.sub(r"(?<!\\)!?\[", r"\\[", text)
     return f"{text.rstrip()[:LONGEST]}\n\n{mark(key)}"
 

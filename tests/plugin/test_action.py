@@ -188,6 +188,11 @@ def test_the_comment_is_handed_over_with_what_the_check_came_to(tmp_path: Path, 
     ]
 
 
+def test_jobs_of_a_matrix_of_releases_do_not_share_one_comment() -> None:
+    for name in ("command", "config", "transformers"):
+        assert f"${{{{ inputs.{name} }}}}" in STEPS["Comment"]["env"]["KEY"]
+
+
 @pytest.mark.e2e
 def test_a_check_that_passes(tmp_path: Path) -> None:
     write_config(tmp_path, steps=1)
@@ -234,3 +239,27 @@ def test_a_wrong_configuration_ends_the_job_with_its_message(tmp_path: Path) -> 
     assert ended.err == said
     assert ended.outputs["exit-code"] == "2"
     assert ended.summary == f"## accumcheck: exit code 2\n\n    {said}\n"  # in a code block nothing is markup
+    assert Path(ended.outputs["comment"]).read_text() == ended.summary  # or the comment would keep the last result
+
+
+USES = re.compile(r"^[\s-]*uses: *(\S+)(?: +# (\S+))?", re.MULTILINE)
+
+
+def _used() -> dict[Path, list[tuple[str, str]]]:
+    """The actions that every file of this repository uses or tells others to use, each with its comment."""
+    files = [ROOT / "action.yml", ROOT / "comment" / "action.yml", *(ROOT / ".github").rglob("*.y*ml")]
+    files += [one for ending in ("*.md", "*.y*ml") for one in (ROOT / "docs").rglob(ending)]
+    return {file: found for file in files if (found := USES.findall(file.read_text(encoding="utf-8")))}
+
+
+def test_actions_of_others_are_pinned_by_commit_with_the_release_as_a_comment() -> None:
+    used = _used()
+    assert {"action.yml", "ci.yaml", "ci.md", "equivalence.yaml"} <= {file.name for file in used}
+    releases: dict[str, str] = {}
+    for file, found in used.items():
+        for action, release in found:
+            if action.startswith("OWNER/accumcheck"):
+                continue
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), (file, action)
+            assert re.fullmatch(r"v\d+\.\d+\.\d+", release), (file, action)
+            assert releases.setdefault(action, release) == release, (file, action)

@@ -190,6 +190,25 @@ def test_a_strangers_text_mentions_and_links_nobody() -> None:
     assert body_of(text, "a", from_fork=False).startswith("@everyone [free](https://evil.example) <img")
 
 
+@pytest.mark.parametrize(
+    ("written", "link"),
+    [
+        ("&#64;everyone &commat;everyone &#x40;everyone", "&#64; &commat; &#x40;"),
+        ("www.evil.example WWW.evil.example", "www. WWW."),
+        ("see #12, me/project#12 and GH-12", "#12 t#12 GH-12"),
+    ],
+)
+def test_a_strangers_text_refers_to_nothing_without_a_link_either(written: str, link: str) -> None:
+    body = body_of(written, "a", from_fork=True)
+    assert not [one for one in link.split() if one in body]
+    assert body_of(written, "a", from_fork=False).startswith(written)
+
+
+def test_what_accumcheck_writes_itself_stays_as_it_is() -> None:
+    text = "x 2.00, `a` \\& b: loss &lt;1&gt; &amp; &quot;it&#x27;s&quot;\n\n## accumcheck: fail"
+    assert body_of(text, "a", from_fork=True).startswith(text)
+
+
 def test_a_text_that_is_too_long_keeps_its_mark(api: Api) -> None:
     Path("comment.md").write_text("x" * 90_000)
     main(["comment.md"])
