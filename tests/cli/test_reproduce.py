@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,10 +111,25 @@ def test_the_text_of_an_issue_goes_to_a_file(
     assert main(["reproduce", "llava.json", "--issue", "-o", "issue.md"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "wrote issue.md" in captured.err
+    assert captured.err == "accumcheck: wrote issue.md\n"
     text = Path("issue.md").read_text(encoding="utf-8")
     assert text.startswith("# Wrong loss and gradient of BertForSequenceClassification")
     assert found.text.rstrip() in text
+
+
+def test_where_other_releases_are_installed_it_says_what_runs_the_script(
+    saved: Path, found: Reproduction, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def lent(*_: object) -> Iterator[str]:
+        yield "/cache/transformers-4.49.0/bin/python"
+
+    monkeypatch.setattr("accumcheck.reproduce.reproduce.environment_of", lent)
+    assert main(["reproduce", "llava.json", "-o", "repro.py"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "the script was run with the releases of the report: /cache/transformers-4.49.0/bin/python",
+        "accumcheck: wrote repro.py",
+    ]
 
 
 def test_a_report_that_names_a_program_is_refused_where_programs_are(

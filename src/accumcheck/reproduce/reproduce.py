@@ -69,7 +69,7 @@ def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
         return Case(stack, split, subject, arguments if stack == "trainer" else {})
 
     with environment_of(report, say) as python:
-        return smallest(
+        made = smallest(
             case_of,
             splits,
             _asked(report),
@@ -79,6 +79,8 @@ def reproduce(report: Report, finding: Finding, *, say: Say) -> Reproduction:
             say=say,
             expected=Expected.of(finding),
         )
+        _say_where(python, say)
+        return made
 
 
 def _of_texts(report: Report, finding: Finding, splits: list[Split], *, say: Say) -> Reproduction:
@@ -90,7 +92,7 @@ def _of_texts(report: Report, finding: Finding, splits: list[Split], *, say: Say
         return Case(program.stack, split, subject, program.arguments, program.loss)
 
     with environment_of(report, say) as python:
-        return smallest(
+        made = smallest(
             case_of,
             splits,
             asked,
@@ -100,6 +102,14 @@ def _of_texts(report: Report, finding: Finding, splits: list[Split], *, say: Say
             say=say,
             expected=Expected.of(finding),
         )
+        _say_where(python, say)
+        return made
+
+
+def _say_where(python: str, say: Say) -> None:
+    """Say which interpreter has the releases of the report, if it is not this one: here the fault may be gone."""
+    if python != sys.executable:
+        say(f"the script was run with the releases of the report: {python}")
 
 
 def _asked(report: Report) -> dict[str, Any]:
