@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.version import Version
 
-from accumcheck.environments.request import Pin, Request, parse_request
+from accumcheck.environments.request import Pin, Request, parse_request, read_wanted
 from accumcheck.errors import ConfigError
 
 
@@ -60,6 +60,19 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert "--transformers foo: not a version; give a release, for example 4.49.0, or latest" in text
     assert "torch cannot be changed: every environment shares the one installed here" in text
     assert "expected one exact release, name==version, for example --with 'trl==1.16.0'" in text
+
+
+def test_a_name_alone_and_extras_are_told_what_to_write() -> None:
+    found: list[str] = []
+    assert read_wanted("--to", ["trl", "trl[vlm,quantization]==1.16.0", "trl>=1.0", "trl[vlm]>=1.0"], found) == []
+    name, extras, a_range, both = found
+    assert name.endswith("; of the package trl: --to trl==VERSION")
+    assert extras == (
+        "--to trl[vlm,quantization]==1.16.0: extras cannot be given; write 'trl==1.16.0': "
+        "what [quantization,vlm] adds stays as it is installed"
+    )
+    assert "for example --to 'trl==1.16.0'; a range would" in a_range
+    assert "for example --to 'trl==1.16.0'; a range would" in both
 
 
 def test_a_release_older_than_the_workers_know_is_refused() -> None:

@@ -128,11 +128,13 @@ def read_wanted(option: str, texts: Sequence[str], faults: list[str], *, version
             problem = _problem(name, LATEST) if name else None
             one = Wanted(place, name, source=source)
         else:
-            named = _read(text, place, faults, versions=versions)
+            named = _read(text, option, faults, versions=versions)
             if named is None:
                 continue
             one = Wanted(place if named[0] == "transformers" else f"{option} {'=='.join(named)}", *named)
             problem = _problem(*named)
+            if problem is not None and option != "--transformers" and _NAME.fullmatch(text.strip()):
+                problem += f"; of the package {text.strip()}: {option} {text.strip()}==VERSION"
         if problem is not None:
             faults.append(f"{one.place}: {problem}")
         else:
@@ -185,21 +187,30 @@ def _pin(one: Wanted, latest: Latest, build: Build | None) -> Pin:
     return pin
 
 
-def _read(text: str, place: str, faults: list[str], *, versions: bool) -> tuple[str, str] | None:
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+
+
+def _read(text: str, option: str, faults: list[str], *, versions: bool) -> tuple[str, str] | None:
     """Split ``name==version`` into name and version. ``versions``: a version alone is allowed too."""
     match = re.fullmatch(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s=].*?)\s*", text)
     if match is not None:
         return canonicalize_name(match[1]), match[2]
     if versions and not re.search(r"[<>=~!@]", text):
         return "transformers", text.strip()
+    name, extras = "trl", ""
     try:
-        name = Requirement(text).name
+        required = Requirement(text)
+        name, extras = required.name, ",".join(sorted(required.extras))
     except InvalidRequirement:
-        name = "trl"
-    faults.append(
-        f"{place}: expected one exact release, name==version, for example --with '{name}==1.16.0'; "
-        "a range would give a different environment on another day"
-    )
+        pass
+    if extras and (pinned := re.fullmatch("==([^=*]+)", str(required.specifier))) and required.marker is None:
+        problem = f"extras cannot be given; write '{name}=={pinned[1]}': what [{extras}] adds stays as it is installed"
+    else:
+        problem = (
+            f"expected one exact release, name==version, for example {option} '{name}==1.16.0'; "
+            "a range would give a different environment on another day"
+        )
+    faults.append(f"{option} {text.strip()}: {problem}")
     return None
 
 

@@ -32,7 +32,7 @@ model:
 
 _NAMED = """\
 model:
-  name_or_path: {name}
+  name_or_path: {name} # without the hub: config: {{model_type: ...}} and architecture: ... instead
   shrink: true # the same architecture, tiny: faults are in how losses are summed, not in size
   # weights: pretrained # with shrink: false, the model itself
 """
