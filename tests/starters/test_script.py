@@ -77,6 +77,35 @@ def test_a_trainer_needs_no_placeholders(tmp_path: Path) -> None:
     assert "training_arguments: {}" in text
 
 
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        (["--batch_size", "4"], "4x4x2"),  # the accumulation steps are the default of its own flag
+        (["--batch_size=2", "--grad_accum", "8"], "4x2x8"),
+        (["--lr", "1e-4"], "4x16x2"),
+    ],
+)
+def test_a_trainer_behind_flags_of_its_own_trains_what_they_say(tmp_path: Path, given: list[str], own: str) -> None:
+    source = """
+import argparse
+from transformers import Trainer, TrainingArguments
+parser = argparse.ArgumentParser()
+parser.add_argument("--batch_size", type=int, default=16)
+parser.add_argument("--grad_accum", type=int, default=2)
+args = parser.parse_args()
+TrainingArguments("o", per_device_train_batch_size=args.batch_size, gradient_accumulation_steps=args.grad_accum)
+"""
+    text, check = written(tmp_path, source, *given)
+    assert arguments(check) == tuple(given)  # no placeholders: TrainingArguments are set
+    assert [line.split()[1] for line in text.splitlines() if "as you train" in line] == [own]
+
+
+def test_a_trainer_whose_numbers_are_in_its_source_is_not_said_to_train_the_defaults(tmp_path: Path) -> None:
+    source = "from transformers import Trainer, TrainingArguments\n"
+    text, _ = written(tmp_path, source, "--lr", "1e-4")
+    assert "as you train" not in text
+
+
 def test_a_program_that_uses_no_processes_is_checked_with_one(tmp_path: Path) -> None:
     text, check = written(tmp_path, LOOP.replace("RANK", "HOME"), "--data", "x")
     assert {split.num_processes for split in check.splits or ()} == {1}

@@ -40,14 +40,19 @@ _MEANS = {
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """What is known about a script without running it."""
+    """What is known about a script without running it; ``numbers``: the flags that seem to take a split's numbers."""
 
     script: Path
     has_trainer: bool
     alone: bool
     unread: bool
     flags: tuple[Flag, ...]
-    roles: tuple[Role, ...]
+    numbers: tuple[Role, ...]
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The flags that become placeholders; none with a Trainer, whose TrainingArguments are set."""
+        return () if self.has_trainer else self.numbers
 
 
 def starter_of_script(script: Path, given: Sequence[str], devices: AssumedDevices, folder: Path) -> str:
@@ -62,7 +67,7 @@ def starter_of_script(script: Path, given: Sequence[str], devices: AssumedDevice
     program = _read(script)
     line = command_line(given, program.roles)
     count = 1 if program.alone else processes_of(devices)
-    own = _own_split(program, line, given, count)
+    own = _own_split(program, given, count)
     fits = own is not None and own.global_batch_size <= LARGEST
     batch = own.global_batch_size if own is not None and fits else default_batch(count)
     splits = tuple(dict.fromkeys([*auto_splits(batch, count), *([own] if own is not None and fits else [])]))
@@ -96,7 +101,7 @@ def _read(script: Path) -> _Program:
         alone=not trains and not unread and not uses_processes(trees),
         unread=unread,
         flags=flags,
-        roles=() if trains else roles_in(flags, files),
+        numbers=roles_in(flags, files),
     )
 
 
@@ -142,16 +147,17 @@ def _unknown(program: _Program, line: CommandLine, given: Sequence[str], own: Sp
         yield "the loss is not compared; to compare it, call accumcheck.report_loss(loss) in the training loop"
 
 
-def _own_split(program: _Program, line: CommandLine, given: Sequence[str], count: int) -> Split | None:
+def _own_split(program: _Program, given: Sequence[str], count: int) -> Split | None:
     """The split that the user's command line trains on these devices; None if unknown."""
-    if program.has_trainer:
-        b = _whole(value_of(given, "--per_device_train_batch_size"), 8)
-        k = _whole(value_of(given, "--gradient_accumulation_steps"), 1)
-        return _split(count, b, k) if given else None
-    roles = {role.number: role for role in program.roles}
+    named = [value_of(given, f"--{number}") for number in (BATCH, ACCUMULATION)]
+    if program.has_trainer and any(named):
+        b, k = (_whole(text, default) for text, default in zip(named, (8, 1), strict=True))  # TrainingArguments' own
+        return _split(count, b, k)
+    roles = {role.number: role for role in program.numbers}
     if BATCH not in roles or ACCUMULATION not in roles or not given:
         return None
-    b, k = (_whole(line.values.get(number), roles[number].flag.default) for number in (BATCH, ACCUMULATION))
+    values = command_line(given, program.numbers).values
+    b, k = (_whole(values.get(number), roles[number].flag.default) for number in (BATCH, ACCUMULATION))
     if b is None or k is None:
         return None
     if PROCESSES in roles[ACCUMULATION].times:
