@@ -10,13 +10,14 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from accumcheck.called import resolved, searched, written
+from accumcheck.trainer_checks import keep_report
 
 if TYPE_CHECKING:
     from accumcheck.called import Config, Splits
@@ -158,9 +159,13 @@ def _checker_of(item: pytest.Item, name: str) -> Checker:
     for marker in reversed(list(item.iter_markers(MARKER))):  # the marker closest to the test wins
         defaults.update(marker.kwargs)
     no_programs = bool(item.config.getoption(NO_PROGRAMS)) or asked_by_variable()
+    return Checker(item.config.rootpath, name, defaults, no_programs=no_programs, keep=_keep(item, name))
+
+
+def _keep(item: pytest.Item, name: str) -> Callable[[Report], None] | None:
+    """What writes the reports of a test; None without the option."""
     folder = item.config.getoption(REPORTS)
-    keep = Reports(item.config.invocation_params.dir / folder, item.config.stash[_WRITTEN]).of(name) if folder else None
-    return Checker(item.config.rootpath, name, defaults, no_programs=no_programs, keep=keep)
+    return Reports(item.config.invocation_params.dir / folder, item.config.stash[_WRITTEN]).of(name) if folder else None
 
 
 _WRITTEN = pytest.StashKey[set[str]]()
@@ -233,6 +238,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for value in getattr(getattr(item, "callspec", None), "params", {}).values():
         if checks is not None and isinstance(value, checks.Check):
             value.bind(_checker_of(item, item.nodeid.split("[")[0]).run)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Keep the reports of `accumcheck.check_trainer` too, which is called without the fixture."""
+    token = keep_report.set(_keep(item, item.nodeid))
+    try:
+        yield
+    finally:
+        keep_report.reset(token)
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,9 @@ RUN = "run"
 """The id of the check of the run as a whole."""
 Status = Literal["passed", "failed", "expected failure", "unexpected pass", "skipped", "error"]
 _STATUS: Mapping[str, Status] = {"passed": "passed", "failure": "failed", "error": "error", "skipped": "skipped"}
+
+keep_report: ContextVar[Callable[[Report], None] | None] = ContextVar("keep_report", default=None)
+"""Called with the report of every `check_trainer`; set by ``pytest --accumcheck-report`` for each test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ def check_trainer(
     given = {name: value for name, value in keys.items() if value is not None}
     check = resolved(build, {"splits": splits, **given}, Path.cwd(), "accumcheck.check_trainer")
     report = run_check(check, path=searched())
+    if (keep := keep_report.get()) is not None:
+        keep(report)
     results = [_as_expected(one, reasons.get(one.id, "")) for one in results_of(report)]
     if any(one.status in ("failed", "error") for one in results):
         raise ChecksFailedError(results, report)

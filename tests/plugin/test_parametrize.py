@@ -76,6 +76,25 @@ def test_each_split_and_check_is_a_test_of_one_run(pytester: pytest.Pytester) ->
     assert json.loads((pytester.path / "reports" / written[1]).read_text())["verdict"] == "fail"
 
 
+def test_the_reports_of_check_trainer_are_kept_too(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST.format(report="clean"))
+    pytester.makepyfile(
+        test_called="""
+        import accumcheck
+
+        def build_trainer():
+            raise RuntimeError("never called")
+
+        def test_splits():
+            accumcheck.check_trainer(build_trainer, splits=["1x128x1", "4x16x2"])
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:randomly", "--accumcheck-report=reports").assert_outcomes(passed=1)
+    written = sorted(path.name for path in (pytester.path / "reports").iterdir())
+    assert written == ["test_called.py-test_splits.html", "test_called.py-test_splits.json"]
+    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=1)  # without the option, nothing is kept
+
+
 def test_a_failure_comes_first_the_next_time(pytester: pytest.Pytester) -> None:
     splits = ["1x128x1", "4x16x2"]
     session(pytester, "-k", "4x16x2-gradient or 1x128x1", report="llava_449", splits=splits)
