@@ -11,8 +11,9 @@ import pytest
 import accumcheck
 from accumcheck import guard
 from accumcheck.guard.agreement import largest_difference
-from accumcheck.guard.judge import finding_of, rule_of_gradient, rule_of_loss, weigh
+from accumcheck.guard.judge import explained, finding_of, rule_of_gradient, rule_of_loss, weigh
 from accumcheck.guard.watch import Seen
+from accumcheck.record import LossProbe
 from accumcheck.record.rule import TOKEN_MEAN, UNEXPLAINED, Rule
 
 MEANS_OF_MEANS = Rule("microbatch-mean")
@@ -67,6 +68,21 @@ def test_a_loss_that_fits_several_rules_is_named_as_the_gradient_is() -> None:
     assert rule_of_loss(weighed, 3.0, 1e-3, None) == TOKEN_MEAN
     assert rule_of_loss(weighed, 3.0, 1e-3, MEANS_OF_MEANS) == MEANS_OF_MEANS
     assert rule_of_loss(weighed, 6.0, 1e-3, MEANS_OF_MEANS) == Rule("token-mean", k_power=1)
+
+
+@pytest.mark.parametrize(("k_power", "known"), [(1, ["7443"]), (0, [])])
+def test_a_published_fault_is_found_where_one_step_fits_its_rule_too(
+    k_power: int, known: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LLaVA 4.49.0 sums the means of micro-batches. Where each is of one row, the step fits sample-mean*k too."""
+    monkeypatch.setattr("accumcheck.guard.judge._installed", lambda _: "4.49.0")
+    batches = [Seen([one], [one], 2.0, 1.0, loss=2.0, factor=1.0, token_count=9.0) for one in (4, 5)]
+    weighed = weigh(1, 2, [batches])
+    assert weighed is not None
+    rule = Rule("sample-mean", k_power=k_power)
+    finding = finding_of(weighed, rule, rule, None, 1e-3)
+    found = explained(finding, weighed, "LlavaForConditionalGeneration", LossProbe(token_count="ignores"), {})
+    assert [one["url"].rpartition("/")[2] for one in found.known] == known
 
 
 def test_what_was_not_seen_names_no_rule_and_a_number_that_is_none_fits_none() -> None:

@@ -226,6 +226,15 @@ def test_a_fault_that_only_what_fits_as_well_points_to_is_not_cited_beside_one_t
     assert ids == ["transformers-device-mean"]
 
 
+def test_what_the_architecture_is_known_for_comes_before_what_any_is() -> None:
+    # micro-batches of one row: the mean of a micro-batch is that of its sample
+    here, also = transformers("4.49.0"), ("microbatch-mean*k",)
+    general = ["transformers-heads-ignore-count"]
+    assert cited(here, LLAVA, "sample-mean*k", **IGNORED) == general
+    assert cited(here, LLAVA, "sample-mean*k", alternatives=also, **IGNORED) == ["transformers-llava-ignores-count"]
+    assert cited(here, "BertForMaskedLM", "sample-mean*k", alternatives=also, **IGNORED) == general
+
+
 def test_alternatives_of_the_run_are_not_those_of_a_split_with_a_rule_of_its_own() -> None:
     finding = Finding("x", "fail", ("1x2x4",), "s", loss_rule="token-mean*k", gradient_rule="token-mean*k")
     run = Circumstances(transformers("4.48.3"), LLAVA, **REJECTED)

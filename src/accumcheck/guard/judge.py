@@ -164,9 +164,19 @@ def explained(
     )
     here = Environment(transformers=_installed("transformers"), accelerate=_installed("accelerate"))
     run = circumstances("trainer", arguments, here, [split], reference)
-    rules = Fitted([finding.loss_rule or ""], [finding.gradient_rule or ""])
+    rules = Fitted(_same_here(step, finding.loss_rule), _same_here(step, finding.gradient_rule))
     (cited,) = cite([traced(finding, [split], reference)], run, rules)
     return cited
+
+
+def _same_here(step: Step, name: str | None) -> list[str]:
+    """A rule, and those with its factors and another base that give every row of this step the same weight."""
+    named = next((rule for rule in FAMILY if str(rule) == name), None)
+    if named is None:
+        return [name or ""]
+    alike = [rule for rule in FAMILY if replace(rule, base=named.base) == named]
+    weights = step.predicted(named)
+    return [str(rule) for rule in [named, *alike] if np.allclose(step.predicted(rule), weights, rtol=1e-9, atol=0)]
 
 
 def in_words(finding: Finding) -> str:

@@ -70,7 +70,10 @@ def cite(
     fitted: Fitted,
     faults: Sequence[KnownFault] | None = None,
 ) -> tuple[Finding, ...]:
-    """The findings with the published faults that match. The named rules are tried first, then the alternatives.
+    """The findings with the published faults that match.
+
+    The named rules are tried first, then the alternatives: if no row matches the named rules, or only rows for any
+    architecture do and there is one for this architecture.
 
     Args:
         findings: the findings of a run; those without weighting rules are left as they are.
@@ -79,22 +82,22 @@ def cite(
         faults: the catalogue; by default the one that accumcheck is shipped with.
     """
     rows = known_faults() if faults is None else faults
-    return tuple(
-        _cited(
-            finding,
-            [row for row in rows if is_match(row, finding, run, Fitted((), ()))]
-            or [row for row in rows if is_match(row, finding, run, fitted)],
-        )
-        for finding in findings
-    )
+    return tuple(_cited(finding, _best(finding, run, fitted, rows)) for finding in findings)
+
+
+def _best(finding: Finding, run: Circumstances, fitted: Fitted, rows: Sequence[KnownFault]) -> Sequence[KnownFault]:
+    """The rows to cite: those for this architecture if there are some, and of these, those for the named rules."""
+    strictly = [row for row in rows if is_match(row, finding, run, Fitted((), ()))]
+    loosely = [row for row in rows if is_match(row, finding, run, fitted)]
+    specific = ([row for row in found if not row.is_for_any_architecture] for found in (strictly, loosely))
+    return next(filter(None, (*specific, strictly, loosely)), [])
 
 
 def _cited(finding: Finding, fitting: Sequence[KnownFault]) -> Finding:
-    named = [row for row in fitting if not row.is_for_any_architecture]
     if not fitting:
         return finding
     # the workaround of this known fault goes before the general advice
-    return replace(finding, advice="", known=(*finding.known, *(row.cited() for row in named or fitting)))
+    return replace(finding, advice="", known=(*finding.known, *(row.cited() for row in fitting)))
 
 
 def is_match(fault: KnownFault, finding: Finding, run: Circumstances, fitted: Fitted) -> bool:
