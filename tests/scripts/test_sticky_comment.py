@@ -120,6 +120,24 @@ def test_nothing_is_written_while_the_text_is_the_same(api: Api) -> None:
     assert [method for method, _ in api.writes] == ["POST"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "writes"),
+    [
+        ("pass, 2.9e-07", 1),
+        ("pass, 0", 1),
+        ("pass, 3.1e-03", 2),
+        ("**FAIL**, 3.1e-07", 2),
+        ("pass, 3.1e-07, x 2.00", 2),
+    ],
+)
+def test_rounding_that_differs_between_processors_is_no_change(api: Api, cell: str, writes: int) -> None:
+    Path("comment.md").write_text(f"{TEXT}| pass, 3.1e-07 |\n")
+    main(["comment.md"])
+    Path("comment.md").write_text(f"{TEXT}| {cell} |\n")
+    main(["comment.md"])
+    assert len(api.writes) == writes
+
+
 def test_a_good_first_result_makes_no_comment_and_a_later_one_updates_it(api: Api) -> None:
     main(["comment.md", "--good"])
     assert api.comments == []
