@@ -29,7 +29,7 @@ from accumcheck.saved.reports import report_to_dict
 
 if TYPE_CHECKING:
     from accumcheck.record import Report
-    from accumcheck.report.blocks import Block, Conclusion
+    from accumcheck.report.blocks import Block, Conclusion, Note
     from accumcheck.report.document import Annotation, Suite
 
 _CURVES = (
@@ -98,7 +98,15 @@ class CheckDocument(Document):
     def _in_short(self) -> Section:
         report = self.record
         notes = [*not_run(report), *findings(report)]
-        return in_short(notes, since="", otherwise="accumcheck reproduce REPORT.json --issue writes the bug report")
+        return in_short(notes, since="", otherwise=self._what_to_do)
+
+    def _what_to_do(self, note: Note) -> str:
+        """A bug report where a script can show the finding: it has a weighting rule, and no hot-fix was applied."""
+        report = self.record
+        same = (one for one in report.findings if (one.id, one.splits) == (note.id, note.splits))
+        if any(one.loss_rule or one.gradient_rule for one in same) and not report.config.get("hotfix"):
+            return "accumcheck reproduce REPORT.json --issue writes the bug report"
+        return "see the finding below"
 
     def _weighting(self) -> Section:
         facts = tuple(Fact(label, text) for label, text in measures(self.record))

@@ -62,7 +62,9 @@ class ComparisonDocument(Document):
             return Section("In short", (), background=True)
         new, old = side(comparison, comparison.new), side(comparison, comparison.old)
         since = f"{new}; {old} passes" if worst.changes.verdict.old in ("pass", "warn") else ""
-        return in_short(notes(worst, comparison), since=since, otherwise=f"stay with {old}, or see the findings below")
+        return in_short(
+            notes(worst, comparison), since=since, otherwise=lambda _: f"stay with {old}, or see the findings below"
+        )
 
     def _part(self, pair: Pair) -> Section:
         comparison = self.record
