@@ -201,6 +201,42 @@ def test_a_script_in_place_of_a_configuration_is_told_what_to_write(tmp_path: Pa
         load_config(tmp_path / "none.py")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "what", "option"),
+    [
+        ("train.sh", "torchrun train.py", "a shell script; give the Python file that it starts", "--script FILE.py"),
+        ("report.json", '{"schema_version": 3, "splits": []}', "a saved report", "accumcheck show "),
+        ("a.yaml", "stage: sft\ntemplate: llava", "a training file of LLaMA-Factory", "--from-llamafactory "),
+        ("a.yaml", "distributed_type: FSDP", "a configuration of accelerate launch", "--from-accelerate "),
+        ("a.json", '{"zero_optimization": {}}', "a configuration of DeepSpeed", "--from-deepspeed "),
+        (
+            "a.json",
+            '{"output_dir": "o", "per_device_train_batch_size": 2}',
+            "a file with TrainingArguments",
+            "--from-training-arguments ",
+        ),
+    ],
+)
+def test_a_file_of_another_tool_is_told_what_reads_it(
+    tmp_path: Path, name: str, text: str, what: str, option: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_config(tmp_path / name)
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"{tmp_path / name}: this is {what}")
+    assert option in line
+
+
+@pytest.mark.parametrize(
+    "text", ["stage: sft\ntemplate: x\nglobal_batch_size: 8\n", "stage: sft\n", "[stage, template]"]
+)
+def test_a_configuration_with_errors_is_not_taken_for_another_tools(tmp_path: Path, text: str) -> None:
+    (tmp_path / "check.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"check\.yaml(:\d+)?: (?!this is)"):
+        load_config(tmp_path / "check.yaml")
+
+
 def test_a_script_is_found_in_the_working_directory_too_and_beside_the_configuration_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from accumcheck.cli import main
 from accumcheck.config.devices import AssumedDevices
 from accumcheck.config.load import load_config
 from accumcheck.config.model import CheckConfig
+from accumcheck.errors import ConfigError
 from accumcheck.starters.script import starter_of_script
 
 GPUS = AssumedDevices("cuda", 4, "CUDA_VISIBLE_DEVICES=0,1,2,3")
@@ -123,6 +124,20 @@ def test_a_large_batch_is_checked_with_fewer_samples(tmp_path: Path) -> None:
     text, check = written(tmp_path, LOOP, "--data", "x", "--batch_size", "64", "--grad_accum", "8")
     assert check.global_batch_size == 32
     assert "you train 4x64x8, 2048 samples per step" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("train.sh", "python train.py", "this is a shell script; give the Python file that it starts"),
+        ("train.yaml", "stage: sft\ntemplate: llava", "accumcheck init --from-llamafactory"),
+        ("train.json", "{}", "this is not Python; give a Python file"),
+    ],
+)
+def test_what_is_no_python_script_is_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        starter_of_script(tmp_path / name, [], GPUS, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["tr\nain: x.py", "a # b.py", 'quo"te.py', "{n}.py"])

@@ -11,6 +11,7 @@ from accumcheck.config.epochs import samples_of_epoch, steps_of
 from accumcheck.config.faults import Faults, Place
 from accumcheck.config.files import read_text
 from accumcheck.config.model import CheckConfig
+from accumcheck.config.other_files import by_its_keys, by_its_name
 from accumcheck.config.overrides import apply_overrides
 from accumcheck.config.paths import resolve_paths
 from accumcheck.config.reading import adapter, read_tree
@@ -40,13 +41,15 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> CheckConfig:
         ConfigError: anything is wrong. Its text has one line for every error: file and line (or the ``--set``), the
             path of the key, what was found, what is allowed, and the closest allowed name.
     """
-    if path.suffix == ".py" and path.is_file():
-        raise ConfigError(
-            f"{path}: this is a Python script; expected the configuration of a check. Write one with "
-            f"accumcheck init --script {path}, then run accumcheck run check.yaml"
-        )
+    if (what := by_its_name(path)) and path.is_file():
+        raise ConfigError(f"{path}: {what}")
     text = read_text(path, "give the path of a YAML file")
-    return read_config(text, Place(str(path)), path.resolve().parent, overrides)
+    try:
+        return read_config(text, Place(str(path)), path.resolve().parent, overrides)
+    except ConfigError:
+        if what := by_its_keys(text, path):
+            raise ConfigError(f"{path}: {what}") from None
+        raise
 
 
 def read_config(text: str, whole: Place, folder: Path, overrides: Sequence[str] = ()) -> CheckConfig:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accumcheck.config.devices import AssumedDevices
+from accumcheck.config.files import read_text
 from accumcheck.config.limits import BATCH as MOST
+from accumcheck.config.other_files import by_its_keys, by_its_name
 from accumcheck.config.splits import auto_splits
+from accumcheck.errors import ConfigError
 from accumcheck.record import Split
 from accumcheck.source.files import files_of
 from accumcheck.source.flags.flag import Flag
@@ -63,7 +66,12 @@ def starter_of_script(script: Path, given: Sequence[str], devices: AssumedDevice
         given: the user's arguments for the script.
         devices: the splits are chosen for these devices.
         folder: the folder of the configuration; the script's path is relative to it.
+
+    Raises:
+        ConfigError: the file is not a Python script.
     """
+    if script.is_file() and script.suffix != ".py" and (what := by_its_name(script) or _by_its_ending(script)):
+        raise ConfigError(f"--script {script}: {what}")
     program = _read(script)
     line = command_line(given, program.roles)
     count = 1 if program.alone else processes_of(devices)
@@ -87,6 +95,13 @@ def starter_of_script(script: Path, given: Sequence[str], devices: AssumedDevice
     reason = f"{devices_text(devices)}{', but the program uses one process' if program.alone else ''}"
     text = ["\n".join(head) + "\n", "\n".join(chosen) + "\n", splits_text(splits, batch, reason, own) + STEPS_TEXT]
     return "\n".join([*text, *([TRAINING_ARGUMENTS] if program.has_trainer else [])])
+
+
+def _by_its_ending(script: Path) -> str:
+    """What a file with settings is; empty for other files."""
+    if script.suffix not in (".yaml", ".yml", ".json", ".toml"):
+        return ""
+    return by_its_keys(read_text(script, "give a Python file"), script) or "this is not Python; give a Python file"
 
 
 def _read(script: Path) -> _Program:
