@@ -59,6 +59,7 @@ def test_a_model_folder_is_named_from_where_the_file_is(here: Path) -> None:
     (here / "checks").mkdir()
     (here / "model" / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
     assert main(["init", "--model", "model", "-o", "checks/check.yaml"]) == 0
+    assert "hub is out of reach" not in Path("checks/check.yaml").read_text()
     written = yaml.safe_load((here / "checks" / "check.yaml").read_text(encoding="utf-8"))
     assert written["model"]["name_or_path"] == "../model"
     assert load_config(here / "checks" / "check.yaml").model.name_or_path == str(here / "model")
@@ -67,6 +68,7 @@ def test_a_model_folder_is_named_from_where_the_file_is(here: Path) -> None:
 def test_a_hub_id_is_left_as_it_is(here: Path) -> None:
     assert main(["init", "--model", "meta-llama/Llama-3.2-1B"]) == 0
     assert load_config(here / "check.yaml").model.name_or_path == "meta-llama/Llama-3.2-1B"
+    assert "config: {model_type: ...} and architecture: ... instead" in Path("check.yaml").read_text()
 
 
 @pytest.mark.parametrize(

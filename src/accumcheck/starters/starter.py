@@ -32,10 +32,12 @@ model:
 
 _NAMED = """\
 model:
-  name_or_path: {name} # without the hub: config: {{model_type: ...}} and architecture: ... instead
+  name_or_path: {name}{hint}
   shrink: true # the same architecture, tiny: faults are in how losses are summed, not in size
   # weights: pretrained # with shrink: false, the model itself
 """
+
+_OFFLINE = " # where the hub is out of reach: config: {model_type: ...} and architecture: ... instead"
 
 _DATA = """\
   dtype: float32 # of weights and arithmetic: float64, float32, bfloat16 or float16
@@ -74,8 +76,11 @@ def starter(model: str | None, devices: AssumedDevices, folder: Path, stack: Loo
 
 def model_text(model: str | None, folder: Path) -> str:
     """The section ``model``, and a comment on data; see `starter`."""
-    named = _TINY if model is None else _NAMED.format(name=json.dumps(path_from(folder, model)))
-    return named + _DATA
+    if model is None:
+        return _TINY + _DATA
+    path = path_from(folder, model)
+    is_of_hub = path == model and not path.startswith((".", "/", "~"))
+    return _NAMED.format(name=json.dumps(path), hint=_OFFLINE if is_of_hub else "") + _DATA
 
 
 def starter_of_program(devices: AssumedDevices, stack: ProgramSpec) -> str:
