@@ -206,6 +206,7 @@ def test_a_script_in_place_of_a_configuration_is_told_what_to_write(tmp_path: Pa
     [
         ("train.sh", "torchrun train.py", "a shell script; give the Python file that it starts", "--script FILE.py"),
         ("report.json", '{"schema_version": 3, "splits": []}', "a saved report", "accumcheck show "),
+        ("a b.json", '{"schema_version": 3}', "a saved report", "a b.json' shows it"),
         ("a.yaml", "stage: sft\ntemplate: llava", "a training file of LLaMA-Factory", "--from-llamafactory "),
         ("a.yaml", "distributed_type: FSDP", "a configuration of accelerate launch", "--from-accelerate "),
         ("a.json", '{"zero_optimization": {}}', "a configuration of DeepSpeed", "--from-deepspeed "),

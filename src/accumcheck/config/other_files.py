@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import yaml
@@ -27,7 +28,7 @@ _TOOLS = (
 def by_its_name(path: Path) -> str:
     """What a script is; empty for other files."""
     if path.suffix == ".py":
-        return f"this is a Python script; {_INIT.format(option='--script', path=path)}"
+        return f"this is a Python script; {_INIT.format(option='--script', path=_quoted(path))}"
     return _SHELL if path.suffix in (".sh", ".bash") else ""
 
 
@@ -46,7 +47,12 @@ def by_its_keys(text: str, path: Path) -> str:
         return ""
     keys = set(content)
     if "schema_version" in keys:
-        return f"this is a saved report; accumcheck show {path} shows it"
+        return f"this is a saved report; accumcheck show {_quoted(path)} shows it"
     found = ((what, option) for what, option, names, least in _TOOLS if len(names & keys) >= least)
     what, option = next(found, ("", ""))
-    return f"this is {what}; {_INIT.format(option=option, path=path)}" if what else ""
+    return f"this is {what}; {_INIT.format(option=option, path=_quoted(path))}" if what else ""
+
+
+def _quoted(path: Path) -> str:
+    """The path as a shell takes it."""
+    return shlex.quote(str(path))
