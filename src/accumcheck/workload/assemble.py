@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,7 @@ from accumcheck.workload.causes import named_cause
 from accumcheck.workload.data import Sample, build_samples
 from accumcheck.workload.features import check_loss
 from accumcheck.workload.model import models_to_try
+from accumcheck.workload.same_draws import hold_draws
 from accumcheck.workload.tasks.registry import tasks_of
 
 if TYPE_CHECKING:
@@ -36,8 +38,9 @@ class Workload:
 def build_workload(check: CheckConfig, device: str) -> Workload:
     """Make the model on ``device`` and the samples on the CPU.
 
-    A shrunk model is run on the first samples. If it cannot be run, or if no samples can be made for it, it is
-    shrunk in the next way of `accumcheck.workload.shrink_ways`.
+    A shrunk model is run on the first samples, and on the first one alone. If it cannot be run, or if no samples can be
+    made for it, it is shrunk in the next way of `accumcheck.workload.shrink_ways`. If its loss is random, it gets fixed
+    random numbers, see `accumcheck.workload.same_draws`.
 
     Raises:
         WorkloadError: the model or the data could not be made.
@@ -65,6 +68,8 @@ def _made(check: CheckConfig, make: Callable[[], PreTrainedModel]) -> Workload:
             with named_cause(check.model, what="cannot be run"):
                 samples = build_samples(check, model, check.sample_count, task)
                 _run(model, collator, samples[:2])
+                # a batch norm may need more values than one sample has
+                hold_draws(model, partial(_run, model, collator, samples[:1]))
             return Workload(model, samples, collator)
         except WorkloadError as error:
             if _is_final(error):
@@ -75,8 +80,11 @@ def _made(check: CheckConfig, make: Callable[[], PreTrainedModel]) -> Workload:
 
 
 @torch.no_grad()
-def _run(model: PreTrainedModel, collator: Collator, samples: list[Sample]) -> None:
-    check_loss(model(**moved(collator(samples), next(model.parameters()).device)))
+def _run(model: PreTrainedModel, collator: Collator, samples: list[Sample]) -> torch.Tensor:
+    outputs = model(**moved(collator(samples), next(model.parameters()).device))
+    check_loss(outputs)
+    loss: torch.Tensor = outputs.loss
+    return loss
 
 
 def _is_final(error: WorkloadError) -> bool:

@@ -42,7 +42,7 @@ def continued_text_maker(model: PreTrainedModel, data: SyntheticData, recipe: Im
         sample = text_row(ids, [IGNORED] * masked + ids[masked:])
         if recipe is None:
             return sample
-        sample |= recipe.token_fields(sample["input_ids"], sample["labels"])
+        sample |= recipe.token_fields(sample["input_ids"], sample["labels"], count)
         return sample | recipe.fields(count, str(key), model.dtype)
 
     return make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,6 +34,10 @@ _VIDEO_FRAMES = (2, 8, 16)
 _FRAMES = (64, 128, 256, 1024, 3000)
 _SAME = 6
 """After so many equal errors in a row, another form is not tried: two image sizes with three kinds of labels."""
+_CHANNELS = re.compile(r"(weight of size \[.*\]), expected input\[.*to have (\d+) channels, but got (\d+) channels")
+_WITHOUT = re.compile(r"missing \d+ required positional argument|must specify exactly one of input_ids")
+_CHANNEL_ERRORS = 3
+"""After so many equal errors about channels in a row, no other form is tried."""
 _ONE_VALUE = "Expected more than 1 value per channel when training"
 
 
@@ -76,9 +81,10 @@ def image_shapes(model: PreTrainedModel) -> Iterator[tuple[int, ...]]:
     channels = next(
         (part[name] for part in parts for name in ("num_channels", "in_channels", "in_chans") if part.get(name)), 3
     )
-    sizes = [part[name] for part in parts for name in ("image_size", "max_img_size") if part.get(name)]
-    for size in (*sizes, *_IMAGE_SIDES):
-        yield (1, int(channels), *pair(size))
+    sizes = [pair(part[name]) for part in parts for name in ("image_size", "max_img_size") if part.get(name)]
+    squares = [(min(size), min(size)) for size in sizes]  # a prompt and an image side by side are two squares
+    for size in dict.fromkeys((*sizes, *squares, *map(pair, _IMAGE_SIDES))):
+        yield (1, int(channels), *size)
 
 
 def sound_shape(model: PreTrainedModel, labels: torch.Tensor | None) -> tuple[str, tuple[int, ...], int]:
@@ -181,7 +187,15 @@ def _check_trainable(model: PreTrainedModel, error: Exception) -> None:
 
 
 def _is_worthwhile(complaints: list[str], patience: int = _SAME) -> bool:
-    """Whether to try another form: not if the last ones all had the same error, which names no size."""
+    """Whether to try another form: not if the last ones all had the same error, which names no size.
+
+    The size of an image changes no number of channels inside a model, and does not replace a missing input.
+    """
+    inside = [found.groups() for one in complaints[-_CHANNEL_ERRORS:] if (found := _CHANNELS.search(one))]
+    if len(inside) == _CHANNEL_ERRORS and len(set(inside)) == 1:
+        return False
+    if patience == _SAME and _WITHOUT.search(complaints[-1]):
+        return False
     last = complaints[-patience:]
     return len(last) < patience or len(set(last)) > 1
 

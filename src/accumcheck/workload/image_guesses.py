@@ -107,7 +107,7 @@ def _shapes(one: Geometry, takes: frozenset[str]) -> Iterator[tuple[int, ...]]:
     area, values = one.patch * one.patch, one.channels * one.patch * one.patch
     whole = (1, one.channels, one.height, one.width)
     if FLAT_PATCHES in takes:
-        yield (1, one.patches, 2 + values)
+        yield (one.patches, 2 + values)
         return
     if any(name.endswith(("grid_thw", "grid_hw")) for name in takes):
         yield (one.patches, values * one.frames)

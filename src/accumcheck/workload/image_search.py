@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 _WANTED = (
     re.compile(r"tokens:? \d+[,;]? (?:image )?features:? (\d+)", re.IGNORECASE),
+    re.compile(r"value tensor of shape \[(\d+), \d+\] cannot be broadcast to indexing result"),
     re.compile(r"number of image tokens \(?\d+\)?.*number of image features \(?(\d+)\)?", re.IGNORECASE),
 )
 _SMALL_SQUARE = 4
 _MOST_GUESSES = 64
 _MISSING = re.compile(r"^AttributeError: '\w+Config' object has no attribute '(\w+_token_id)'")
+_PRODUCT = re.compile(r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
+_BEFORE_VALUES = (0, 2)
+"""How many numbers may come before the values of a patch: none, or its row and its column."""
 _COUNTED = re.compile(r"token|feature|mask|placeholder|size of tensor|elements", re.IGNORECASE)
 """The words of error messages if the number of placeholders may be wrong."""
 
@@ -50,7 +55,35 @@ def first_that_runs(
         if not isinstance(found, str):
             return recipe(found)
         complaint = complaint or found
+        other = _of_other_width(recipe, found)
+        if other is not None and not isinstance(found := _ask(model, other, known), str):
+            return other(found)
     return complaint
+
+
+def _of_other_width(recipe: Callable[[int], ImageRecipe], complaint: str) -> Callable[[int], ImageRecipe] | None:
+    """The same recipe with as many values per patch as the model's error names; None if it names none.
+
+    The first numbers of a patch may be its row and its column.
+    """
+    named = _PRODUCT.search(complaint)
+    if named is None:
+        return None
+    given, wanted = (int(number) for number in named.groups())
+    layout = recipe(1).layout
+    shapes = [value for value in layout(1).values() if isinstance(value, tuple)]
+    if given == wanted or all(shape[-1] - given not in _BEFORE_VALUES for shape in shapes):
+        return None
+
+    def widened(images: int) -> dict[str, torch.Tensor | tuple[int, ...]]:
+        return {
+            name: (*value[:-1], value[-1] + wanted - given)
+            if isinstance(value, tuple) and value[-1] - given in _BEFORE_VALUES
+            else value
+            for name, value in layout(images).items()
+        }
+
+    return lambda features: replace(recipe(features), layout=widened)
 
 
 def _ask(model: PreTrainedModel, recipe: Callable[[int], ImageRecipe], first: int | None) -> int | str:
@@ -102,10 +135,10 @@ def _complaint(model: PreTrainedModel, recipe: ImageRecipe) -> str | None:
         missing = _MISSING.search(complaint or "")
         if missing is None or hasattr(model.config, missing.group(1)):
             return complaint
-        setattr(model.config, missing.group(1), _free_id(model))
+        setattr(model.config, missing.group(1), free_id(model))
 
 
-def _free_id(model: PreTrainedModel) -> int:
+def free_id(model: PreTrainedModel) -> int:
     """An id without another meaning."""
     taken = special_ids(model.config)
     return next(number for number in range((embedded_ids(model) or 1) - 1, -1, -1) if number not in taken)
@@ -123,11 +156,12 @@ def _said(model: PreTrainedModel, recipe: ImageRecipe) -> str | None:
 
 def _sample(model: PreTrainedModel, recipe: ImageRecipe, number: int) -> Sample:
     ids = torch.tensor([*recipe.tokens, *[0] * (1 + number)])
-    labels = torch.zeros(2, dtype=torch.long) if model.config.is_encoder_decoder else torch.full_like(ids, IGNORED)
+    takes = inspect.signature(model.forward).parameters
+    decodes = model.config.is_encoder_decoder or "decoder_input_ids" in takes
+    labels = torch.zeros(2, dtype=torch.long) if decodes else torch.full_like(ids, IGNORED)
     sample = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
     sample |= recipe.token_fields(ids, labels) | recipe.fields(1, f"probe:{number}", model.dtype)
     sample |= extra_inputs(model, sample)
-    takes = inspect.signature(model.forward).parameters
     if "input_ids" not in takes:  # a mask is then over patches
         del sample["attention_mask"]
     return {name: value for name, value in sample.items() if name in takes}

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from accumcheck.errors import NoMediaError
-from accumcheck.rows.sample import IGNORED
+from accumcheck.rows.sample import IGNORED, IMAGE_FIELDS
 from accumcheck.rows.vocabulary import embedded_ids
 from accumcheck.workload.causes import first_line
 from accumcheck.workload.features import random_features
 from accumcheck.workload.image_guesses import FLAT_PATCHES, guessed_layouts
 from accumcheck.workload.image_layouts import Layout, layout_of
-from accumcheck.workload.image_search import first_that_runs
+from accumcheck.workload.image_search import first_that_runs, free_id
 from accumcheck.workload.image_tokens import TOKEN_NAMES, image_token_id, llava_features, wrappers_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel
 
-TokenType = Literal["image", "answer"]
+TokenType = Literal["image", "answer", "attends"]
+
+_POSITION_MASK = "image_embeds_position_mask"
+_ATTENTION = "image_attention_mask"
+"""The images that each token attends to, ``[length, images]``."""
 
 PIXELS = ("pixel_values", FLAT_PATCHES, "image_patches")
 """The names of image inputs."""
@@ -59,13 +63,19 @@ class ImageRecipe:
         """Whether these are images rather than sounds."""
         return not self.layout(1).keys().isdisjoint(PIXELS)
 
-    def token_fields(self, input_ids: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The fields with one entry per token that mark the tokens of an image, or of the answer."""
+    def token_fields(self, input_ids: torch.Tensor, labels: torch.Tensor, images: int = 1) -> dict[str, torch.Tensor]:
+        """The fields with one entry per token, which mark the tokens of an image, or of the answer.
+
+        A mask of the images that each token attends to has one entry per token and image: every token attends to all.
+        """
         marks = {
             "image": input_ids == (-1 if self.image_token is None else self.image_token),
             "answer": labels != IGNORED,
+            "attends": torch.ones(len(input_ids), images),
         }
-        return {name: marks[kind].long() for name, kind in self.token_types.items()}
+        found = {name: marks[kind].long() for name, kind in self.token_types.items()}
+        # the collator concatenates fields whose names begin like those of images
+        return {name: value[None] if name.startswith(IMAGE_FIELDS) else value for name, value in found.items()}
 
 
 def image_recipe(model: PreTrainedModel) -> ImageRecipe:
@@ -99,7 +109,8 @@ def _recipes(model: PreTrainedModel) -> Iterator[Callable[[int], ImageRecipe]]:
         "mm_token_type_ids": "image",
         "moe_mm_token_type_ids": "image",
         "token_type_ids": "image",
-        "image_embeds_position_mask": "image",
+        _POSITION_MASK: "image",
+        _ATTENTION: "attends",
     }
     if "paligemma" in model.config.model_type:  # its token types separate the bidirectional prefix from the answer
         types["token_type_ids"] = "answer"
@@ -133,6 +144,8 @@ def _token(model: PreTrainedModel) -> int | None:
         if name is not None and last is not None:
             setattr(config, name, last - 1)
             token = image_token_id(config)
+    if token is None and _POSITION_MASK in inspect.signature(model.forward).parameters:
+        token = free_id(model)  # the mask marks the placeholders, whatever their id
     return token
 
 

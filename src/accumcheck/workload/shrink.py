@@ -32,6 +32,14 @@ SOUND = 32  # positions of a speech encoder: two frames of a spectrogram each
 RANK = 16
 WINDOW = 16
 
+QUERIES = 16
+POINTS = 64
+
+_QUERIES = re.compile(r"^(num_queries|num_object_queries|num_latents)$")
+"""The names of the number of vectors that a decoder asks with: the objects of an image, or a summary of the input."""
+_POINTS = re.compile(r"^(train_)?num_points$")
+"""The names of the number of points of a mask at which a loss is computed."""
+
 _STAGES = re.compile(r"^(depths?|num_blocks|layer_depths|num_block_repeats|stage_num_blocks)$")
 """The names of lists with the number of layers of each stage."""
 _PER_STAGE = 3
@@ -46,7 +54,7 @@ _WINDOWS = ("sliding_window", "sliding_window_size", "local_attention", "attenti
 _GROUPS = ("n_group", "num_expert_group", "n_groups", "mamba_n_groups", "mamba_ngroups")
 _HIDDEN = re.compile(
     r"(^|_)(hidden_size(_\w+)?|d_model|n_embd|embed_dim|emb_dim|embedding_dim|embedding_size|hidden_dim|word_embed_proj_dim)$"
-    r"|^(lru_width|projection_dim|dim|hidden_sizes|hidden_dims)$"
+    r"|^(lru_width|projection_dim|dim|hidden_sizes|hidden_dims|d_latents)$"
 )
 _WIDTH = re.compile(r"(size|sizes|dim|dims|width|channels?|inner|d_ssm|d_ff|dff|n_embd|d_model)$|_dim_|_size_per_")
 _NO_WIDTH = re.compile(
@@ -255,7 +263,7 @@ def shrink_experts(part: PretrainedConfig) -> None:
 def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
     """Reduce learned position tables and attention windows. Rotary positions need no table and keep their range.
 
-    Sounds become as short as the encoder allows.
+    Sounds become as short as the encoder allows. There are fewer queries of a decoder, and fewer points of a mask.
     """
     rotary = any(name.startswith(("rope_", "rotary_")) and value for name, value in before.items())
     for name, value in _numbers(part):
@@ -263,5 +271,9 @@ def _shrink_lengths(part: PretrainedConfig, before: dict[str, Any]) -> None:
             setattr(part, name, min(value, POSITIONS))
         elif name == "max_source_positions" and "num_mel_bins" in before:
             setattr(part, name, min(value, SOUND))
+        elif _QUERIES.search(name):
+            setattr(part, name, min(value, QUERIES))
+        elif _POINTS.search(name):
+            setattr(part, name, min(value, POINTS))
         elif name in _WINDOWS and before.get("use_sliding_window") is not False:
             setattr(part, name, min(value, WINDOW))

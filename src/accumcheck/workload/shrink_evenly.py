@@ -9,6 +9,7 @@ from accumcheck.workload.determinism import sub_configs
 from accumcheck.workload.shrink import is_width, shrink_experts, shrink_stages, shrink_vocabulary
 from accumcheck.workload.shrink_fill import fill_fields
 from accumcheck.workload.shrink_layers import LAYERS, shrink_layer_choices, shrink_layers
+from accumcheck.workload.shrink_vision import shrink_image
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -18,7 +19,7 @@ _LAYERS = 4
 
 
 def shrink_evenly(config: PretrainedConfig) -> PretrainedConfig:
-    """A copy with few layers and few token ids, and an eighth of every width. Numbers of heads and images stay."""
+    """A copy with few layers and few token ids, and an eighth of every width. Numbers of heads and patches stay."""
     small = _few_layers(config, _LAYERS, ranked=True, per_stage=_LAYERS - 1)
     for part in sub_configs(small):
         for name, value in list(vars(part).items()):
@@ -29,7 +30,7 @@ def shrink_evenly(config: PretrainedConfig) -> PretrainedConfig:
 
 
 def shrink_depth(config: PretrainedConfig) -> PretrainedConfig:
-    """A copy with few layers and few token ids, but with the original widths, images and positions."""
+    """A copy with few layers and few token ids, but with the original widths, patches and positions."""
     return _few_layers(config, LAYERS, ranked=False, per_stage=1)
 
 
@@ -41,6 +42,7 @@ def _few_layers(config: PretrainedConfig, layers: int, *, ranked: bool, per_stag
             shrink_layers(part, layers, ranked=ranked)
         shrink_layer_choices(part)
         shrink_experts(part)
+        shrink_image(part)
     shrink_vocabulary(small, vocabularies)
     return small
 

@@ -13,6 +13,7 @@ _GUESSES: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"(^|_)(num|n)_(\w+_)?experts$"), 4),
     (re.compile(r"^pad_token_id$"), 0),
     (re.compile(r"(^|_)(budget|compress_ratio|block_size|chunk_size)$"), 4),
+    (re.compile(r"^sliding_window$"), 16),
     (re.compile(r"heads$"), 4),
     (re.compile(r"head_dim$"), 16),
     (re.compile(r"(rank|state_size)$"), 16),

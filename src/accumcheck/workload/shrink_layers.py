@@ -13,7 +13,7 @@ _MOST = 4
 
 _DEPTH = re.compile(
     r"^(num_hidden_layers|num_layers|n_layers?|depth|num_blocks|(\w+_)?(en|de)coder_layers|\w+_num_hidden_layers"
-    r"|num_global_layers|num_layers_per_stack|aligner_num_add_layers|num_lstm_layers|\w+_depth|num_stacks)$"
+    r"|num_global_layers|num_self_attends_per_block|num_layers_per_stack|aligner_num_add_layers|num_lstm_layers|\w+_depth|num_stacks)$"
 )
 _PERIOD = re.compile(r"(_period|_interval|_frequency|every_n_layers|sliding_window_pattern|layer_group_size)$")
 _CHOICE = re.compile(r"(feature|vision)_layers?$")

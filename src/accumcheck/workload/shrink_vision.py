@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 PATCH = 4  # pixels along a side
 SIDE = 2  # image features along a side
+LARGEST = 64  # pixels along a side, for towers without patches: five convolutions with stride 2 leave two positions
 
 _MERGES = ("spatial_merge_size", "merge_size", "scale_factor", "downsample_factor")
 _RATIOS = ("downsample_ratio", "pixel_shuffle_ratio")
@@ -19,7 +20,8 @@ _RATIOS = ("downsample_ratio", "pixel_shuffle_ratio")
 def shrink_vision(config: PretrainedConfig) -> None:
     """Reduce patches to 4 x 4 pixels and images to two features along each side, in every tower, in place.
 
-    Windows and grids in pixels shrink in proportion. Tables of positions shrink to the size that the image needs.
+    The images of a tower without patches become at most 64 pixels large. Windows and grids in pixels shrink in
+    proportion. Tables of positions shrink to the size that the image needs.
     """
     side = SIDE * _merged(config)
     image = side * PATCH
@@ -38,6 +40,7 @@ def _shrink_tower(part: PretrainedConfig, side: int) -> None:
         _shrink_video(part, list(tube), side)
         return
     patch = fields.get("patch_size")
+    shrink_image(part)
     if not isinstance(patch, int) or not {"image_size", "num_channels", "in_channels", "in_chans"} & set(fields):
         return
     small = min(patch, PATCH)
@@ -49,6 +52,17 @@ def _shrink_tower(part: PretrainedConfig, side: int) -> None:
             part.window_size = value // patch * small
         elif name in ("num_position_embeddings", "num_positions") and isinstance(value, int):
             setattr(part, name, side * side)
+
+
+def shrink_image(part: PretrainedConfig) -> None:
+    """Reduce the images of a tower without patches to at most 64 pixels along each side, in place."""
+    fields = vars(part)
+    size = fields.get("image_size")
+    if size is None or fields.get("patch_size") is not None or "tubelet_size" in fields:
+        return
+    sides = list(size) if isinstance(size, (list, tuple)) else [size]
+    if all(isinstance(one, int) for one in sides) and max(sides, default=0) > LARGEST:
+        part.image_size = _like(size, LARGEST)
 
 
 def _shrink_video(part: PretrainedConfig, tube: list[int], side: int) -> None:
@@ -79,4 +93,8 @@ def _merged(config: PretrainedConfig) -> int:
 
 
 def _like(old: Any, new: int) -> Any:
-    return type(old)([new] * len(old)) if isinstance(old, (list, tuple)) else new
+    """The new size, in the form of the old one. A side that is a multiple of the other one stays so."""
+    if not isinstance(old, (list, tuple)):
+        return new
+    least = min(old, default=0)
+    return type(old)(new * (side // least if least > 0 and side % least == 0 else 1) for side in old)

@@ -44,10 +44,10 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG00
         first_that_trains(
             model,
             "pixel_values",
-            [
+            (
                 {"pixel_values": random_features(shape, "probe", model.dtype), "labels": make(draw, "probe")[None]}
                 for shape, make in guesses
-            ],
+            ),
         )
     ]
 

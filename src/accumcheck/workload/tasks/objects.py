@@ -31,10 +31,10 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG00
     """Use the first image size that the model trains on."""
     shapes = list(image_shapes(model))
     draw = random.Random(0)
-    probes = [
+    probes = (
         {"pixel_values": random_features(shape, "probe", model.dtype), "labels": [_objects(model, draw, shape)]}
         for shape in shapes
-    ]
+    )
     shape = shapes[first_that_trains(model, "pixel_values", probes)]
 
     def make(draw: random.Random, _: int, key: SampleKey) -> Sample:

@@ -41,7 +41,7 @@ class Head:
             classes=tuple(base.__name__ for base in type(model).__mro__),
             takes=takes,
             generates=bool(model.can_generate()) and "labels" in takes,
-            encodes=bool(model.config.is_encoder_decoder),
+            encodes=bool(model.config.is_encoder_decoder) or "decoder_input_ids" in takes,
         )
 
     def is_one(self, registry: str, ending: str, *inputs: str) -> bool:

@@ -31,9 +31,7 @@ def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG00
     """Use the first image size that the model trains on."""
     shapes = list(image_shapes(model))
     draw = random.Random(0)
-    probes = []
-    for shape in shapes:
-        probes.append(Collator.of(model)([_sample(model, draw, shape, "probe")]))
+    probes = (Collator.of(model)([_sample(model, draw, shape, "probe")]) for shape in shapes)
     shape = shapes[first_that_trains(model, "pixel_values", probes)]
     return lambda draw, _, key: _sample(model, draw, shape, str(key))
 
