@@ -228,7 +228,7 @@ def _heads(name: str, value: int, heads: int) -> int:
         return max(1, value * HEADS // heads)
     if _KEY_VALUE.search(name):
         return 1 if value == 1 else HEADS if value >= heads else 2
-    return min(HEADS, value)
+    return 2 if value == 3 else min(HEADS, value)  # the new widths are multiples of 2 and 4, but not of 3
 
 
 def _head_dim(value: int, heads: int, own: int | None) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import random
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from accumcheck.rows.collate import Collator
 from accumcheck.rows.sample import Sample
-from accumcheck.workload.draws import Maker, SampleKey
+from accumcheck.workload.draws import Maker, Text, text_row
 from accumcheck.workload.features import first_that_trains, image_shapes, random_features
 from accumcheck.workload.tasks.protocol import Head, TaskSpec
 
@@ -27,21 +31,33 @@ def _fits(head: Head) -> bool:
     return (boxes or parts or head.classes[0].endswith("ForSegmentation")) and {"pixel_values", "labels"} <= head.takes
 
 
-def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:  # noqa: ARG001
-    """Use the first image size that the model trains on."""
-    shapes = list(image_shapes(model))
+def _maker(model: PreTrainedModel, data: SyntheticData) -> Maker:
+    """Use the first image size that the model trains on. If it reads what to look for, all texts have one length."""
+    shapes, collate = list(image_shapes(model)), Collator.of(model)
+    text = Text.of(model, data) if "input_ids" in inspect.signature(model.forward).parameters else None
+    length = max(1, (data.min_length + data.max_length) // 2)
+
+    def sample(draw: random.Random, shape: tuple[int, ...], key: str) -> Sample:
+        pixels = random_features(shape, key, model.dtype)
+        row = {} if text is None else text_row(_names(model, text, draw, length))
+        return row | {"pixel_values": pixels, "labels": _objects(model, draw, shape)}
+
     draw = random.Random(0)
-    probes = (
-        {"pixel_values": random_features(shape, "probe", model.dtype), "labels": [_objects(model, draw, shape)]}
-        for shape in shapes
-    )
+    probes = (collate([sample(draw, shape, "probe")]) for shape in shapes)
     shape = shapes[first_that_trains(model, "pixel_values", probes)]
+    return lambda draw, _, key: sample(draw, shape, str(key))
 
-    def make(draw: random.Random, _: int, key: SampleKey) -> Sample:
-        pixels = random_features(shape, str(key), model.dtype)
-        return {"pixel_values": pixels, "labels": _objects(model, draw, shape)}
 
-    return make
+def _names(model: PreTrainedModel, text: Text, draw: random.Random, length: int) -> list[int]:
+    """A name for each class, with a delimiter before and after each; plain text if the model knows no delimiters."""
+    known = getattr(sys.modules[type(model).__module__], "SPECIAL_TOKENS", ())
+    delimiters = [token for token in known if token < text.vocabulary]
+    if not delimiters:
+        return text.ids(draw, length)
+    words, classes = replace(text, special=text.special | {*delimiters}), max(1, int(model.config.num_labels))
+    each = max(1, length // classes - 1)
+    names = [[*words.ids(draw, each), delimiters[-1]] for _ in range(classes)]
+    return [delimiters[0], *(token for name in names for token in name)]
 
 
 def _objects(model: PreTrainedModel, draw: random.Random, shape: tuple[int, ...]) -> dict[str, Any]:
