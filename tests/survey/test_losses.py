@@ -57,6 +57,34 @@ class HandsOn:
     model: Any = None
 
 
+class HandsOnAndReturnsAnotherOutput:
+    def forward(self, labels: Any = None) -> Any:
+        outputs = self.model(labels=labels)
+        return Output(logits=outputs.logits)
+
+    model: Any = None
+
+
+class HandsOnAndReturnsEverything:
+    def forward(self, labels: Any = None) -> Any:
+        outputs = self.model(labels=labels)
+        return Output(**outputs, logits=None)
+
+    model: Any = None
+
+
+class HandsOnAndReturnsTheResult:
+    def forward(self, labels: Any = None) -> Any:
+        outputs = self.model(labels=labels)
+        outputs.attentions = None
+        return outputs
+
+    model: Any = None
+
+
+Output: Any = dict
+
+
 @pytest.mark.parametrize(
     ("cls", "does"),
     [
@@ -64,6 +92,9 @@ class HandsOn:
         (RefusesSomeLabels, True),
         (RefusesAnotherInput, True),
         (HandsOn, True),
+        (HandsOnAndReturnsTheResult, True),
+        (HandsOnAndReturnsEverything, True),
+        (HandsOnAndReturnsAnotherOutput, False),
         (Refuses, False),
         (NeverUses, False),
         (BertForMaskedLM, True),

@@ -73,7 +73,7 @@ def test_a_default_image_token_beyond_a_small_vocabulary_moves_into_it() -> None
     assert int((build_samples(check(config), model, 1)[0]["input_ids"] == 95).sum()) == 4
 
 
-GUESSED = ["blip", "blip-2", "git", "fuyu", "lfm2_vl", "deepseek_vl_hybrid"]
+GUESSED = ["blip", "blip-2", "git", "fuyu", "idefics", "lfm2_vl", "deepseek_vl_hybrid"]
 """Whose images are found by what the model says of guesses."""
 
 
@@ -116,3 +116,37 @@ def test_an_architecture_that_takes_no_image_is_named(monkeypatch: pytest.Monkey
 
     with pytest.raises(NoMediaError, match=r"for model type 'git' \(ValueError: not like this\)"):
         build_samples(check(config), model, 1)
+
+
+def test_a_patch_gets_the_width_that_the_model_names() -> None:
+    config = ModelConfig(
+        config={"model_type": "pix2struct"}, shrink=True, architecture="Pix2StructForConditionalGeneration"
+    )
+    model = build_model(config, seed=0, device="cpu")
+    patches = build_samples(check(config), model, 1)[0]["flattened_patches"]
+
+    assert patches.shape == (4, 2 + model.config.vision_config.patch_embed_hidden_size)
+    assert patches[:, :2].tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
+
+
+def test_every_token_attends_to_every_image() -> None:
+    config = ModelConfig(config={"model_type": "idefics"}, shrink=True, architecture="IdeficsForVisionText2Text")
+    model = build_model(config, seed=0, device="cpu")
+    samples = build_samples(check(config, images_per_sample=2), model, 2)
+    batch = Collator.of(model)(samples)
+
+    for sample in samples:
+        assert sample["image_attention_mask"].shape == (1, len(sample["input_ids"]), 2)
+        assert bool((sample["image_attention_mask"] == 1).all())
+    longest = max(len(sample["input_ids"]) for sample in samples)
+    assert batch["image_attention_mask"].shape == (2, longest, 2)
+
+
+def test_a_mask_marks_the_placeholders_of_a_model_without_an_image_token() -> None:
+    config = ModelConfig(config={"model_type": "kosmos-2"}, shrink=True)
+    model = build_model(config, seed=0, device="cpu")
+    for sample in build_samples(check(config), model, 2):
+        marked = sample["image_embeds_position_mask"][0].bool()
+        assert int(marked.sum()) == model.config.latent_query_num == 64
+        assert len(set(sample["input_ids"][marked].tolist())) == 1
+        assert bool((sample["labels"][marked] == -100).all())

@@ -10,6 +10,7 @@ from accumcheck.rows.collate import Collator
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
 from accumcheck.workload.shrink import shrink
+from accumcheck.workload.shrink_evenly import shrink_depth
 from tests.releases import require_model_type, since
 from tests.workload.tiny import check
 
@@ -99,3 +100,26 @@ def test_rotary_sections_fill_half_a_head() -> None:
 
     assert small.text_config.hidden_size // small.text_config.num_attention_heads == 16
     assert small.text_config.rope_parameters["mrope_section"] == [2, 3, 3]
+
+
+def test_images_of_a_tower_without_patches_become_64_pixels_large() -> None:
+    assert shrink(AutoConfig.for_model("efficientnet", image_size=600)).image_size == 64
+    assert shrink_depth(AutoConfig.for_model("efficientnet", image_size=600)).image_size == 64
+    assert shrink(AutoConfig.for_model("efficientnet", image_size=48)).image_size == 48
+
+
+def test_an_image_of_twice_its_width_stays_so() -> None:
+    small = shrink(AutoConfig.for_model("seggpt", image_size=[896, 448], patch_size=16))
+    assert (list(small.image_size), small.patch_size) == ([16, 8], 4)
+
+
+def test_vectors_that_a_decoder_asks_with_are_few() -> None:
+    detr = shrink(AutoConfig.for_model("mask2former", num_queries=100, train_num_points=12544))
+    latents = shrink(AutoConfig.for_model("perceiver", num_latents=256, d_latents=1280, num_self_attends_per_block=26))
+
+    assert (detr.num_queries, detr.train_num_points) == (16, 64)
+    assert (latents.num_latents, latents.d_latents, latents.num_self_attends_per_block) == (16, 64, 2)
+
+
+def test_heads_divide_the_width() -> None:
+    assert list(shrink(AutoConfig.for_model("swin", num_heads=[3, 6, 12, 24])).num_heads) == [2, 4, 4, 4]

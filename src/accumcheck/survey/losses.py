@@ -16,7 +16,7 @@ def computes_loss(cls: Any, labels: Iterable[str]) -> bool:
     """Whether forward uses its labels and does not refuse them.
 
     Labels are refused if a test that they are given is followed by nothing but an error. They are used if forward has a
-    name with ``loss`` in it, or gives them to another call under their own name.
+    name with ``loss`` in it, or gives them to another call under their own name and does not drop that call's loss.
 
     Args:
         cls: the class.
@@ -33,9 +33,10 @@ def computes_loss(cls: Any, labels: Iterable[str]) -> bool:
     names = frozenset(labels)
     if any(_is_refusal(node, names) for node in ast.walk(body)):
         return False
-    return any("loss" in name.lower() for name in _names(body)) or any(
-        _is_handed_on(node, names) for node in ast.walk(body)
-    )
+    if any("loss" in name.lower() for name in _names(body)):
+        return True
+    handed_on = [node for node in ast.walk(body) if isinstance(node, ast.Call) and _has_keyword(node, names)]
+    return bool(handed_on) and not _leaves_out(body, handed_on)
 
 
 def _is_refusal(node: ast.AST, labels: frozenset[str]) -> bool:
@@ -48,9 +49,25 @@ def _is_refusal(node: ast.AST, labels: frozenset[str]) -> bool:
     return False
 
 
-def _is_handed_on(node: ast.AST, labels: frozenset[str]) -> bool:
+def _has_keyword(call: ast.Call, names: frozenset[str]) -> bool:
     """``self.model(labels=labels)``, or all arguments to the base class."""
-    return isinstance(node, ast.keyword) and node.arg in labels
+    return any(keyword.arg in names for keyword in call.keywords)
+
+
+def _leaves_out(body: ast.AST, handed_on: list[ast.Call]) -> bool:
+    """Whether everything that is returned is made anew by a call with named fields, as ``Output(logits=logits)``.
+
+    No field is a loss then, because no name in forward is one; ``**fields`` may have one.
+    """
+    returned = [node.value for node in ast.walk(body) if isinstance(node, ast.Return) and node.value is not None]
+    return bool(returned) and all(
+        isinstance(value, ast.Call)
+        and value not in handed_on
+        and not value.args
+        and bool(value.keywords)
+        and all(keyword.arg is not None for keyword in value.keywords)
+        for value in returned
+    )
 
 
 def _names(body: ast.AST) -> Iterator[str]:

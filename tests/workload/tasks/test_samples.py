@@ -11,6 +11,7 @@ from accumcheck.config.model import ModelConfig
 from accumcheck.rows.sample import Sample
 from accumcheck.workload.data import build_samples
 from accumcheck.workload.model import build_model
+from tests.releases import require_model_type
 from tests.workload.tiny import check
 
 COUNT = 16
@@ -171,3 +172,22 @@ def test_a_sound_in_a_text_has_a_token_for_each_of_its_features() -> None:
     (first, second, *_) = samples("qwen2_audio", "Qwen2AudioForConditionalGeneration")
     assert not torch.equal(first["input_features"], second["input_features"])
     assert bool((first["labels"] == -100).any())
+
+
+def test_patches_with_their_grid_are_images_to_classify() -> None:
+    require_model_type("siglip2")
+    (sample, *_) = samples("siglip2", "Siglip2ForImageClassification")
+    assert sample["pixel_values"].shape == (1, 4, 3 * 4 * 4)
+    assert sample["spatial_shapes"].tolist() == [[2, 2]]
+    assert sample["labels"].shape == ()
+
+
+def test_a_detector_reads_a_name_for_each_class() -> None:
+    require_model_type("grounding-dino")
+    for sample in samples("grounding-dino", "GroundingDinoForObjectDetection", num_labels=3):
+        # its delimiters are 101, 102, 1012 and 1029, of which the first two are in the small vocabulary
+        ids = sample["input_ids"].tolist()
+        assert ids[0] == 101
+        assert [place for place, token in enumerate(ids) if token == 102] == [12, 24, 36]  # (8 + 64) / 2 / 3 tokens
+        assert 101 not in ids[1:]
+        assert sample["labels"]["class_labels"].max() < 3
