@@ -123,3 +123,9 @@ def test_vectors_that_a_decoder_asks_with_are_few() -> None:
 
 def test_heads_divide_the_width() -> None:
     assert list(shrink(AutoConfig.for_model("swin", num_heads=[3, 6, 12, 24])).num_heads) == [2, 4, 4, 4]
+
+
+def test_stages_have_only_the_layers_that_they_list() -> None:
+    small = shrink(AutoConfig.for_model("efficientnet", depth_coefficient=3.1, num_block_repeats=[1, 2, 6]))
+    assert (list(small.num_block_repeats), small.depth_coefficient) == ([1, 2, 3], 1.0)
+    assert shrink(AutoConfig.for_model("efficientnet", depth_coefficient=0.5)).depth_coefficient == 0.5

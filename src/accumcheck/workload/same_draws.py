@@ -93,7 +93,7 @@ class _Around:
     """Enters and leaves a mode before and after a forward."""
 
     def __init__(self) -> None:
-        self._active: list[SameDraws] = []
+        self._active: list[Any] = []  # torch's modes have no types
 
     def enter(self, *_: Any) -> None:
         """A forward pre-hook."""

@@ -180,6 +180,9 @@ def shrink_stages(part: PretrainedConfig, most: int = _PER_STAGE) -> bool:
         if stages and all(isinstance(one, int) for one in value):
             setattr(part, name, type(value)(min(one, most) for one in value))
             found = True
+    times = vars(part).get("depth_coefficient")
+    if found and isinstance(times, float) and times > 1:  # EfficientNet has so many times these layers
+        part.depth_coefficient = 1.0
     return found
 
 
