@@ -49,14 +49,17 @@ def first_that_runs(
     Returns:
         The recipe; if none works, the model's most useful error message.
     """
-    complaint = ""
+    complaint, tried = "", set[str]()
     for recipe in recipes:
         found: int | str = _ask(model, recipe, known)
         if not isinstance(found, str):
             return recipe(found)
         complaint = complaint or found
         other = _of_other_width(recipe, found)
-        if other is not None and not isinstance(found := _ask(model, other, known), str):
+        if other is None or (form := str(other(1).layout(1))) in tried:
+            continue
+        tried.add(form)
+        if not isinstance(found := _ask(model, other, known), str):
             return other(found)
     return complaint
 
