@@ -30,6 +30,8 @@ _SMALL_SQUARE = 4
 _MOST_GUESSES = 64
 _MISSING = re.compile(r"^AttributeError: '\w+Config' object has no attribute '(\w+_token_id)'")
 _PRODUCT = re.compile(r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
+_PATCHES = 3
+"""The most dimensions of patches: images, patches, values."""
 _BEFORE_VALUES = (0, 2)
 """How many numbers may come before the values of a patch: none, or its row and its column."""
 _COUNTED = re.compile(r"token|feature|mask|placeholder|size of tensor|elements", re.IGNORECASE)
@@ -74,15 +76,17 @@ def _of_other_width(recipe: Callable[[int], ImageRecipe], complaint: str) -> Cal
         return None
     given, wanted = (int(number) for number in named.groups())
     layout = recipe(1).layout
-    shapes = [value for value in layout(1).values() if isinstance(value, tuple)]
-    if given == wanted or all(shape[-1] - given not in _BEFORE_VALUES for shape in shapes):
+
+    def is_meant(shape: torch.Tensor | tuple[int, ...]) -> bool:
+        """Whether these are patches of that width, rather than an image with rows and columns."""
+        return isinstance(shape, tuple) and len(shape) <= _PATCHES and shape[-1] - given in _BEFORE_VALUES
+
+    if given == wanted or not any(map(is_meant, layout(1).values())):
         return None
 
     def widened(images: int) -> dict[str, torch.Tensor | tuple[int, ...]]:
         return {
-            name: (*value[:-1], value[-1] + wanted - given)
-            if isinstance(value, tuple) and value[-1] - given in _BEFORE_VALUES
-            else value
+            name: (*value[:-1], value[-1] + wanted - given) if isinstance(value, tuple) and is_meant(value) else value
             for name, value in layout(images).items()
         }
 
