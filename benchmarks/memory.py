@@ -26,7 +26,8 @@ SPLIT = "1x4x2"
 STEPS = 2
 """An optimizer makes its state in the first step; all that is there in the second is there at the peak."""
 VOCABULARY = 32_000
-TEXTS = {"min_length": 48, "max_length": 64}
+TOKENS = 64
+"""Of the longest text; the shortest has three quarters of them."""
 SAMPLE_SECONDS = 0.02
 TARGET = 1.1
 MIB = 2**20
@@ -53,12 +54,15 @@ def main() -> None:
     options.add_argument(
         "--optim", default="adamw_torch", metavar="NAME", help="Trainer's optimizer (default: adamw_torch)"
     )
+    options.add_argument(
+        "--tokens", type=int, default=TOKENS, metavar="N", help=f"of the longest text (default: {TOKENS})"
+    )
     options.add_argument("--out", type=Path, action="append", default=[], metavar="FILE", help="FILE.json or FILE.md")
     given = options.parse_args()
     model = llama_of(given.parameters)
     with tempfile.TemporaryDirectory(prefix="accumcheck-bench-") as folder:
         config = Path(folder, "check.yaml")
-        config.write_text(yaml.safe_dump(check_of(model, given.optim)), encoding="utf-8")
+        config.write_text(yaml.safe_dump(check_of(model, given.optim, given.tokens)), encoding="utf-8")
         _run([PYTHON, str(HERE / "prepare.py"), str(config), folder])
         n, b, k = SPLIT.split("x")
         script = [str(HERE / "plain_llama.py"), folder, b, k, str(STEPS), given.optim]
@@ -75,7 +79,8 @@ def main() -> None:
         "accumcheck: worker of the reference": workers[1],
     }
     table = _table(found)
-    count = f"{parameters_of(model) / 1e6:,.0f} M parameters, float32, split {SPLIT}, {STEPS} steps of {given.optim}"
+    size = f"{parameters_of(model) / 1e6:,.0f} M parameters, float32, texts of up to {given.tokens} tokens"
+    count = f"{size}, split {SPLIT}, {STEPS} steps of {given.optim}"
     print(f"{count}\n\n{table}")
     for path in given.out:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +88,7 @@ def main() -> None:
             "model": model,
             "split": SPLIT,
             "optim": given.optim,
+            "tokens": given.tokens,
             "mib": {name: asdict(peak) for name, peak in found.items()},
         }
         path.write_text(table if path.suffix == ".md" else json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -109,12 +115,12 @@ def parameters_of(model: dict[str, int | str]) -> int:
     return 2 * VOCABULARY * hidden + layers * (4 * hidden**2 + 3 * hidden * inner + 2 * hidden) + hidden
 
 
-def check_of(model: dict[str, int | str], optim: str) -> dict[str, object]:
+def check_of(model: dict[str, int | str], optim: str, tokens: int) -> dict[str, object]:
     """The configuration of the check."""
     n, b, k = map(int, SPLIT.split("x"))
     return {
         "model": {"config": model},
-        "data": {"synthetic": TEXTS},
+        "data": {"synthetic": {"min_length": tokens * 3 // 4, "max_length": tokens}},
         "global_batch_size": n * b * k,
         "steps": STEPS,
         "training_arguments": {"optim": optim},
