@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -113,6 +114,9 @@ def test_workers_make_what_is_large_or_from_elsewhere(check: CheckConfig, tmp_pa
 def test_no_pool_of_threads_is_started_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     assert may_be_prepared(CHECK)
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert not may_be_prepared(CHECK)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert not may_be_prepared(CHECK)
 
 

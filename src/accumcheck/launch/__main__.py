@@ -1,8 +1,8 @@
 """The conductor, the process that runs all jobs: ``python -m accumcheck.launch ROOT RUNS``.
 
 RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The conductor imports
-torch and forks the fork server, which imports the rest, counts the devices, and runs the reference and every split
-through torchrun's agent.
+torch, and forks the fork server, which imports the rest. Then it counts the devices, and runs the reference and every
+split through torchrun's agent.
 It has its own process group, which ends as a whole when the parent closes its standard input.
 """
 

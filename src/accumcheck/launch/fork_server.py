@@ -7,12 +7,12 @@ import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import context, forkserver, popen_forkserver, resource_tracker, util
-from pathlib import Path
 from typing import Any, ClassVar
 
 from accumcheck.errors import LaunchError
@@ -74,15 +74,17 @@ class ForkServer:
         self._may_start = threading.Condition()
 
     def start(self, preload: Sequence[str]) -> None:
-        """Fork it from this process, and let it import these modules; multiprocessing then does not start its own.
+        """Start it, and let it import these modules; multiprocessing then does not start its own.
 
-        The server has at once what this process has imported. Must be called while this process has one thread.
+        On Linux it is forked from this process, and has at once what this process has imported. Elsewhere it is an
+        interpreter of its own: the system libraries of macOS may have started threads, with which a fork can crash.
+        Must be called while this process has one thread.
         """
         resource_tracker.ensure_running()  # with an interpreter of its own, as always
         multiprocessing.set_forkserver_preload(list(preload))
         server: Any = forkserver._forkserver
         start = server.ensure_running
-        with _forked():
+        with _forked() if sys.platform == "linux" else contextlib.nullcontext():
             started = self._started_by(start)
         context.ForkServerProcess._Popen = staticmethod(WorkerHandle)  # type: ignore[assignment]
         server.ensure_running = self._check_running
@@ -116,8 +118,9 @@ class ForkServer:
             raise LaunchError(self._deaths[-1][1] if self._deaths else "the fork server did not start")
 
     def _started_by(self, start: Callable[[], None]) -> bool:
-        """Start it, once more; returns whether that worked."""
-        self._starts += 1
+        """Start it, for the first time or again; returns whether that worked."""
+        with self._may_start:
+            self._starts += 1
         try:
             start()
         except OSError as error:
@@ -142,17 +145,26 @@ def _forked() -> Iterator[None]:
     """Let multiprocessing fork its server from this process instead of starting an interpreter, which imports all anew.
 
     What it starts is a command line that ends with the server's program (``forkserver.ForkServer.ensure_running``,
-    CPython 3.10 to 3.14); the fork runs this program.
+    CPython 3.10 to 3.14); the fork runs this program. It is passed one end of some pipes. It closes the other ends,
+    which it has inherited: the server ends when all its clients have closed theirs.
     """
-    spawn = util.spawnv_passfds
+    spawn, pipe = util.spawnv_passfds, os.pipe
+    pipes: list[tuple[int, int]] = []
+
+    def noted_pipe() -> tuple[int, int]:
+        pipes.append(pipe())
+        return pipes[-1]
 
     def fork(_: object, command: Sequence[Any], passed: Sequence[int]) -> int:
+        sys.stdout.flush()  # what is buffered would be written by both
+        sys.stderr.flush()
         if pid := os.fork():
             return pid
         try:
-            util.spawnv_passfds = spawn
-            for descriptor in passed:
-                _close_other_end(descriptor)
+            util.spawnv_passfds, os.pipe = spawn, pipe
+            for read, written in pipes:
+                if read in passed:
+                    os.close(written)
             importlib.reload(forkserver)  # without this process's server, whose lock is held now
             exec(command[-1], {"__name__": "accumcheck's fork server"})
         except SystemExit:
@@ -161,20 +173,11 @@ def _forked() -> Iterator[None]:
             traceback.print_exc()
         os._exit(1)
 
-    util.spawnv_passfds = fork  # type: ignore[assignment]
+    util.spawnv_passfds, os.pipe = fork, noted_pipe  # type: ignore[assignment]
     try:
         yield
     finally:
-        util.spawnv_passfds = spawn
-
-
-def _close_other_end(pipe: int) -> None:
-    """Close the inherited other end of a pipe: the server ends when all its clients have closed theirs."""
-    both = os.fstat(pipe)
-    for descriptor in (int(entry.name) for entry in Path("/dev/fd").iterdir()):
-        with contextlib.suppress(OSError):  # that of the listing itself
-            if descriptor != pipe and os.path.samestat(both, os.fstat(descriptor)):
-                os.close(descriptor)
+        util.spawnv_passfds, os.pipe = spawn, pipe
 
 
 def _end_of(pid: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,13 @@ def may_be_prepared(check: CheckConfig) -> bool:
     """Whether a worker's own workload would be the same, and small.
 
     Models of a given size are made by each worker: the weights would be in memory twice as soon as a step changes
-    them. Code and data from elsewhere are left to the workers as well.
+    them. Code and data from elsewhere are left to the workers as well. So is everything on macOS, whose own libraries
+    compute there, and may start threads.
     """
     model = check.model
     return (
-        isinstance(find_stack(check.stack), LoopSpec)
+        sys.platform == "linux"
+        and isinstance(find_stack(check.stack), LoopSpec)
         and _is_on_cpu(check)
         and int(os.environ.get("OMP_NUM_THREADS", "1")) == 1  # threads of a pool do not survive a fork
         and model.config is not None
