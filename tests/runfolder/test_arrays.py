@@ -22,13 +22,21 @@ def test_an_array_is_what_was_written_even_when_its_file_is_gone(entries: int, t
     assert np.array_equal(found, due)
 
 
-def test_a_large_array_takes_no_memory_before_it_is_used(tmp_path: Path) -> None:
-    np.save(tmp_path / "large.npy", np.zeros(SMALL))
-    assert not read_array(tmp_path / "large.npy").flags.writeable
+@pytest.mark.parametrize(("entries", "is_mapped"), [(3, False), (SMALL, True)])
+def test_a_large_array_takes_no_memory_before_it_is_used_and_none_can_be_changed(
+    entries: int, is_mapped: bool, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "array.npy", np.zeros(entries))
+    found = read_array(tmp_path / "array.npy")
+    assert isinstance(found.base, np.memmap) == is_mapped
+    with pytest.raises(ValueError, match="read-only"):
+        found += 1
 
 
-@pytest.mark.parametrize("content", [b"", b"no array"])
-def test_what_is_no_array_is_a_value_error(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "kind"), [(b"", EOFError), (b"no array", ValueError), (b"\x93NUMPY" * 20_000, ValueError)]
+)
+def test_what_is_no_array_is_an_error(content: bytes, kind: type[Exception], tmp_path: Path) -> None:
     (tmp_path / "array.npy").write_bytes(content)
-    with pytest.raises((ValueError, EOFError)):
+    with pytest.raises(kind):
         read_array(tmp_path / "array.npy")

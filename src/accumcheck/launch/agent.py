@@ -34,8 +34,8 @@ class Agent(threading.Thread):
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
         from torch.distributed.launcher.api import elastic_launch
 
-        _join_at_once()
         try:
+            _join_at_once()
             elastic_launch(self._config(), run)(self._job)
         except ChildFailedError as failure:
             self.exits = {rank: child.exitcode for rank, child in failure.failures.items()}

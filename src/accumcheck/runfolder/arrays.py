@@ -13,12 +13,13 @@ SMALL = 2**16
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
-    """The array in a ``.npy`` file, read-only if it is large: then it is mapped to its file, which may be deleted.
+    """The array in a ``.npy`` file, read-only. A large one is mapped to its file, which may be deleted.
 
     Raises:
         OSError: there is no such file.
+        EOFError: it is empty.
         ValueError: it does not contain an array.
     """
-    if path.stat().st_size <= SMALL:
-        return np.asarray(np.load(path))
-    return np.asarray(np.load(path, mmap_mode="r"))
+    found = np.asarray(np.load(path, mmap_mode=None if path.stat().st_size <= SMALL else "r"))
+    found.flags.writeable = False  # as that of a large one
+    return found
