@@ -17,7 +17,7 @@ from accumcheck.runfolder.steps import read_gradients
 
 
 def applied_by_control(job: Job, check: CheckConfig, reader: GradientReader) -> npt.NDArray[np.floating[Any]] | None:
-    """The gradient that the control applied in its first step, at the reader's coordinates; None if it has not run.
+    """The gradient that the control applied in its first step, at the reader's coordinates; None if it has not ended.
 
     Args:
         job: the reference's.
@@ -28,7 +28,10 @@ def applied_by_control(job: Job, check: CheckConfig, reader: GradientReader) -> 
     if control is None:
         return None
     folder = job.run / str(control)
-    trained, gradients = read_trained(folder), read_gradients(folder, 0, 1)
-    if trained is None or 0 not in gradients:
+    trained = read_trained(folder)
+    if trained is None:  # its files may be half written
+        return None
+    gradients = read_gradients(folder, 0, 1)
+    if 0 not in gradients:
         return None
     return at_coordinates(gradients[0], trained.coordinates, reader.coordinates)
