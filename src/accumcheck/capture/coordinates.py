@@ -182,8 +182,10 @@ class GradientReader:
     def read_plain(self, parameters: Mapping[str, torch.nn.Parameter]) -> npt.NDArray[np.floating[Any]]:
         """The kept entries, ``[coordinates]``, of a model that is not sharded; faster than `read`, without the norm.
 
+        Entries come as float64 for a float64 model, else as float32; zeros if no gradient has reached a parameter.
+
         Args:
-            parameters: of the model, see `named_parameters_of`.
+            parameters: of the model for which the reader was made, see `named_parameters_of`.
         """
         entries = []
         for name, numel, pick in zip(self.coordinates.names, self.numels, self.picks, strict=True):
