@@ -44,18 +44,21 @@ def share_out(sizes: Sequence[int], limit: int) -> list[int]:
 class Reading:
     """One parameter's gradient: its kept entries, ``[entries]``, the norm of the whole gradient, and its dtype.
 
-    ``projections``: of the whole gradient on random directions; empty if all entries are kept.
+    ``projections``: of the whole gradient on random directions; empty if all entries are kept; ``own_norm``: as torch
+    computes the norm in the gradient's dtype, None if the gradient is too small for that to matter.
     """
 
     entries: npt.NDArray[np.floating[Any]]
     norm: float
     dtype: torch.dtype
     projections: tuple[float, ...] = ()
+    own_norm: float | None = None
 
     def over(self, coefficient: float) -> Reading:
         """This gradient divided by ``coefficient``."""
         projections = tuple(one / coefficient for one in self.projections)
-        return Reading(self.entries / coefficient, self.norm / coefficient, self.dtype, projections)
+        own = None if self.own_norm is None else self.own_norm / coefficient
+        return Reading(self.entries / coefficient, self.norm / coefficient, self.dtype, projections, own)
 
 
 PROJECTIONS = 4
@@ -159,6 +162,7 @@ class GradientReader:
             norm_of(gradient),
             gradient.dtype,
             () if pick is None else projected(gradient, position),
+            float(torch.linalg.vector_norm(gradient)) if len(gradient) > AT_ONCE else None,
         )
 
     def _gradients(self, model: torch.nn.Module) -> Iterator[torch.Tensor]:

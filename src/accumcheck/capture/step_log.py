@@ -90,6 +90,7 @@ class StepLog:
                 schedule_steps=update.schedule_steps,
                 schedule_steps_after=update.schedule_steps_after,
                 clips=gradient.clips,
+                norm_rounding=gradient.norm_rounding,
             )
         )
         self._on_step(step)

@@ -56,6 +56,7 @@ class StepObservation:
     ``change_norm``: of the whole change; ``schedule_steps``: how often each schedule had been stepped by then, and
     ``schedule_steps_after`` when the next forward began, or the log was written; ``logged_learning_rate``: as the
     stack logged it; ``clips``: how often the gradient was clipped after the window's last backward;
+    ``norm_rounding``: the relative error of the norm that torch computes in the gradient's dtype, by which it clips;
     ``clip_coefficients``: the factor of each process, which differs if processes clip before gradients are reduced.
     """
 
@@ -77,6 +78,7 @@ class StepObservation:
     schedule_steps_after: tuple[int, ...] = ()
     logged_learning_rate: float | None = None
     clips: int = 0
+    norm_rounding: float = 0.0
     clip_coefficients: dict[int, float] = field(default_factory=dict)
     contributions: dict[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
     outputs: dict[int, OutputRows] = field(default_factory=dict)

@@ -46,6 +46,7 @@ class SeenStep:
     schedule_steps_after: tuple[int, ...] = ()
     logged_learning_rate: float | None = None
     clips: int = 0
+    norm_rounding: float = 0.0
 
 
 def _steps_file(folder: Path, process: int) -> Path:
@@ -197,6 +198,7 @@ def read_observed(folder: Path, processes: int) -> tuple[StepObservation, ...]:
             schedule_steps_after=first.schedule_steps_after,
             logged_learning_rate=first.logged_learning_rate,
             clips=first.clips,
+            norm_rounding=first.norm_rounding,
             clip_coefficients={
                 process: view[index].clip_coefficient for process, view in enumerate(views) if index < len(view)
             },

@@ -75,3 +75,11 @@ def test_a_program_may_clip_as_it_likes() -> None:
 )
 def test_where_no_one_coefficient_is_due_nothing_is_said(change: Change) -> None:
     assert found(change, 1.0) == []
+
+
+@pytest.mark.parametrize(("rounding", "wrong"), [(0.0, True), (1e-4, True), (2e-4, False)])
+def test_torch_clips_by_its_own_rounded_norm(rounding: float, wrong: bool) -> None:
+    def change(step: StepObservation) -> StepObservation:
+        return replace(step, clip_coefficient=0.25 * (1 + 4.5e-4), norm_rounding=rounding)
+
+    assert bool(found(change, 1.0)) == wrong

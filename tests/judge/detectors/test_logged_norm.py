@@ -43,3 +43,10 @@ def test_a_norm_is_rounded_in_the_gradients_dtype(dtype: str, factor: float, war
     assert seen.reference is not None
     seen = replace(seen, reference=replace(seen.reference, model=replace(seen.reference.model, dtype=dtype)))
     assert bool(list(misreported_norm(seen))) == warned
+
+
+@pytest.mark.parametrize(("rounding", "warned"), [(0.0, True), (1e-4, True), (2e-4, False)])
+def test_the_rounding_of_a_large_gradients_norm_is_not_the_logs(rounding: float, warned: bool) -> None:
+    one = logging(1 + 3e-4)
+    one = replace(one, steps=tuple(replace(step, norm_rounding=rounding) for step in one.steps))
+    assert bool(list(misreported_norm(evidence([one])))) == warned

@@ -15,6 +15,8 @@ DEFAULT = 1.0
 """``max_grad_norm`` of transformers' ``TrainingArguments``."""
 CLOSEST = 1e-4
 """The coefficient is computed from a norm in single precision, of many tensors."""
+ROUNDED = 2.0
+"""The multiple of the measured rounding of a large gradient's norm that is allowed."""
 EPSILON = 1e-6
 """What torch's ``clip_grad_norm_`` adds to the norm."""
 
@@ -65,6 +67,6 @@ def _off(step: StepObservation, limit: float, allowed: float) -> _Off | None:
     due = min(1.0, limit / (norm + EPSILON)) if limit > 0 else 1.0
     return (
         None
-        if math.isclose(step.clip_coefficient, due, rel_tol=allowed)
+        if math.isclose(step.clip_coefficient, due, rel_tol=allowed + ROUNDED * step.norm_rounding)
         else _Off(step.step, norm, step.clip_coefficient, due)
     )

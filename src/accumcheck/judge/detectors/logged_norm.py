@@ -12,6 +12,8 @@ from accumcheck.record import Finding, StepObservation
 
 CLOSEST = 1e-4
 """Logs are rounded: the smallest tolerance for a norm."""
+ROUNDED = 2.0
+"""The multiple of the measured rounding of a large gradient's norm that does not count."""
 
 
 def misreported_norm(seen: Evidence) -> Iterator[Detected]:
@@ -39,4 +41,7 @@ def misreported_norm(seen: Evidence) -> Iterator[Detected]:
 def _error(step: StepObservation) -> float:
     """The error relative to the norm; 0 if nothing was logged, or it cannot be compared."""
     logged, norm = step.logged_grad_norm, step.grad_norms[0]
-    return abs(logged - norm) / norm if logged is not None and math.isfinite(logged) and norm > 0 else 0.0
+    if logged is None or not math.isfinite(logged) or not norm > 0:
+        return 0.0
+    error = abs(logged - norm) / norm
+    return 0.0 if error <= ROUNDED * step.norm_rounding else error
