@@ -20,6 +20,7 @@ from accumcheck.runfolder.steps import read_contributions
 from accumcheck.stacks.programs.engines import engine_of_splits, leave_models_whole
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
 from accumcheck.stacks.programs.loop_draws import LoopDraws
+from accumcheck.stacks.programs.main_process import become_main_process
 from accumcheck.stacks.programs.plain_python import PlainPython
 from accumcheck.stacks.programs.settings import UNSHARDED, forget_sharding, override, settings_of
 from accumcheck.stacks.programs.spectators import OfSplit, OfWitness
@@ -225,6 +226,7 @@ def _begin_plain(job: Job, check: CheckConfig, patches: Patches) -> PlainPython:
 def _run(stack: ProgramSpec, check: CheckConfig, handover: Handover, patches: Patches, plain: PlainPython) -> None:
     patches.assign(sys, "argv", list(sys.argv))
     patches.assign(sys, "path", list(sys.path))
+    become_main_process(patches)
     try:
         stack.start(check, handover)
     except FinishedError:
