@@ -19,7 +19,7 @@ from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Finding, ReferenceObservation, Report, SplitObservation
 from accumcheck.redaction import redacted
 from accumcheck.runfolder.events import Event, Finished, OnEvent, Planned
-from accumcheck.runfolder.layout import REFERENCE, logs_of
+from accumcheck.runfolder.layout import REFERENCE, has_output, logs_of
 from accumcheck.runfolder.place import Place, new_place
 from accumcheck.runfolder.space import is_no_space, no_space
 
@@ -123,8 +123,8 @@ def place_of_launch(runs: int) -> Iterator[Place]:
 def named_logs(report: Report, run: Path) -> Iterator[Path]:
     """The log folders that the report names: those of splits that ended in an error, and of a failed reference."""
     yield from (Path(split.log) for split in report.splits if split.log)
-    if not report.reference:
-        yield logs_of(run, REFERENCE)
+    if not report.reference and has_output(logs := logs_of(run, REFERENCE)):
+        yield logs
 
 
 def report_of(
@@ -240,7 +240,10 @@ def _why_no_reference(events: Sequence[Event], folder: Path) -> str:
     ends = _ends_of_reference(events)
     if not ends:
         return "no split ran far enough to record what it was fed"
-    return f"{ends[0].reason.text} (log: {logs_of(folder, REFERENCE)})" if ends[0].reason is not None else ""
+    reason, logs = ends[0].reason, logs_of(folder, REFERENCE)
+    if reason is None:
+        return ""
+    return f"{reason.text} (log: {logs})" if has_output(logs) else reason.text
 
 
 def _traceback_of_reference(events: Sequence[Event]) -> tuple[str, ...]:

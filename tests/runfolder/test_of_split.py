@@ -39,6 +39,7 @@ BATCH = {(process, turn): MicroBatch(process, (2 * turn + process,), 1.0, 0.5) f
 def train(run: Path) -> Path:
     folder = run / str(SPLIT)
     (folder / "logs").mkdir(parents=True)
+    (folder / "logs" / "stderr.log").write_text("a warning", encoding="utf-8")
     for process in (0, 1):
         fed = (BATCH[process, 0], BATCH[process, 1])
         write_gradient(folder, process, 0, np.array([1.0 + process]))

@@ -43,6 +43,11 @@ def logs_of(run: Path, job: str) -> Path:
     return run / job / "logs"
 
 
+def has_output(logs: Path) -> bool:
+    """Whether a process has printed anything to the logs of its job; see `logs_of`."""
+    return any(file.stat().st_size for file in logs.rglob("*") if file.is_file())
+
+
 def split_folders(run: Path) -> list[Path]:
     """The folders of the splits that have been started, by name."""
     return [folder for folder in sorted(run.iterdir()) if folder.is_dir() and _is_split(folder.name)]

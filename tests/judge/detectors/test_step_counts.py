@@ -73,3 +73,17 @@ def test_micro_batches_that_are_not_trained_at_all_are_no_steps_after_each() -> 
     seen = gather(CONFIG, [control, replace(other, steps=(other.steps[0], second))], CONTROL, reference())
     assert list(other_step_counts(seen)) == []
     assert [one.finding.id for one in other_rows(seen)] == ["samples-differ"]
+
+
+@pytest.mark.parametrize(("fed", "named"), [((0, 4, 6), "samples-differ"), ((0, 2, 4), "step-at-wrong-microbatch")])
+def test_one_step_ended_early_only_if_the_last_micro_batches_are_missing(fed: Sequence[int], named: str) -> None:
+    """A backward pass that is left out in the middle of the only window is no early step."""
+    control, other = runs([3])
+    batches = tuple(MicroBatch(0, (first, first + 1)) for first in fed)
+    step = replace(other.steps[0], micro_batches=batches)
+    whole = reference()
+    truth = replace(whole, membership=whole.membership[:1], grad_norms=whole.grad_norms[:1])
+    observed = [replace(control, steps=control.steps[:1]), replace(other, steps=(step,))]
+    judgement = judge(replace(CONFIG, steps=1), observed, CONTROL, truth)
+    assert [finding.id for finding in judgement.findings] == [named]
+    assert [one.verdict for one in judgement.splits] == ["pass", "fail"]

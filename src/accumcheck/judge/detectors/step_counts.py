@@ -52,11 +52,14 @@ def _counts(split: SplitObservation) -> Sequence[int]:
 
 
 def _goes_on(seen: Evidence, split: Split) -> bool:
-    """Whether the second step is fed rows that are not in the control's second, such as later ones of its first."""
+    """Whether the second step is fed rows that are not in the control's second, such as later ones of its first.
+
+    If there is only one, whether it may have ended early: a single process is then fed the first rows of the control's.
+    """
     steps = seen.fed[split].steps if split in seen.fed else ()
-    return len(seen.records.get(split, ())) < 2 or any(
-        step.step == 2 and bool(step.elsewhere or step.unknown) for step in steps
-    )
+    if len(seen.records.get(split, ())) >= 2:
+        return any(step.step == 2 and bool(step.elsewhere or step.unknown) for step in steps)
+    return split.num_processes > 1 or all(min(step.missing, default=step.fed) >= step.fed for step in steps)
 
 
 def _words(counts: Sequence[int], due: int) -> str:
