@@ -26,6 +26,7 @@ from survey_pages import (
 from accumcheck.record import Environment, Finding
 from accumcheck.record.survey import Survey, SurveyedClass
 from accumcheck.saved.surveys import read_survey
+from tests.report.formats.browser import asked, needs_browser
 from tests.report.written import write
 from tests.survey.made import failing, survey, surveyed
 
@@ -72,6 +73,32 @@ def test_the_page_holds_the_rows_and_nothing_that_ends_its_script(surveys: dict[
     data = json.loads(re.search(r"const found = (.*);\n", page).group(1))  # type: ignore[union-attr]
     assert data["releases"] == ["4.49.0", "5.24.0", "6.0"]
     assert data["rows"][-1]["in"]["6.0"] == ["not checked", "unsupported: </script><b>"]
+
+
+SEARCH = """
+const seen = {};
+for (const text of TEXTS) {
+  document.getElementById("text").value = text;
+  document.getElementById("choices").dispatchEvent(new Event("input"));
+  seen[text] = [...document.querySelectorAll("#rows tr")].map((row) => row.cells[0].textContent);
+}
+document.title = JSON.stringify(seen);
+"""
+
+
+@needs_browser
+def test_the_page_finds_classes_by_every_word_of_name_type_and_rule(surveys: dict[str, Survey], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(page_of(surveys).replace("<head>", '<head><meta http-equiv="asked">'), encoding="utf-8")
+    first, second = (row["name"] for row in rows_of(surveys))
+    texts = {
+        "": [first, second],
+        f" {first.upper()} ": [first],
+        "microbatch-mean*k": [first],
+        f"{first} microbatch-mean*k": [first],
+        f"{second} microbatch-mean*k": [],
+    }
+    assert asked(tmp_path, page, SEARCH.replace("TEXTS", json.dumps(list(texts)))) == texts
 
 
 def test_the_summary_counts_by_release_and_family(surveys: dict[str, Survey]) -> None:
