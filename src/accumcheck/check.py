@@ -19,7 +19,7 @@ from accumcheck.launch.launcher import launch
 from accumcheck.record import Environment, Finding, ReferenceObservation, Report, SplitObservation
 from accumcheck.redaction import redacted
 from accumcheck.runfolder.events import Event, Finished, OnEvent, Planned
-from accumcheck.runfolder.layout import REFERENCE, has_output, logs_of
+from accumcheck.runfolder.layout import REFERENCE, has_logs, logs_of
 from accumcheck.runfolder.place import Place, new_place
 from accumcheck.runfolder.space import is_no_space, no_space
 
@@ -123,7 +123,7 @@ def place_of_launch(runs: int) -> Iterator[Place]:
 def named_logs(report: Report, run: Path) -> Iterator[Path]:
     """The log folders that the report names: those of splits that ended in an error, and of a failed reference."""
     yield from (Path(split.log) for split in report.splits if split.log)
-    if not report.reference and has_output(logs := logs_of(run, REFERENCE)):
+    if not report.reference and has_logs(logs := logs_of(run, REFERENCE)):
         yield logs
 
 
@@ -243,7 +243,7 @@ def _why_no_reference(events: Sequence[Event], folder: Path) -> str:
     reason, logs = ends[0].reason, logs_of(folder, REFERENCE)
     if reason is None:
         return ""
-    return f"{reason.text} (log: {logs})" if has_output(logs) else reason.text
+    return f"{reason.text} (log: {logs})" if has_logs(logs) else reason.text
 
 
 def _traceback_of_reference(events: Sequence[Event]) -> tuple[str, ...]:

@@ -98,6 +98,19 @@ def never_ends(folder: Path) -> dict[str, Any]:
     }
 
 
+def leaves(folder: Path) -> dict[str, Any]:
+    """A program that ends its process with exit code 0, past all that Python does at an end."""
+    (folder / "train.py").write_text("import os\n\nos._exit(0)\n", encoding="utf-8")
+    return {
+        "stack": "script",
+        "script": {"path": str(folder / "train.py")},
+        "global_batch_size": 4,
+        "steps": 1,
+        "splits": ["1x4x1"],
+        "launcher": {"device": "cpu", "timeout": 120},
+    }
+
+
 @dataclass(frozen=True)
 class Broken:
     """How the runs of one launch ended, and what was left of it.
@@ -142,6 +155,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
                 "unknown-model": unknown_model,
                 "no-gpus": lambda _: check(launcher={"device": "cuda"}),
                 "never-ends": never_ends,
+                "leaves": leaves,
             },
             allow_skipped=True,
         )
@@ -209,6 +223,14 @@ def test_a_process_that_cannot_end_after_its_last_word_does_not_hold_the_run_bac
     ended = broken.ended["never-ends"]
     assert ended.code == 0, ended.out
     assert [split["verdict"] for split in ended.report["splits"]] == ["pass", "pass"]
+
+
+def test_a_process_that_leaves_with_exit_code_0_is_no_result_and_not_waited_for(broken: Broken) -> None:
+    ended = broken.ended["leaves"]
+    assert ended.code == 3
+    assert ended.split("1x4x1")["reason"].startswith(
+        "process 0 of 1 ended with exit code 0 before its training was over"
+    )
 
 
 def test_only_the_logs_that_messages_name_are_left(broken: Broken) -> None:

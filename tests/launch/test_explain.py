@@ -17,6 +17,10 @@ JOB = Job("2x2x2", 2, Path("/run/2x2x2"), CheckConfig(ModelConfig(), 8, None), "
 SAID = Failure(Reason("refused", "training changed 1 of 2 parameters"), common=True)
 LOST = Failure(Reason("crashed", "RuntimeError: Connection closed by peer"))
 FULL = "no space left on the device mounted at /tmp"
+LEFT = (
+    "process 0 of 2 ended with exit code 0 before its training was over; the program ends or replaces its own process "
+    "(os._exit, os.execv, exit in C code)"
+)
 DEAD = "the fork server (process 7) was killed by SIGKILL"
 
 
@@ -55,6 +59,9 @@ DEAD = "the fork server (process 7) was killed by SIGKILL"
             End(error=RuntimeError("no route\nmore"), seconds=4.4, endpoint="10.0.0.1:29500"),
             "torchrun's agent failed at 10.0.0.1:29500 after 4 s: RuntimeError: no route",
         ),
+        (End(seconds=11.0, left=frozenset({0})), LEFT),
+        (End(exits={1: -9}, killed=frozenset({1}), errors=[LOST], left=frozenset({0})), LEFT),
+        (End(exits={1: -11}, left=frozenset({0})), "process 1 of 2 was killed by SIGSEGV"),
         (End(seconds=31.0, killed=frozenset({0, 1})), "torchrun's agent did not return after 31 s"),
     ],
 )

@@ -49,6 +49,22 @@ def test_so_have_those_of_a_worker_that_died_without_a_word() -> None:
     assert vigil.is_over(10.1 + GRACE_SECONDS, workers, failed=False)
 
 
+def test_so_has_a_job_whose_only_worker_is_gone() -> None:
+    """The agent does not return if that worker ended with exit code 0."""
+    vigil = Vigil(processes=1, deadline=100.0)
+    workers = Workers({0: gone()})
+    assert not vigil.is_over(10.0, workers, failed=False)
+    assert vigil.is_over(10.1 + GRACE_SECONDS, workers, failed=False)
+    assert not vigil.expired
+
+
+def test_a_worker_that_has_said_all_and_gone_leaves_the_others_their_time() -> None:
+    vigil = Vigil(processes=2, deadline=100.0)
+    workers = Workers({0: HERE, 1: gone()}, frozenset({1}))
+    assert not vigil.is_over(10.0, workers, failed=False)
+    assert not vigil.is_over(10.1 + GRACE_SECONDS, workers, failed=False)
+
+
 def test_a_worker_that_has_said_all_and_gone_is_no_trouble_once_all_have() -> None:
     vigil = Vigil(processes=2, deadline=100.0)
     workers = Workers({0: HERE, 1: gone()}, frozenset({0, 1}))

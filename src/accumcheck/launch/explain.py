@@ -20,8 +20,8 @@ class End:
 
     ``exits``: the exit codes of failed processes by rank; ``error``: an exception in torchrun's agent itself,
     after ``seconds`` at ``endpoint``; ``killed``: the ranks that we killed; ``errors``: what the workers reported,
-    the earliest first; ``server_death``: how the fork server ended, in words; ``full``: which device is full,
-    in words.
+    the earliest first; ``left``: the ranks that ended with exit code 0 before they had reported everything;
+    ``server_death``: how the fork server ended, in words; ``full``: which device is full, in words.
     """
 
     exits: Mapping[int, int] = field(default_factory=dict)
@@ -30,6 +30,7 @@ class End:
     endpoint: str = ""
     killed: frozenset[int] = frozenset()
     errors: Sequence[Failure] = ()
+    left: frozenset[int] = frozenset()
     server_death: str | None = None
     full: str | None = None
 
@@ -38,14 +39,20 @@ def explain(job: Job, end: End) -> Failure:
     """The cause of the failure.
 
     A dead fork server comes first, since workers then end without a message; then a signal that we did not send, since
-    the others only report the lost connection; then the first worker's own error; then a full device,
-    where workers cannot write a message, and writing to a mapped file ends with SIGBUS; then the exit code.
+    the others only report the lost connection; then a process that left without a message, for the same reason; then
+    the first worker's own error; then a full device, where workers cannot write a message, and writing to a mapped file
+    ends with SIGBUS; then the exit code.
     """
     if end.server_death is not None:
         return _crashed(f"{end.server_death}; it starts all processes of the run, and they end with it")
     # processes that the agent stopped afterwards ended with SIGTERM
     own = {rank: code for rank, code in end.exits.items() if code != -signal.SIGTERM and rank not in end.killed}
     struck = {rank: code for rank, code in own.items() if code < 0}
+    if end.left and not struck:
+        return _crashed(
+            f"process {min(end.left)} of {job.processes} ended with exit code 0 before its training was over; the "
+            "program ends or replaces its own process (os._exit, os.execv, exit in C code)"
+        )
     if end.errors and not struck:
         return end.errors[0]
     by_full_device = -signal.SIGBUS in struck.values() or not struck

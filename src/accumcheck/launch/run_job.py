@@ -96,7 +96,8 @@ def _lead(
         return timed_out(launcher.timeout)
     if killed is None and not agent.exits and agent.error is None:
         return None
-    codes = {rank: WorkerHandle.codes.get(pid, 0) for rank, pid in workers().pids.items()}
+    found = workers()
+    codes = {rank: WorkerHandle.codes.get(pid, 0) for rank, pid in found.pids.items()}
     end = End(
         exits=agent.exits | {rank: code for rank, code in codes.items() if code},
         error=agent.error,
@@ -104,6 +105,7 @@ def _lead(
         endpoint=endpoint,
         killed=frozenset(killed_ranks),
         errors=read_errors(job.folder),
+        left=frozenset(rank for rank, pid in found.silent.items() if WorkerHandle.codes.get(pid) == 0),
         server_death=server.death_since(started) if _may_be_the_servers(agent) else None,
         full=full_device(job.folder),
     )

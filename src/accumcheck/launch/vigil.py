@@ -21,6 +21,11 @@ class Workers:
     pids: Mapping[int, int] = field(default_factory=dict)
     done: frozenset[int] = frozenset()
 
+    @property
+    def silent(self) -> dict[int, int]:
+        """The ids of those that have not reported everything, by rank."""
+        return {rank: pid for rank, pid in self.pids.items() if rank not in self.done}
+
     def after(self, event: WorkerStarted | WorkerDone) -> Workers:
         """The state after this event of one of them."""
         if isinstance(event, WorkerStarted):
@@ -33,7 +38,8 @@ class Vigil:
     """Watches one job.
 
     After a worker's death the agent would send the others SIGTERM and wait half a minute: a rank that hangs must
-    not cost that time, and one that only fails to exit must not cost the job's result.
+    not cost that time, and one that only fails to exit must not cost the job's result. For a worker that ends with
+    exit code 0 before it has returned, the agent waits for ever (``MultiprocessContext._poll``, torch 2.1 to 2.13).
 
     ``processes``: of the job on this machine; ``deadline``: on the monotonic clock, like all times here.
     """
@@ -56,7 +62,7 @@ class Vigil:
             self.said_all = now if self.said_all is None else self.said_all
             return now - self.said_all > FAREWELL_SECONDS
         self.expired = self.expired or now > self.deadline
-        if failed or (len(workers.pids) > 1 and not all(map(is_alive, workers.pids.values()))):
+        if failed or not all(map(is_alive, workers.silent.values())):
             self.troubled = now if self.troubled is None else self.troubled
         return self.expired or (self.troubled is not None and now - self.troubled > GRACE_SECONDS)
 

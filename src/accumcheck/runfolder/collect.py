@@ -11,7 +11,7 @@ from accumcheck.record import MicroBatch, Reason, ReferenceObservation, Split, S
 from accumcheck.runfolder.aligned import aligned
 from accumcheck.runfolder.events import Event, Finished, Planned
 from accumcheck.runfolder.fed_rows import read_fields
-from accumcheck.runfolder.layout import has_output, logs_of
+from accumcheck.runfolder.layout import has_logs, logs_of
 from accumcheck.runfolder.of_reference import RowKey, read_keys, read_reference
 from accumcheck.runfolder.of_split import (
     read_belief,
@@ -124,7 +124,7 @@ def collect_splits(run: Path, splits: Iterable[Split], events: Iterable[Event]) 
 
 def _collect_split(run: Path, split: Split, end: Finished | None) -> SplitObservation:
     folder = logs_of(run, str(split))
-    log = str(folder) if has_output(folder) else ""
+    log = str(folder) if has_logs(folder) else ""
     if end is None:
         return _failed(split, "error", Reason("crashed", "the run ended before this split did"), log, 0.0)
     if end.reason is not None:

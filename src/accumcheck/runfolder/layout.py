@@ -43,9 +43,9 @@ def logs_of(run: Path, job: str) -> Path:
     return run / job / "logs"
 
 
-def has_output(logs: Path) -> bool:
-    """Whether a process has printed anything to the logs of its job; see `logs_of`."""
-    return any(file.stat().st_size for file in logs.rglob("*") if file.is_file())
+def has_logs(logs: Path) -> bool:
+    """Whether a process of a job was started: before, torchrun's agent only makes folders there; see `logs_of`."""
+    return any(path.is_file() for path in logs.rglob("*"))
 
 
 def split_folders(run: Path) -> list[Path]:
