@@ -90,7 +90,7 @@ document.title = JSON.stringify(seen);
 def test_the_page_finds_classes_by_every_word_of_name_type_and_rule(surveys: dict[str, Survey], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(page_of(surveys).replace("<head>", '<head><meta http-equiv="asked">'), encoding="utf-8")
-    first, second = (row["name"] for row in rows_of(surveys))
+    first, second = (str(row["name"]) for row in rows_of(surveys))
     texts = {
         "": [first, second],
         f" {first.upper()} ": [first],
