@@ -44,6 +44,7 @@ PROCESS = (
     "runfolder/test_space.py",
     "scripts/test_ci_run.py",
     "stacks/test_registry.py::test_reading_them",
+    "test_as_module.py",
     "test_authors_code.py::test_the_plugins_option",
     "work/test_second_run.py",
 )

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+from accumcheck.as_module import module_command
 from accumcheck.launch.endings import ending
 from accumcheck.runfolder.failures import describe
 
@@ -25,7 +26,8 @@ def import_faults(modules: Mapping[str, Sequence[str]], python: str = sys.execut
         modules: the modules that a run imports, by package.
         python: the interpreter of the environment.
     """
-    command = [python, "-m", "accumcheck.launch.imports", json.dumps({name: list(of) for name, of in modules.items()})]
+    asked = json.dumps({name: list(of) for name, of in modules.items()})
+    command = module_command(python, "accumcheck.launch.imports", [asked])
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:

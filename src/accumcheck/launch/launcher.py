@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from accumcheck.as_module import module_command
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
 from accumcheck.launch.endings import ending
@@ -127,7 +128,7 @@ def leading(
     env = {**os.environ, "TMPDIR": str(place.scratch), **(variables or {})}
     with place.conductor_log.open("wb") as stream:
         conductor = subprocess.Popen(
-            [python, "-m", module, *arguments],
+            module_command(python, module, arguments),
             stdin=subprocess.PIPE,  # kept open: the conductor ends its group when it is closed
             stdout=stream,
             stderr=subprocess.STDOUT,

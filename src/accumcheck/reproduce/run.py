@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from accumcheck.as_module import module_command
 from accumcheck.reproduce.case import Field, NotReproducedError, Outcome, Subject
 
 LONGEST = 300.0
@@ -27,7 +28,7 @@ def subject_of(python: str, asked: Mapping[str, Any]) -> Subject:
     Raises:
         NotReproducedError: they could not be made. The text says why.
     """
-    done = _run([python, "-m", "accumcheck.reproduce.describe"], json.dumps(asked))
+    done = _run(module_command(python, "accumcheck.reproduce.describe"), json.dumps(asked))
     try:
         found = json.loads(done.output)
     except ValueError:
