@@ -36,6 +36,8 @@ def main(survey: str, kept: str, *tasks: str) -> None:
     found, path = read_survey(Path(survey)), Path(kept)
     if path.exists():
         raise AccumcheckError(f"{path} exists; give another file, or remove it")
+    if not found.splits:
+        raise AccumcheckError(f"{survey} names no splits; give a survey that accumcheck has written")
     asked = Asked(processes=max(split.num_processes for split in found.splits))
     classes = kept_classes(found, tasks)
     Kept(path, "", asked).add(*classes)
@@ -43,7 +45,9 @@ def main(survey: str, kept: str, *tasks: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit((__doc__ or "").partition("\n")[0])
     try:
         main(*sys.argv[1:])
-    except (AccumcheckError, TypeError) as error:
+    except AccumcheckError as error:
         sys.exit(f"survey_again.py: {error}")

@@ -73,7 +73,7 @@ def run_checks(
     started_at, clock = datetime.now(timezone.utc), time.monotonic()
     with (
         place_of_launch(len(checks)) as place,
-        closing(launch(checks, place, _prepared(on_event), python=python, path=path)) as runs,
+        closing(launch(checks, place, _importing_the_judge(on_event), python=python, path=path)) as runs,
     ):
         for number, (check, events) in enumerate(zip(checks, runs, strict=True)):
             run = place.run(number)
@@ -83,7 +83,7 @@ def run_checks(
             started_at, clock = datetime.now(timezone.utc), time.monotonic()
 
 
-def _prepared(on_event: OnEvent | None) -> OnEvent:
+def _importing_the_judge(on_event: OnEvent | None) -> OnEvent:
     """Import the judge as soon as the run is planned: then the workers import as well, and nobody waits for it."""
 
     def passed_on(event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,11 @@ def test_a_file_that_is_no_survey_is_named(folder: Path) -> None:
     (folder / "other.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"other\.json"):
         main(str(folder / "other.json"), str(folder / "kept.jsonl"))
+
+
+def test_a_survey_without_splits_is_refused(folder: Path) -> None:
+    path = folder / "survey.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "splits": []}), encoding="utf-8")
+    with pytest.raises(AccumcheckError, match="names no splits"):
+        main(str(path), str(folder / "kept.jsonl"))

@@ -164,7 +164,7 @@ def test_a_published_survey_is_short_and_can_be_read(tmp_path: Path) -> None:
     [
         (
             "ValueError: got [1] (.venv/lib/python3.11/site-packages/torch/nn/functional.py:2854) "
-            "(log: /tmp/accumcheck-ab12cd34/7/reference/logs)",
+            "(log: /var/run/accumcheck-ab12cd34/7/reference/logs)",
             "ValueError: got [1] (torch/nn/functional.py:2854)",
         ),
         (

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from accumcheck.config.model import ModelConfig
+from accumcheck.workload import assemble
 from accumcheck.workload.same_draws import SameDraws, hold_draws
+from tests.workload.tiny import check
 
 
 class Noisy(torch.nn.Module):
@@ -87,3 +91,15 @@ def test_the_mode_ends_with_a_forward_that_fails() -> None:
     with pytest.raises(TypeError):
         module("no tensor")
     assert not torch.equal(torch.rand(2, 3), torch.rand(2, 3))
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_no_draws_are_fixed_where_checkpointed_layers_would_draw_again(
+    checkpointing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Any] = []
+    monkeypatch.setattr(assemble, "hold_draws", lambda model, _: held.append(model))
+    model = ModelConfig(config={"model_type": "llama"}, shrink=True)
+    arguments = {"gradient_checkpointing": checkpointing}
+    assemble.build_workload(replace(check(model, max_length=8), training_arguments=arguments), "cpu")
+    assert bool(held) != checkpointing

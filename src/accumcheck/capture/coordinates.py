@@ -93,12 +93,24 @@ def projected(gradient: torch.Tensor, seed: int) -> tuple[float, ...]:
     for start in range(0, len(gradient), AT_ONCE):
         part = gradient[start : start + AT_ONCE]
         bits = torch.randint(2**PROJECTIONS, (len(part),), generator=generator, dtype=torch.uint8).to(part.device)
-        wide = part.to(torch.float64 if part.dtype == torch.float64 else torch.float32)
-        total = wide.sum(dtype=torch.float64)
-        for at in range(PROJECTIONS):
-            of_ones = (wide * (bits >> at & 1)).sum(dtype=torch.float64)
-            found[at] += float(2 * of_ones - total)
+        found += _signed_sums(part, bits)
     return tuple(found.tolist())
+
+
+def _signed_sums(part: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """The sums of the entries, each with the sign that a bit gives it, in float64: ``[PROJECTIONS]``, on the CPU.
+
+    On a CPU the entries of each pattern of bits are summed first, eight times as fast. On a GPU that would not be
+    deterministic (``torch.bincount`` with weights).
+    """
+    if part.device.type == "cpu":
+        sums = torch.bincount(bits, weights=part.to(torch.float64), minlength=2**PROJECTIONS)
+        patterns = torch.arange(2**PROJECTIONS)
+        return torch.stack([(sums * (2 * (patterns >> at & 1) - 1)).sum() for at in range(PROJECTIONS)])
+    wide = part.to(torch.float64 if part.dtype == torch.float64 else torch.float32)
+    total = wide.sum(dtype=torch.float64)
+    ones = [(wide * (bits >> at & 1)).sum(dtype=torch.float64) for at in range(PROJECTIONS)]
+    return torch.stack([2 * one - total for one in ones]).cpu()
 
 
 def named_parameters_of(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:

@@ -2,8 +2,8 @@
 
 RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The conductor imports
 torch, and forks the fork server, which imports the rest. Then it counts the devices, and runs the reference and every
-split through torchrun's agent.
-It has its own process group, which ends as a whole when the parent closes its standard input.
+split through torchrun's agent. It has its own process group, which ends as a whole when the parent closes its standard
+input.
 """
 
 from __future__ import annotations

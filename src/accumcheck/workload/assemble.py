@@ -68,8 +68,7 @@ def _made(check: CheckConfig, make: Callable[[], PreTrainedModel]) -> Workload:
             with named_cause(check.model, what="cannot be run"):
                 samples = build_samples(check, model, check.sample_count, task)
                 _run(model, collator, samples[:2])
-                # a batch norm may need more values than one sample has
-                hold_draws(model, partial(_run, model, collator, samples[:1]))
+                _hold_draws(check, model, partial(_run, model, collator, samples[:1]))
             return Workload(model, samples, collator)
         except WorkloadError as error:
             if _is_final(error):
@@ -77,6 +76,17 @@ def _made(check: CheckConfig, make: Callable[[], PreTrainedModel]) -> Workload:
             first = first or error
     assert first is not None
     raise first
+
+
+def _hold_draws(check: CheckConfig, model: PreTrainedModel, alone: Callable[[], torch.Tensor]) -> None:
+    """Run the model on one sample ``alone``, where a batch norm may lack values, and fix what it draws.
+
+    A checkpointed layer is computed again outside of forward, where it would draw other numbers.
+    """
+    if check.training_arguments.get("gradient_checkpointing"):
+        alone()
+    else:
+        hold_draws(model, alone)
 
 
 @torch.no_grad()

@@ -58,6 +58,16 @@ def test_what_changed_is_said() -> None:
     assert "pass, token-mean" in written(changed(), "markdown")
 
 
+def test_a_survey_in_which_nothing_got_worse_says_so_beside_what_fails() -> None:
+    same = survey(failing())
+    old = compared("old.json", survey(failing()), same.classes)
+    assert written(replace(same, compared=old), "table").splitlines()[-1] == (
+        "pass: no class got worse; 1 class: 1 checked (1 fail), 0 not checked (exit code 0: passed)"
+    )
+    assert "no class got worse" not in written(survey(surveyed()), "table")
+    assert "no class got worse" not in written(replace(changed(), exit_code=1), "table")
+
+
 def test_json_satisfies_its_schema_and_is_read_back(tmp_path: Path) -> None:
     schema = survey_schema()
     Draft202012Validator.check_schema(schema)

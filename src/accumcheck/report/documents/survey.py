@@ -52,7 +52,10 @@ class SurveyDocument(Document):
         code = self.exit_code
         tone, word = {0: ("pass", "pass"), 3: ("error", "not all checked")}.get(code, ("fail", "fail"))
         meaning = {0: "passed", 1: "divergence", 3: "undecided"}[code]
-        return Conclusion(tone, word, counts_of(self.record), f"exit code {code}: {meaning}", wraps=True)
+        counts = counts_of(self.record)
+        if code == 0 and self.record.compared is not None:  # classes that fail have failed before
+            counts = f"no class got worse; {counts}"
+        return Conclusion(tone, word, counts, f"exit code {code}: {meaning}", wraps=True)
 
     def blocks(self) -> list[Block]:
         """The summaries, what changed, what fails, and every class."""
