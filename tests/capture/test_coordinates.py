@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from accumcheck.capture.coordinates import GradientReader, named_parameters_of, projected, share_out
+from accumcheck.capture.coordinates import (
+    GradientReader,
+    named_parameters_of,
+    projected,
+    random_bits,
+    share_out,
+    signed_sums,
+    signed_sums_in_order,
+)
 
 
 def model_with_gradients(dtype: torch.dtype = torch.float32) -> torch.nn.Sequential:
@@ -81,10 +89,33 @@ def test_projections_measure_the_whole_of_a_tensor() -> None:
     assert np.abs(apart).tolist() == pytest.approx([3.0] * 4)
     assert projected(gradient, 7) == projected(gradient, 7)
     assert projected(gradient, 8) != projected(gradient, 7)
-    by_hand = torch.Generator().manual_seed(7)
-    signs = torch.randint(16, (5000,), generator=by_hand, dtype=torch.uint8)
-    first = float((gradient * (2.0 * (signs & 1) - 1)).sum())
-    assert projected(gradient, 7)[0] == pytest.approx(first)
+
+
+def split_mix(state: int) -> int:
+    """SplitMix64's output for a state, in Python's integers."""
+    mixed = state * 0x9E3779B97F4A7C15 % 2**64
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
+    return mixed ^ mixed >> 31
+
+
+def test_random_bits_are_split_mixs_and_those_of_a_part_are_its_own() -> None:
+    words = b"".join(split_mix(number + (7 << 36)).to_bytes(8, "little") for number in range(2, 9))
+    expected = [byte & 15 for byte in words] + [byte >> 4 for byte in words]
+    assert random_bits(100, 7, 32, torch.device("cpu")).tolist() == expected[:100]
+    counts = torch.bincount(random_bits(2**20, 7, 0, torch.device("cpu")), minlength=16)
+    assert (counts - 2**16).abs().max() < 6 * 2**8  # standard deviation: just under 2^8
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_signed_sums_are_the_same_in_both_ways(dtype: torch.dtype) -> None:
+    part = torch.randn(1000, generator=torch.Generator().manual_seed(0)).to(dtype)
+    bits = random_bits(1000, 3, 0, torch.device("cpu"))
+    by_hand = [
+        sum(x if b >> at & 1 else -x for x, b in zip(part.tolist(), bits.tolist(), strict=True)) for at in range(4)
+    ]
+    assert signed_sums(part, bits).tolist() == pytest.approx(by_hand)
+    assert signed_sums_in_order(part, bits).tolist() == pytest.approx(by_hand, rel=1e-5)
 
 
 @pytest.mark.parametrize("limit", [4, 1000])

@@ -88,17 +88,32 @@ def projected(gradient: torch.Tensor, seed: int) -> tuple[float, ...]:
 
     The mean square of ``v . e`` is the squared norm of ``e``, whichever of its entries are not 0.
     """
-    generator = torch.Generator().manual_seed(seed)
-    found = torch.zeros(PROJECTIONS, dtype=torch.float64)
+    found = torch.zeros(PROJECTIONS, dtype=torch.float64, device=gradient.device)
     for start in range(0, len(gradient), AT_ONCE):
         part = gradient[start : start + AT_ONCE]
-        bits = torch.randint(2**PROJECTIONS, (len(part),), generator=generator, dtype=torch.uint8).to(part.device)
-        found += _signed_sums(part, bits)
+        found += signed_sums(part, random_bits(len(part), seed, start, part.device))
     return tuple(found.tolist())
 
 
-def _signed_sums(part: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-    """The sums of the entries, each with the sign that a bit gives it, in float64: ``[PROJECTIONS]``, on the CPU.
+def random_bits(count: int, seed: int, start: int, device: torch.device) -> torch.Tensor:
+    """`PROJECTIONS` random bits for each of ``count`` entries from ``start`` on, ``[count]`` in uint8.
+
+    They are SplitMix64's (Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014), made by
+    integer arithmetic on the device itself: torch's own generators differ between devices, and to draw seven billion
+    numbers on the host takes half a minute.
+    """
+    each = 16  # of these half bytes in a word
+    words = torch.arange(-(-count // each), dtype=torch.int64, device=device) + (start // each + (seed << 36))
+    words *= -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as a signed number; products wrap around
+    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15), (31, 1)):
+        words ^= words >> shift & (1 << 64 - shift) - 1  # without copies of the sign
+        words *= factor
+    halves = words.view(torch.uint8)
+    return torch.cat([halves & 15, halves >> 4])[:count]
+
+
+def signed_sums(part: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """The sums of the entries, each with the sign that a bit gives it, in float64: ``[PROJECTIONS]``.
 
     On a CPU the entries of each pattern of bits are summed first, eight times as fast. On a GPU that would not be
     deterministic (``torch.bincount`` with weights).
@@ -107,10 +122,15 @@ def _signed_sums(part: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
         sums = torch.bincount(bits, weights=part.to(torch.float64), minlength=2**PROJECTIONS)
         patterns = torch.arange(2**PROJECTIONS)
         return torch.stack([(sums * (2 * (patterns >> at & 1) - 1)).sum() for at in range(PROJECTIONS)])
+    return signed_sums_in_order(part, bits)
+
+
+def signed_sums_in_order(part: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """`signed_sums` on a GPU."""
     wide = part.to(torch.float64 if part.dtype == torch.float64 else torch.float32)
     total = wide.sum(dtype=torch.float64)
     ones = [(wide * (bits >> at & 1)).sum(dtype=torch.float64) for at in range(PROJECTIONS)]
-    return torch.stack([2 * one - total for one in ones]).cpu()
+    return torch.stack([2 * one - total for one in ones])
 
 
 def named_parameters_of(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
