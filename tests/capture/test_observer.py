@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 
 from accumcheck.capture.observer import Observer
 from accumcheck.capture.shards import engine as engines
@@ -60,6 +62,39 @@ def test_steps_micro_batches_and_gradients_are_recorded(tmp_path: Path) -> None:
     assert steps[0].grad_norm == pytest.approx((2**2 + 4**2 + 9.5**2) ** 0.5)
     assert read_gradients(tmp_path, 1, processes=1)[0].tolist() == [1.0, 2.0, 5.0]
     assert read_gradients(tmp_path, 2, processes=1) == {}
+
+
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    """A process group of this process alone."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("kind", ["fully_shard", "fsdp", "fsdp-flat"])
+def test_a_model_may_be_sharded_after_the_watch_began(tmp_path: Path, one_process: None, kind: str) -> None:
+    """As by Trainer, which shards the model that it was given when its training begins."""
+    model = Scorer()
+    observer = Observer(tmp_path, 0, SampleIndex(SAMPLES), lambda _: None)
+    observer.watch(model, seed=0)
+    trained: torch.nn.Module = model
+    if kind == "fully_shard":
+        fully_shard(model)
+    else:
+        trained = FullyShardedDataParallel(model, device_id=torch.device("cpu"), use_orig_params=kind == "fsdp")
+    optimizer = torch.optim.SGD(trained.parameters(), lr=0.0)
+    for micro_batch in ((0, 1), (3,)):
+        trained(**batch(*micro_batch)).backward()
+    torch.nn.utils.clip_grad_norm_(trained.parameters(), 100.0)  # changes nothing
+    optimizer.step()
+    observer.stop()
+    observer.write()
+
+    (step,) = read_steps(tmp_path, 0)
+    assert [micro_batch.samples for micro_batch in step.micro_batches] == [(0, 1), (3,)]
+    assert read_gradients(tmp_path, 0, processes=1)[0].tolist() == [2.0, 4.0, 9.5]  # as in the test above
+    assert step.grad_norm == pytest.approx((2**2 + 4**2 + 9.5**2) ** 0.5)
 
 
 class Engine:

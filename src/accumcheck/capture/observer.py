@@ -68,7 +68,8 @@ class Observer:
         self._reader: GradientReader | None = None
         self._positions: dict[int, int] = {}
         self._trainer: Any = None
-        self._patches = Patches({Seam.ENGINE_STEP, Seam.GRAD_SCALER, *CLIPPING})
+        self._patches = Patches({Seam.ENGINE_STEP, Seam.GRAD_SCALER})
+        self._at_parameters = Patches(CLIPPING)
         self._engine = EngineWatch(self._patches, self._engine_steps)
         self._optimizers: Optimizers = tuple
         self._contributions: Contributions | None = None
@@ -108,13 +109,16 @@ class Observer:
         self._scaling = ScaleWatch(self._patches)
         self._forwards.watch(model, self._patches)
         self._window.sees_gradients = not is_sharded(model)
-        if not is_sharded(model):
-            parameters = named_parameters_of(model)
-            self._positions = self._reader.positions_of(parameters)
+        parameters = named_parameters_of(model) if self._window.sees_gradients else {}
+        self._positions = self._reader.positions_of(parameters)
+        self._applied = applied = AppliedGradient(self._reader, self._positions)
+        if parameters:
             self._contributions = Contributions(self._reader, parameters, self._saw_gradient, self._entries)
-            self._patches.at_end(self._contributions.stop)
-            watch_clipping(self._patches, self._before_clip, self._clipped)
-        self._applied = AppliedGradient(self._reader, self._positions)
+            self._at_parameters.at_end(self._contributions.stop)
+            watch_clipping(
+                self._at_parameters, lambda tensors: applied.about_to_clip(tensors, self._window.done), self._clipped
+            )
+            self._patches.at_end(self._at_parameters.undo)
         self._updates = UpdateWatch(schedules, self._reader, self._positions)
         if steps is None:
             steps = StepWatch()
@@ -149,9 +153,9 @@ class Observer:
     def write(self) -> None:
         """Write the steps; the gradients were written as they came."""
         self._close_if_stepped()
-        trained, weights = None, self._updates.held() if self._updates is not None else None
-        if self._reader is not None and self._applied is not None:
-            schedules = self._updates.made if self._updates is not None else ()
+        trained = weights = None
+        if self._reader is not None and self._applied is not None and self._updates is not None:
+            weights, schedules = self._updates.held(), self._updates.made
             # an engine steps copies of its own: torch's optimizers do not say which parameters it holds
             held = self._ever_touched if self._engine.found else self._applied.held
             engine = self._engine.record
@@ -180,6 +184,10 @@ class Observer:
     def _forward_begins(self, model: torch.nn.Module) -> None:
         if not self._log.steps and self._reader is not None:
             self._engine.look_for(model, self._reader)
+            if self._window.sees_gradients and is_sharded(model):  # since `watch`: other tensors are trained now
+                self._at_parameters.undo()
+                self._contributions, self._window.sees_gradients = None, False
+                self._positions.clear()  # those who look in it find none of these parameters then
         if not self._forwards.are_told:
             self.catch_up()
 
@@ -191,8 +199,7 @@ class Observer:
         """See `accumcheck.capture.applied.Steps`; all processes get here together, so shards can be gathered."""
         if self._engine.found:
             return
-        assert self._model is not None
-        assert self._applied is not None
+        assert self._model is not None and self._applied is not None  # noqa: PT018
         if self._window.stepped(id(optimizer)):
             self._close()
         if not self._log.steps:
@@ -216,8 +223,7 @@ class Observer:
 
     def step_applies(self, optimizer: torch.optim.Optimizer) -> None:
         """See `accumcheck.capture.applied.Steps`."""
-        if not self._engine.found and self._closure_from is None:
-            assert self._applied is not None
+        if self._applied is not None and not self._engine.found and self._closure_from is None:
             self._applied.read(optimizer)
 
     def step_ended(self, optimizer: torch.optim.Optimizer) -> None:
@@ -227,21 +233,15 @@ class Observer:
             dropped = self._window.drop(self._closure_from)
             if self._contributions is not None:
                 self._contributions.drop(dropped)
-        assert self._applied is not None
-        if not self._engine.found and self._applied.stepped(optimizer):
+        if self._applied is not None and not self._engine.found and self._applied.stepped(optimizer):
             self._window.step(id(optimizer))
 
     def changed(self, before: Mapping[int, torch.Tensor]) -> None:
         """A step has changed the weights; ``before``: the old ones, by parameter id. They are about to be restored."""
         searched = self._closure_from is not None  # along several gradients, which differ only by rounding
-        if self._engine.found or self._updates is None or self._process != 0 or searched:
+        if self._engine.found or self._updates is None or self._model is None or self._process != 0 or searched:
             return
-        assert self._model is not None
         self._updates.changed(self._model.parameters(), before)
-
-    def _before_clip(self, tensors: list[torch.Tensor]) -> None:
-        assert self._applied is not None
-        self._applied.about_to_clip(tensors, self._window.done)
 
     def _clipped(self, clip: Clip) -> None:
         assert self._applied is not None

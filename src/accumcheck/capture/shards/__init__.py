@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from accumcheck.capture.shards.fsdp1 import has_flat_parameters, parameters_of_units
+from accumcheck.capture.shards.fsdp1 import has_flat_parameters, is_managed, parameters_of_units
 from accumcheck.capture.shards.fsdp2 import Distributed, check_data_parallel_alone, class_of, is_fully_sharded, reshard
 from accumcheck.capture.shards.whole import Plain, Whole, canonical
 from accumcheck.capture.shards.zero import Partitioned, engine_of, is_partitioned
@@ -44,4 +44,4 @@ def parameters_of(model: torch.nn.Module) -> Iterator[Whole]:
 
 def is_sharded(model: torch.nn.Module) -> bool:
     """Whether FSDP or DeepSpeed holds this model's parameters, even if there is only one process."""
-    return has_flat_parameters(model) or is_fully_sharded(model) or is_partitioned(model)
+    return has_flat_parameters(model) or is_managed(model) or is_fully_sharded(model) or is_partitioned(model)

@@ -98,6 +98,11 @@ def has_flat_parameters(model: torch.nn.Module) -> bool:
     )
 
 
+def is_managed(model: torch.nn.Module) -> bool:
+    """Whether FSDP1 manages a module of the model: while its forward runs, its parameters look like whole tensors."""
+    return any(getattr(module, "_is_fsdp_managed_module", False) for module in model.modules())
+
+
 def parameters_of_units(model: torch.nn.Module) -> Iterator[Whole]:
     """The parameters of all units, and those outside units, in the order of the model's modules.
 
