@@ -45,6 +45,8 @@ class Seam(Enum):
     """Reads the scale of losses in float16."""
     GROUP = "torch.distributed.destroy_process_group"
     """Keeps the process group until the reference is computed, which may need it; only in the reference's process."""
+    INIT_GROUP = "torch.distributed.init_process_group"
+    """Makes a program's process group over gloo; only where its processes share GPUs (``launcher.oversubscribe``)."""
     RENDEZVOUS = "torch.distributed.distributed_c10d.rendezvous"
     """Gives a single-process program torchrun's variables when it makes a process group."""
     ENGINE_CONFIG = "deepspeed.runtime.config.DeepSpeedConfig._initialize_params"

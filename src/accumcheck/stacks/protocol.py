@@ -130,6 +130,7 @@ OF_PROGRAMS = (
     Seam.BATCHES,
     Seam.SCHEDULE,
     Seam.GROUP,
+    Seam.INIT_GROUP,
     Seam.RENDEZVOUS,
     Seam.ENGINE_CONFIG,
     *WATCHED,

@@ -1,8 +1,13 @@
-"""Keep the process groups of a program alive until the process ends."""
+"""The process groups of a program: kept alive until the process ends, and over gloo where processes share GPUs."""
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import torch.distributed as dist
+
+from accumcheck.capture.patches import Patches, Seam
 
 KEPT: list[dist.ProcessGroup] = []
 """The process groups of this process; never emptied."""
@@ -16,3 +21,19 @@ def keep_groups() -> None:
     """
     if dist.is_initialized():
         KEPT.extend(dist.distributed_c10d._world.pg_map)
+
+
+def use_gloo(patches: Patches) -> None:
+    """Let the program's processes communicate by gloo, whatever backend it asks for: NCCL refuses two on one GPU.
+
+    Args:
+        patches: undo this; they must allow `Seam.INIT_GROUP`.
+    """
+    original = dist.init_process_group
+
+    @functools.wraps(original)
+    def over_gloo(backend: str | None = None, *args: Any, **kwargs: Any) -> None:  # noqa: ARG001
+        of_nccl = {"device_id", "pg_options"}
+        original("gloo", *args, **{name: value for name, value in kwargs.items() if name not in of_nccl})
+
+    patches.substitute(Seam.INIT_GROUP, original, over_gloo)

@@ -18,6 +18,7 @@ from accumcheck.runfolder.job import Job
 from accumcheck.runfolder.of_split import write_program
 from accumcheck.runfolder.steps import read_contributions
 from accumcheck.stacks.programs.engines import engine_of_splits, leave_models_whole
+from accumcheck.stacks.programs.groups import use_gloo
 from accumcheck.stacks.programs.handover import TRAINING_ARGUMENTS, Handover
 from accumcheck.stacks.programs.loop_draws import LoopDraws
 from accumcheck.stacks.programs.main_process import become_main_process
@@ -65,6 +66,8 @@ def run_split(stack: ProgramSpec, job: Job, check: CheckConfig, process: int, pa
     handover = Handover(split, check.steps, patches)
     settings = settings_of(check, split, output=str(folder / "output"), device=job.device, backend=job.backend)
     plain = _begin_plain(job, check, patches)
+    if job.device == "cuda" and job.backend == "gloo":
+        use_gloo(patches)
 
     def made(arguments: Any) -> None:
         handover.take(TRAINING_ARGUMENTS)
