@@ -3,7 +3,8 @@
     python scripts/gpu_acceptance.py --out reports/gpu
 
 Needs only this checkout and an interpreter with accumcheck's dependencies; nothing is downloaded. With ``--device cpu``
-the same cases run shrunk, which tests the script but no GPU. Exits with 0 if every case passed.
+the same cases run shrunk, which tests the script but no GPU. Exits with 0 if every case ended as it must: those with a
+fault fail and name it, the others pass.
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ def problems_of(case: Case, exit_code: int, seconds: float, report: Mapping[str,
     if report is None:
         yield f"no report, exit code {exit_code}"
         return
-    if exit_code != 0 or report["verdict"] != "pass":
+    if (report["verdict"], exit_code) != (("pass", 0) if case.fault is None else ("fail", 1)):
         yield f"verdict {report['verdict']}, exit code {exit_code}"
+    if case.fault is not None and case.fault not in (found := [one["id"] for one in report["findings"]]):
+        yield f"expected the finding {case.fault}, found {', '.join(found) or 'none'}"
     for split in report["splits"]:
         if split["status"] != "ran":
             yield f"{split['split']}: {split['status']}: {split['reason']}"
@@ -154,8 +157,8 @@ def run_case(case: Case, device: str, out: Path) -> Outcome:
     for old in (report, table):
         old.unlink(missing_ok=True)
     settings = [*case.settings, f"launcher.device={device}", "launcher.oversubscribe=true"]
-    if device == "cpu" and case.config != "fsdp.yaml":
-        settings.append("model.shrink=true")
+    if device == "cpu":
+        settings += case.on_cpu
     command = [sys.executable, "-m", "accumcheck", "run", config, "--quiet", "-o", str(report), "-o", str(table)]
     command += [part for setting in settings for part in ("--set", setting)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}

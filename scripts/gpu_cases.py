@@ -18,19 +18,22 @@ TRAINERS_FSDP = {"fsdp": "full_shard auto_wrap", "fsdp_config": {"version": 2}}
 class Case:
     """One run of accumcheck.
 
-    ``config``: a configuration, or a file in configs/; ``settings``: keys that override it; ``one_gpu``: hide all GPUs
-    except the first; ``backend``: the backend that the run must use on GPUs; ``limit``: the time limit of the whole
-    run, in seconds; ``gpus_only``: the stack behaves differently on a CPU.
+    ``config``: a configuration, or a file in configs/; ``settings``: keys that override it, ``on_cpu``: further ones
+    with ``--device cpu``; ``one_gpu``: hide all GPUs except the first; ``backend``: the backend that the run must use
+    on GPUs; ``limit``: the time limit of the whole run, in seconds; ``gpus_only``: the stack behaves differently on a
+    CPU; ``fault``: the finding with which the run must fail.
     """
 
     name: str
     about: str
     config: Mapping[str, Any] | str
     settings: tuple[str, ...] = ()
+    on_cpu: tuple[str, ...] = ()
     one_gpu: bool = False
     backend: str | None = None
     limit: float = 480.0
     gpus_only: bool = False
+    fault: str | None = None
 
 
 def matrix(gpus: int) -> tuple[Case, ...]:
@@ -66,6 +69,32 @@ def matrix(gpus: int) -> tuple[Case, ...]:
                 one_gpu=True,
             )
             for dtype in ("float32", "bfloat16", "float16")
+        ),
+        *(
+            Case(
+                f"autocast-{short}",
+                f"Trainer's {short}: {how}",
+                {**TINY_LLAMA, "global_batch_size": 16, "splits": ["1x16x1", "2x4x2", "1x2x8", "1x1x16"]},
+                settings=(f"training_arguments.{short}=true",),
+                one_gpu=True,
+                gpus_only=True,
+            )
+            for short, how in (("bf16", "autocast"), ("fp16", "autocast, and a loss that is scaled"))
+        ),
+        Case(
+            "fault-head",
+            "a head that Trainer trains wrong: it must fail and be named",
+            "bert-classification.yaml",
+            settings=("splits=[1x16x1, 1x4x4, 2x2x4]",),
+            one_gpu=True,
+            fault="token-mean*k*n",
+        ),
+        Case(
+            "fault-schedule",
+            "a loop whose schedule depends on n: it must fail and be named",
+            "schedule.yaml",
+            one_gpu=True,
+            fault="schedule-times-n",
         ),
         Case(
             "fsdp",
@@ -103,6 +132,7 @@ def matrix(gpus: int) -> tuple[Case, ...]:
             "llava15-7b",
             "the seed's experiment at LLaVA-1.5-7B's real size, random weights",
             "llava15-7b.yaml",
+            on_cpu=("model.shrink=true",),
             one_gpu=True,
         ),
     )

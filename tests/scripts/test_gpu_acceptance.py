@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,19 @@ def test_whatever_is_not_as_it_should_be_is_a_problem() -> None:
         "ran with gloo, expected nccl",
     ]
     assert list(problems_of(CASE, 1, 60.0, None)) == ["no report, exit code 1"]
+
+
+def test_a_planted_fault_must_fail_and_be_named() -> None:
+    case = replace(CASE, fault="schedule-times-n")
+    named = a_report(verdict="fail", findings=[{"id": "schedule-times-n"}])
+    assert list(problems_of(case, 1, 60.0, named)) == []
+    assert list(problems_of(case, 1, 60.0, a_report(verdict="fail", findings=[{"id": "unexplained"}]))) == [
+        "expected the finding schedule-times-n, found unexplained"
+    ]
+    assert list(problems_of(case, 0, 60.0, a_report(findings=[]))) == [
+        "verdict pass, exit code 0",
+        "expected the finding schedule-times-n, found none",
+    ]
 
 
 def test_the_worst_difference_is_from_control_or_reference() -> None:
