@@ -1,7 +1,8 @@
 """How much memory a check's workers need, beside plain training: ``python benchmarks/memory.py`` (see README.md).
 
-Both train the same Llama on the same samples under the same split, one after the other, on the CPU. Under torchrun, as
-accumcheck's workers are, a model is wrapped by DDP even in one process, whose buckets hold the gradient once more.
+Both train the same Llama on the same samples under the same split, one after the other, on the CPU or on one GPU. Under
+torchrun, as accumcheck's workers are, a model is wrapped by DDP even in one process, whose buckets hold the gradient
+once more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ PYTHON = sys.executable
 SPLIT = "1x4x2"
 STEPS = 2
 """An optimizer makes its state in the first step; all that is there in the second is there at the peak."""
+ONE_LAYER = {
+    "hidden_size": 64,
+    "intermediate_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "num_key_value_heads": 1,
+}
+"""Of the model for which the samples are made, so that no large one is made for them."""
 VOCABULARY = 32_000
 TOKENS = 64
 """Of the longest text; the shortest has three quarters of them."""
@@ -35,10 +44,15 @@ MIB = 2**20
 
 @dataclass
 class Peak:
-    """Of one process, in MiB. ``rss``: the kernel's own high-water mark; ``pss``: sampled, shared pages shared out."""
+    """Of one process, in MiB.
+
+    ``rss``: the kernel's own high-water mark; ``pss``: sampled, shared pages shared out; ``gpu``: sampled, what the
+    driver says is taken of the GPU while this process lives, which nothing else may use.
+    """
 
     rss: float = 0.0
     pss: float = 0.0
+    gpu: float = 0.0
 
 
 def main() -> None:
@@ -57,30 +71,42 @@ def main() -> None:
     options.add_argument(
         "--tokens", type=int, default=TOKENS, metavar="N", help=f"of the longest text (default: {TOKENS})"
     )
+    options.add_argument("--steps", type=int, default=STEPS, metavar="N", help="optimizer steps (default: %(default)s)")
+    options.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="default: %(default)s")
+    options.add_argument("--dtype", default="float32", help="of weights and arithmetic (default: %(default)s)")
     options.add_argument("--out", type=Path, action="append", default=[], metavar="FILE", help="FILE.json or FILE.md")
     given = options.parse_args()
     model = llama_of(given.parameters)
     with tempfile.TemporaryDirectory(prefix="accumcheck-bench-") as folder:
         config = Path(folder, "check.yaml")
-        config.write_text(yaml.safe_dump(check_of(model, given.optim, given.tokens)), encoding="utf-8")
-        _run([PYTHON, str(HERE / "prepare.py"), str(config), folder])
+        check = check_of(model, given)
+        config.write_text(yaml.safe_dump({**check, "model": {"config": {**model, **ONE_LAYER}}}), encoding="utf-8")
+        _run(
+            [PYTHON, str(HERE / "prepare.py"), str(config), folder]
+        )  # the samples: they depend on the vocabulary alone
+        saved = Path(folder, "config.json")
+        saved.write_text(json.dumps({**json.loads(saved.read_text(encoding="utf-8")), **model}), encoding="utf-8")
+        config.write_text(yaml.safe_dump(check), encoding="utf-8")
         n, b, k = SPLIT.split("x")
-        script = [str(HERE / "plain_llama.py"), folder, b, k, str(STEPS), given.optim]
+        script = [str(HERE / "plain_llama.py"), folder, b, k, str(given.steps), given.optim, given.device, given.dtype]
         torchrun = [PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", n]
-        alone = peaks([PYTHON, *script], _is_itself)
-        plain = peaks([*torchrun, *script], _is_script)
-        workers = peaks([PYTHON, "-m", "accumcheck", "run", str(config), "--quiet"], _is_worker)
-    if (len(alone), len(plain), len(workers)) != (1, 1, 2):
-        sys.exit(f"expected 1, 1 and 2 processes; found {len(alone)}, {len(plain)} and {len(workers)}")
-    found = {
-        "plain training under torchrun": plain[0],
-        "plain training without it": alone[0],
-        f"accumcheck: worker of {SPLIT}": workers[0],
-        "accumcheck: worker of the reference": workers[1],
-    }
-    table = _table(found)
-    size = f"{parameters_of(model) / 1e6:,.0f} M parameters, float32, texts of up to {given.tokens} tokens"
-    count = f"{size}, split {SPLIT}, {STEPS} steps of {given.optim}"
+        run = [PYTHON, "-m", "accumcheck", "run", str(config), "--quiet"]
+        worker, reference = f"accumcheck: worker of {SPLIT}", "accumcheck: worker of the reference"
+        taken = gpu_memory() if given.device == "cuda" else None
+        found: dict[str, Peak] = {}
+        for names, command, counts in (
+            (["plain training under torchrun"], [*torchrun, *script], _is_script),
+            ([worker, reference], run, _is_worker),
+            (["plain training without it"], [PYTHON, *script], _is_itself),
+        ):
+            measured = peaks(command, counts, taken)
+            if len(measured) != len(names):
+                sys.exit(f"{', '.join(names)}: expected {len(names)} processes, found {len(measured)}")
+            found.update(zip(names, measured, strict=True))
+            print(f"{', '.join(names)}: {measured}", file=sys.stderr, flush=True)  # a large model takes long
+    table = _table(found, {"GPU memory": "gpu"} if given.device == "cuda" else {"RSS": "rss", "PSS": "pss"})
+    size = f"{parameters_of(model) / 1e6:,.0f} M parameters, {given.dtype}, texts of up to {given.tokens} tokens"
+    count = f"{size}, split {SPLIT}, {given.steps} steps of {given.optim}, on {given.device}"
     print(f"{count}\n\n{table}")
     for path in given.out:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +114,10 @@ def main() -> None:
             "model": model,
             "split": SPLIT,
             "optim": given.optim,
+            "steps": given.steps,
             "tokens": given.tokens,
+            "device": given.device,
+            "dtype": given.dtype,
             "mib": {name: asdict(peak) for name, peak in found.items()},
         }
         path.write_text(table if path.suffix == ".md" else json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -115,26 +144,43 @@ def parameters_of(model: dict[str, int | str]) -> int:
     return 2 * VOCABULARY * hidden + layers * (4 * hidden**2 + 3 * hidden * inner + 2 * hidden) + hidden
 
 
-def check_of(model: dict[str, int | str], optim: str, tokens: int) -> dict[str, object]:
+def check_of(model: dict[str, int | str], given: argparse.Namespace) -> dict[str, object]:
     """The configuration of the check."""
     n, b, k = map(int, SPLIT.split("x"))
     return {
-        "model": {"config": model},
-        "data": {"synthetic": {"min_length": tokens * 3 // 4, "max_length": tokens}},
+        "model": {"config": model, "dtype": given.dtype},
+        "data": {"synthetic": {"min_length": given.tokens * 3 // 4, "max_length": given.tokens}},
         "global_batch_size": n * b * k,
-        "steps": STEPS,
-        "training_arguments": {"optim": optim},
+        "steps": given.steps,
+        "training_arguments": {"optim": given.optim},
         "splits": [SPLIT],
-        "launcher": {"device": "cpu", "timeout": 3600},
+        "launcher": {"device": given.device, "timeout": 3600},
     }
 
 
-def peaks(command: Sequence[str], counts: Callable[[psutil.Process, psutil.Process], bool]) -> list[Peak]:
+def gpu_memory() -> Callable[[], float]:
+    """A function that returns how much of the first GPU's memory, in MiB, is taken beyond what is taken now."""
+    import torch
+
+    def taken() -> float:
+        free, total = torch.cuda.mem_get_info(0)
+        return (total - free) / MIB
+
+    before = taken()  # this process's own CUDA context
+    return lambda: taken() - before
+
+
+def peaks(
+    command: Sequence[str],
+    counts: Callable[[psutil.Process, psutil.Process], bool],
+    gpu: Callable[[], float] | None = None,
+) -> list[Peak]:
     """Run a command; returns the peaks of those of its processes that count, the oldest first.
 
     Args:
         command: to be run to its end.
         counts: of a process and the command's own.
+        gpu: returns how much of the GPU's memory is taken, in MiB.
     """
     with psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         parent = psutil.Process(process.pid)
@@ -147,7 +193,7 @@ def peaks(command: Sequence[str], counts: Callable[[psutil.Process, psutil.Proce
             for one in every:
                 try:
                     if counts(one, parent):
-                        _sample(one, found.setdefault((one.create_time(), one.pid), Peak()))
+                        _sample(one, found.setdefault((one.create_time(), one.pid), Peak()), gpu)
                 except (psutil.Error, OSError):  # it has just ended
                     continue
             time.sleep(SAMPLE_SECONDS)
@@ -156,12 +202,15 @@ def peaks(command: Sequence[str], counts: Callable[[psutil.Process, psutil.Proce
     return [peak for _, peak in sorted(found.items())]
 
 
-def _sample(process: psutil.Process, peak: Peak) -> None:
+def _sample(process: psutil.Process, peak: Peak, gpu: Callable[[], float] | None) -> None:
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
     marks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
     if marks:  # none in a process that is ending
         peak.rss = max(peak.rss, int(marks[0]) / 1024)
-        peak.pss = max(peak.pss, process.memory_full_info().pss / MIB)
+        if gpu is None:
+            peak.pss = max(peak.pss, process.memory_full_info().pss / MIB)
+        else:  # reading PSS takes long where a GPU's memory is mapped
+            peak.gpu = max(peak.gpu, gpu())
 
 
 def _is_itself(process: psutil.Process, parent: psutil.Process) -> bool:
@@ -184,14 +233,18 @@ def _run(command: Sequence[str]) -> None:
         sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def _table(found: dict[str, Peak]) -> str:
+def _table(found: dict[str, Peak], kinds: dict[str, str]) -> str:
+    """One row per process; ``kinds``: the kinds of memory that are shown, as headings, and their fields of `Peak`."""
     plain = next(iter(found.values()))
-    lines = ["| process | peak RSS | ratio | peak PSS | ratio | target |", "| --- | --- | --- | --- | --- | --- |"]
+    columns = [heading for kind in kinds for heading in (f"peak {kind}", "ratio")]
+    lines = [["process", *columns, "target"], ["---"] * (len(columns) + 2)]
     for name, peak in found.items():
-        target = TARGET if name.startswith("accumcheck") else ""
-        sizes = f"{peak.rss:.0f} MiB | {peak.rss / plain.rss:.2f} | {peak.pss:.0f} MiB | {peak.pss / plain.pss:.2f}"
-        lines.append(f"| {name} | {sizes} | {target} |")
-    return "\n".join([*lines, ""])
+        cells = [name]
+        for of in kinds.values():
+            size = getattr(peak, of)
+            cells += [f"{size:.0f} MiB", f"{size / getattr(plain, of):.2f}"]
+        lines.append([*cells, str(TARGET) if name.startswith("accumcheck") else ""])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A plain user's training script for `memory.py`: a causal language model, Trainer, and none of accumcheck's code.
 
-python plain_llama.py FOLDER PER_DEVICE_BATCH ACCUMULATION_STEPS STEPS OPTIMIZER
+python plain_llama.py FOLDER PER_DEVICE_BATCH ACCUMULATION_STEPS STEPS OPTIMIZER DEVICE DTYPE
 """
 
 import sys
@@ -21,10 +21,11 @@ def collate(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     }
 
 
-def train(folder: str, batch: int, accumulate: int, steps: int, optim: str) -> None:
+def train(folder: str, batch: int, accumulate: int, steps: int, optim: str, device: str, dtype: str) -> None:
     """Build the model of ``folder/config.json`` and train it on ``folder/samples.pt``."""
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder), torch_dtype=getattr(torch, dtype))
     with tempfile.TemporaryDirectory() as output:
         arguments = TrainingArguments(
             output_dir=output,
@@ -37,7 +38,7 @@ def train(folder: str, batch: int, accumulate: int, steps: int, optim: str) -> N
             report_to=[],
             disable_tqdm=True,
             remove_unused_columns=False,
-            use_cpu=True,
+            use_cpu=device == "cpu",
             dataloader_pin_memory=False,
         )
         samples = torch.load(f"{folder}/samples.pt")
@@ -45,5 +46,5 @@ def train(folder: str, batch: int, accumulate: int, steps: int, optim: str) -> N
 
 
 if __name__ == "__main__":
-    of_split, last = sys.argv[2:4], sys.argv[4:]
-    train(sys.argv[1], int(of_split[0]), int(of_split[1]), int(last[0]), last[1])
+    of_split, steps, last = sys.argv[2:4], sys.argv[4], sys.argv[5:]
+    train(sys.argv[1], int(of_split[0]), int(of_split[1]), int(steps), *last)
