@@ -14,6 +14,7 @@ from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.runfolder.layout import RUN_FOLDER, read_plan
+from accumcheck.work.scan_once import scan_once
 
 MODULES = (
     "numpy",
@@ -86,7 +87,7 @@ def preload() -> None:
     If an import kills the fork server, every worker ends without a message. A module that cannot be imported
     here is imported again by the worker that needs it, which reports the cause.
     """
-    with uncollected():
+    with uncollected(), scan_once():
         for module in _all_modules():
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
