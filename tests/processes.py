@@ -23,6 +23,7 @@ PROCESS = (
     "guard/test_guard.py",
     "guard/test_judge.py",
     "hotfixes/test_hotfixes.py::test_what_is_printed",
+    "launch/test_early.py",
     "launch/test_fork_server.py::test_a_killed_server",
     "launch/test_fork_server.py::test_a_module",
     "launch/test_fork_server.py::test_a_worker_may",
@@ -46,6 +47,7 @@ PROCESS = (
     "stacks/test_registry.py::test_reading_them",
     "test_as_module.py",
     "test_authors_code.py::test_the_plugins_option",
+    "work/test_scan_once.py::test_an_import_within",
     "work/test_second_run.py",
 )
 """Those that start a process. Those that take one of `FIXTURES`, and those marked ``e2e``, need not be named."""

@@ -46,10 +46,13 @@ def watch_clipping(
     """
     watched = _Watch(before, clipped)
     by_norm, by_value = clip_grad.clip_grad_norm_, clip_grad.clip_grad_value_
-    patches.substitute(Seam.CLIPPING, by_norm, watched.around(by_norm, "norm"))
-    patches.substitute(Seam.CLIPPING_VALUES, by_value, watched.around(by_value, "value"))
+    replaced = {
+        Seam.CLIPPING: (by_norm, watched.around(by_norm, "norm")),
+        Seam.CLIPPING_VALUES: (by_value, watched.around(by_value, "value")),
+    }
     if (to_norm := getattr(torch.nn.utils, Seam.CLIPPING_TO_A_NORM.attribute, None)) is not None:  # since torch 2.6
-        patches.substitute(Seam.CLIPPING_TO_A_NORM, to_norm, watched.around(to_norm, "norm"))
+        replaced[Seam.CLIPPING_TO_A_NORM] = to_norm, watched.around(to_norm, "norm")
+    patches.substitute(replaced)
 
 
 class _Watch:

@@ -184,10 +184,10 @@ class Observer:
     def _forward_begins(self, model: torch.nn.Module) -> None:
         if not self._log.steps and self._reader is not None:
             self._engine.look_for(model, self._reader)
-            if self._window.sees_gradients and is_sharded(model):  # since `watch`: other tensors are trained now
+            if self._window.sees_gradients and not self._window.done and is_sharded(model):  # since `watch`
                 self._at_parameters.undo()
                 self._contributions, self._window.sees_gradients = None, False
-                self._positions.clear()  # those who look in it find none of these parameters then
+                self._positions.clear()  # other tensors are trained now: nobody finds these any more
         if not self._forwards.are_told:
             self.catch_up()
 

@@ -8,7 +8,7 @@ replaced in its jobs, so the table in docs/stacks.md is complete.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from types import TracebackType
 from typing import Any
@@ -90,21 +90,24 @@ class Patches:
         assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
         self.assign(owner, seam.attribute, make(getattr(owner, seam.attribute)))
 
-    def substitute(self, seam: Seam, original: Any, replacement: Any) -> None:
-        """Replace a function in every module that already has it: ``from ... import`` copies names.
+    def substitute(self, replaced: Mapping[Seam, tuple[Any, Any]]) -> None:
+        """Replace functions in every module that already has them: ``from ... import`` copies names.
 
         Args:
-            seam: one of the allowed seams.
-            original: the function, under its own name or the seam's.
-            replacement: the new function.
+            replaced: by allowed seam, a function, under its own name or the seam's, and the new one.
         """
-        assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
-        names = {original.__name__, seam.attribute}  # once, not for each of thousands of modules
-        for module in list(sys.modules.values()):
+        by_name: dict[str, list[tuple[Any, Any]]] = {}
+        for seam, (original, replacement) in replaced.items():
+            assert seam in self._allowed, f"{seam.value} is replaced, but the stack does not list it"
+            for name in {original.__name__, seam.attribute}:
+                by_name.setdefault(name, []).append((original, replacement))
+        for module in list(sys.modules.values()):  # thousands: once for all functions
             members = getattr(module, "__dict__", {})
-            for name in names:
-                if members.get(name) is original:
-                    self.assign(module, name, replacement)
+            for name, pairs in by_name.items():
+                if (found := members.get(name)) is not None:
+                    for original, replacement in pairs:
+                        if found is original:
+                            self.assign(module, name, replacement)
 
     def assign(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute of this process's state, such as ``sys.argv``, until the end of the job."""

@@ -45,12 +45,19 @@ def _guarded(argv: Sequence[str] | None, signals: Signals) -> int:
     # and on a busy machine the threads of a matrix product do not wait for each other longer than it takes.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        from accumcheck.cli.app import execute
+        from accumcheck.launch.early import conductor
 
-        signals.started()
-        code = execute(argv)
-        signals.over()
-        return code
+        try:
+            if argv is None:
+                conductor.start(sys.argv[1:])
+            from accumcheck.cli.app import execute
+
+            signals.started()
+            code = execute(argv)
+            signals.over()
+            return code
+        finally:
+            conductor.end()
     except KeyboardInterrupt:
         print("accumcheck: interrupted; all processes were stopped", file=sys.stderr)  # noqa: T201
         return INTERRUPTED

@@ -3,7 +3,7 @@
 RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The conductor imports
 torch, and forks the fork server, which imports the rest. Then it counts the devices, and runs the reference and every
 split through torchrun's agent. It has its own process group, which ends as a whole when the parent closes its standard
-input.
+input. `EARLY` in place of both arguments: they come there, see `accumcheck.launch.early`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.launch.environment import set_environment
+from accumcheck.launch.early import EARLY, take_order
+from accumcheck.launch.environment import set_environment, set_variables
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import AS_ASKED, Lifetime
 from accumcheck.runfolder.place import Place
@@ -26,24 +27,34 @@ def main() -> NoReturn:
 
     Failures are in each plan's event log.
     """
-    place = Place(Path(sys.argv[1]), Path(os.environ["TMPDIR"]))
+    arguments = sys.argv[1:]
+    if arguments == [EARLY]:
+        set_variables()
+        _import_torch()
+        arguments = take_order(sys.stdin.buffer)
+    place = Place(Path(arguments[0]), Path(os.environ["TMPDIR"]))
     set_environment(place.run(0))
     # with this prefix, the semaphores can be removed together with the run's files
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
-    from accumcheck.work.preload import uncollected
-
-    with uncollected(), contextlib.suppress(Exception):  # a worker that cannot import it says why
-        import torch  # noqa: F401  once for this process and the server
+    _import_torch()
     server.start(["accumcheck.work.fork_server"])
     lifetime = Lifetime(place)
     lifetime.end_with_parent()  # starts a thread
     from accumcheck.launch.conductor import Conductor  # while the server imports, which the run waits for
 
-    for number in lifetime.asked() if sys.argv[2] == AS_ASKED else range(int(sys.argv[2])):
+    for number in lifetime.asked() if arguments[1] == AS_ASKED else range(int(arguments[1])):
         server.renew()
         Conductor(place.run(number), server, lifetime).lead()
     lifetime.end()
+
+
+def _import_torch() -> None:
+    """Import it once for this process and the server."""
+    from accumcheck.work.preload import uncollected
+
+    with uncollected(), contextlib.suppress(Exception):  # a worker that cannot import it says why
+        import torch  # noqa: F401
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ from accumcheck.runfolder.job import Failure, Job
 from accumcheck.runfolder.layout import REFERENCE, read_plan
 from accumcheck.runfolder.membership import drawn_order, global_batches, unapplied_order
 
+POLL_SECONDS = 0.02
+
 
 class Conductor:
     """Runs one plan from its folder."""
@@ -44,6 +46,7 @@ class Conductor:
         self._events = EventLog(run)
         self._follower = EventFollower(run)
         self._workers: dict[str, Workers] = {}
+        self._processes: dict[str, int] = {}
         self._lock = threading.Condition()
         self._ended: list[str] = []
         self._common: Failure | None = None
@@ -107,10 +110,14 @@ class Conductor:
             for name, taken in take_fitting(waiting, slots):
                 threads[name] = self._start(name, Split.parse(name).num_processes, devices.kind, taken, ())
             with self._lock:
-                self._lock.wait_for(lambda: bool(self._ended), timeout=0.05 if threads else 0)
+                self._lock.wait_for(lambda: bool(self._ended), timeout=POLL_SECONDS if threads else 0)
                 ended, self._ended = self._ended, []
             for name in ended:
                 del threads[name]
+            # on a CPU the next job may start while this one's processes end; a GPU's memory is free when they have
+            early = devices.kind == "cpu" and self._check.launcher.nnodes == 1
+            over = [name for name in threads if early and self._has_said_all(name)]
+            for name in (*ended, *over):
                 slots.release(name)
 
     def _start(
@@ -131,6 +138,7 @@ class Conductor:
         offset = self._offset
         if nodes == self._check.launcher.nnodes:  # the jobs that use rdzv_endpoint, the same on every machine
             self._offset += 1
+        self._processes[name] = job.local_processes
         self._emit(Started(name))
         thread = threading.Thread(target=self._lead_job, args=(job, offset), daemon=True)
         thread.start()
@@ -201,3 +209,6 @@ class Conductor:
                 if isinstance(event, WorkerStarted | WorkerDone):
                     self._workers[event.job] = self._workers.get(event.job, Workers()).after(event)
             return self._workers.get(name, Workers())
+
+    def _has_said_all(self, name: str) -> bool:
+        return len(self._workers_of(name).done) == self._processes[name]

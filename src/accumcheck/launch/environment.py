@@ -19,8 +19,13 @@ from accumcheck.stacks.registry import package_of
 
 def set_environment(run: Path) -> None:
     """Set the variables that all processes of a run share; ``run`` is the folder of its first plan."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
+    set_variables()
     os.environ[RUN_FOLDER] = str(run)
+
+
+def set_variables() -> None:
+    """Set those that all runs share. They must be set before torch is imported."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
     os.environ.update(
         CUBLAS_WORKSPACE_CONFIG=os.environ.get("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
         PYTORCH_NVML_BASED_CUDA_CHECK="1",  # counting GPUs must not start CUDA before the fork

@@ -15,6 +15,7 @@ from pathlib import Path
 from accumcheck.as_module import module_command
 from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
+from accumcheck.launch import early
 from accumcheck.launch.endings import ending
 from accumcheck.record import Reason
 from accumcheck.runfolder.events import Ended, Event, EventFollower, Finished, OnEvent, Planned
@@ -22,6 +23,7 @@ from accumcheck.runfolder.layout import write_plan
 from accumcheck.runfolder.place import Place
 from accumcheck.runfolder.space import EXIT_NO_SPACE, full_device, no_space
 
+CONDUCTOR = "accumcheck.launch"
 POLL_SECONDS = 0.02
 
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b(: |$)")
@@ -54,7 +56,7 @@ def launch(
     """
     for number, check in enumerate(checks):
         write_plan(place.run(number), check)
-    with leading(place, "accumcheck.launch", [str(place.root), str(len(checks))], python, path) as conductor:
+    with leading(place, CONDUCTOR, [str(place.root), str(len(checks))], python, path) as conductor:
         for number in range(len(checks)):
             yield follow(place.run(number), place, conductor, on_event)
 
@@ -126,15 +128,19 @@ def leading(
     """
     searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
     env = {**os.environ, "TMPDIR": str(place.scratch), **(variables or {})}
+    env = {**env, "PYTHONPATH": searched} if searched else env
     with place.conductor_log.open("wb") as stream:
-        conductor = subprocess.Popen(
-            module_command(python, module, arguments),
-            stdin=subprocess.PIPE,  # kept open: the conductor ends its group when it is closed
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env={**env, "PYTHONPATH": searched} if searched else env,
-            start_new_session=True,  # its own group: Ctrl-C only reaches the parent, which ends the group
-        )
+        order = [str(place.scratch), stream.name, *arguments]
+        conductor = early.conductor.take(env, python, order) if module == CONDUCTOR else None
+        if conductor is None:
+            conductor = subprocess.Popen(
+                module_command(python, module, arguments),
+                stdin=subprocess.PIPE,  # kept open: the conductor ends its group when it is closed
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=env,
+                start_new_session=True,  # its own group: Ctrl-C only reaches the parent, which ends the group
+            )
     try:
         yield conductor
     finally:

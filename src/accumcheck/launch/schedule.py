@@ -34,8 +34,8 @@ class Slots:
         return self._taken[job]
 
     def release(self, job: str) -> None:
-        """Give the job's slots back."""
-        self._free = sorted([*self._free, *self._taken.pop(job)])
+        """Give the job's slots back, if it has any."""
+        self._free = sorted([*self._free, *self._taken.pop(job, ())])
 
 
 def take_fitting(waiting: list[tuple[str, int]], slots: Slots) -> list[Taken]:

@@ -36,4 +36,4 @@ def use_gloo(patches: Patches) -> None:
         of_nccl = {"device_id", "pg_options"}
         original("gloo", *args, **{name: value for name, value in kwargs.items() if name not in of_nccl})
 
-    patches.substitute(Seam.INIT_GROUP, original, over_gloo)
+    patches.substitute({Seam.INIT_GROUP: (original, over_gloo)})

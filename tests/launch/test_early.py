@@ -1,0 +1,116 @@
+"""The conductor that is started with the program: used where it fits, and never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from accumcheck.launch.early import EarlyConductor
+
+RUN = ["run", "check.yaml"]
+
+
+@pytest.fixture
+def early() -> Iterator[EarlyConductor]:
+    conductor = EarlyConductor()
+    yield conductor
+    conductor.end()
+
+
+def started_by_us() -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # one that has just ended
+            if "accumcheck.launch" in child.cmdline():
+                found.append(child)
+    return found
+
+
+def order(folder: Path, *arguments: str) -> list[str]:
+    return [str(folder), str(folder / "log"), *arguments]
+
+
+def test_it_leads_what_it_is_given_and_writes_into_its_log(early: EarlyConductor, tmp_path: Path) -> None:
+    early.start(RUN)
+    (waiting,) = started_by_us()
+    process = early.take(dict(os.environ) | {"TMPDIR": str(tmp_path)}, sys.executable, order(tmp_path, "/nowhere", "1"))
+    assert process is not None
+    assert process.pid == waiting.pid
+    assert process.wait(60) != 0
+    assert "No such file or directory: '/nowhere/0/plan.json'" in (tmp_path / "log").read_text(encoding="utf-8")
+    early.end()  # it is not its own any more
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+@pytest.mark.parametrize("what", ["environment", "python"])
+def test_it_is_ended_where_another_one_is_needed(early: EarlyConductor, tmp_path: Path, what: str) -> None:
+    early.start(RUN)
+    environment = dict(os.environ) | ({"PYTHONPATH": "/elsewhere"} if what == "environment" else {})
+    python = "/elsewhere/python" if what == "python" else sys.executable
+    assert early.take(environment, python, order(tmp_path, "/nowhere", "1")) is None
+    assert started_by_us() == []
+    assert early.take(dict(os.environ), sys.executable, order(tmp_path, "/nowhere", "1")) is None
+
+
+def test_one_that_has_died_is_not_used(early: EarlyConductor, tmp_path: Path) -> None:
+    early.start(RUN)
+    (waiting,) = started_by_us()
+    waiting.kill()
+    while started_by_us():
+        time.sleep(0.01)
+    assert early.take(dict(os.environ), sys.executable, order(tmp_path, "/nowhere", "1")) is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["validate", "check.yaml"],
+        ["run", "--help"],
+        ["run", "check.yaml", "--transformers", "4.49.0"],
+        ["run", "check.yaml", "--transformers=4.49.0"],
+        ["run", "check.yaml", "--with", "trl==1.0.0"],
+    ],
+)
+def test_other_commands_start_none(early: EarlyConductor, arguments: list[str]) -> None:
+    early.start(arguments)
+    assert started_by_us() == []
+
+
+def test_it_ends_with_a_program_that_is_killed() -> None:
+    program = (
+        "import time\n"
+        "from accumcheck.launch.early import conductor\n"
+        "conductor.start(['run', 'check.yaml'])\n"
+        "print(conductor._process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        waiting = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    waiting.wait(60)  # psutil.TimeoutExpired if it lives on
+
+
+def test_a_wrong_configuration_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "check.yaml").write_text("nothing: 1\n", encoding="utf-8")
+    command = [sys.executable, "-m", "accumcheck", "run", "check.yaml"]
+    with psutil.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as program:
+        seen: list[psutil.Process] = []
+        while program.poll() is None:
+            try:
+                seen += [child for child in program.children() if child not in seen]
+            except psutil.Error:
+                break
+        assert program.wait() == 2
+    assert len(seen) == 1
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in seen)
