@@ -10,6 +10,7 @@ from accumcheck.judge.measure.backward import before_clips_by_hand
 from accumcheck.judge.measure.by_control import relative_to, with_added, without
 from accumcheck.judge.measure.changed import with_changed
 from accumcheck.judge.measure.compare import Recovery, Truth, recover, with_weights
+from accumcheck.judge.measure.each import each
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.fed_rows import SplitRows, compare_fed
 from accumcheck.judge.measure.not_finite import has_finite_batches, words_of_reference
@@ -106,7 +107,8 @@ def gather(
     if check.runs_program:
         compared = compare_fed(ran, control, reference)
         ran, fed = compared.observations, compared.of
-    ran = tuple(before_clips_by_hand(one, _precision(check, reference)) for one in ran)
+    dtype = _precision(check, reference)
+    ran = tuple(each(lambda one: before_clips_by_hand(one, dtype), ran))
     good = [one for one in ran if one.status == "ran"]
     added = changed = 0.0
     if reference is not None:
@@ -119,23 +121,20 @@ def gather(
             reference, changed = with_changed(reference, first, good)
     alone = truths_of(reference, check.steps)
     recovered: list[Recovery] = []
-    if good and reference is not None and not reference.batched:  # else a gradient is not a sum over its samples
-        for step, truth in enumerate(alone):
-            there = [one for one in good if step < len(one.steps)]
-            # what the user allows the gradient holds for every sample of it
-            by_sample = check.tolerances.gradient is None
-            recovered.append(recover(step, there, truth, reference, by_sample=by_sample))
+    if good and (known := reference) is not None and not known.batched:  # else a gradient is not a sum over its samples
+        # what the user allows the gradient holds for every sample of it
+        by_sample = check.tolerances.gradient is None
+        recovered = each(lambda step: recover(step, good, alone[step], known, by_sample=by_sample), range(len(alone)))
     losses = [step.loss for one in good for step in one.steps]
     precision = _precision(check, reference)
     tolerances = resolve(check.tolerances, precision, measured(reference, recovered), losses)
     windows = windows_in(good, reference, check, fed)
     truths = {one.split: right_of(one, alone, reference, windows) for one in ran} if reference is not None else {}
-    records = {
-        one.split: records_of(
-            one, good, control, truths.get(one.split, ()), reference, windows, tolerances.loss_rounding
-        )
-        for one in good
-    }
+    rounding = tolerances.loss_rounding
+    recorded = each(
+        lambda one: records_of(one, good, control, truths.get(one.split, ()), reference, windows, rounding), good
+    )
+    records = {one.split: found for one, found in zip(good, recorded, strict=True)}
     if recovered:
         records = {
             split: with_weights(mine, recovered, truths[split], split, control) for split, mine in records.items()
@@ -175,7 +174,8 @@ def _parameter_errors(
     if reference is None or reference.not_judged:
         return {}
     allowance = Allowance.of(reference, tolerances, precision)
-    return {one.split: parameter_errors(one, truths.get(one.split, ()), reference, allowance) for one in good}
+    found = each(lambda one: parameter_errors(one, truths.get(one.split, ()), reference, allowance), good)
+    return {one.split: errors for one, errors in zip(good, found, strict=True)}
 
 
 def _off_parameters(
@@ -205,15 +205,14 @@ def _off_parameters(
         return off_parameters(split, other, own, off_control, reference, allowance)
 
     wrong = {one.name for one in of(control, None)} if control is not None else set()
-    found = {}
-    for split in good:
+
+    def off_of(split: SplitObservation) -> tuple[OffParameter, ...]:
         size = split.split.per_device_train_batch_size
         same = control is not None and (not reference.batched or size == control.split.per_device_train_batch_size)
         other = control if same and split is not control else None
-        found[split.split] = tuple(
-            one for one in of(split, other) if one.against == "reference" or one.name not in wrong
-        )
-    return {split: off for split, off in found.items() if off}
+        return tuple(one for one in of(split, other) if one.against == "reference" or one.name not in wrong)
+
+    return {split.split: off for split, off in zip(good, each(off_of, good), strict=True) if off}
 
 
 def _completed(observation: SplitObservation, check: CheckConfig, *, may_end: bool) -> SplitObservation:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from accumcheck.judge.evidence import Evidence
 from accumcheck.judge.explanation import Explanation
+from accumcheck.judge.measure.each import each
 from accumcheck.judge.measure.epochs import Windows
 from accumcheck.judge.measure.not_finite import words_of_split
 from accumcheck.judge.measure.updates import change_difference, clear_to
@@ -18,7 +19,7 @@ from accumcheck.record.reported import UpdateRecord, WeightChange
 
 def results_of(seen: Evidence, explanation: Explanation) -> tuple[SplitResult, ...]:
     """The results of every requested split, in the order of the observations."""
-    return tuple(_result(one, seen, explanation) for one in seen.ran)
+    return tuple(each(lambda one: _result(one, seen, explanation), seen.ran))
 
 
 def with_reasons(results: Sequence[SplitResult], findings: Sequence[Finding]) -> tuple[SplitResult, ...]:
