@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from accumcheck.launch.schedule import Slots, running_order, take_fitting
+from pathlib import Path
+
+import pytest
+
+from accumcheck.config.faults import Place
+from accumcheck.config.load import read_config
+from accumcheck.config.model import CheckConfig, ModelConfig
+from accumcheck.launch.schedule import Slots, running_order, slots_of, take_fitting
+from accumcheck.record import Split
 
 
 def test_jobs_take_the_first_free_slots_and_wait_where_there_are_too_few() -> None:
@@ -47,3 +55,28 @@ def test_a_wide_job_that_does_not_fit_is_waited_for() -> None:
 def test_the_control_comes_first_then_narrow_splits_and_of_these_the_longest() -> None:
     splits = [("4x1x1", 4, 1), ("1x2x2", 1, 2), ("2x2x1", 2, 1), ("1x1x4", 1, 4), ("1x4x1", 1, 1)]
     assert running_order(splits, "2x2x1") == ["2x2x1", "1x1x4", "1x2x2", "1x4x1", "4x1x1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "shrink", "free"),
+    [
+        ("cpu", 2, True, 3),
+        ("cpu", 0, True, 2),  # not known
+        ("cpu", 2, False, 2),  # needs the memory of its size
+        ("cuda", 2, True, 2),  # a GPU has one process
+    ],
+)
+def test_a_small_job_more_than_cores_fills_the_time_in_which_processes_start_and_end(
+    kind: str, count: int, shrink: bool, free: int
+) -> None:
+    model = ModelConfig(config={"model_type": "llama"}, shrink=shrink)
+    check = CheckConfig(model=model, global_batch_size=8, splits=(Split(1, 8, 1),))
+    slots = slots_of(check, kind, count)
+    assert len(slots.free) == free
+
+
+def test_a_program_has_the_cores_alone(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("", encoding="utf-8")
+    text = "stack: script\nscript: {path: train.py}\nglobal_batch_size: 8\nsplits: [1x8x1]\n"
+    check = read_config(text, Place("check.yaml"), tmp_path)
+    assert len(slots_of(check, "cpu", 2).free) == 2

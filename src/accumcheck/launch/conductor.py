@@ -15,7 +15,7 @@ from accumcheck.launch.environment import describe_environment
 from accumcheck.launch.fits import backend_of, local_processes, machines_of, why_not
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import Lifetime
-from accumcheck.launch.schedule import Slots, running_order, take_fitting
+from accumcheck.launch.schedule import running_order, slots_of, take_fitting
 from accumcheck.launch.vigil import Workers
 from accumcheck.record import Split
 from accumcheck.runfolder.events import (
@@ -84,7 +84,7 @@ class Conductor:
 
     def _run_all(self, order: list[str], devices: Devices) -> None:
         """Start jobs that fit and wait for them. The reference starts once the first split has reported its samples."""
-        slots = Slots(max(devices.count, 1), alone=self._check.launcher.nnodes > 1)
+        slots = slots_of(self._check, devices.kind, devices.count)
         waiting = [(name, local_processes(Split.parse(name), self._check)) for name in order]
         threads: dict[str, threading.Thread] = {}
         reference_due = self._check.launcher.node_rank == 0 and bool(order)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accumcheck.config.model import CheckConfig
+
 Taken = tuple[str, tuple[int, ...]]
 """A job and the slots that it has."""
 
@@ -36,6 +38,21 @@ class Slots:
     def release(self, job: str) -> None:
         """Give the job's slots back, if it has any."""
         self._free = sorted([*self._free, *self._taken.pop(job, ())])
+
+
+def slots_of(check: CheckConfig, kind: str, count: int) -> Slots:
+    """The slots of one machine for the jobs of a check.
+
+    The processes of a job leave their cores idle while they start and end. On a CPU one small job more than there are
+    cores uses that time; a large one would need its memory as well.
+
+    Args:
+        check: the configuration.
+        kind: of the devices: ``cuda`` or ``cpu``.
+        count: how many of them the machine has.
+    """
+    spare = kind == "cpu" and check.model.shrink and not check.runs_program
+    return Slots(max(count, 1) + spare, alone=check.launcher.nnodes > 1)
 
 
 def take_fitting(waiting: list[tuple[str, int]], slots: Slots) -> list[Taken]:

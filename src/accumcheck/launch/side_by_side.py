@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from accumcheck.launch.devices import Devices
 from accumcheck.launch.fits import local_processes, machines_of, why_not
-from accumcheck.launch.schedule import Slots, Taken, running_order, take_fitting
+from accumcheck.launch.schedule import Taken, running_order, slots_of, take_fitting
 from accumcheck.record import Split
 from accumcheck.runfolder.layout import REFERENCE
 
@@ -37,7 +37,7 @@ def rounds_of(plan: Plan, devices: AssumedDevices) -> list[list[Taken]]:
     order = running_order(
         [(str(split), split.num_processes, split.gradient_accumulation_steps) for split in splits], str(plan.control)
     )
-    slots = Slots(max(one.count, 1), alone=check.launcher.nnodes > 1)
+    slots = slots_of(check, one.kind, one.count)
     waiting = [(name, wanted[name]) for name in order]
     rounds: list[list[Taken]] = []
     reference_due = bool(order)
