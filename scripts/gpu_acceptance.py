@@ -3,8 +3,8 @@
     python scripts/gpu_acceptance.py --out reports/gpu
 
 Needs only this checkout and an interpreter with accumcheck's dependencies; nothing is downloaded. With ``--device cpu``
-the same cases run shrunk, which tests the script but no GPU. Exits with 0 if every case ended as it must: those with a
-fault fail and name it, the others pass.
+the same cases run with small models, which tests the script but no GPU. Exits with 0 if every case ended as it must:
+those with a fault fail and name it, the others pass.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def summary(outcomes: Sequence[Outcome], device: str, when: datetime) -> str:
     lines = [
         f"# Acceptance on {device}, {when:%Y-%m-%d %H:%M} UTC",
         "",
-        *(["**This ran on a CPU, shrunk: it says nothing about GPUs.**", ""] if device == "cpu" else []),
+        *(["**This ran on a CPU, with small models: it says nothing about GPUs.**", ""] if device == "cpu" else []),
         f"{used.get('device_count', '?')} x {used.get('device_name') or used.get('device') or 'unknown device'}, "
         + ", ".join(f"{name} {used.get(name, '?')}" for name in ("python", "torch", "transformers", "accelerate")),
         "",

@@ -61,6 +61,51 @@ def test_it_is_ended_where_another_one_is_needed(early: EarlyConductor, tmp_path
     assert early.take(dict(os.environ), sys.executable, order(tmp_path, "/nowhere", "1")) is None
 
 
+def test_one_that_dies_at_that_moment_is_not_used(
+    early: EarlyConductor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early.start(RUN)
+    (waiting,) = started_by_us()
+    process = early._process
+    assert process is not None
+    waiting.kill()
+    process.wait()
+    monkeypatch.setattr(process, "poll", lambda: None)  # as it was a moment ago
+    assert early.take(dict(os.environ), sys.executable, order(tmp_path, "/nowhere", "1")) is None
+
+
+def test_a_folder_may_have_any_name(early: EarlyConductor, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"not \xff utf-8,\nin two lines")
+    folder.mkdir()
+    early.start(RUN)
+    process = early.take(dict(os.environ), sys.executable, order(folder, str(folder), "1"))
+    assert process is not None
+    assert process.wait(60) != 0
+    assert "No such file or directory" in (folder / "log").read_text(encoding="utf-8", errors="replace")
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def test_what_it_prints_before_it_has_a_log_is_kept(early: EarlyConductor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/ls")  # which finds no such file
+    early.start(RUN)
+    process = early._process
+    assert process is not None
+    process.wait()
+    assert b"accumcheck.launch" in early.said()
+
+
+def test_where_no_process_can_be_started_there_is_none(
+    early: EarlyConductor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError("too many processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    early.start(RUN)
+    assert early.take(dict(os.environ), sys.executable, order(tmp_path, "/nowhere", "1")) is None
+
+
 def test_one_that_has_died_is_not_used(early: EarlyConductor, tmp_path: Path) -> None:
     early.start(RUN)
     (waiting,) = started_by_us()

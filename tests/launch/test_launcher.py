@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from accumcheck.launch import early
 from accumcheck.launch.launcher import last_words, why_ended
 from accumcheck.runfolder.place import Place
 from accumcheck.runfolder.space import EXIT_NO_SPACE
@@ -38,6 +39,13 @@ def place(tmp_path: Path) -> Place:
 
 def test_a_conductor_that_was_killed_is_named_with_the_signal(place: Place) -> None:
     assert why_ended(-15, place) == "the conductor, which leads the run, was killed by SIGTERM"
+
+
+def test_what_it_said_before_it_had_a_log_counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.conductor_log.write_bytes(b"")
+    monkeypatch.setattr(early.conductor, "said", lambda: b"a library: no such device\n")
+    assert why_ended(1, place) == "a library: no such device"
+    assert place.conductor_log.read_bytes() == b"a library: no such device\n"
 
 
 def test_one_that_failed_has_said_why_or_could_not_for_want_of_space(place: Place) -> None:

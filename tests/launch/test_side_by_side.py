@@ -64,8 +64,9 @@ def test_on_several_machines_jobs_follow_each_other() -> None:
 def test_words_for_cores_and_for_devices_that_are_not_neighbours() -> None:
     plan = plan_of(["1x4x1", "2x2x1"], 4)
     cores = AssumedDevices("cpu", 4, "given")
-    assert lines_of([[("1x4x1", (0,)), ("2x2x1", (1, 2))]], cores, plan.config) == [
-        "1. 1x4x1 on 1 core, 2x2x1 on 2 cores"
+    assert lines_of([[("1x4x1", (0,)), ("2x2x1", (1, 2))], [("4x1x1", (0, 1, 2, 3, 4))]], cores, plan.config) == [
+        "1. 1x4x1 on 1 core, 2x2x1 on 2 cores",
+        "2. 4x1x1 on 4 cores",
     ]
     assert lines_of([[("2x2x1", (0, 3))]], gpus(4), plan.config) == ["1. 2x2x1 on GPUs 0,3"]
 

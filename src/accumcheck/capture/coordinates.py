@@ -98,11 +98,13 @@ def projected(gradient: torch.Tensor, seed: int) -> tuple[float, ...]:
 def random_bits(count: int, seed: int, start: int, device: torch.device) -> torch.Tensor:
     """`PROJECTIONS` random bits for each of ``count`` entries from ``start`` on, ``[count]`` in uint8.
 
-    They are SplitMix64's (Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014), made by
-    integer arithmetic on the device itself: torch's own generators differ between devices, and to draw seven billion
-    numbers on the host takes half a minute.
+    ``start`` is a multiple of 16. They are SplitMix64's (Steele, Lea and Flood, Fast Splittable Pseudorandom Number
+    Generators, OOPSLA 2014), made by integer arithmetic on the device itself: torch's own generators differ between
+    devices, and to draw seven billion numbers on the host takes half a minute.
     """
-    each = 16  # of these half bytes in a word
+    each = 64 // PROJECTIONS  # halves of bytes in a word
+    assert PROJECTIONS == 4
+    assert start % each == 0
     words = torch.arange(-(-count // each), dtype=torch.int64, device=device) + (start // each + (seed << 36))
     words *= -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as a signed number; products wrap around
     for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15), (31, 1)):

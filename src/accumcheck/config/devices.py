@@ -56,8 +56,13 @@ def _gpus(environ: Mapping[str, str], device_folder: Path) -> AssumedDevices:
     return AssumedDevices("cuda", len(files), f"{device_folder}/nvidia[0-9]*")
 
 
+def cores() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _cpu() -> AssumedDevices:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores > MOST_CPU_PROCESSES:
-        return AssumedDevices("cpu", MOST_CPU_PROCESSES, f"{cores} CPU cores, of which {MOST_CPU_PROCESSES} are used")
-    return AssumedDevices("cpu", cores, f"{cores} CPU core{'s' if cores > 1 else ''}")
+    found = cores()
+    if found > MOST_CPU_PROCESSES:
+        return AssumedDevices("cpu", MOST_CPU_PROCESSES, f"{found} CPU cores, of which {MOST_CPU_PROCESSES} are used")
+    return AssumedDevices("cpu", found, f"{found} CPU core{'s' if found > 1 else ''}")

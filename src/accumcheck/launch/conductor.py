@@ -15,7 +15,7 @@ from accumcheck.launch.environment import describe_environment
 from accumcheck.launch.fits import backend_of, local_processes, machines_of, why_not
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import Lifetime
-from accumcheck.launch.schedule import running_order, slots_of, take_fitting
+from accumcheck.launch.schedule import is_small, running_order, slots_of, take_fitting
 from accumcheck.launch.vigil import Workers
 from accumcheck.record import Split
 from accumcheck.runfolder.events import (
@@ -114,8 +114,8 @@ class Conductor:
                 ended, self._ended = self._ended, []
             for name in ended:
                 del threads[name]
-            # on a CPU the next job may start while this one's processes end; a GPU's memory is free when they have
-            early = devices.kind == "cpu" and self._check.launcher.nnodes == 1
+            # the next small job may start while this one's processes end; the memory of a large one is needed
+            early = is_small(self._check, devices.kind) and self._check.launcher.nnodes == 1
             over = [name for name in threads if early and self._has_said_all(name)]
             for name in (*ended, *over):
                 slots.release(name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+
+from accumcheck.config.devices import cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,7 @@ def detect(wanted: str) -> Devices:
     gpus = torch.cuda.device_count() if wanted != "cpu" else 0
     if gpus or wanted == "cuda":
         return Devices("cuda", _gpu_name(), gpus, f"torch sees {gpus} GPU{'' if gpus == 1 else 's'}")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Devices("cpu", _cpu_name(), cores, "launcher.device is cpu" if wanted == "cpu" else "torch sees no GPU")
+    return Devices("cpu", _cpu_name(), cores(), "launcher.device is cpu" if wanted == "cpu" else "torch sees no GPU")
 
 
 def _gpu_name() -> str:

@@ -1,12 +1,14 @@
 """A conductor that is started with the program and imports torch while the program reads its configuration.
 
 It waits at its standard input for what it is to lead. If nothing comes, because the configuration is wrong or the run
-needs another interpreter, it is ended; if the program dies, it ends by itself.
+needs another interpreter, it is ended; if the program dies, it ends as well.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,11 +17,14 @@ from pathlib import Path
 from typing import IO
 
 from accumcheck.as_module import module_command
+from accumcheck.work.end_with_parent import end_with_parent
 
 EARLY = "early"
-"""In place of the conductor's arguments: they will come at its standard input."""
-_OTHERWISE = ("-h", "--help", "--transformers", "--with")
+"""The one argument of a conductor that reads its arguments from its standard input."""
+_STARTS_NONE = ("-h", "--help", "--transformers", "--with")
 """Options with which ``run`` starts no conductor, or one with another interpreter."""
+_LENGTH = 8
+"""Bytes of the length that comes before an order."""
 
 
 class EarlyConductor:
@@ -28,63 +33,76 @@ class EarlyConductor:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: dict[str, str] = {}
+        self._said: IO[bytes] | None = None
 
     def start(self, arguments: Sequence[str]) -> None:
-        """Start it, if the command line of the program is that of a run with this interpreter.
+        """Start it, if the command line of the program is that of a run with this interpreter, and if it can be.
 
         Args:
             arguments: without the program's name.
         """
-        if arguments[:1] != ["run"] or any(one.partition("=")[0] in _OTHERWISE for one in arguments):
+        options = {one.partition("=")[0] for one in arguments}
+        if arguments[:1] != ["run"] or not options.isdisjoint(_STARTS_NONE) or not sys.executable:
             return
         self._environment = dict(os.environ)
-        self._process = subprocess.Popen(
-            module_command(sys.executable, "accumcheck.launch", [EARLY]),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with contextlib.suppress(OSError):  # the run will try again, and say what is wrong
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115  it is read when the process has ended
+            self._process = subprocess.Popen(
+                module_command(sys.executable, "accumcheck.launch", [EARLY]),
+                stdin=subprocess.PIPE,
+                stdout=self._said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def take(self, environment: dict[str, str], python: str, order: Sequence[str]) -> subprocess.Popen[bytes] | None:
-        """Give it something to lead; from now on it is the caller's. None if there is none, or it does not fit.
+        """Give it something to lead: then it belongs to the caller. None if there is none, or it does not fit.
 
         Args:
             environment: which the conductor must have, apart from ``TMPDIR``.
             python: the interpreter under test.
             order: see `take_order`.
         """
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return None
         same = {**environment, "TMPDIR": ""} == {**self._environment, "TMPDIR": ""}
-        try:
-            if same and python == sys.executable and process.poll() is None:
+        if same and python == sys.executable and process.poll() is None:
+            with contextlib.suppress(OSError):  # it has just ended
                 assert process.stdin is not None
-                process.stdin.write("\0".join(order).encode() + b"\n")
+                text = b"\0".join(map(os.fsencode, order))
+                process.stdin.write(len(text).to_bytes(_LENGTH, "big") + text)
                 process.stdin.flush()
+                self._process = None
                 return process
-        except OSError:  # it has just ended
-            pass
-        _end(process)
+        self.end()
         return None
 
+    def said(self) -> bytes:
+        """What the process has printed before it took its order."""
+        if self._said is None:
+            return b""
+        self._said.seek(0)
+        return self._said.read()
+
     def end(self) -> None:
-        """End it, if it was not used."""
+        """End it, if it was not used, and forget what it has said."""
+        said, self._said = self._said, None
+        if said is not None:
+            said.close()
         process, self._process = self._process, None
-        if process is not None:
-            _end(process)
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        with contextlib.suppress(OSError):  # what could not be written is written again
+            assert process.stdin is not None
+            process.stdin.close()
 
 
 conductor = EarlyConductor()
 """Of this process."""
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()  # it has no children before it is used
-    process.wait()
-    assert process.stdin is not None
-    process.stdin.close()
 
 
 def take_order(stream: IO[bytes]) -> list[str]:
@@ -99,10 +117,11 @@ def take_order(stream: IO[bytes]) -> list[str]:
     Raises:
         SystemExit: the program has ended.
     """
-    line = stream.readline()
-    if not line.endswith(b"\n"):
+    text = stream.read(int.from_bytes(stream.read(_LENGTH), "big"))
+    if not text:
         raise SystemExit
-    scratch, log, *arguments = line[:-1].decode().split("\0")
+    end_with_parent(False)  # it now removes the run's files, too, when the program dies
+    scratch, log, *arguments = map(os.fsdecode, text.split(b"\0"))
     os.environ["TMPDIR"] = scratch
     tempfile.tempdir = None  # what has been found before
     with Path(log).open("ab") as file:

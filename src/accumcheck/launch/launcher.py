@@ -97,6 +97,8 @@ def why_ended(code: int, place: Place) -> str:
         return full
     if code < 0:
         return f"the conductor, which leads the run, {ending(code)}"
+    if not place.conductor_log.stat().st_size:
+        place.conductor_log.write_bytes(early.conductor.said())
     return last_words(place.conductor_log.read_text(encoding="utf-8", errors="replace"))
 
 

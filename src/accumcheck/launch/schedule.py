@@ -40,19 +40,23 @@ class Slots:
         self._free = sorted([*self._free, *self._taken.pop(job, ())])
 
 
+def is_small(check: CheckConfig, kind: str) -> bool:
+    """Whether the memory of one job more does not matter: on a CPU, with a model that accumcheck has shrunk."""
+    return kind == "cpu" and check.model.shrink and not check.runs_program
+
+
 def slots_of(check: CheckConfig, kind: str, count: int) -> Slots:
     """The slots of one machine for the jobs of a check.
 
-    The processes of a job leave their cores idle while they start and end. On a CPU one small job more than there are
-    cores uses that time; a large one would need its memory as well.
+    The processes of a job leave their cores idle while they start and end. One small job more than there are cores
+    uses that time; a large one would need its memory as well.
 
     Args:
         check: the configuration.
         kind: of the devices: ``cuda`` or ``cpu``.
         count: how many of them the machine has.
     """
-    spare = kind == "cpu" and check.model.shrink and not check.runs_program
-    return Slots(max(count, 1) + spare, alone=check.launcher.nnodes > 1)
+    return Slots(max(count, 1) + is_small(check, kind), alone=check.launcher.nnodes > 1)
 
 
 def take_fitting(waiting: list[tuple[str, int]], slots: Slots) -> list[Taken]:

@@ -58,17 +58,18 @@ def rounds_of(plan: Plan, devices: AssumedDevices) -> list[list[Taken]]:
 def lines_of(rounds: list[list[Taken]], devices: AssumedDevices, check: CheckConfig) -> list[str]:
     """The rounds in plain text, one line each."""
     return [
-        f"{number}. " + ", ".join(f"{name} on {_where(name, taken, devices.kind, check)}" for name, taken in jobs)
+        f"{number}. " + ", ".join(f"{name} on {_where(name, taken, devices, check)}" for name, taken in jobs)
         for number, jobs in enumerate(rounds, 1)
     ]
 
 
-def _where(name: str, taken: tuple[int, ...], kind: str, check: CheckConfig) -> str:
+def _where(name: str, taken: tuple[int, ...], devices: AssumedDevices, check: CheckConfig) -> str:
     nnodes = check.launcher.nnodes
     nodes = 1 if name == REFERENCE else machines_of(Split.parse(name), check)
     spread = "" if nnodes == 1 else " of node 0" if nodes == 1 else f" of each of {nodes} nodes"
-    if kind == "cpu":
-        return f"{len(taken)} core{'' if len(taken) == 1 else 's'}{spread}"
+    if devices.kind == "cpu":
+        cores = min(len(taken), max(devices.count // nnodes, 1))  # a small job more than there are cores shares them
+        return f"{cores} core{'' if cores == 1 else 's'}{spread}"
     if len(taken) == 1:
         return f"GPU {taken[0]}{spread}"
     together = taken[-1] - taken[0] == len(taken) - 1

@@ -99,7 +99,10 @@ def has_flat_parameters(model: torch.nn.Module) -> bool:
 
 
 def is_managed(model: torch.nn.Module) -> bool:
-    """Whether FSDP1 manages a module of the model: while its forward runs, its parameters look like whole tensors."""
+    """Whether torch's FSDP manages a module of the model.
+
+    While a forward runs under FSDP1, parameters look like those of a model that is not sharded; this mark stays.
+    """
     return any(getattr(module, "_is_fsdp_managed_module", False) for module in model.modules())
 
 

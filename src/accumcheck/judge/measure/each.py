@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
+
+from accumcheck.config.devices import cores
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -29,5 +30,5 @@ def each(function: Callable[[Item], Found], items: Iterable[Item]) -> list[Found
         with np.errstate(all="ignore"):  # as the judge is called: threads do not have what their maker has set
             return function(item)
 
-    with ThreadPoolExecutor(max(1, min(len(every), os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(max(1, min(len(every), cores()))) as pool:
         return list(pool.map(quietly, every))

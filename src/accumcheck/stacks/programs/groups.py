@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 import torch.distributed as dist
@@ -24,16 +25,19 @@ def keep_groups() -> None:
 
 
 def use_gloo(patches: Patches) -> None:
-    """Let the program's processes communicate by gloo, whatever backend it asks for: NCCL refuses two on one GPU.
+    """Let the program make its process group over gloo, whatever backend it asks for: NCCL refuses two on one GPU.
 
     Args:
         patches: undo this; they must allow `Seam.INIT_GROUP`.
     """
     original = dist.init_process_group
 
+    signature = inspect.signature(original)
+
     @functools.wraps(original)
-    def over_gloo(backend: str | None = None, *args: Any, **kwargs: Any) -> None:  # noqa: ARG001
+    def over_gloo(*args: Any, **kwargs: Any) -> None:
+        asked = signature.bind(*args, **kwargs).arguments
         of_nccl = {"device_id", "pg_options"}
-        original("gloo", *args, **{name: value for name, value in kwargs.items() if name not in of_nccl})
+        original(**{name: value for name, value in asked.items() if name not in of_nccl} | {"backend": "gloo"})
 
     patches.substitute({Seam.INIT_GROUP: (original, over_gloo)})
