@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is not None:
             streams.give_back()
             signals.give_back()
+        else:
+            gc.freeze()  # what will be gone with the process need not be searched for garbage first
 
 
 def _guarded(argv: Sequence[str] | None, signals: Signals) -> int:

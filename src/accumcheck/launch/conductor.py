@@ -34,7 +34,7 @@ from accumcheck.runfolder.job import Failure, Job
 from accumcheck.runfolder.layout import REFERENCE, read_plan
 from accumcheck.runfolder.membership import drawn_order, global_batches, unapplied_order
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.005
 
 
 class Conductor:

@@ -24,7 +24,7 @@ from accumcheck.runfolder.place import Place
 from accumcheck.runfolder.space import EXIT_NO_SPACE, full_device, no_space
 
 CONDUCTOR = "accumcheck.launch"
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.01
 
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b(: |$)")
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from accumcheck.judge.detectors.detected import Detected
 from accumcheck.judge.evidence import Evidence
+from accumcheck.judge.measure.each import each
 from accumcheck.judge.measure.updates import (
     FLOAT16,
     ITS_OWN,
@@ -45,10 +46,10 @@ def differing_updates(seen: Evidence) -> Iterator[Detected]:
     if control is None:
         return
     found: dict[str, list[tuple[Split, _Off]]] = {}
-    for split in seen.good:
-        if split is control or split.split in seen.failed or split.split in seen.condemned:
-            continue
-        if (off := _first(seen, split, control)) is not None:
+    out = seen.failed.union(seen.condemned)
+    compared = [split for split in seen.good if split is not control and split.split not in out]
+    for split, off in zip(compared, each(lambda one: _first(seen, one, control), compared), strict=True):
+        if off is not None:
             found.setdefault(off.name, []).append((split.split, off))
     for name, splits in found.items():
         _, off = splits[0]
