@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from accumcheck.launch.early import EarlyConductor
+from accumcheck.as_module import module_command
+from accumcheck.launch.early import EARLY, EarlyConductor
 
 RUN = ["run", "check.yaml"]
 
@@ -144,6 +145,12 @@ def test_it_ends_with_a_program_that_is_killed() -> None:
         waiting = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
     waiting.wait(60)  # psutil.TimeoutExpired if it lives on
+
+
+def test_one_whose_program_has_ended_before_it_could_look_ends_at_once() -> None:
+    command = module_command(sys.executable, "accumcheck.launch", [EARLY, "1"])
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as orphan:  # waits for an order otherwise
+        assert orphan.wait(60) == 0
 
 
 def test_a_wrong_configuration_leaves_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The conductor imports
 torch, and forks the fork server, which imports the rest. Then it counts the devices, and runs the reference and every
 split through torchrun's agent. It has its own process group, which ends as a whole when the parent closes its standard
-input. With the one argument `EARLY` it reads the two from there (`accumcheck.launch.early`).
+input. After `EARLY` and the parent's process id it reads both arguments from there (`accumcheck.launch.early`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.launch.early import EARLY, take_order
+from accumcheck.launch.early import EARLY, end_with_program, take_order
 from accumcheck.launch.environment import set_environment, set_variables
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import AS_ASKED, Lifetime
 from accumcheck.runfolder.place import Place
-from accumcheck.work.end_with_parent import end_with_parent
 
 
 def main() -> NoReturn:
@@ -29,8 +28,8 @@ def main() -> NoReturn:
     Failures are in each plan's event log.
     """
     arguments = sys.argv[1:]
-    if arguments == [EARLY]:
-        end_with_parent()
+    if arguments[0] == EARLY:
+        end_with_program(int(arguments[1]))
         set_variables()
         _import_torch()
         arguments = take_order(sys.stdin.buffer)

@@ -20,7 +20,7 @@ from accumcheck.as_module import module_command
 from accumcheck.work.end_with_parent import end_with_parent
 
 EARLY = "early"
-"""The one argument of a conductor that reads its arguments from its standard input."""
+"""The first argument of a conductor that reads its arguments from its standard input; then the program's id follows."""
 _STARTS_NONE = ("-h", "--help", "--transformers", "--with")
 """Options with which ``run`` starts no conductor, or one with another interpreter."""
 _LENGTH = 8
@@ -48,7 +48,7 @@ class EarlyConductor:
         with contextlib.suppress(OSError):  # the run will try again, and say what is wrong
             self._said = tempfile.TemporaryFile()  # noqa: SIM115  it is read when the process has ended
             self._process = subprocess.Popen(
-                module_command(sys.executable, "accumcheck.launch", [EARLY]),
+                module_command(sys.executable, "accumcheck.launch", [EARLY, str(os.getpid())]),
                 stdin=subprocess.PIPE,
                 stdout=self._said,
                 stderr=subprocess.STDOUT,
@@ -103,6 +103,17 @@ class EarlyConductor:
 
 conductor = EarlyConductor()
 """Of this process."""
+
+
+def end_with_program(program: int) -> None:
+    """In the process itself: end with the program of this id, which may have ended already, until there is an order.
+
+    Raises:
+        SystemExit: it has ended.
+    """
+    end_with_parent()
+    if os.getppid() != program:
+        raise SystemExit
 
 
 def take_order(stream: IO[bytes]) -> list[str]:
