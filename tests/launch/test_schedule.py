@@ -24,6 +24,16 @@ def test_jobs_take_the_first_free_slots_and_wait_where_there_are_too_few() -> No
     assert slots.take("1x2x2", 1) == (0,)
 
 
+def test_slots_are_given_back_once() -> None:
+    """When the job's processes have said all, and again when they have ended: others may have them by then."""
+    slots = Slots(1)
+    assert slots.take("1x4x1", 1) == (0,)
+    slots.release("1x4x1")
+    assert slots.take("1x2x2", 1) == (0,)
+    slots.release("1x4x1")
+    assert slots.free == ()
+
+
 def test_a_job_that_wants_more_than_there_are_runs_alone_on_all_of_them() -> None:
     slots = Slots(2)
     assert slots.take("1x4x1", 1) == (0,)
