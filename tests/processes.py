@@ -44,6 +44,7 @@ PROCESS = (
     "runfolder/test_place.py::test_what_a_killed_run",
     "runfolder/test_space.py",
     "scripts/test_ci_run.py",
+    "scripts/test_survey_pages.py::test_the_page_finds",
     "stacks/test_registry.py::test_reading_them",
     "test_as_module.py",
     "test_authors_code.py::test_the_plugins_option",
