@@ -73,7 +73,7 @@ def run_checks(
     started_at, clock = datetime.now(timezone.utc), time.monotonic()
     with (
         place_of_launch(len(checks)) as place,
-        closing(launch(checks, place, _importing_the_judge(on_event), python=python, path=path)) as runs,
+        closing(launch(checks, place, on_event or _ignore, python=python, path=path, meanwhile=_import_judge)) as runs,
     ):
         for number, (check, events) in enumerate(zip(checks, runs, strict=True)):
             run = place.run(number)
@@ -83,20 +83,13 @@ def run_checks(
             started_at, clock = datetime.now(timezone.utc), time.monotonic()
 
 
-def _importing_the_judge(on_event: OnEvent | None) -> OnEvent:
-    """Import the judge as soon as the run is planned: then the workers import as well, and nobody waits for it."""
+def _import_judge() -> None:
+    """Import what `report_of` needs: while the packages are imported elsewhere, nobody waits for it."""
+    import accumcheck.judge.judge
+    import accumcheck.runfolder.collect  # noqa: F401
+    from accumcheck.known.catalogue import known_faults
 
-    def passed_on(event: Event) -> None:
-        if on_event is not None:
-            on_event(event)
-        if isinstance(event, Planned):
-            import accumcheck.judge.judge
-            import accumcheck.runfolder.collect  # noqa: F401
-            from accumcheck.known.catalogue import known_faults
-
-            known_faults()
-
-    return passed_on
+    known_faults()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
@@ -116,7 +116,7 @@ class Conductor:
                 del threads[name]
             # the next small job may start while this one's processes end; the memory of a large one is needed
             early = is_small(self._check, devices.kind) and self._check.launcher.nnodes == 1
-            over = [name for name in threads if early and self._has_said_all(name)]
+            over = self._silent(threads) if early else []
             for name in (*ended, *over):
                 slots.release(name)
 
@@ -205,10 +205,17 @@ class Conductor:
 
     def _workers_of(self, name: str) -> Workers:
         with self._lock:
-            for event in self._follower.new():
-                if isinstance(event, WorkerStarted | WorkerDone):
-                    self._workers[event.job] = self._workers.get(event.job, Workers()).after(event)
+            self._hear()
             return self._workers.get(name, Workers())
 
-    def _has_said_all(self, name: str) -> bool:
-        return len(self._workers_of(name).done) == self._processes[name]
+    def _silent(self, names: Iterable[str]) -> list[str]:
+        """Those of these jobs whose processes have all said everything."""
+        with self._lock:
+            self._hear()
+            workers = {name: self._workers.get(name, Workers()) for name in names}
+        return [name for name, found in workers.items() if len(found.done) == self._processes[name]]
+
+    def _hear(self) -> None:
+        for event in self._follower.new():
+            if isinstance(event, WorkerStarted | WorkerDone):
+                self._workers[event.job] = self._workers.get(event.job, Workers()).after(event)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from accumcheck.as_module import module_command
@@ -36,6 +36,7 @@ def launch(
     *,
     python: str = sys.executable,
     path: Sequence[str] = (),
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Generator[list[Event], None, None]:
     """Run every job of some checks, one check after the other, and import torch only once.
 
@@ -45,6 +46,7 @@ def launch(
         on_event: called with every event as it happens.
         python: the interpreter under test.
         path: searched first for modules.
+        meanwhile: called once, while the conductor imports torch.
 
     Yields:
         The events of each check, in order, as soon as it has ended.
@@ -57,6 +59,7 @@ def launch(
     for number, check in enumerate(checks):
         write_plan(place.run(number), check)
     with leading(place, CONDUCTOR, [str(place.root), str(len(checks))], python, path) as conductor:
+        meanwhile()
         for number in range(len(checks)):
             yield follow(place.run(number), place, conductor, on_event)
 
