@@ -48,6 +48,7 @@ PROCESS = (
     "stacks/test_registry.py::test_reading_them",
     "test_as_module.py",
     "test_authors_code.py::test_the_plugins_option",
+    "work/test_preload.py::test_trainer_is",
     "work/test_scan_once.py::test_an_import_within",
     "work/test_second_run.py",
 )

@@ -15,11 +15,14 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from accumcheck.config.model import CheckConfig
 from accumcheck.launch.early import EARLY, end_with_program, take_order
 from accumcheck.launch.environment import set_environment, set_variables
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import AS_ASKED, Lifetime
+from accumcheck.runfolder.layout import read_plan
 from accumcheck.runfolder.place import Place
+from accumcheck.work.preload import leave_out, uncollected
 
 
 def main() -> NoReturn:
@@ -39,6 +42,8 @@ def main() -> NoReturn:
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
     _import_torch()
+    if arguments[1] != AS_ASKED:  # a later run may need another package
+        leave_out([read_plan(CheckConfig, place.run(number)) for number in range(int(arguments[1]))])
     server.start(["accumcheck.work.fork_server"])
     lifetime = Lifetime(place)
     lifetime.end_with_parent()  # starts a thread
@@ -52,8 +57,6 @@ def main() -> NoReturn:
 
 def _import_torch() -> None:
     """Import it once for this process and the server."""
-    from accumcheck.work.preload import uncollected
-
     with uncollected(), contextlib.suppress(Exception):  # a worker that cannot import it says why
         import torch  # noqa: F401
 

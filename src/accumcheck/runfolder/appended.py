@@ -40,7 +40,7 @@ class AppendedLines:
         Only asking for the size is cheap enough for a file that is looked at hundreds of times a second.
         """
         try:
-            if os.stat(self._path).st_size <= self._offset:
+            if self._path.stat().st_size <= self._offset:
                 return
         except FileNotFoundError:
             return

@@ -9,11 +9,13 @@ import contextlib
 import gc
 import importlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
 from accumcheck.runfolder.layout import RUN_FOLDER, read_plan
+from accumcheck.stacks.registry import find_stack
 from accumcheck.work.scan_once import scan_once
 
 MODULES = (
@@ -29,6 +31,9 @@ MODULES = (
     "accumcheck.rows.fingerprint",
     "accumcheck.reference.run",
     "accumcheck.capture.observer",
+    "accumcheck.capture.trainer_log",
+    "accumcheck.hotfixes.apply",
+    "accumcheck.stacks.updates.real",
     "transformers.trainer",
 )
 
@@ -51,8 +56,6 @@ def modeling_modules(check: CheckConfig) -> Iterator[str]:
 
 def of_stack(check: CheckConfig) -> tuple[str, ...]:
     """The modules of the checked stack, or of the stack that a known package's script belongs to."""
-    from accumcheck.stacks.registry import find_stack
-
     return find_stack(check.known_stack).preload
 
 
@@ -62,6 +65,27 @@ def _all_modules() -> Iterator[str]:
         check = read_plan(CheckConfig, Path(os.environ[RUN_FOLDER]))
         yield from of_stack(check)
         yield from modeling_modules(check)
+
+
+def leave_out(checks: Sequence[CheckConfig]) -> None:
+    """Let what no check of a launch uses count as not installed: pandas and pyarrow alone take a fifth of all imports.
+
+    None in ``sys.modules`` is how Python says that a module cannot be imported (the language's reference, "The module
+    cache"); ``importlib.util.find_spec`` then finds none, which is what transformers and accelerate ask.
+
+    Args:
+        checks: all of them. Where one has a model, code or data from elsewhere, which may need any package, nothing is
+            left out.
+    """
+    unused = [set(find_stack(one.stack).left_out) if _makes_everything(one) else set() for one in checks]
+    for name in set.intersection(*unused) if unused else ():
+        if name not in sys.modules:
+            sys.modules[name] = None  # type: ignore[assignment]
+
+
+def _makes_everything(check: CheckConfig) -> bool:
+    model = check.model
+    return model.config is not None and not model.trust_remote_code and check.data.synthetic is not None
 
 
 @contextlib.contextmanager
