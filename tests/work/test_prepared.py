@@ -111,6 +111,15 @@ def test_workers_make_what_is_large_or_from_elsewhere(check: CheckConfig, tmp_pa
     assert prepared(job(check)) is None
 
 
+def test_workers_find_samples_by_an_index_that_is_made_once(tmp_path: Path) -> None:
+    prepare(CHECK, tmp_path)
+    found = prepared(job(CHECK))
+    assert found is not None
+    assert "index" in vars(found)
+    batch = found.collator([found.samples[1], found.samples[0]])
+    assert found.index.find(batch) == (1, 0)
+
+
 def test_no_pool_of_threads_is_started_before_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     assert may_be_prepared(CHECK)
     monkeypatch.setenv("OMP_NUM_THREADS", "4")

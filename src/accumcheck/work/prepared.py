@@ -90,6 +90,7 @@ def prepare(check: CheckConfig, run: Path) -> None:
         return
     compute_alike()
     workload = build_workload(check, DEVICE)
+    _ = workload.index  # made here, once for all workers
     _prepared.append(Prepared(check, workload, random.getstate(), np.random.get_state(), torch.get_rng_state()))
 
 

@@ -162,7 +162,6 @@ def _run_loop(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload,
 def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload, process: int) -> None:
     from accumcheck.capture.observer import Observer
     from accumcheck.capture.patches import Patches
-    from accumcheck.rows.fingerprint import SampleIndex
     from accumcheck.stacks.protocol import Training
     from accumcheck.stacks.updates.real import real_updates, runs_updates
 
@@ -187,7 +186,7 @@ def _run_split(stack: LoopSpec, job: Job, check: CheckConfig, workload: Workload
         updates=runs_updates(check),
     )
     k = split.gradient_accumulation_steps
-    observer = Observer(folder, process, SampleIndex(workload.samples), on_step, accumulation_steps=k)
+    observer = Observer(folder, process, workload.index, on_step, accumulation_steps=k)
     with Patches(stack.seams) as patches, real_updates(training, observer, patches):
         loop.train(training, observer)
         observer.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from accumcheck.errors import UnsupportedHeadError, WorkloadError
 from accumcheck.rows.collate import Collator
 from accumcheck.rows.fields import moved
+from accumcheck.rows.fingerprint import SampleIndex
 from accumcheck.workload.causes import named_cause
 from accumcheck.workload.data import Sample, build_samples
 from accumcheck.workload.features import check_loss
@@ -33,6 +34,11 @@ class Workload:
     model: torch.nn.Module
     samples: list[Sample]
     collator: Collator
+
+    @cached_property
+    def index(self) -> SampleIndex:
+        """Recognises the samples, as they are when this is first read."""
+        return SampleIndex(self.samples)
 
 
 def build_workload(check: CheckConfig, device: str) -> Workload:
