@@ -2,7 +2,7 @@
 
 No launcher, no reference, no records, no report: only what fresh processes for these splits must cost.
 
-python floor.py FOLDER STEPS SPLIT...    (a split is written NxBxK)
+python floor.py [--lean] FOLDER STEPS SPLIT...    (a split is written NxBxK; --lean: without what accumcheck leaves out)
 """
 
 import gc
@@ -11,6 +11,10 @@ import socket
 import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets, and accumcheck; read when torch is imported
+
+LEAN = sys.argv[1] == "--lean"
+if LEAN:
+    sys.modules.update(dict.fromkeys(("datasets", "peft", "sklearn")))  # type: ignore[arg-type]  # as if not installed
 
 gc.disable()  # imports leave next to no garbage; accumcheck's fork server does without it as well
 
@@ -46,5 +50,6 @@ def run_split(folder: str, steps: int, processes: int, batch: int, accumulate: i
 if __name__ == "__main__":
     gc.freeze()  # else every child's collections would copy the imports' pages: a floor must not pay for that
     gc.enable()
-    for split in sys.argv[3:]:
-        run_split(sys.argv[1], int(sys.argv[2]), *(int(part) for part in split.split("x")))
+    folder, steps, *splits = sys.argv[1 + LEAN :]
+    for split in splits:
+        run_split(folder, int(steps), *(int(part) for part in split.split("x")))

@@ -63,6 +63,7 @@ def _commands(folder: str, steps: int, splits: Sequence[str]) -> dict[str, list[
         "gate": [[*ACCUMCHECK, "run", str(GATE), "--quiet"]],
         "import": [[PYTHON, "-c", "from transformers import Trainer"]],
         "floor": [[PYTHON, str(HERE / "floor.py"), folder, str(steps), *splits]],
+        "lean": [[PYTHON, str(HERE / "floor.py"), "--lean", folder, str(steps), *splits]],
         "help": [[*ACCUMCHECK, "--help"]],
         "validate": [[*ACCUMCHECK, "validate", str(CONFIG)]],
     }
@@ -80,7 +81,7 @@ def _output(command: Sequence[str]) -> str:
     return done.stdout
 
 
-TURN = ("check", "floor", "loop", "check", "floor", *("gate", "import") * 2, *("help", "validate") * 5)
+TURN = ("check", "floor", "lean", "loop", "lean", "floor", "check", *("gate", "import") * 2, *("help", "validate") * 5)
 """The measurements of one repetition, in order. Compared ones are neighbours; short ones are repeated."""
 
 
@@ -178,10 +179,12 @@ def _rows(times: dict[str, list[float]], memory: dict[str, dict[str, float]]) ->
     splits = len(load_config(CONFIG, []).splits or ())
     beyond = [(whole - floor) / splits for whole, floor in zip(times["check"], times["floor"], strict=True)]
     own = f"{statistics.median(beyond):.2f} s ({min(beyond):.2f}..{max(beyond):.2f})"
+    to_lean, lean = ratio(times["check"], times["lean"]), f"the same, without datasets {seconds['lean']:.1f} s"
     gate = f"{seconds['gate']:.1f} s", f"import of Trainer {seconds['import']:.1f} s"
     return [
         row("six splits, all of it", check, f"torchrun loop {seconds['loop']:.1f} s", to_loop, "0.15"),
         row("six splits, all of it", check, f"floor {seconds['floor']:.1f} s", to_floor, "1.10"),
+        row("six splits, all of it", check, lean, to_lean),
         row("a split, beyond the floor", own, target="0.3 s"),
         row("a pull request's gate, all of it", *gate, ratio(times["gate"], times["import"]), "1.1"),
         row("accumcheck --help", f"{seconds['help']:.2f} s", target="0.5 s"),
