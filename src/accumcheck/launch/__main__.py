@@ -43,7 +43,8 @@ def main() -> NoReturn:
     server = ForkServer()
     _import_torch()
     if arguments[1] != AS_ASKED:  # a later run may need another package
-        leave_out([read_plan(CheckConfig, place.run(number)) for number in range(int(arguments[1]))])
+        with contextlib.suppress(Exception):  # a worker says what is wrong
+            leave_out([read_plan(CheckConfig, place.run(number)) for number in range(int(arguments[1]))])
     server.start(["accumcheck.work.fork_server"])
     lifetime = Lifetime(place)
     lifetime.end_with_parent()  # starts a thread

@@ -68,7 +68,7 @@ def _all_modules() -> Iterator[str]:
 
 
 def leave_out(checks: Sequence[CheckConfig]) -> None:
-    """Let what no check of a launch uses count as not installed: pandas and pyarrow alone take a fifth of all imports.
+    """Let what no check of a launch uses count as not installed: it takes long to import, pandas above all.
 
     None in ``sys.modules`` is how Python says that a module cannot be imported (the language's reference, "The module
     cache"); ``importlib.util.find_spec`` then finds none, which is what transformers and accelerate ask.
