@@ -76,7 +76,7 @@ faults: $(VENV)/.installed-dev ## every published fault, each under its release:
 scripts: $(VENV)/.installed-dev ## published training scripts, unmodified: the right verdict for each; about twenty minutes
 	@$(BIN)/python scripts/check_published.py $(if $(SCRIPTS_SOURCE),--source $(SCRIPTS_SOURCE)) $(SCRIPTS)
 
-bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and the floor: about six minutes
+bench: $(VENV)/.installed-dev ## what a check costs, beside a torchrun loop and the floor: about ten minutes
 	@$(BIN)/python benchmarks/run.py
 
 memory: $(VENV)/.installed-dev ## peak memory of a worker beside plain training, 100 M parameters: about two minutes, 4 GB

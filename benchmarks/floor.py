@@ -2,7 +2,9 @@
 
 No launcher, no reference, no records, no report: only what fresh processes for these splits must cost.
 
-python floor.py [--lean] FOLDER STEPS SPLIT...    (a split is written NxBxK; --lean: without what accumcheck leaves out)
+python floor.py [--without PACKAGE] FOLDER STEPS SPLIT...
+
+A split is written NxBxK. PACKAGE counts as not installed, as datasets does in the workers of such a check.
 """
 
 import gc
@@ -12,9 +14,10 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets, and accumcheck; read when torch is imported
 
-LEAN = sys.argv[1] == "--lean"
-if LEAN:
-    sys.modules.update(dict.fromkeys(("datasets", "peft", "sklearn")))  # type: ignore[arg-type]  # as if not installed
+arguments = sys.argv[1:]
+if arguments[0] == "--without":
+    sys.modules[arguments[1]] = None  # type: ignore[assignment]
+    del arguments[:2]
 
 gc.disable()  # imports leave next to no garbage; accumcheck's fork server does without it as well
 
@@ -50,6 +53,6 @@ def run_split(folder: str, steps: int, processes: int, batch: int, accumulate: i
 if __name__ == "__main__":
     gc.freeze()  # else every child's collections would copy the imports' pages: a floor must not pay for that
     gc.enable()
-    folder, steps, *splits = sys.argv[1 + LEAN :]
+    folder, steps, *splits = arguments
     for split in splits:
         run_split(folder, int(steps), *(int(part) for part in split.split("x")))

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from accumcheck.config.load import load_config
+from accumcheck.launch.devices import detect
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "llava.yaml"
@@ -63,7 +64,7 @@ def _commands(folder: str, steps: int, splits: Sequence[str]) -> dict[str, list[
         "gate": [[*ACCUMCHECK, "run", str(GATE), "--quiet"]],
         "import": [[PYTHON, "-c", "from transformers import Trainer"]],
         "floor": [[PYTHON, str(HERE / "floor.py"), folder, str(steps), *splits]],
-        "lean": [[PYTHON, str(HERE / "floor.py"), "--lean", folder, str(steps), *splits]],
+        "lean floor": [[PYTHON, str(HERE / "floor.py"), "--without", "datasets", folder, str(steps), *splits]],
         "help": [[*ACCUMCHECK, "--help"]],
         "validate": [[*ACCUMCHECK, "validate", str(CONFIG)]],
     }
@@ -81,8 +82,14 @@ def _output(command: Sequence[str]) -> str:
     return done.stdout
 
 
-TURN = ("check", "floor", "lean", "loop", "lean", "floor", "check", *("gate", "import") * 2, *("help", "validate") * 5)
+TURN = (
+    *("floor", "check", "loop", "check", "lean floor", "check", "floor"),
+    *("gate", "import") * 2,
+    *("help", "validate") * 5,
+)
 """The measurements of one repetition, in order. Compared ones are neighbours; short ones are repeated."""
+BESIDE_FLOOR, BESIDE_LOOP, BESIDE_LEAN = (0, 2), (1,), (2,)
+"""Which of the three checks of a repetition each is compared with."""
 
 
 def _times(commands: dict[str, list[list[str]]], repetitions: int) -> dict[str, list[float]]:
@@ -169,22 +176,27 @@ def _rows(times: dict[str, list[float]], memory: dict[str, dict[str, float]]) ->
         return f"{memory[name]['pss'] / memory[other]['pss']:.2f}"
 
     def ratio(checks: list[float], others: list[float]) -> str:
-        """The ratios of measurements that follow each other: the median, the smallest and the largest."""
+        """The ratios of measurements that are neighbours: the median, the smallest and the largest."""
         found = [check / other for check, other in zip(checks, others, strict=True)]
         return f"{statistics.median(found):.2f} ({min(found):.2f}..{max(found):.2f})"
 
+    def beside(which: Sequence[int]) -> list[float]:
+        """The checks at these places of every repetition, in order."""
+        return [one for place, one in enumerate(times["check"]) if place % TURN.count("check") in which]
+
     seconds = {name: statistics.median(found) for name, found in times.items()}
-    to_loop, to_floor = ratio(times["check"][::2], times["loop"]), ratio(times["check"], times["floor"])
+    beside_floor = beside(BESIDE_FLOOR)
+    to_loop, to_floor = ratio(beside(BESIDE_LOOP), times["loop"]), ratio(beside_floor, times["floor"])
     check = f"{seconds['check']:.1f} s"
     splits = len(load_config(CONFIG, []).splits or ())
-    beyond = [(whole - floor) / splits for whole, floor in zip(times["check"], times["floor"], strict=True)]
+    beyond = [(whole - floor) / splits for whole, floor in zip(beside_floor, times["floor"], strict=True)]
     own = f"{statistics.median(beyond):.2f} s ({min(beyond):.2f}..{max(beyond):.2f})"
-    to_lean, lean = ratio(times["check"], times["lean"]), f"the same, without datasets {seconds['lean']:.1f} s"
+    to_lean = ratio(beside(BESIDE_LEAN), times["lean floor"])
     gate = f"{seconds['gate']:.1f} s", f"import of Trainer {seconds['import']:.1f} s"
     return [
         row("six splits, all of it", check, f"torchrun loop {seconds['loop']:.1f} s", to_loop, "0.15"),
         row("six splits, all of it", check, f"floor {seconds['floor']:.1f} s", to_floor, "1.10"),
-        row("six splits, all of it", check, lean, to_lean),
+        row("six splits, all of it", check, f"floor without datasets {seconds['lean floor']:.1f} s", to_lean),
         row("a split, beyond the floor", own, target="0.3 s"),
         row("a pull request's gate, all of it", *gate, ratio(times["gate"], times["import"]), "1.1"),
         row("accumcheck --help", f"{seconds['help']:.2f} s", target="0.5 s"),
@@ -220,7 +232,9 @@ def _machine(repetitions: int) -> str:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
-    return f"{cores} cores, {packages}, Python {sys.version.split()[0]}; medians of {repetitions} repetitions"
+    processor = detect("cpu").name or "unknown processor"
+    python = sys.version.split()[0]
+    return f"{cores} cores of {processor}, {packages}, Python {python}; medians of {repetitions} repetitions"
 
 
 if __name__ == "__main__":

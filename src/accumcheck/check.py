@@ -86,6 +86,7 @@ def run_checks(
 def _import_judge() -> None:
     """Import what `report_of` needs: while the packages are imported elsewhere, nobody waits for it."""
     import accumcheck.judge.judge
+    import accumcheck.known.matching
     import accumcheck.runfolder.collect  # noqa: F401
     from accumcheck.known.catalogue import known_faults
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from accumcheck.launch.imports import import_faults
+from accumcheck.launch.imports import being_imported, import_faults
 
 LAZY = """
 def __getattr__(name):
@@ -26,6 +30,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "lazy": LAZY,
         "beneath": "import nothing_of_that_name",
         "fatal": "import os\nos.kill(os.getpid(), 9)",
+        "endless": "import time\ntime.sleep(600)",
     }
     for name, text in files.items():
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
@@ -43,3 +48,22 @@ def test_a_package_that_ends_the_process_is_named() -> None:
     found = import_faults({"fine": ["fine"], "fatal": ["fatal"]})
     assert list(found) == ["fatal"]
     assert found["fatal"].startswith("the process that imported it was killed by SIGKILL")
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_a_package_counts_as_installed_with_its_metadata_only(tmp_path: Path, metadata: bool) -> None:
+    """As transformers counts: a folder of data may have the name of a package."""
+    if metadata:
+        (tmp_path / "fatal-1.0.dist-info").mkdir()
+        (tmp_path / "fatal-1.0.dist-info" / "METADATA").write_text("Name: fatal\nVersion: 1.0\n", encoding="utf-8")
+    with being_imported({"fatal": ["fatal"], "absent": ["absent"]}, sys.executable, installed=True) as faults:
+        assert list(faults()) == (["fatal", "absent"] if metadata else [])  # the process ended before it tried the last
+
+
+def test_an_import_that_has_not_ended_is_not_waited_for() -> None:
+    started = time.monotonic()
+    with being_imported({"endless": ["endless"]}, sys.executable, dict(os.environ)):
+        children = psutil.Process().children()
+        assert children
+    assert not any(child.is_running() for child in children)
+    assert time.monotonic() - started < 300

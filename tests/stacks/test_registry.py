@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import accumcheck.stacks
 from accumcheck.capture.patches import Seam
+from accumcheck.config.model import CheckConfig, DataConfig, ModelConfig, SyntheticData
 from accumcheck.errors import WorkloadError
+from accumcheck.record import Split
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
-from accumcheck.stacks.registry import STACKS, find_stack, stack_of_module
+from accumcheck.stacks.registry import STACKS, find_stack, stack_of_module, unused_packages
 
 FOLDER = Path(accumcheck.stacks.__file__).parent
 DOCS = Path(__file__).parents[2] / "docs"
@@ -100,3 +104,48 @@ def test_an_unknown_name_is_an_error_with_those_that_are_known() -> None:
 )
 def test_a_module_of_a_known_package_is_that_stack(module: str, stack: str | None) -> None:
     assert stack_of_module(module) == stack
+
+
+CHECK = CheckConfig(
+    model=ModelConfig(config={"model_type": "llama"}),
+    data=DataConfig(synthetic=SyntheticData()),
+    global_batch_size=2,
+    splits=(Split(1, 2, 1),),
+)
+
+
+@pytest.mark.parametrize("stack", ["trainer", "accelerate", "planted:times-k"])
+def test_loops_with_a_model_and_data_that_are_made_do_not_use_datasets(stack: str) -> None:
+    assert unused_packages([CHECK, replace(CHECK, stack=stack)]) == ("datasets",)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"learning_rate": 1e-3, "warmup_steps": 1, "weight_decay": 0},
+        {"bf16": True, "average_tokens_across_devices": False, "gradient_checkpointing": True},
+        {"report_to": [], "deepspeed": None, "torch_compile": False},
+    ],
+)
+def test_training_arguments_that_need_no_package_change_nothing(arguments: dict[str, Any]) -> None:
+    assert unused_packages([replace(CHECK, training_arguments=arguments)]) == ("datasets",)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": ModelConfig(name_or_path="./adapter")},
+        {"model": replace(CHECK.model, trust_remote_code=True)},
+        {"data": DataConfig(synthetic=None, jsonl="train.jsonl")},
+        {"stack": "script"},
+        {"stack": "trl-sft"},
+        {"training_arguments": {"report_to": ["mlflow"]}},
+        {"training_arguments": {"deepspeed": {"zero_optimization": {"stage": 2}}}},
+        {"training_arguments": {"optim": "galore_adamw"}},
+        {"training_arguments": {"use_liger_kernel": True}},
+        {"training_arguments": {"torch_compile": True}},
+    ],
+    ids=str,
+)
+def test_what_comes_from_elsewhere_may_use_any_package(other: dict[str, Any]) -> None:
+    assert unused_packages([CHECK, replace(CHECK, **other)]) == ()

@@ -116,6 +116,16 @@ class CheckConfig(Section):
         """Whether the model and the data come from the user's program."""
         return isinstance(find_stack(self.stack), ProgramSpec)
 
+    @property
+    def is_made_up(self) -> bool:
+        """Whether accumcheck makes the model and the data: nothing is loaded, and no code from elsewhere runs."""
+        return (
+            not self.runs_program
+            and self.model.config is not None
+            and not self.model.trust_remote_code
+            and self.data.synthetic is not None
+        )
+
     def own(self, section: type[_Own]) -> _Own:
         """The section of this type that the stack declares and the user has filled in."""
         values = (getattr(self, key.name) for key in find_stack(self.stack).own)

@@ -1,9 +1,10 @@
-"""The conductor, the process that runs all jobs: ``python -m accumcheck.launch ROOT RUNS``.
+"""The conductor, the process that runs all jobs: ``python -m accumcheck.launch ROOT RUNS [PACKAGE ...]``.
 
-RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The conductor imports
-torch, and forks the fork server, which imports the rest. Then it counts the devices, and runs the reference and every
-split through torchrun's agent. It has its own process group, which ends as a whole when the parent closes its standard
-input. After `EARLY` and the parent's process id it reads both arguments from there (`accumcheck.launch.early`).
+RUNS is how many plans there are, or `AS_ASKED` where the parent asks for one after the other. The workers do without
+the packages named. The conductor imports torch, and forks the fork server, which imports the rest. Then it counts the
+devices, and runs the reference and every split through torchrun's agent. It has its own process group, which ends as a
+whole when the parent closes its standard input. After `EARLY` and the parent's process id it reads its arguments from
+there (`accumcheck.launch.early`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.config.model import CheckConfig
 from accumcheck.launch.early import EARLY, end_with_program, take_order
-from accumcheck.launch.environment import set_environment, set_variables
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import AS_ASKED, Lifetime
-from accumcheck.runfolder.layout import read_plan
+from accumcheck.launch.variables import set_environment, set_variables
 from accumcheck.runfolder.place import Place
-from accumcheck.work.preload import leave_out, uncollected
+from accumcheck.work.uncollected import uncollected
 
 
 def main() -> NoReturn:
@@ -37,14 +36,11 @@ def main() -> NoReturn:
         _import_torch()
         arguments = take_order(sys.stdin.buffer)
     place = Place(Path(arguments[0]), Path(os.environ["TMPDIR"]))
-    set_environment(place.run(0))
+    set_environment(place.run(0), arguments[2:])
     # with this prefix, the semaphores can be removed together with the run's files
     multiprocessing.current_process()._config["semprefix"] = place.semaphores  # type: ignore[attr-defined]
     server = ForkServer()
     _import_torch()
-    if arguments[1] != AS_ASKED:  # a later run may need another package
-        with contextlib.suppress(Exception):  # a worker says what is wrong
-            leave_out([read_plan(CheckConfig, place.run(number)) for number in range(int(arguments[1]))])
     server.start(["accumcheck.work.fork_server"])
     lifetime = Lifetime(place)
     lifetime.end_with_parent()  # starts a thread

@@ -116,7 +116,7 @@ class Conductor:
                 del threads[name]
             # the next small job may start while this one's processes end; the memory of a large one is needed
             early = is_small(self._check, devices.kind) and self._check.launcher.nnodes == 1
-            over = self._silent(threads) if early else []
+            over = self._reported(threads) if early else []
             for name in (*ended, *over):
                 slots.release(name)
 
@@ -205,17 +205,20 @@ class Conductor:
 
     def _workers_of(self, name: str) -> Workers:
         with self._lock:
-            self._hear()
+            self._read_events()
             return self._workers.get(name, Workers())
 
-    def _silent(self, names: Iterable[str]) -> list[str]:
-        """Those of these jobs whose processes have all said everything."""
+    def _reported(self, names: Iterable[str]) -> list[str]:
+        """Those of these jobs whose processes have all reported everything."""
         with self._lock:
-            self._hear()
+            try:
+                self._read_events()
+            except OSError as error:
+                self._lifetime.fail(error)
             workers = {name: self._workers.get(name, Workers()) for name in names}
         return [name for name, found in workers.items() if len(found.done) == self._processes[name]]
 
-    def _hear(self) -> None:
+    def _read_events(self) -> None:
         for event in self._follower.new():
             if isinstance(event, WorkerStarted | WorkerDone):
                 self._workers[event.job] = self._workers.get(event.job, Workers()).after(event)

@@ -1,39 +1,17 @@
-"""The environment of a run's processes, and what is installed in it."""
+"""The versions and devices of a run, and what is installed."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import os
 import platform
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
-from pathlib import Path
 
 from accumcheck.launch.devices import Devices
 from accumcheck.record import Environment
-from accumcheck.runfolder.layout import RUN_FOLDER
 from accumcheck.stacks.registry import package_of
-
-
-def set_environment(run: Path) -> None:
-    """Set the variables that all processes of a run share; ``run`` is the folder of its first plan."""
-    set_variables()
-    os.environ[RUN_FOLDER] = str(run)
-
-
-def set_variables() -> None:
-    """Set those that all runs share. They must be set before torch is imported."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
-    os.environ.update(
-        CUBLAS_WORKSPACE_CONFIG=os.environ.get("CUBLAS_WORKSPACE_CONFIG", ":4096:8"),
-        PYTORCH_NVML_BASED_CUDA_CHECK="1",  # counting GPUs must not start CUDA before the fork
-        TOKENIZERS_PARALLELISM="false",
-        TORCH_CPP_LOG_LEVEL=os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
-    )
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
-        os.environ.pop(name, None)  # perhaps from a launcher that started us: torchrun sets its own
 
 
 def describe_environment(stack: str, devices: Devices, backend: str) -> Environment:

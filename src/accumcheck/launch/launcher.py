@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from accumcheck.as_module import module_command
@@ -17,11 +18,13 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
 from accumcheck.launch import early
 from accumcheck.launch.endings import ending
+from accumcheck.launch.imports import being_imported
 from accumcheck.record import Reason
 from accumcheck.runfolder.events import Ended, Event, EventFollower, Finished, OnEvent, Planned
 from accumcheck.runfolder.layout import write_plan
 from accumcheck.runfolder.place import Place
 from accumcheck.runfolder.space import EXIT_NO_SPACE, full_device, no_space
+from accumcheck.stacks.registry import unused_packages
 
 CONDUCTOR = "accumcheck.launch"
 POLL_SECONDS = 0.01
@@ -58,14 +61,46 @@ def launch(
     """
     for number, check in enumerate(checks):
         write_plan(place.run(number), check)
-    with leading(place, CONDUCTOR, [str(place.root), str(len(checks))], python, path) as conductor:
+    unused = unused_packages(checks)
+    arguments = [str(place.root), str(len(checks)), *unused]
+    with leading(place, CONDUCTOR, arguments, python, path) as conductor, _trying(unused, place, python, path) as fault:
         meanwhile()
         for number in range(len(checks)):
-            yield follow(place.run(number), place, conductor, on_event)
+            yield follow(place.run(number), place, conductor, on_event, fault)
 
 
-def follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_event: OnEvent) -> list[Event]:
+@contextlib.contextmanager
+def _trying(
+    packages: Sequence[str], place: Place, python: str, path: Sequence[str]
+) -> Iterator[Callable[[], str | None]]:
+    """Import what the workers do without in a process of its own: a stack that cannot import it cannot train.
+
+    Yields:
+        What waits for it, and returns why it cannot be imported, or None.
+    """
+    if not packages:
+        yield lambda: None
+        return
+    modules = {name: [name] for name in packages}
+    with being_imported(modules, python, _variables(place, path), installed=True) as faults:
+        yield lambda: next(iter(faults().values()), None)
+
+
+def follow(
+    run: Path,
+    place: Place,
+    conductor: subprocess.Popen[bytes],
+    on_event: OnEvent,
+    fault: Callable[[], str | None] = lambda: None,
+) -> list[Event]:
     """Pass on the events of one check until it has ended, or the conductor has; returns all of them.
+
+    Args:
+        run: its folder.
+        place: where its launch writes.
+        conductor: its process.
+        on_event: called with every event.
+        fault: asked when a job has run to its end; why that does not count, or None.
 
     Raises:
         LaunchError: the conductor ended before it had a plan.
@@ -76,6 +111,8 @@ def follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_event
     while not over:
         over = conductor.poll() is not None  # checked first: its last events are read below
         for event in follower.new():
+            if isinstance(event, Finished) and event.status == "ran" and (why := fault()) is not None:
+                event = replace(event, status="error", reason=Reason("missing-package", why))
             events.append(event)
             on_event(event)
             over = over or isinstance(event, Ended)
@@ -131,9 +168,7 @@ def leading(
         path: where it looks for modules first.
         variables: further ones of its environment.
     """
-    searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**os.environ, "TMPDIR": str(place.scratch), **(variables or {})}
-    env = {**env, "PYTHONPATH": searched} if searched else env
+    env = {**_variables(place, path), **(variables or {})}
     with place.conductor_log.open("wb") as stream:
         order = [str(place.scratch), stream.name, *arguments]
         conductor = early.conductor.take(env, python, order) if module == CONDUCTOR else None
@@ -154,3 +189,10 @@ def leading(
         conductor.wait()
         assert conductor.stdin is not None
         conductor.stdin.close()
+
+
+def _variables(place: Place, path: Sequence[str]) -> dict[str, str]:
+    """The environment variables of the processes of a place, which look for modules in ``path`` first."""
+    searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = {**os.environ, "TMPDIR": str(place.scratch)}
+    return {**env, "PYTHONPATH": searched} if searched else env

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accumcheck.record import Split
-
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
 
@@ -15,6 +13,8 @@ REFERENCE = "reference"
 """The name of the reference's job and folder. Other jobs are splits, in their short form."""
 RUN_FOLDER = "ACCUMCHECK_RUN"
 """The environment variable that names the run's folder to the processes that the conductor starts."""
+UNUSED = "ACCUMCHECK_UNUSED"
+"""The environment variable that names the packages that workers do without, separated by spaces."""
 _PLAN = "plan.json"
 _WORKLOAD_BEGUN = "workload-begun"
 
@@ -54,6 +54,8 @@ def split_folders(run: Path) -> list[Path]:
 
 
 def _is_split(name: str) -> bool:
+    from accumcheck.record import Split  # not above: the conductor imports this before it does anything
+
     try:
         Split.parse(name)
     except ValueError:

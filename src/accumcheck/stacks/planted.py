@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accumcheck.stacks.protocol import OF_OTHERS, LoopSpec
+from accumcheck.stacks.protocol import UNUSED_BY_TRAINER, LoopSpec
 
 if TYPE_CHECKING:
     from accumcheck.stacks.protocol import Loop
@@ -20,6 +20,6 @@ SPEC = LoopSpec(
     name="planted",
     help="the installed transformers.Trainer with one fault planted, for accumcheck selftest",
     preload=("transformers.trainer",),
-    left_out=OF_OTHERS,
+    unused=UNUSED_BY_TRAINER,
     make=_make,
 )

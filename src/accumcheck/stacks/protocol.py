@@ -54,8 +54,8 @@ class StackSpec:
         package: the distribution whose release is reported as the stack's release; None if the stack has none.
         modules: ``script: {module: ...}`` with one of these modules runs this stack.
         preload: modules that the fork server imports once, so that workers need not. None may look for GPUs.
-        left_out: packages that its libraries import wherever they are installed, and that it does not use with a model
-            and data that accumcheck makes.
+        unused: packages that its libraries import wherever they are installed, and that it does not use with a model
+            and data that accumcheck makes, see `accumcheck.stacks.registry.unused_packages`.
         own: keys of the configuration that belong to this stack, or to a few stacks.
         seams: what is replaced in installed code while it runs, see `accumcheck.capture.patches`.
         training_arguments: the training arguments that it supports; None: all.
@@ -68,7 +68,7 @@ class StackSpec:
     package: str | None = None
     modules: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     own: tuple[OwnKey, ...] = ()
     seams: tuple[Seam, ...] = ()
     training_arguments: tuple[str, ...] | None = None
@@ -108,9 +108,8 @@ class Loop(Protocol):
         ...
 
 
-OF_OTHERS = ("datasets", "peft", "sklearn")
-"""What transformers (4.45 to 5.24) and accelerate import if it is installed, to tell whether a data set or a model is
-of its classes, or to measure what a model generates. Without it they train in the same way."""
+UNUSED_BY_TRAINER = ("datasets",)
+"""transformers (4.45 to 5.24) and accelerate import it, with pandas, only to tell whether data are of its class."""
 
 WATCHED = (Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.CLIPPING_TO_A_NORM, Seam.GRAD_SCALER)
 """What is replaced during any training, in order to observe it."""

@@ -5,6 +5,9 @@ Importing this is fast: it imports no torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from accumcheck.errors import WorkloadError
 from accumcheck.stacks import (
     accelerate,
@@ -19,6 +22,9 @@ from accumcheck.stacks import (
     trl_sft,
 )
 from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
+
+if TYPE_CHECKING:
+    from accumcheck.config.model import CheckConfig
 
 STACKS: tuple[LoopSpec | ProgramSpec, ...] = (
     trainer.SPEC,
@@ -54,6 +60,34 @@ def find_stack(name: str) -> LoopSpec | ProgramSpec:
     if found is None:
         raise WorkloadError(f"stack: {name} is not known; expected one of {', '.join(spec.name for spec in STACKS)}")
     return found
+
+
+_PLAIN_SWITCHES = (
+    "average_tokens_across_devices",
+    "bf16",
+    "ddp_find_unused_parameters",
+    "fp16",
+    "gradient_checkpointing",
+    "tf32",
+)
+"""Training arguments that are on or off, and for which Trainer needs no further package."""
+
+
+def unused_packages(checks: Sequence[CheckConfig]) -> tuple[str, ...]:
+    """The packages that no check of a launch uses though its libraries import them, in order.
+
+    There are none where one check loads its model or its data, runs code from elsewhere, or has a training argument
+    for which Trainer may need another package, such as ``report_to`` or ``deepspeed``: that package may use them.
+    """
+    unused = [set(find_stack(one.stack).unused) if _needs_no_more(one) else set[str]() for one in checks]
+    return tuple(sorted(set.intersection(*unused)))
+
+
+def _needs_no_more(check: CheckConfig) -> bool:
+    return check.is_made_up and all(
+        not value or name in _PLAIN_SWITCHES or (isinstance(value, int | float) and value is not True)
+        for name, value in check.training_arguments.items()
+    )
 
 
 def package_of(name: str) -> str | None:

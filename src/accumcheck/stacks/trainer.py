@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.stacks.protocol import OF_OTHERS, LoopSpec, Training
+from accumcheck.stacks.protocol import UNUSED_BY_TRAINER, LoopSpec, Training
 from accumcheck.stacks.updates.arguments import STILL, overridden
 
 if TYPE_CHECKING:
@@ -117,6 +117,6 @@ SPEC = LoopSpec(
     help="the installed transformers.Trainer",
     package="transformers",
     preload=("transformers.trainer",),
-    left_out=OF_OTHERS,
+    unused=UNUSED_BY_TRAINER,
     make=lambda _: TrainerLoop(),
 )

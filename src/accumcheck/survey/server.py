@@ -19,8 +19,9 @@ from typing import NoReturn
 
 from accumcheck.launch.devices import detect
 from accumcheck.launch.endings import ending
-from accumcheck.launch.environment import describe_environment, set_environment
+from accumcheck.launch.environment import describe_environment
 from accumcheck.launch.lifetime import Lifetime
+from accumcheck.launch.variables import set_environment
 from accumcheck.record import Environment, Reason
 from accumcheck.runfolder.place import Place
 from accumcheck.survey.asked import Asked, Head, check_of
@@ -59,7 +60,8 @@ def main() -> NoReturn:
 
 
 def _survey(place: Place, asked: Asked) -> None:
-    from accumcheck.work.preload import preload, uncollected
+    from accumcheck.work.preload import preload
+    from accumcheck.work.uncollected import uncollected
 
     preload()
     with uncollected():

@@ -6,7 +6,6 @@ Importing must not touch CUDA: a forked process could not use it afterwards.
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import sys
@@ -14,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from accumcheck.config.model import CheckConfig
-from accumcheck.runfolder.layout import RUN_FOLDER, read_plan
+from accumcheck.runfolder.layout import RUN_FOLDER, UNUSED, read_plan
 from accumcheck.stacks.registry import find_stack
 from accumcheck.work.scan_once import scan_once
+from accumcheck.work.uncollected import uncollected
 
 MODULES = (
     "numpy",
@@ -67,50 +67,23 @@ def _all_modules() -> Iterator[str]:
         yield from modeling_modules(check)
 
 
-def leave_out(checks: Sequence[CheckConfig]) -> None:
-    """Let what no check of a launch uses count as not installed: it takes long to import, pandas above all.
+def leave_out(packages: Sequence[str]) -> None:
+    """Let packages count as not installed in this process and in those that it forks.
 
     None in ``sys.modules`` is how Python says that a module cannot be imported (the language's reference, "The module
     cache"); ``importlib.util.find_spec`` then finds none, which is what transformers and accelerate ask.
-
-    Args:
-        checks: all of them. Where one has a model, code or data from elsewhere, which may need any package, nothing is
-            left out.
     """
-    unused = [set(find_stack(one.stack).left_out) if _makes_everything(one) else set() for one in checks]
-    for name in set.intersection(*unused) if unused else ():
-        if name not in sys.modules:
-            sys.modules[name] = None  # type: ignore[assignment]
-
-
-def _makes_everything(check: CheckConfig) -> bool:
-    model = check.model
-    return model.config is not None and not model.trust_remote_code and check.data.synthetic is not None
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Import without the garbage collector, and keep it away from what was imported.
-
-    Imports make hundreds of thousands of objects and hardly any garbage, so that collections while they run take a
-    fifth of their time and free a few thousand objects. Imported modules are never freed afterwards. If the collector
-    still scanned them, the first collection in a worker, which Trainer triggers, would copy the pages shared with this
-    process: that takes most of a second, and the imports' memory again, for every worker.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+    for name in packages:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
 def preload() -> None:
-    """Import all modules, each separately.
+    """Import all modules, each separately, without the packages that no check uses (`UNUSED`).
 
     If an import kills the fork server, every worker ends without a message. A module that cannot be imported
     here is imported again by the worker that needs it, which reports the cause.
     """
+    leave_out(os.environ.get(UNUSED, "").split())
     with uncollected(), scan_once():
         for module in _all_modules():
             with contextlib.suppress(Exception):

@@ -54,16 +54,13 @@ def may_be_prepared(check: CheckConfig) -> bool:
     them. Code and data from elsewhere are left to the workers as well. So is everything on macOS, whose own libraries
     compute there, and may start threads.
     """
-    model = check.model
     return (
         sys.platform == "linux"
         and isinstance(find_stack(check.stack), LoopSpec)
         and _is_on_cpu(check)
         and int(os.environ.get("OMP_NUM_THREADS", "1")) == 1  # threads of a pool do not survive a fork
-        and model.config is not None
-        and model.shrink
-        and not model.trust_remote_code
-        and check.data.synthetic is not None
+        and check.is_made_up
+        and check.model.shrink
     )
 
 
