@@ -119,5 +119,6 @@ def test_places_are_relative_to_where_the_file_was_imported_from(monkeypatch: py
 def test_the_first_line_that_matches_is_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     (tmp_path / "a.py").write_text("one\ntwo\ntwo\n", encoding="utf-8")
-    assert first_line(str(tmp_path / "a.py"), "^two") == "a.py:2"
-    assert first_line(str(tmp_path / "a.py"), "three") is None
+    assert first_line(str(tmp_path / "a.py"), "two", "^two") == "a.py:2"
+    assert first_line(str(tmp_path / "a.py"), "three", "three") is None
+    assert first_line(str(tmp_path / "a.py"), "three", "^two") is None

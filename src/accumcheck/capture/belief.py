@@ -13,8 +13,9 @@ import torch
 from accumcheck.capture.places import first_line, place
 from accumcheck.record import StackBelief
 
-_COUNTS = r"num_items_in_batch\s*=.*\bsum\("
-_DIVIDES = r"\bloss\b[^#]*/=?\s*(self\.|args\.)[\w.]*gradient_accumulation_steps"
+_COUNTS = "num_items_in_batch", r"num_items_in_batch\s*=.*\bsum\("
+_DIVIDES = "gradient_accumulation_steps", r"\bloss\b[^#]*/=?\s*(self\.|args\.)[\w.]*gradient_accumulation_steps"
+"""A word, which is found fast, and the pattern of a line with it."""
 
 
 def belief_of(trainer: Any) -> StackBelief:
@@ -30,8 +31,8 @@ def belief_of(trainer: Any) -> StackBelief:
         accepts_loss_kwargs=accepts if isinstance(accepts, bool) else None,
         own_loss=name,
         own_loss_place=where,
-        counts_place=_in_source(trainer, _COUNTS),
-        divides_place=_in_source(trainer, _DIVIDES),
+        counts_place=_in_source(trainer, *_COUNTS),
+        divides_place=_in_source(trainer, *_DIVIDES),
         logs_own_rate=_logs_own_rate(trainer),
         logs_unclipped_norm=hasattr(trainer, "_get_grad_norm"),  # computes one even if nothing is clipped
     )
@@ -63,14 +64,14 @@ def _defined(function: Any) -> str | None:
     return None if code is None else place(code.co_filename, code.co_firstlineno)
 
 
-def _in_source(trainer: Any, pattern: str) -> str | None:
-    """The first line that matches, looked for in the files of the trainer's classes, the most derived first."""
+def _in_source(trainer: Any, word: str, pattern: str) -> str | None:
+    """The first line with the word that matches, looked for in the files of the trainer's classes, the most derived first."""
     for kind in type(trainer).__mro__:
         if kind.__module__ == "builtins":
             continue
         try:
             file = inspect.getsourcefile(kind)
-            found = first_line(file, pattern) if file else None
+            found = first_line(file, word, pattern) if file else None
         except (OSError, TypeError, UnicodeDecodeError):
             found = None
         if found:

@@ -13,8 +13,8 @@ def place(file: str, line: int) -> str:
     return f"{Path(file).relative_to(roots[-1]).as_posix() if roots else file}:{line}"
 
 
-def first_line(file: str, pattern: str) -> str | None:
-    """The place of the first line of ``file`` that ``pattern`` matches anywhere, or None."""
-    lines = Path(file).read_text(encoding="utf-8").splitlines()
-    found = next((number for number, line in enumerate(lines, start=1) if re.search(pattern, line)), None)
+def first_line(file: str, word: str, pattern: str) -> str | None:
+    """The place of the first line of ``file`` that has ``word`` and that ``pattern`` matches anywhere, or None."""
+    lines = enumerate(Path(file).read_text(encoding="utf-8").splitlines(), start=1)
+    found = next((number for number, line in lines if word in line and re.search(pattern, line)), None)
     return None if found is None else place(file, found)
