@@ -65,7 +65,7 @@ def _defined(function: Any) -> str | None:
 
 
 def _in_source(trainer: Any, word: str, pattern: str) -> str | None:
-    """The first line with the word that matches, looked for in the files of the trainer's classes, the most derived first."""
+    """The first such line in the files of the trainer's classes, the most derived class first."""
     for kind in type(trainer).__mro__:
         if kind.__module__ == "builtins":
             continue

@@ -33,7 +33,8 @@ def not_finite(seen: Evidence) -> Iterator[Detected]:
                 ),
                 advice=(
                     "Look for a precision that overflows (float16 without a loss scale), a division by a count that is "
-                    "0 (a micro-batch without labels), and a logarithm of 0."
+                    "0 (a micro-batch without labels), a logarithm of 0, and, on a GPU in 16 bits, attention over "
+                    "cuDNN (torch.backends.cuda.enable_cudnn_sdp(False) turns it off)."
                 ),
             ),
             condemned={} if blameless else dict.fromkeys(splits, UNEXPLAINED),
