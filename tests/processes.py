@@ -31,6 +31,7 @@ PROCESS = (
     "launch/test_fork_server.py::test_the_server_ends",
     "launch/test_fork_server.py::test_where_a_fork",
     "launch/test_imports.py",
+    "launch/test_launcher.py::test_nothing_is_left",
     "launch/test_vigil.py",
     "plugin/test_action.py",
     "plugin/test_docs.py::test_options_exist",

@@ -1,15 +1,30 @@
-"""What the parent says when a run could not be started."""
+"""What leads a run: what it says when it could not be started, when a job's cores are free, and what it leaves."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
+from accumcheck.config.model import CheckConfig, DataConfig, ModelConfig, SyntheticData
 from accumcheck.launch import early
-from accumcheck.launch.launcher import last_words, why_ended
-from accumcheck.runfolder.place import Place
+from accumcheck.launch.conductor import Conductor
+from accumcheck.launch.fork_server import ForkServer
+from accumcheck.launch.launcher import last_words, launch, why_ended
+from accumcheck.launch.lifetime import Lifetime
+from accumcheck.record import Split
+from accumcheck.runfolder.events import EventLog, WorkerDone, WorkerStarted
+from accumcheck.runfolder.layout import write_plan
+from accumcheck.runfolder.place import Place, new_place
 from accumcheck.runfolder.space import EXIT_NO_SPACE
+
+CHECK = CheckConfig(
+    model=ModelConfig(config={"model_type": "llama"}),
+    data=DataConfig(synthetic=SyntheticData()),
+    global_batch_size=2,
+    splits=(Split(2, 1, 1),),
+)
 
 TRACEBACK = """Traceback (most recent call last):
   File "conductor.py", line 12, in main
@@ -51,3 +66,34 @@ def test_what_it_said_before_it_had_a_log_counts(place: Place, monkeypatch: pyte
 def test_one_that_failed_has_said_why_or_could_not_for_want_of_space(place: Place) -> None:
     assert why_ended(1, place) == "KeyError: 'script'"
     assert why_ended(EXIT_NO_SPACE, place).startswith("no space left on the device mounted at ")
+
+
+def test_a_job_has_reported_when_all_of_its_processes_have(tmp_path: Path, place: Place) -> None:
+    write_plan(tmp_path, CHECK)
+    conductor, log = Conductor(tmp_path, ForkServer(), Lifetime(place)), EventLog(tmp_path)
+    conductor._processes = {"2x1x1": 2, "1x2x1": 1}
+    for process in (0, 1):
+        log.emit(WorkerStarted("2x1x1", process, 100 + process))
+        assert conductor._reported(["2x1x1", "1x2x1"]) == []
+    log.emit(WorkerDone("2x1x1", 1))
+    assert conductor._reported(["2x1x1", "1x2x1"]) == []
+    log.emit(WorkerDone("2x1x1", 0))
+    assert conductor._reported(["2x1x1", "1x2x1"]) == ["2x1x1"]
+    assert conductor._reported(["1x2x1"]) == []
+
+
+def test_nothing_is_left_of_a_launch_whose_parent_fails_meanwhile() -> None:
+    calls = []
+
+    def fail() -> None:
+        calls.append([child.name() for child in psutil.Process().children()])
+        raise RuntimeError("no judge")
+
+    before = psutil.Process().children()
+    with new_place(1) as place:
+        with pytest.raises(RuntimeError, match="no judge"):
+            next(launch([CHECK], place, print, meanwhile=fail))
+        assert psutil.Process().children() == before
+    assert len(calls) == 1
+    assert len(calls[0]) >= 2  # the conductor, and what imports datasets
+    assert not place.root.exists()
