@@ -80,11 +80,11 @@ def _tell_fault() -> None:
 
 
 def _arrived(code: int, streams: StandardStreams) -> int:
-    """The exit code, depending on whether everything printed on standard output arrived there."""
-    lost = streams.settle()
-    if lost is None:
-        return code
+    """The exit code, depending on whether everything arrived that was printed on the two streams."""
+    out, err = streams.settle()
+    if out is None:
+        return code if err is None else without_pass(code)
     ends = without_pass(code)
-    said = f"standard output could not be written: {lost.strerror}; what was printed there is incomplete"
+    said = f"standard output could not be written: {out.strerror}; what was printed there is incomplete"
     print(f"accumcheck: {said} (exit code {ends})", file=sys.stderr)  # noqa: T201
     return ends

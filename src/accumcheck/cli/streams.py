@@ -82,6 +82,7 @@ class StandardStreams:
     def __init__(self) -> None:
         self._before: tuple[IO[str] | None, IO[str] | None] | None = None
         self._out: Sink | None = None
+        self._err: Sink | None = None
 
     def take(self) -> None:
         """Replace ``sys.stdout`` and ``sys.stderr``; occupy the descriptors 0 to 2 that are absent."""
@@ -91,7 +92,8 @@ class StandardStreams:
             self._out = Sink(STDOUT, absent=sys.stdout is None)
             sys.stdout = text_stream(self._out, sys.stdout)
         if sys.stderr is sys.__stderr__:
-            sys.stderr = text_stream(Sink(STDERR, absent=sys.stderr is None), sys.stderr)
+            self._err = Sink(STDERR, absent=sys.stderr is None)
+            sys.stderr = text_stream(self._err, sys.stderr)
 
     def give_back(self) -> None:
         """Undo `take`."""
@@ -100,17 +102,22 @@ class StandardStreams:
             sys.stdout, sys.stderr = self._before
             self._before = None
 
-    def settle(self) -> OSError | None:
+    def settle(self) -> tuple[OSError | None, OSError | None]:
         """Write what is still buffered.
 
         Returns:
-            Why something printed on standard output did not arrive there, or None.
+            Why something printed on standard output, and on standard error, did not arrive there, or None.
         """
         _flush()
-        if self._out is None:
-            return None
-        self._out.settle()
-        return self._out.lost
+        out, err = (_settled(sink) for sink in (self._out, self._err))
+        return out, err
+
+
+def _settled(sink: Sink | None) -> OSError | None:
+    if sink is None:
+        return None
+    sink.settle()
+    return sink.lost
 
 
 def text_stream(sink: Sink, like: IO[str] | None) -> IO[str]:
