@@ -128,6 +128,26 @@ def test_a_signal_after_the_end_changes_nothing(signals: Signals) -> None:
         signal.raise_signal(one)
 
 
+EVALUATES = """
+import sys
+from accumcheck.cli import app, program
+
+def stop():
+    raise KeyboardInterrupt
+
+app.execute = lambda _: eval("stop()")
+sys.exit(program.main(["validate"]))
+"""
+
+
+@pytest.mark.process
+def test_an_eval_that_was_interrupted_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(EVALUATES, encoding="utf-8")
+    with start(python("-m", "program"), tmp_path, {}) as process:
+        assert process.communicate(timeout=60)[1] == "accumcheck: interrupted; all processes were stopped\n"
+    assert process.returncode == 130  # -2 where Python ends itself by SIGINT
+
+
 def test_an_interruption_that_python_drops_comes_again(signals: Signals, capsys: pytest.CaptureFixture[str]) -> None:
     class Slow:
         def __del__(self) -> None:

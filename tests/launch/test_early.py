@@ -147,6 +147,30 @@ def test_it_ends_with_a_program_that_is_killed() -> None:
     waiting.wait(60)  # psutil.TimeoutExpired if it lives on
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's death on Linux only")
+def test_it_removes_the_files_of_a_run_whose_program_is_killed_while_it_imports_torch(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "tmp").mkdir(parents=True)
+    program = (
+        "import os, sys, time\n"
+        "from accumcheck.launch.early import conductor\n"
+        f"root = {str(root)!r}\n"
+        "conductor.start(['run', 'check.yaml'])\n"
+        "time.sleep(0.5)\n"
+        "order = [root + '/tmp', root + '/log', root, '1']\n"
+        "process = conductor.take(dict(os.environ), sys.executable, order)\n"
+        "print(process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        waiting = psutil.Process(int(parent.stdout.readline()))
+        assert root.exists()
+        parent.kill()
+    waiting.wait(60)
+    assert not root.exists()
+
+
 def test_one_whose_program_has_ended_before_it_could_look_ends_at_once() -> None:
     command = module_command(sys.executable, "accumcheck.launch", [EARLY, "1"])
     with subprocess.Popen(command, stdin=subprocess.PIPE) as orphan:  # waits for an order otherwise

@@ -62,6 +62,10 @@ def _guarded(argv: Sequence[str] | None, signals: Signals) -> int:
         finally:
             conductor.end()
     except KeyboardInterrupt:
+        signals.over()
+        # An `eval` that was interrupted, such as namedtuple's, leaves a mark with which Python would end itself by
+        # SIGINT, not with our exit code; the next one clears it (CPython, Python/pythonrun.c: run_eval_code_obj).
+        eval("None")
         print("accumcheck: interrupted; all processes were stopped", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except BaseException:

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.launch.early import EARLY, end_with_program, take_order
+from accumcheck.launch.early import EARLY, Order
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import AS_ASKED, Lifetime
 from accumcheck.launch.variables import set_environment, set_variables
@@ -31,10 +31,10 @@ def main() -> NoReturn:
     """
     arguments = sys.argv[1:]
     if arguments[0] == EARLY:
-        end_with_program(int(arguments[1]))
+        order = Order(int(arguments[1]))
         set_variables()
         _import_torch()
-        arguments = take_order(sys.stdin.buffer)
+        arguments = order.take()
     place = Place(Path(arguments[0]), Path(os.environ["TMPDIR"]))
     set_environment(place.run(0), arguments[2:])
     # with this prefix, the semaphores can be removed together with the run's files

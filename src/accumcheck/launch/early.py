@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from accumcheck.as_module import module_command
+from accumcheck.runfolder.place import Place
 from accumcheck.work.end_with_parent import end_with_parent
 
 EARLY = "early"
@@ -25,6 +26,8 @@ _STARTS_NONE = ("-h", "--help", "--transformers", "--with")
 """Options with which ``run`` starts no conductor, or one with another interpreter."""
 _LENGTH = 8
 """Bytes of the length that comes before an order."""
+_PROGRAM_DIED = signal.SIGUSR1
+_STDIN = 0
 
 
 class EarlyConductor:
@@ -61,7 +64,7 @@ class EarlyConductor:
         Args:
             environment: which the conductor must have, apart from ``TMPDIR``.
             python: the interpreter under test.
-            order: see `take_order`.
+            order: its temporary folder, its log, and the arguments of ``accumcheck.launch``.
         """
         process = self._process
         if process is None:
@@ -105,37 +108,63 @@ conductor = EarlyConductor()
 """Of this process."""
 
 
-def end_with_program(program: int) -> None:
-    """In the process itself: end with the program of this id, which may have ended already, until there is an order.
-
-    Raises:
-        SystemExit: it has ended.
-    """
-    end_with_parent()
-    if os.getppid() != program:
-        raise SystemExit
-
-
-def take_order(stream: IO[bytes]) -> list[str]:
-    """Wait for what this process is to lead, in the process itself; its output goes to the log from then on.
+class Order:
+    """What this process is to lead, in the process itself: it comes from the program, by this process's standard input.
 
     Args:
-        stream: its standard input.
-
-    Returns:
-        The arguments of ``accumcheck.launch``.
+        program: the id of the program, with which this process ends until it has taken the order.
 
     Raises:
         SystemExit: the program has ended.
     """
-    text = stream.read(int.from_bytes(stream.read(_LENGTH), "big"))
-    if not text:
-        raise SystemExit
-    end_with_parent(False)  # it now removes the run's files, too, when the program dies
-    scratch, log, *arguments = map(os.fsdecode, text.split(b"\0"))
-    os.environ["TMPDIR"] = scratch
-    tempfile.tempdir = None  # what has been found before
-    with Path(log).open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    return arguments
+
+    def __init__(self, program: int) -> None:
+        self._received = b""
+        signal.signal(_PROGRAM_DIED, self._end)
+        end_with_parent(_PROGRAM_DIED)
+        if os.getppid() != program:
+            raise SystemExit
+
+    def take(self) -> list[str]:
+        """Wait for the order; the output goes to the log from then on.
+
+        Returns:
+            The arguments of ``accumcheck.launch``.
+
+        Raises:
+            SystemExit: the program has ended.
+        """
+        if (parts := self._read()) is None:
+            raise SystemExit
+        end_with_parent(0)  # it now removes the run's files, too, when the program dies
+        signal.signal(_PROGRAM_DIED, signal.SIG_DFL)
+        scratch, log, *arguments = parts
+        os.environ["TMPDIR"] = scratch
+        tempfile.tempdir = None  # what has been found before
+        with Path(log).open("ab") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        return arguments
+
+    def _read(self) -> list[str] | None:
+        """The parts of the order; None if the program has ended before it gave one.
+
+        Without a buffer of Python's, which the handler of a signal that comes meanwhile could not read from.
+        """
+        while len(self._received) < _LENGTH or len(self._received) < _LENGTH + self._length:
+            if not (part := os.read(_STDIN, 1 << 16)):
+                return None
+            self._received += part
+        return [os.fsdecode(part) for part in self._received[_LENGTH : _LENGTH + self._length].split(b"\0")]
+
+    @property
+    def _length(self) -> int:
+        return int.from_bytes(self._received[:_LENGTH], "big")
+
+    def _end(self, *_: object) -> None:
+        """The program has died: nobody else removes the files of a run that it has ordered."""
+        parts = self._read()
+        if parts is not None:
+            scratch, _log, root, *_arguments = parts
+            Place(Path(root), Path(scratch)).remove()
+        os._exit(1)

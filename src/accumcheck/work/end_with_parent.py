@@ -9,13 +9,13 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent(yes: bool = True) -> None:
-    """Have this process killed when the parent's thread that started it ends; only on Linux.
+def end_with_parent(by: int = signal.SIGKILL) -> None:
+    """Have this process sent a signal when the parent's thread that started it ends; only on Linux.
 
     See prctl(2), PR_SET_PDEATHSIG. Elsewhere processes end with their group.
 
     Args:
-        yes: False undoes it.
+        by: the signal; 0 for none any more.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if yes else 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, by)
