@@ -17,7 +17,7 @@ import pytest
 
 from accumcheck.cli.streams import Sink, StandardStreams, text_stream
 from accumcheck.report.progress import Progress
-from tests.cli.streams import STATES, State, python, run
+from tests.cli.streams import STATES, State, Stream, python, run
 from tests.e2e.program import write_config, write_faulty_model
 from tests.report import examples
 from tests.report.written import write
@@ -166,6 +166,29 @@ def test_a_run_that_passes_is_no_pass_where_something_cannot_be_printed(tmp_path
     ended = run(python("-m", "accumcheck", "run", config, "-o", "r.json"), state, cwd=tmp_path)
     assert ended.code == 3
     assert '"verdict": "pass"' in (tmp_path / "r.json").read_text()
+
+
+SAYS = """
+import sys
+from accumcheck.cli import app, program
+
+def execute(_):
+    if "quiet" not in sys.argv:
+        print("importing", file=sys.stderr)
+    print("a report")
+    return int(sys.argv[1])
+
+app.execute = execute
+sys.exit(program.main())
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("err", ["gone", "full", "closed"])
+@pytest.mark.parametrize(("arguments", "code"), [("0", 3), ("1", 1), ("2", 2), ("0 quiet", 0), ("1 quiet", 1)])
+def test_a_pass_needs_all_of_standard_error(tmp_path: Path, err: Stream, arguments: str, code: int) -> None:
+    ended = run(python("-c", SAYS, *arguments.split()), State(err=err), cwd=tmp_path)
+    assert (ended.code, ended.out) == (code, "a report\n")
 
 
 @pytest.mark.e2e

@@ -68,4 +68,4 @@ def test_it_is_imported_by_the_workers_where_they_may_use_it(ended: Mapping[str,
 def test_a_run_whose_stack_cannot_be_imported_is_an_error(ended: Mapping[str, tuple[int, str, str]]) -> None:
     code, out, _ = ended["broken"]
     assert code == 3
-    assert "ERROR   every split: ImportError: numpy.core.multiarray failed to import" in out
+    assert "ERROR   every split: datasets: ImportError: numpy.core.multiarray failed to" in out

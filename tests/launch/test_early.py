@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -147,8 +148,9 @@ def test_it_ends_with_a_program_that_is_killed() -> None:
     waiting.wait(60)  # psutil.TimeoutExpired if it lives on
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's death on Linux only")
-def test_it_removes_the_files_of_a_run_whose_program_is_killed_while_it_imports_torch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6, 1.0])
+def test_it_removes_the_files_of_a_run_whose_program_is_killed_before_it_leads(tmp_path: Path, seconds: float) -> None:
+    """Before its first line, or while it imports torch."""
     root = tmp_path / "root"
     (root / "tmp").mkdir(parents=True)
     program = (
@@ -156,7 +158,7 @@ def test_it_removes_the_files_of_a_run_whose_program_is_killed_while_it_imports_
         "from accumcheck.launch.early import conductor\n"
         f"root = {str(root)!r}\n"
         "conductor.start(['run', 'check.yaml'])\n"
-        "time.sleep(0.5)\n"
+        f"time.sleep({seconds})\n"
         "order = [root + '/tmp', root + '/log', root, '1']\n"
         "process = conductor.take(dict(os.environ), sys.executable, order)\n"
         "print(process.pid, flush=True)\n"
@@ -171,10 +173,31 @@ def test_it_removes_the_files_of_a_run_whose_program_is_killed_while_it_imports_
     assert not root.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the signal is used on Linux only")
+def test_a_signal_from_somebody_else_does_not_end_it(early: EarlyConductor, tmp_path: Path) -> None:
+    early.start(RUN)
+    (waiting,) = started_by_us()
+    deadline = time.monotonic() + 60
+    while not int(_status(waiting.pid, "SigCgt"), 16) & 1 << (signal.SIGUSR1 - 1) and time.monotonic() < deadline:
+        time.sleep(0.01)  # until it handles the signal
+    waiting.send_signal(signal.SIGUSR1)
+    process = early.take(dict(os.environ) | {"TMPDIR": str(tmp_path)}, sys.executable, order(tmp_path, "/nowhere", "1"))
+    assert process is not None
+    assert process.wait(60) != 0
+    assert "No such file or directory: '/nowhere/0/plan.json'" in (tmp_path / "log").read_text(encoding="utf-8")
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def _status(pid: int, name: str) -> str:
+    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name}:"))
+
+
 def test_one_whose_program_has_ended_before_it_could_look_ends_at_once() -> None:
     command = module_command(sys.executable, "accumcheck.launch", [EARLY, "1"])
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as orphan:  # waits for an order otherwise
-        assert orphan.wait(60) == 0
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as orphan:
+        assert orphan.wait(60) == 1
 
 
 def test_a_wrong_configuration_leaves_nothing(tmp_path: Path) -> None:

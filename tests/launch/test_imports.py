@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from accumcheck.launch import imports
 from accumcheck.launch.imports import being_imported, import_faults
+from accumcheck.record import Reason
 
 LAZY = """
 def __getattr__(name):
@@ -50,20 +53,44 @@ def test_a_package_that_ends_the_process_is_named() -> None:
     assert found["fatal"].startswith("the process that imported it was killed by SIGKILL")
 
 
-@pytest.mark.parametrize("metadata", [True, False])
-def test_a_package_counts_as_installed_with_its_metadata_only(tmp_path: Path, metadata: bool) -> None:
-    """As transformers counts: a folder of data may have the name of a package."""
-    if metadata:
-        (tmp_path / "fatal-1.0.dist-info").mkdir()
-        (tmp_path / "fatal-1.0.dist-info" / "METADATA").write_text("Name: fatal\nVersion: 1.0\n", encoding="utf-8")
-    with being_imported({"fatal": ["fatal"], "absent": ["absent"]}, sys.executable, installed=True) as faults:
-        assert list(faults()) == (["fatal", "absent"] if metadata else [])  # the process ended before it tried the last
+def test_a_package_that_is_not_installed_is_no_fault_and_a_folder_is_none_either(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    asked = {name: [name] for name in ("absent", "data", "beneath", "fatal", "fine")}
+    with being_imported(asked, sys.executable, installed=True) as faults:
+        found = faults()
+    assert {name: reason.kind for name, reason in found.items()} == {
+        "beneath": "missing-package",
+        "fatal": "crashed",
+        "fine": "crashed",  # not tried any more
+    }
+    assert found["beneath"].traceback[-1] == "ModuleNotFoundError: No module named 'nothing_of_that_name'"
+
+
+def test_an_import_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "TIMEOUT", 0.5)
+    with being_imported({"endless": ["endless"]}, sys.executable) as faults:
+        assert faults() == {"endless": Reason("hung", "not imported within 0 s")}
 
 
 def test_an_import_that_has_not_ended_is_not_waited_for() -> None:
-    started = time.monotonic()
+    started, before = time.monotonic(), psutil.Process().children()
     with being_imported({"endless": ["endless"]}, sys.executable, dict(os.environ)):
-        children = psutil.Process().children()
-        assert children
-    assert not any(child.is_running() for child in children)
+        (child,) = set(psutil.Process().children()) - set(before)
+    assert not child.is_running()
     assert time.monotonic() - started < 300
+
+
+def test_it_ends_with_a_parent_that_is_killed() -> None:
+    program = (
+        "import sys, time\n"
+        "import psutil\n"
+        "from accumcheck.launch.imports import being_imported\n"
+        "with being_imported({'endless': ['endless']}, sys.executable):\n"
+        "    print(psutil.Process().children()[0].pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    child.wait(60)  # psutil.TimeoutExpired if it lives on

@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         with redacted_streams():
             code = _guarded(argv, signals)
+        # An `eval` that was interrupted, such as namedtuple's, leaves a mark with which Python would end itself by
+        # SIGINT, not with our exit code; the next one clears it (CPython, Python/pythonrun.c: run_eval_code_obj).
+        eval("None")
         return _arrived(code, streams)
     finally:
         if argv is not None:
@@ -63,9 +66,6 @@ def _guarded(argv: Sequence[str] | None, signals: Signals) -> int:
             conductor.end()
     except KeyboardInterrupt:
         signals.over()
-        # An `eval` that was interrupted, such as namedtuple's, leaves a mark with which Python would end itself by
-        # SIGINT, not with our exit code; the next one clears it (CPython, Python/pythonrun.c: run_eval_code_obj).
-        eval("None")
         print("accumcheck: interrupted; all processes were stopped", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except BaseException:

@@ -117,12 +117,13 @@ class CheckConfig(Section):
         return isinstance(find_stack(self.stack), ProgramSpec)
 
     @property
-    def is_made_up(self) -> bool:
-        """Whether accumcheck makes the model and the data: nothing is loaded, and no code from elsewhere runs."""
+    def makes_model_and_data(self) -> bool:
+        """Whether accumcheck makes both, so that nothing is loaded: no weights, data, code, or kernel of the hub's."""
         return (
             not self.runs_program
             and self.model.config is not None
             and not self.model.trust_remote_code
+            and "/" not in (self.model.attn_implementation or "")
             and self.data.synthetic is not None
         )
 

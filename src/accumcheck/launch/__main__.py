@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from accumcheck.launch.early import EARLY, Order
+from accumcheck.launch.early import EARLY, AwaitedOrder
 from accumcheck.launch.fork_server import ForkServer
 from accumcheck.launch.lifetime import AS_ASKED, Lifetime
 from accumcheck.launch.variables import set_environment, set_variables
@@ -31,7 +31,7 @@ def main() -> NoReturn:
     """
     arguments = sys.argv[1:]
     if arguments[0] == EARLY:
-        order = Order(int(arguments[1]))
+        order = AwaitedOrder(int(arguments[1]))
         set_variables()
         _import_torch()
         arguments = order.take()

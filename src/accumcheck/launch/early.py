@@ -1,7 +1,7 @@
 """A conductor that is started with the program and imports torch while the program reads its configuration.
 
 It waits at its standard input for what it is to lead. If nothing comes, because the configuration is wrong or the run
-needs another interpreter, it is ended; if the program dies, it ends as well.
+needs another interpreter, it is ended; if the program dies, it ends as well, and removes what a run has written.
 """
 
 from __future__ import annotations
@@ -108,22 +108,21 @@ conductor = EarlyConductor()
 """Of this process."""
 
 
-class Order:
-    """What this process is to lead, in the process itself: it comes from the program, by this process's standard input.
+class AwaitedOrder:
+    """In the process itself: the order that the program will write to its standard input.
+
+    Until it is taken, the process ends with the program, and removes the files of a run that was ordered meanwhile.
 
     Args:
-        program: the id of the program, with which this process ends until it has taken the order.
-
-    Raises:
-        SystemExit: the program has ended.
+        program: the program's process id.
     """
 
     def __init__(self, program: int) -> None:
-        self._received = b""
-        signal.signal(_PROGRAM_DIED, self._end)
+        self._program = program
+        self._before = signal.signal(_PROGRAM_DIED, self._on_death)
         end_with_parent(_PROGRAM_DIED)
-        if os.getppid() != program:
-            raise SystemExit
+        if os.getppid() != program:  # it had died before
+            self._end()
 
     def take(self) -> list[str]:
         """Wait for the order; the output goes to the log from then on.
@@ -134,10 +133,10 @@ class Order:
         Raises:
             SystemExit: the program has ended.
         """
-        if (parts := self._read()) is None:
+        end_with_parent(0)  # from now on its pipe tells
+        signal.signal(_PROGRAM_DIED, self._before)
+        if (parts := _read()) is None:
             raise SystemExit
-        end_with_parent(0)  # it now removes the run's files, too, when the program dies
-        signal.signal(_PROGRAM_DIED, signal.SIG_DFL)
         scratch, log, *arguments = parts
         os.environ["TMPDIR"] = scratch
         tempfile.tempdir = None  # what has been found before
@@ -146,25 +145,28 @@ class Order:
             os.dup2(file.fileno(), 2)
         return arguments
 
-    def _read(self) -> list[str] | None:
-        """The parts of the order; None if the program has ended before it gave one.
+    def _on_death(self, *_: object) -> None:
+        if os.getppid() != self._program:  # else the signal came from somebody else
+            self._end()
 
-        Without a buffer of Python's, which the handler of a signal that comes meanwhile could not read from.
-        """
-        while len(self._received) < _LENGTH or len(self._received) < _LENGTH + self._length:
-            if not (part := os.read(_STDIN, 1 << 16)):
-                return None
-            self._received += part
-        return [os.fsdecode(part) for part in self._received[_LENGTH : _LENGTH + self._length].split(b"\0")]
+    @staticmethod
+    def _end() -> None:
+        try:
+            if (parts := _read()) is not None:
+                scratch, _log, root, *_arguments = parts
+                Place(Path(root), Path(scratch)).remove()
+        finally:
+            os._exit(1)
 
-    @property
-    def _length(self) -> int:
-        return int.from_bytes(self._received[:_LENGTH], "big")
 
-    def _end(self, *_: object) -> None:
-        """The program has died: nobody else removes the files of a run that it has ordered."""
-        parts = self._read()
-        if parts is not None:
-            scratch, _log, root, *_arguments = parts
-            Place(Path(root), Path(scratch)).remove()
-        os._exit(1)
+def _read() -> list[str] | None:
+    """Read the parts of the order from standard input, without a buffer; None if it ends before there is one."""
+    text = _read_bytes(int.from_bytes(_read_bytes(_LENGTH), "big"))
+    return [os.fsdecode(part) for part in text.split(b"\0")] if text else None
+
+
+def _read_bytes(count: int) -> bytes:
+    found = b""
+    while len(found) < count and (part := os.read(_STDIN, count - len(found))):
+        found += part
+    return found

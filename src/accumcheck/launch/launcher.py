@@ -72,18 +72,18 @@ def launch(
 @contextlib.contextmanager
 def _trying(
     packages: Sequence[str], place: Place, python: str, path: Sequence[str]
-) -> Iterator[Callable[[], str | None]]:
-    """Import what the workers do without in a process of its own: a stack that cannot import it cannot train.
+) -> Iterator[Callable[[], Reason | None]]:
+    """Import in a separate process what the workers leave out: a stack that cannot import it cannot train.
 
     Yields:
-        What waits for it, and returns why it cannot be imported, or None.
+        What waits for it, and returns why one of them cannot be imported, or None.
     """
     if not packages:
         yield lambda: None
         return
     modules = {name: [name] for name in packages}
     with being_imported(modules, python, _variables(place, path), installed=True) as faults:
-        yield lambda: next(iter(faults().values()), None)
+        yield lambda: next((replace(why, text=f"{name}: {why.text}") for name, why in faults().items()), None)
 
 
 def follow(
@@ -91,7 +91,7 @@ def follow(
     place: Place,
     conductor: subprocess.Popen[bytes],
     on_event: OnEvent,
-    fault: Callable[[], str | None] = lambda: None,
+    fault: Callable[[], Reason | None] = lambda: None,
 ) -> list[Event]:
     """Pass on the events of one check until it has ended, or the conductor has; returns all of them.
 
@@ -112,7 +112,7 @@ def follow(
         over = conductor.poll() is not None  # checked first: its last events are read below
         for event in follower.new():
             if isinstance(event, Finished) and event.status == "ran" and (why := fault()) is not None:
-                event = replace(event, status="error", reason=Reason("missing-package", why))
+                event = replace(event, status="error", reason=why)
             events.append(event)
             on_event(event)
             over = over or isinstance(event, Ended)

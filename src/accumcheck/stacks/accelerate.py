@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from accumcheck.stacks.protocol import UNUSED_BY_TRAINER, LoopSpec, Training
+from accumcheck.stacks.protocol import LoopSpec, Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -156,7 +156,6 @@ SPEC = LoopSpec(
     name="accelerate",
     help="accumcheck's own training loop with accelerate, which is correct",
     package="accelerate",
-    unused=UNUSED_BY_TRAINER,
     training_arguments=("bf16", "fp16", "learning_rate", "max_grad_norm", "weight_decay"),
     has_trainer=False,
     has_epochs=False,

@@ -109,7 +109,17 @@ class Loop(Protocol):
 
 
 UNUSED_BY_TRAINER = ("datasets",)
-"""transformers (4.45 to 5.24) and accelerate import it, with pandas, only to tell whether data are of its class."""
+"""Trainer (transformers 4.45 to 5.24) imports it, with pandas, only to tell whether data are of its classes."""
+
+PLAIN_SWITCHES = (
+    "average_tokens_across_devices",
+    "bf16",
+    "ddp_find_unused_parameters",
+    "fp16",
+    "gradient_checkpointing",
+    "tf32",
+)
+"""Training arguments that are on or off, and for which Trainer needs no further package."""
 
 WATCHED = (Seam.ENGINE_STEP, Seam.CLIPPING, Seam.CLIPPING_VALUES, Seam.CLIPPING_TO_A_NORM, Seam.GRAD_SCALER)
 """What is replaced during any training, in order to observe it."""

@@ -21,7 +21,7 @@ from accumcheck.stacks import (
     trl_reward,
     trl_sft,
 )
-from accumcheck.stacks.protocol import LoopSpec, ProgramSpec
+from accumcheck.stacks.protocol import PLAIN_SWITCHES, LoopSpec, ProgramSpec
 
 if TYPE_CHECKING:
     from accumcheck.config.model import CheckConfig
@@ -62,17 +62,6 @@ def find_stack(name: str) -> LoopSpec | ProgramSpec:
     return found
 
 
-_PLAIN_SWITCHES = (
-    "average_tokens_across_devices",
-    "bf16",
-    "ddp_find_unused_parameters",
-    "fp16",
-    "gradient_checkpointing",
-    "tf32",
-)
-"""Training arguments that are on or off, and for which Trainer needs no further package."""
-
-
 def unused_packages(checks: Sequence[CheckConfig]) -> tuple[str, ...]:
     """The packages that no check of a launch uses though its libraries import them, in order.
 
@@ -80,12 +69,12 @@ def unused_packages(checks: Sequence[CheckConfig]) -> tuple[str, ...]:
     for which Trainer may need another package, such as ``report_to`` or ``deepspeed``: that package may use them.
     """
     unused = [set(find_stack(one.stack).unused) if _needs_no_more(one) else set[str]() for one in checks]
-    return tuple(sorted(set.intersection(*unused)))
+    return tuple(sorted(set.intersection(*unused))) if unused else ()
 
 
 def _needs_no_more(check: CheckConfig) -> bool:
-    return check.is_made_up and all(
-        not value or name in _PLAIN_SWITCHES or (isinstance(value, int | float) and value is not True)
+    return check.makes_model_and_data and all(
+        not value or name in PLAIN_SWITCHES or (isinstance(value, int | float) and value != 1)
         for name, value in check.training_arguments.items()
     )
 

@@ -59,7 +59,7 @@ def may_be_prepared(check: CheckConfig) -> bool:
         and isinstance(find_stack(check.stack), LoopSpec)
         and _is_on_cpu(check)
         and int(os.environ.get("OMP_NUM_THREADS", "1")) == 1  # threads of a pool do not survive a fork
-        and check.is_made_up
+        and check.makes_model_and_data
         and check.model.shrink
     )
 

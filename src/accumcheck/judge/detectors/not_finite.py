@@ -34,7 +34,8 @@ def not_finite(seen: Evidence) -> Iterator[Detected]:
                 advice=(
                     "Look for a precision that overflows (float16 without a loss scale), a division by a count that is "
                     "0 (a micro-batch without labels), a logarithm of 0, and, on a GPU in 16 bits, attention over "
-                    "cuDNN (torch.backends.cuda.enable_cudnn_sdp(False) turns it off)."
+                    "cuDNN (model.attn_implementation: eager, or torch.backends.cuda.enable_cudnn_sdp(False) in a "
+                    "program of your own, turns it off)."
                 ),
             ),
             condemned={} if blameless else dict.fromkeys(splits, UNEXPLAINED),
