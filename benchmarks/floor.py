@@ -2,9 +2,9 @@
 
 No launcher, no reference, no records, no report: only what fresh processes for these splits must cost.
 
-python floor.py [--without PACKAGE] FOLDER STEPS SPLIT...
+python floor.py [--without PACKAGE,PACKAGE...] FOLDER STEPS SPLIT...
 
-A split is written NxBxK. PACKAGE counts as not installed, as datasets does in the workers of such a check.
+A split is written NxBxK. The packages count as not installed, as those do that accumcheck's workers leave out.
 """
 
 import gc
@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun sets, and accumchec
 
 arguments = sys.argv[1:]
 if arguments[0] == "--without":
-    sys.modules[arguments[1]] = None  # type: ignore[assignment]
+    sys.modules.update(dict.fromkeys(arguments[1].split(",")))  # type: ignore[arg-type]
     del arguments[:2]
 
 gc.disable()  # imports leave next to no garbage; accumcheck's fork server does without it as well

@@ -95,5 +95,5 @@ def test_nothing_is_left_of_a_launch_whose_parent_fails_meanwhile() -> None:
             next(launch([CHECK], place, print, meanwhile=fail))
         assert psutil.Process().children() == before
     assert len(calls) == 1
-    assert len(calls[0]) >= 2  # the conductor, and what imports datasets
+    assert calls[0]  # the conductor
     assert not place.root.exists()

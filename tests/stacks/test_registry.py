@@ -116,7 +116,7 @@ CHECK = CheckConfig(
 
 @pytest.mark.parametrize("stack", ["trainer", "planted:times-k"])
 def test_a_trainer_with_a_model_and_data_that_are_made_does_not_use_datasets(stack: str) -> None:
-    assert unused_packages([CHECK, replace(CHECK, stack=stack)]) == ("datasets",)
+    assert unused_packages([CHECK, replace(CHECK, stack=stack)]) == ("datasets", "peft")
 
 
 def test_without_a_check_nothing_is_known_to_be_unused() -> None:
@@ -132,7 +132,7 @@ def test_without_a_check_nothing_is_known_to_be_unused() -> None:
     ],
 )
 def test_training_arguments_that_need_no_package_change_nothing(arguments: dict[str, Any]) -> None:
-    assert unused_packages([replace(CHECK, training_arguments=arguments)]) == ("datasets",)
+    assert unused_packages([replace(CHECK, training_arguments=arguments)]) == ("datasets", "peft")
 
 
 @pytest.mark.parametrize(

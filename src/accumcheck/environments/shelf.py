@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from accumcheck.cache_folder import cache_folder
 from accumcheck.environments.entries import (
     BUILDING,
     LOCKS,
@@ -170,8 +171,5 @@ class Shelf:
 
 
 def default_folder() -> Path:
-    """``ACCUMCHECK_CACHE``, or ``accumcheck`` in ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    own = os.environ.get("ACCUMCHECK_CACHE")
-    caches = os.environ.get("XDG_CACHE_HOME")
-    root = Path(own) if own else (Path(caches) if caches else Path.home() / ".cache") / "accumcheck"
-    return root.absolute() / "environments"
+    """``environments`` in the cache folder, see `accumcheck.cache_folder`."""
+    return cache_folder() / "environments"

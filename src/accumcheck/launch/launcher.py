@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from accumcheck.as_module import module_command
@@ -18,7 +17,7 @@ from accumcheck.config.model import CheckConfig
 from accumcheck.errors import LaunchError
 from accumcheck.launch import early
 from accumcheck.launch.endings import ending
-from accumcheck.launch.imports import being_imported
+from accumcheck.launch.importable import Importable
 from accumcheck.record import Reason
 from accumcheck.runfolder.events import Ended, Event, EventFollower, Finished, OnEvent, Planned
 from accumcheck.runfolder.layout import write_plan
@@ -62,45 +61,19 @@ def launch(
     for number, check in enumerate(checks):
         write_plan(place.run(number), check)
     unused = unused_packages(checks)
-    arguments = [str(place.root), str(len(checks)), *unused]
-    with leading(place, CONDUCTOR, arguments, python, path) as conductor, _trying(unused, place, python, path) as fault:
+    importable = Importable(unused, python, path)
+    left_out = unused if importable.known else ()
+    with leading(place, CONDUCTOR, [str(place.root), str(len(checks)), *left_out], python, path) as conductor:
         meanwhile()
         for number in range(len(checks)):
-            yield follow(place.run(number), place, conductor, on_event, fault)
+            events = follow(place.run(number), place, conductor, on_event)
+            if not left_out and any(isinstance(event, Finished) and event.status == "ran" for event in events):
+                importable.note()
+            yield events
 
 
-@contextlib.contextmanager
-def _trying(
-    packages: Sequence[str], place: Place, python: str, path: Sequence[str]
-) -> Iterator[Callable[[], Reason | None]]:
-    """Import in a separate process what the workers leave out: a stack that cannot import it cannot train.
-
-    Yields:
-        What waits for it, and returns why one of them cannot be imported, or None.
-    """
-    if not packages:
-        yield lambda: None
-        return
-    modules = {name: [name] for name in packages}
-    with being_imported(modules, python, _variables(place, path), installed=True) as faults:
-        yield lambda: next((replace(why, text=f"{name}: {why.text}") for name, why in faults().items()), None)
-
-
-def follow(
-    run: Path,
-    place: Place,
-    conductor: subprocess.Popen[bytes],
-    on_event: OnEvent,
-    fault: Callable[[], Reason | None] = lambda: None,
-) -> list[Event]:
+def follow(run: Path, place: Place, conductor: subprocess.Popen[bytes], on_event: OnEvent) -> list[Event]:
     """Pass on the events of one check until it has ended, or the conductor has; returns all of them.
-
-    Args:
-        run: its folder.
-        place: where its launch writes.
-        conductor: its process.
-        on_event: called with every event.
-        fault: asked when a job has run to its end; why that does not count, or None.
 
     Raises:
         LaunchError: the conductor ended before it had a plan.
@@ -111,8 +84,6 @@ def follow(
     while not over:
         over = conductor.poll() is not None  # checked first: its last events are read below
         for event in follower.new():
-            if isinstance(event, Finished) and event.status == "ran" and (why := fault()) is not None:
-                event = replace(event, status="error", reason=why)
             events.append(event)
             on_event(event)
             over = over or isinstance(event, Ended)
@@ -168,7 +139,9 @@ def leading(
         path: where it looks for modules first.
         variables: further ones of its environment.
     """
-    env = {**_variables(place, path), **(variables or {})}
+    searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = {**os.environ, "TMPDIR": str(place.scratch), **(variables or {})}
+    env = {**env, "PYTHONPATH": searched} if searched else env
     with place.conductor_log.open("wb") as stream:
         order = [str(place.scratch), stream.name, *arguments]
         conductor = early.conductor.take(env, python, order) if module == CONDUCTOR else None
@@ -189,10 +162,3 @@ def leading(
         conductor.wait()
         assert conductor.stdin is not None
         conductor.stdin.close()
-
-
-def _variables(place: Place, path: Sequence[str]) -> dict[str, str]:
-    """The environment variables of the processes of a place, which look for modules in ``path`` first."""
-    searched = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**os.environ, "TMPDIR": str(place.scratch)}
-    return {**env, "PYTHONPATH": searched} if searched else env

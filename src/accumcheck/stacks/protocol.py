@@ -108,8 +108,9 @@ class Loop(Protocol):
         ...
 
 
-UNUSED_BY_TRAINER = ("datasets",)
-"""Trainer (transformers 4.45 to 5.24) imports it, with pandas, only to tell whether data are of its classes."""
+UNUSED_BY_TRAINER = ("datasets", "peft")
+"""Trainer (transformers 4.45 to 5.24) imports them, with pandas, only to tell whether data or a model are of their
+classes."""
 
 PLAIN_SWITCHES = (
     "average_tokens_across_devices",
