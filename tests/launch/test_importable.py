@@ -19,6 +19,8 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "packages"
     (folder / "unused").mkdir(parents=True)
     (folder / "unused" / "__init__.py").write_text("", encoding="utf-8")
+    (folder / "unused" / "deep").mkdir()
+    (folder / "unused" / "deep" / "module.py").write_text("", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setenv("ACCUMCHECK_CACHE", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(folder)
@@ -37,22 +39,35 @@ def test_what_a_run_has_imported_is_known_from_then_on() -> None:
 
 
 def _later(file: Path) -> None:
-    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1_000_000))
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 10**9))
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda folder: (folder / "another-1.0.dist-info").mkdir(),
-        lambda folder: _later(folder / "unused" / "__init__.py"),
+        lambda folder: _later(folder / "unused" / "deep" / "module.py"),
         lambda folder: (folder / "unused" / "__init__.py").unlink(),
     ],
-    ids=["another package is installed", "its file is edited", "its file is gone"],
+    ids=["another package is installed", "a file of it is edited", "a file of it is gone"],
 )
 def test_after_a_change_nothing_is_known(packages: Path, change: Callable[[Path], None]) -> None:
     of("unused").note()
     change(packages)
     assert not of("unused").known
+
+
+@pytest.mark.parametrize(
+    ("file", "known"), [("trainer.py", False), ("integrations/peft.py", False), ("models/a.py", True)]
+)
+def test_a_transformers_that_is_edited_may_import_more(packages: Path, file: str, known: bool) -> None:
+    for one in ("__init__.py", "trainer.py", "integrations/peft.py", "models/a.py"):
+        path = packages / "transformers" / one
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("", encoding="utf-8")
+    of("unused").note()
+    _later(packages / "transformers" / file)
+    assert of("unused").known is known
 
 
 def test_it_is_known_of_these_packages_and_this_interpreter_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,17 +50,24 @@ class Importable:
 
 
 def _installed(packages: Sequence[str]) -> Iterator[str]:
-    """What changes when something is installed or edited: folders of packages and files of these, with their times."""
+    """What changes when something is installed or edited: when folders of packages, and files of these, changed."""
     yield sys.version
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    folders = [one for one in sys.path if one in given or Path(one).name in ("site-packages", "dist-packages")]
-    for file in (*folders, *map(_file_of, (*packages, "transformers"))):
-        with contextlib.suppress(OSError):
-            yield f"{file} {Path(file).stat().st_mtime_ns}"
+    given = set(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    for folder in sys.path:
+        if folder in given or Path(folder).name in ("site-packages", "dist-packages"):
+            with contextlib.suppress(OSError):
+                yield f"{folder} {Path(folder).stat().st_mtime_ns}"
+    for name in packages:
+        yield f"{name} {_newest(name, '**/*.py')}"
+    yield f"transformers {_newest('transformers', '*.py', 'integrations/*.py')}"  # of thousands, those that import them
 
 
-def _file_of(package: str) -> str:
-    with contextlib.suppress(ImportError, ValueError):
+def _newest(package: str, *patterns: str) -> str:
+    """Where a package is, how many files match, and when the newest of them changed."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
         spec = find_spec(package)
-        return spec.origin or "" if spec is not None else ""
+        if spec is not None and spec.submodule_search_locations:
+            folder = Path(spec.submodule_search_locations[0])
+            times = [file.stat().st_mtime_ns for pattern in patterns for file in folder.glob(pattern)]
+            return f"{folder} {len(times)} {max(times, default=0)}"
     return ""
