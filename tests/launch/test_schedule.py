@@ -70,13 +70,13 @@ def test_the_control_comes_first_then_narrow_splits_and_of_these_the_longest() -
 @pytest.mark.parametrize(
     ("kind", "count", "shrink", "free"),
     [
-        ("cpu", 2, True, 3),
-        ("cpu", 0, True, 2),  # not known
+        ("cpu", 2, True, 4),
+        ("cpu", 0, True, 3),  # not known
         ("cpu", 2, False, 2),  # needs the memory of its size
         ("cuda", 2, True, 2),  # a GPU has one process
     ],
 )
-def test_a_small_job_more_than_cores_fills_the_time_in_which_processes_start_and_end(
+def test_small_jobs_beyond_the_cores_fill_the_time_in_which_processes_start_and_end(
     kind: str, count: int, shrink: bool, free: int
 ) -> None:
     model = ModelConfig(config={"model_type": "llama"}, shrink=shrink)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from accumcheck.config.model import CheckConfig
 
+SPARE = 2
+"""Slots beyond the cores, for small jobs: a split of two processes may start while another one ends."""
 Taken = tuple[str, tuple[int, ...]]
 """A job and the slots that it has."""
 
@@ -48,15 +50,15 @@ def is_small(check: CheckConfig, kind: str) -> bool:
 def slots_of(check: CheckConfig, kind: str, count: int) -> Slots:
     """The slots of one machine for the jobs of a check.
 
-    The processes of a job leave their cores idle while they start and end. One small job more than there are cores
-    uses that time; a large one would need its memory as well.
+    The processes of a job leave their cores idle while they start and end. Small jobs get `SPARE` slots more than there
+    are cores, and use that time; large ones would need the memory as well.
 
     Args:
         check: the configuration.
         kind: of the devices: ``cuda`` or ``cpu``.
         count: how many of them the machine has.
     """
-    return Slots(max(count, 1) + is_small(check, kind), alone=check.launcher.nnodes > 1)
+    return Slots(max(count, 1) + SPARE * is_small(check, kind), alone=check.launcher.nnodes > 1)
 
 
 def take_fitting(waiting: list[tuple[str, int]], slots: Slots) -> list[Taken]:
