@@ -168,7 +168,13 @@ def run_case(case: Case, device: str, out: Path) -> Outcome:
     with GpuMemory() as memory:
         exit_code = _run(command, folder, environment, case.limit)
     seconds = time.monotonic() - started
-    found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
+    found = None
+    if report.exists():
+        text = report.read_text(encoding="utf-8").replace(
+            f"{ROOT}{os.sep}", ""
+        )  # a program's own path is made absolute
+        report.write_text(text, encoding="utf-8")
+        found = json.loads(text)
     problems = tuple(problems_of(case, exit_code, seconds, found))
     return Outcome(case, exit_code, seconds, found, memory.peak_mib, problems)
 

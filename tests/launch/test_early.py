@@ -133,19 +133,24 @@ def test_other_commands_start_none(early: EarlyConductor, arguments: list[str]) 
     assert started_by_us() == []
 
 
-def test_it_ends_with_a_program_that_is_killed() -> None:
-    program = (
-        "import time\n"
-        "from accumcheck.launch.early import conductor\n"
-        "conductor.start(['run', 'check.yaml'])\n"
-        "print(conductor._process.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
+def conductor_of_a_killed_program(*lines: str) -> psutil.Process:
+    """The conductor that a program has started with these lines, and announced; the program has been killed."""
+    begin = [
+        "import os, sys, time",
+        "from accumcheck.launch.early import conductor",
+        "conductor.start(['run', 'check.yaml'])",
+        "process = conductor._process",
+    ]
+    program = "\n".join([*begin, *lines, "print(process.pid, flush=True)", "time.sleep(60)"])
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         waiting = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    waiting.wait(60)  # psutil.TimeoutExpired if it lives on
+    return waiting
+
+
+def test_it_ends_with_a_program_that_is_killed() -> None:
+    conductor_of_a_killed_program().wait(60)  # psutil.TimeoutExpired if it lives on
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.6, 1.0])
@@ -153,22 +158,12 @@ def test_it_removes_the_files_of_a_run_whose_program_is_killed_before_it_leads(t
     """Before its first line, or while it imports torch."""
     root = tmp_path / "root"
     (root / "tmp").mkdir(parents=True)
-    program = (
-        "import os, sys, time\n"
-        "from accumcheck.launch.early import conductor\n"
-        f"root = {str(root)!r}\n"
-        "conductor.start(['run', 'check.yaml'])\n"
-        f"time.sleep({seconds})\n"
-        "order = [root + '/tmp', root + '/log', root, '1']\n"
-        "process = conductor.take(dict(os.environ), sys.executable, order)\n"
-        "print(process.pid, flush=True)\n"
-        "time.sleep(60)\n"
+    (root / "log").touch()
+    waiting = conductor_of_a_killed_program(
+        f"root = {str(root)!r}",
+        f"time.sleep({seconds})",
+        "process = conductor.take(dict(os.environ), sys.executable, [root + '/tmp', root + '/log', root, '1'])",
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        waiting = psutil.Process(int(parent.stdout.readline()))
-        assert root.exists()
-        parent.kill()
     waiting.wait(60)
     assert not root.exists()
 

@@ -129,3 +129,11 @@ def test_a_summary_names_problems_and_says_when_it_ran_on_a_cpu() -> None:
     ]
     assert "says nothing about GPUs" not in "\n".join(lines)
     assert "says nothing about GPUs" in summary(outcomes, "cpu", when)
+
+
+@pytest.mark.parametrize("name", ["fault-schedule", "fsdp-loop"])
+def test_a_published_report_names_no_folder_of_its_machine(name: str) -> None:
+    file = ROOT / "docs" / "gpu" / "h200-2026-11-27" / f"{name}.json"
+    config = json.loads(file.read_text(encoding="utf-8"))["config"]
+    assert (ROOT / config["script"]["path"]).is_file()
+    assert not Path(config["script"]["path"]).is_absolute()
